@@ -1,0 +1,39 @@
+# Everything a person or CI does here. `make demo` and `make test` need only Python 3.10 to 3.13; they make .venv themselves.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test format lint types check lock wire clean
+
+demo: $(VENV)/.installed  ## the main job, end to end: export, serve, classify, a page to look at
+	$(BIN)/hubserve demo --output demo
+
+test: $(VENV)/.installed  ## the whole suite
+	$(BIN)/pytest
+
+format: $(VENV)/.installed  ## rewrite the sources as ruff formats them
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lint: $(VENV)/.installed  ## formatting and lint, changing nothing
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(VENV)/.installed  ## mypy
+	$(BIN)/mypy
+
+check: lint types test  ## what CI runs
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 10) <= sys.version_info < (3, 14) else "hubserve is developed on Python 3.10 to 3.13 (TensorFlow 2.20 has no other), and $(PYTHON) is %d.%d: name another with make PYTHON=python3.12 ..." % sys.version_info[:2])'
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement constraints.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+lock:  ## resolve constraints.txt anew from pyproject.toml's ranges (needs uv)
+	uv pip compile --quiet --universal --generate-hashes --no-annotate --python-version 3.10 --extra dev \
+		--custom-compile-command "make lock" --output-file constraints.txt pyproject.toml
+
+clean:
+	rm -rf $(VENV) demo dist .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,1 @@
+"""Deploy TensorFlow Hub image models on TensorFlow Serving, and ask them for answers over gRPC."""

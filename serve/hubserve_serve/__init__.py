@@ -1,0 +1,1 @@
+"""Run a model directory on this machine, as TensorFlow Serving would."""
