@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test format lint types check lock wire clean
+.PHONY: demo test format lint types check wire wire-check lock clean
 
 demo: $(VENV)/.installed  ## the main job, end to end: export, serve, classify, a page to look at
 	$(BIN)/hubserve demo --output demo
@@ -22,7 +22,13 @@ lint: $(VENV)/.installed  ## formatting and lint, changing nothing
 types: $(VENV)/.installed  ## mypy
 	$(BIN)/mypy
 
-check: lint types test  ## what CI runs
+check: lint types wire-check test  ## what CI runs
+
+wire:  ## generate the client's messages from its .proto files (PYTHON must be 3.12 at the most)
+	PYTHON=$(PYTHON) scripts/generate-wire
+
+wire-check:  ## fail when the generated messages are not what the .proto files make
+	PYTHON=$(PYTHON) scripts/generate-wire --check
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 10) <= sys.version_info < (3, 14) else "hubserve is developed on Python 3.10 to 3.13 (TensorFlow 2.20 has no other), and $(PYTHON) is %d.%d: name another with make PYTHON=python3.12 ..." % sys.version_info[:2])'

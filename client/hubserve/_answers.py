@@ -1,0 +1,107 @@
+"""Reads what a model says about a batch of images: the outputs of the model directory's `serving_default` signature."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from ._errors import MalformedAnswer, UnsuitableModel
+from ._images import EncodedImage
+from ._results import OK, Classification, ClassScore, Features
+from ._tensors import read_values, shape_of
+from .wire.predict_pb2 import PredictResponse
+
+
+def read_classes(
+    response: PredictResponse, images: Sequence[EncodedImage], *, top_k: int | None
+) -> Iterator[Classification]:
+    """Reads `status` [N], `class_ids` [N, K], `labels` [N, K] and `scores` [N, K], and keeps the first `top_k` of K.
+
+    Raises:
+        UnsuitableModel: The model has other outputs, or was exported with a smaller K.
+        MalformedAnswer: The outputs do not fit each other or the images.
+    """
+    _demand(response, ("class_ids", "labels", "scores", "status"), "classify")
+    rows = len(images)
+    count = _columns(response, "class_ids", rows)
+    if top_k is not None and top_k > count:
+        raise UnsuitableModel(
+            f"model {response.model_spec.name} was exported with the best {count} classes, not {top_k}: "
+            f"ask for at most {count}, or export it with --top-k {top_k}"
+        )
+    kept = count if top_k is None else top_k
+    statuses = _status(response, rows)
+    class_ids, labels, scores = (_table(response, name, rows, count) for name in ("class_ids", "labels", "scores"))
+    for row, (image, status) in enumerate(zip(images, statuses, strict=True)):
+        cells = range(row * count, row * count + kept) if status == OK else ()
+        yield Classification(
+            source=image.source,
+            index=image.index,
+            status=status,
+            model_version=_version(response),
+            classes=tuple(
+                ClassScore(int(class_ids[cell]), labels[cell].decode(errors="replace"), float(scores[cell]))
+                for cell in cells
+            ),
+        )
+
+
+def read_features(response: PredictResponse, images: Sequence[EncodedImage]) -> Iterator[Features]:
+    """Reads `status` [N] and `feature_vector` float32 [N, D].
+
+    Raises:
+        UnsuitableModel: The model has other outputs.
+        MalformedAnswer: The outputs do not fit each other or the images.
+    """
+    # Only here, where arrays are the answer, is numpy needed.
+    from ._arrays import to_array
+
+    _demand(response, ("feature_vector", "status"), "features")
+    statuses = _status(response, len(images))
+    _columns(response, "feature_vector", len(images))
+    vectors = to_array(response.outputs["feature_vector"])
+    for image, status, vector in zip(images, statuses, vectors, strict=True):
+        yield Features(
+            source=image.source,
+            index=image.index,
+            status=status,
+            model_version=_version(response),
+            vector=vector if status == OK else None,
+        )
+
+
+def _demand(response: PredictResponse, names: Sequence[str], verb: str) -> None:
+    missing = [name for name in names if name not in response.outputs]
+    if missing:
+        raise UnsuitableModel(
+            f"client.{verb} needs the outputs {', '.join(names)}, and model {response.model_spec.name} has "
+            f"{', '.join(sorted(response.outputs)) or 'none'}: export it with hubserve, or use client.predict"
+        )
+
+
+def _columns(response: PredictResponse, name: str, rows: int) -> int:
+    """The second size of an output that has one row an image."""
+    shape = shape_of(response.outputs[name])
+    if len(shape) != 2 or shape[0] != rows:
+        raise MalformedAnswer(f"the model answers {rows} images with {name} of shape {list(shape)}: look at its export")
+    return shape[1]
+
+
+def _status(response: PredictResponse, rows: int) -> list[int]:
+    shape = shape_of(response.outputs["status"])
+    if shape != (rows,):
+        raise MalformedAnswer(f"the model answers {rows} images with status of shape {list(shape)}: look at its export")
+    return read_values(response.outputs["status"])
+
+
+def _table(response: PredictResponse, name: str, rows: int, count: int) -> list[Any]:
+    if _columns(response, name, rows) != count:
+        raise MalformedAnswer(
+            f"the model answers with {count} class_ids an image, but not as many {name}: look at its export"
+        )
+    return read_values(response.outputs[name])
+
+
+def _version(response: PredictResponse) -> int | None:
+    spec = response.model_spec
+    return spec.version.value if spec.HasField("version") else None

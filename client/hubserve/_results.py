@@ -1,0 +1,96 @@
+"""What comes back for each image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from ._errors import HubserveError
+
+# The model directory's contract: how the model says, row by row, whether it could look at the image.
+OK = 0
+_PROBLEMS = {
+    1: "the server cannot decode it as an image: send a JPEG, PNG, GIF or BMP file",
+    2: "it has more pixels than the model allows: send a smaller version of it",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ClassScore:
+    """One class and how much the model holds of it: `ClassScore(class_id=286, label="Egyptian cat", score=0.91)`."""
+
+    class_id: int
+    label: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageResult:
+    """What every answer about an image has: `if not result.ok: print(result.source, result.error)`.
+
+    Attributes:
+        source: Where the image came from: its path or file name; `image 3` for one without a name.
+        index: Its place among the images given, from 0.
+        status: The model's own word on the image: 0 ok, 1 not decodable, 2 too many pixels. None: the model did not see
+            it, and `exception` says why.
+        exception: Why the model did not see the image: an `ImageError` of this image, or what failed its whole batch.
+        model_version: The version that answered.
+    """
+
+    source: str
+    index: int
+    status: int | None = None
+    exception: HubserveError | None = None
+    model_version: int | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the model looked at the image and answered."""
+        return self.status == OK
+
+    @property
+    def error(self) -> str | None:
+        """What went wrong, in one sentence; None when nothing did."""
+        if self.exception is not None:
+            return str(self.exception)
+        if self.status is None or self.ok:
+            return None
+        return _PROBLEMS.get(
+            self.status, f"the model gives it the status {self.status}, which this client does not know"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Classification(ImageResult):
+    """The classes of one image: `print(result.source, result.label, result.score)`.
+
+    Attributes:
+        classes: Best first; empty when the image was not classified.
+    """
+
+    classes: tuple[ClassScore, ...] = ()
+
+    @property
+    def label(self) -> str | None:
+        """The best class's label; None when the image was not classified."""
+        return self.classes[0].label if self.classes else None
+
+    @property
+    def score(self) -> float | None:
+        """The best class's score; None when the image was not classified."""
+        return self.classes[0].score if self.classes else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Features(ImageResult):
+    """The feature vector of one image: `index.add(result.source, result.vector)`.
+
+    Attributes:
+        vector: float32 [D]; None when there is none for this image.
+    """
+
+    vector: NDArray[np.float32] | None = None

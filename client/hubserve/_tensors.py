@@ -1,0 +1,131 @@
+"""Tensors on the wire, without numpy: what a request for images and its small answer need."""
+
+import math
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ._errors import MalformedAnswer
+from .wire import tensor_pb2
+from .wire.tensor_pb2 import DataType, TensorProto, TensorShapeProto
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """`Element("float32", "float_val", "f")`: numpy's name of a type, its field in TensorProto, its `struct` letter."""
+
+    name: str
+    field: str
+    letter: str = ""
+
+
+ELEMENTS: dict[int, Element] = {
+    tensor_pb2.DT_FLOAT: Element("float32", "float_val", "f"),
+    tensor_pb2.DT_DOUBLE: Element("float64", "double_val", "d"),
+    tensor_pb2.DT_HALF: Element("float16", "half_val", "e"),
+    tensor_pb2.DT_BFLOAT16: Element("bfloat16", "half_val"),
+    tensor_pb2.DT_INT8: Element("int8", "int_val", "b"),
+    tensor_pb2.DT_INT16: Element("int16", "int_val", "h"),
+    tensor_pb2.DT_INT32: Element("int32", "int_val", "i"),
+    tensor_pb2.DT_INT64: Element("int64", "int64_val", "q"),
+    tensor_pb2.DT_UINT8: Element("uint8", "int_val", "B"),
+    tensor_pb2.DT_UINT16: Element("uint16", "int_val", "H"),
+    tensor_pb2.DT_UINT32: Element("uint32", "uint32_val", "I"),
+    tensor_pb2.DT_UINT64: Element("uint64", "uint64_val", "Q"),
+    tensor_pb2.DT_BOOL: Element("bool", "bool_val", "?"),
+    tensor_pb2.DT_COMPLEX64: Element("complex64", "scomplex_val"),
+    tensor_pb2.DT_COMPLEX128: Element("complex128", "dcomplex_val"),
+    tensor_pb2.DT_STRING: Element("string", "string_val"),
+}
+
+
+def dtype_name(dtype: int) -> str:
+    """Names a wire type as numpy does (`float32`), or as TensorFlow does where numpy has no name (`string`)."""
+    if dtype in ELEMENTS:
+        return ELEMENTS[dtype].name
+    return DataType.Name(dtype) if dtype in DataType.values() else f"DataType {dtype}"
+
+
+def shape_proto(shape: Sequence[int]) -> TensorShapeProto:
+    """Writes a shape."""
+    return TensorShapeProto(dim=[TensorShapeProto.Dim(size=size) for size in shape])
+
+
+def shape_of(tensor: TensorProto) -> tuple[int, ...]:
+    """Reads the shape of a tensor that has values, so that every size is known."""
+    return tuple(dim.size for dim in tensor.tensor_shape.dim)
+
+
+def put_strings(tensor: TensorProto, values: Sequence[bytes]) -> None:
+    """Writes a string tensor [N] where it is to be: images are megabytes, and moving the tensor would copy them."""
+    tensor.dtype = tensor_pb2.DT_STRING
+    tensor.tensor_shape.dim.add(size=len(values))
+    tensor.string_val.extend(values)
+
+
+def read_values(tensor: TensorProto) -> list[Any]:
+    """Reads real numbers or strings (bytes) as one flat list, row by row, whichever form the server chose.
+
+    Raises:
+        MalformedAnswer: The values do not fill the shape, or are of another type than these.
+    """
+    element = ELEMENTS.get(tensor.dtype)
+    if element is None or not (element.letter or element.name == "string"):
+        raise MalformedAnswer(
+            f"the answer holds values of type {dtype_name(tensor.dtype)} where numbers or strings belong"
+        )
+    size = math.prod(shape_of(tensor))
+    if tensor.tensor_content:
+        if element.name == "string":
+            return split_strings(tensor.tensor_content, size)
+        try:
+            return list(struct.unpack(f"<{size}{element.letter}", tensor.tensor_content))
+        except struct.error as error:
+            raise unfilled(tensor) from error
+    values = list(getattr(tensor, element.field))
+    if element.name == "float16":
+        values = list(struct.unpack(f"<{len(values)}e", struct.pack(f"<{len(values)}H", *values)))
+    return fill(values, tensor)
+
+
+def fill(values: list[Any], tensor: TensorProto) -> list[Any]:
+    """Fills the tensor's shape with the last of its values, or with zeros: what TensorProto means when it holds fewer.
+
+    Raises:
+        MalformedAnswer: There are more values than the shape has room for.
+    """
+    missing = math.prod(shape_of(tensor)) - len(values)
+    if missing < 0:
+        raise unfilled(tensor)
+    zero = b"" if tensor.dtype == tensor_pb2.DT_STRING else 0
+    return values + (values[-1:] or [zero]) * missing
+
+
+def split_strings(content: bytes, size: int) -> list[bytes]:
+    """Takes a string tensor's `tensor_content` apart: the lengths of all strings as varints, then all strings."""
+    lengths, place = [], 0
+    try:
+        for _ in range(size):
+            length, shift = 0, 0
+            while content[place] & 0x80:
+                length |= (content[place] & 0x7F) << shift
+                place, shift = place + 1, shift + 7
+            lengths.append(length | content[place] << shift)
+            place += 1
+    except IndexError as error:
+        raise MalformedAnswer(f"the answer holds fewer than the {size} strings its shape says") from error
+    if place + sum(lengths) != len(content):
+        raise MalformedAnswer(f"the answer's {size} strings do not have the lengths it says")
+    values = []
+    for length in lengths:
+        values.append(content[place : place + length])
+        place += length
+    return values
+
+
+def unfilled(tensor: TensorProto) -> MalformedAnswer:
+    """The error for a tensor whose values are not as many as its shape says."""
+    return MalformedAnswer(
+        f"the answer's {dtype_name(tensor.dtype)} values do not fill their shape {list(shape_of(tensor))}"
+    )

@@ -1,0 +1,134 @@
+import io
+import pickle
+from pathlib import Path
+
+import numpy as np
+import PIL.Image
+import pytest
+import tensorflow as tf
+
+from hubserve import Client, ImageError, UsageError
+from hubserve._images import encode
+
+
+def pixels(data: bytes) -> np.ndarray:
+    return np.asarray(PIL.Image.open(io.BytesIO(data)))
+
+
+def test_files_and_bytes_go_as_they_are(photograph: Path):
+    data = photograph.read_bytes()
+    named, unnamed = photograph.open("rb"), io.BytesIO(data)
+    with named:
+        images = [str(photograph), photograph, data, bytearray(data), memoryview(data), named, unnamed]
+        encoded = [encode(index, image) for index, image in enumerate(images)]
+
+    assert [image.data for image in encoded] == [data] * 7
+    path = str(photograph)
+    assert [image.source for image in encoded] == [path, path, "image 2", "image 3", "image 4", path, "image 6"]
+
+
+@pytest.mark.parametrize("channels", [(), (1,), (3,), (4,)], ids=str)
+def test_an_array_is_sent_as_png_of_the_same_pixels(photograph: Path, channels: tuple[int, ...]):
+    picture = np.asarray(PIL.Image.open(photograph).convert({(): "L", (1,): "L", (3,): "RGB", (4,): "RGBA"}[channels]))
+    array = picture.reshape(picture.shape[:2] + channels)
+
+    data = encode(0, array).data
+
+    np.testing.assert_array_equal(pixels(data), picture)
+    np.testing.assert_array_equal(tf.io.decode_png(data), picture.reshape(*picture.shape[:2], *(channels or (1,))))
+
+
+def test_a_view_with_strides_and_a_single_pixel_are_arrays_too(photograph: Path):
+    mirrored = np.asarray(PIL.Image.open(photograph))[::2, ::-3]
+
+    np.testing.assert_array_equal(pixels(encode(0, mirrored).data), mirrored)
+    np.testing.assert_array_equal(pixels(encode(0, np.full((1, 1, 3), 9, np.uint8)).data), [[[9, 9, 9]]])
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA"])
+def test_a_pillow_image_is_sent_as_png_of_the_same_pixels(photograph: Path, mode: str):
+    image = PIL.Image.open(photograph).convert(mode)
+
+    sent = PIL.Image.open(io.BytesIO(encode(0, image).data))
+
+    assert sent.mode == mode
+    np.testing.assert_array_equal(np.asarray(sent.convert("RGBA")), np.asarray(image.convert("RGBA")))
+
+
+def test_a_pillow_image_is_turned_upright_as_the_model_turns_its_file(sideways_photograph: Path, photograph: Path):
+    with PIL.Image.open(sideways_photograph) as image, PIL.Image.open(photograph) as upright:
+        sent = PIL.Image.open(io.BytesIO(encode(0, image).data))
+
+        assert sent.size == upright.size != image.size
+        difference = np.asarray(sent, int) - np.asarray(upright, int)
+    assert np.abs(difference).mean() < 5
+
+
+def test_a_pillow_image_keeps_the_name_of_its_file(photograph: Path):
+    with PIL.Image.open(photograph) as image:
+        assert encode(3, image).source == str(photograph)
+        assert encode(3, image.copy()).source == "image 3"
+
+
+def damaged(photograph: Path) -> PIL.Image.Image:
+    return PIL.Image.open(io.BytesIO(photograph.with_name("rocket.jpg").read_bytes()[:5000]))
+
+
+def closed(photograph: Path) -> io.BufferedReader:
+    with photograph.open("rb") as file:
+        return file
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda photograph: photograph.with_name("nowhere.png"), ["nowhere.png: No such file"]),
+        (lambda photograph: photograph.parent, ["data: Is a directory"]),
+        (lambda _: "a\0b.png", ["null byte"]),
+        (closed, ["chelsea.png", "closed file"]),
+        (damaged, ["image 5", "truncated"]),
+        (lambda photograph: photograph.open(encoding="latin-1"), ["chelsea.png", "text", '"rb"']),
+        (lambda _: np.zeros((8, 8, 3), np.float32), ["image 5", "uint8 [H, W]", "not float32 [8, 8, 3]"]),
+        (lambda _: np.zeros((8, 8, 2), np.uint8), ["not uint8 [8, 8, 2]"]),
+        (lambda _: np.zeros((0, 8, 3), np.uint8), ["not uint8 [0, 8, 3]"]),
+        (lambda _: PIL.Image.new("CMYK", (8, 8)), ["mode CMYK", 'convert("RGB")']),
+        (lambda _: 42, ["a int is no image", "a path, bytes"]),
+    ],
+)
+def test_an_image_that_cannot_be_read_says_which_and_why(make, words: list[str], photograph: Path):
+    image = make(photograph)
+
+    encoded = encode(5, image)
+
+    assert isinstance(encoded.error, ImageError)
+    assert encoded.data == b""
+    assert all(word in str(encoded.error) for word in words), str(encoded.error)
+    assert "\n" not in str(encoded.error)
+    if hasattr(image, "close"):
+        image.close()
+
+
+@pytest.mark.parametrize(
+    "image",
+    ["cat.jpg", Path("cat.jpg"), b"bytes", io.BytesIO(), np.zeros((8, 8, 3), np.uint8), PIL.Image.new("L", (8, 8))],
+    ids=lambda image: type(image).__name__,
+)
+def test_a_single_image_in_place_of_several_is_refused_at_once(client: Client, image: object):
+    with pytest.raises(UsageError, match=r"write \[image\]"):
+        client.classify(image)
+
+
+def test_a_stack_of_arrays_is_several_images(client: Client):
+    stack = np.zeros((3, 8, 8, 3), np.uint8)
+
+    assert [result.index for result in client.classify(stack)] == [0, 1, 2]
+
+
+def test_a_result_with_its_error_can_go_to_another_process(client: Client):
+    (result,) = client.classify(["nowhere.jpg"])
+
+    copy = pickle.loads(pickle.dumps(result))  # noqa: S301
+
+    assert copy.source == "nowhere.jpg"
+    assert type(copy.exception) is ImageError
+    assert copy.error == result.error

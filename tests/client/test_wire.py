@@ -1,0 +1,35 @@
+"""Our messages and tensorflow-serving-api's; each test in a process of its own, as imports cannot be undone."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+@pytest.mark.parametrize("first", ["ours", "theirs"])
+def test_each_reads_the_others_bytes_whoever_is_imported_first(first: str):
+    done = subprocess.run(
+        [sys.executable, Path(__file__).with_name("compare_wire.py"), first],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "8 messages are the same\n"
+
+
+def test_ours_are_not_registered_under_tensorflows_names():
+    program = (
+        "from google.protobuf import descriptor_pool\n"
+        "import hubserve\n"
+        "for name in ('tensorflow.TensorProto', 'tensorflow.serving.ModelSpec', 'hubserve.wire.TensorProto'):\n"
+        "    try:\n"
+        "        print(descriptor_pool.Default().FindMessageTypeByName(name).full_name)\n"
+        "    except KeyError:\n"
+        "        print('none')\n"
+    )
+    done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, timeout=120)
+
+    assert done.stdout.split() == ["none", "none", "hubserve.wire.TensorProto"], done.stderr
