@@ -1,0 +1,42 @@
+"""Unpacking a model archive from outside, which is not trusted."""
+
+from __future__ import annotations
+
+import tarfile
+from pathlib import Path
+
+from ._errors import SourceError
+
+
+def unpack(archive: Path, folder: Path) -> Path:
+    """Unpacks a `.tar.gz` of a SavedModel.
+
+    Args:
+        archive: The file.
+        folder: An empty folder to unpack into.
+
+    Returns:
+        The folder that holds `saved_model.pb`: `folder` itself, as the hub packs them, or the only one inside that has
+        it.
+
+    Raises:
+        SourceError: It is not a gzipped tar, is cut short, reaches outside `folder`, or holds no SavedModel, or
+            several.
+    """
+    try:
+        with tarfile.open(archive, "r:gz") as tar:
+            # The "data" filter refuses absolute paths, "..", links that lead outside and device files.
+            tar.extractall(folder, filter="data")
+    except tarfile.FilterError as error:
+        raise SourceError(
+            f"{archive} is not unpacked: {error}; a model archive must keep inside its own folder"
+        ) from error
+    except (tarfile.TarError, EOFError, OSError, ValueError) as error:
+        raise SourceError(f"{archive} cannot be unpacked as .tar.gz ({error}); download or pack it again") from error
+    found = sorted(path.parent for path in folder.rglob("saved_model.pb"))
+    if len(found) != 1:
+        places = ", ".join(str(path.relative_to(folder)) for path in found) or "none"
+        raise SourceError(
+            f"{archive} must hold exactly one SavedModel (a folder with saved_model.pb), and holds {places}"
+        )
+    return found[0]

@@ -1,0 +1,38 @@
+"""What can go wrong in an export, named by what to change.
+
+ExportError
+├── SourceError      the model cannot be had: another path or handle, or a way to the network
+├── ModelError       it was had, but it is not an image model that this can serve: another model
+├── LabelsError      the class names do not fit the model: another --labels
+├── OutputError      the model directory cannot be written there: another --output or --version
+├── InspectError     the folder to look into is not a model directory of ours: another MODEL_DIR
+└── ProofError       the exported model does not answer as the source model does: nothing was published
+"""
+
+
+class ExportError(Exception):
+    """The root of all that an export raises on purpose. Its text names the thing and the remedy."""
+
+
+class SourceError(ExportError):
+    """The model cannot be found, reached or unpacked."""
+
+
+class ModelError(ExportError):
+    """The model is not one that takes images and gives classes."""
+
+
+class LabelsError(ExportError):
+    """The class names do not fit the model."""
+
+
+class OutputError(ExportError):
+    """The output folder cannot take the new version."""
+
+
+class ProofError(ExportError):
+    """The exported model failed its proof."""
+
+
+class InspectError(ExportError):
+    """The folder is not a model directory that hubserve wrote."""

@@ -1,0 +1,83 @@
+"""A version of a model directory, told to a person. Nothing here needs TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from . import _publish
+from ._errors import InspectError
+
+
+def version_folder(base: Path, version: int | None = None) -> Path:
+    """The folder of a version, the newest unless another is named.
+
+    Raises:
+        InspectError: `base` holds no versions, or not that one.
+    """
+    there = _publish.versions(base)
+    if not there:
+        hint = (
+            f"; did you mean its parent, {base.parent}?"
+            if (base / "saved_model.pb").is_file()
+            else "; export a model into it with hubserve export"
+        )
+        raise InspectError(
+            f"{base} holds no versions of a model{hint}"
+            if base.is_dir()
+            else f"{base} is not a folder; give a model's base folder"
+        )
+    if version is not None and version not in there:
+        raise InspectError(f"{base} has no version {version}; it has {', '.join(map(str, there))}")
+    return base / str(there[-1] if version is None else version)
+
+
+def describe(folder: Path, manifest: Mapping[str, Any]) -> Iterator[str]:
+    """The lines that `hubserve inspect` prints."""
+    model, source, parity, shape = (manifest[key] for key in ("model", "source", "parity", "preprocessing"))
+    yield f"{folder}"
+    yield ""
+    yield (
+        f"model        {model['classes']} classes, the best {model['top_k']} answered; "
+        f"{model['parameters'] / 1e6:.1f} million parameters"
+    )
+    yield f"labels       {_labels(folder / manifest['labels']['file'])}"
+    yield (
+        f"images       to {shape['height']} x {shape['width']}, {shape['resize']}; the central "
+        f"{shape['crop_fraction']:g} of each side; "
+        f"at most {shape['max_pixels'] / 1e6:g} million pixels"
+    )
+    yield f"batches      of {', '.join(map(str, manifest['batch_sizes']))}; {parity['warmup_records']} warm-up records"
+    yield (
+        f"parity       with the source model on {parity['images']} images: logits within "
+        f"{parity['max_logit_error']:.1e} of their range "
+        f"(tolerance {parity['tolerance']:g}), same best class on {parity['top1_equal']}"
+    )
+    yield f"source       {source['handle']} ({source['kind']})"
+    for file in source["files"]:
+        yield f"             sha256 {file['sha256']}  {file['path']} ({file['bytes']:,} bytes)"
+    program = manifest["hubserve"]
+    yield (
+        f"exported by  hubserve {program['version']} ({program['commit'] or 'no commit recorded'}), "
+        f"TensorFlow {manifest['tensorflow']}"
+    )
+    yield ""
+    for name, signature in manifest["signatures"].items():
+        yield f"signature {name}"
+        for side in ("inputs", "outputs"):
+            for tensor, info in signature[side].items():
+                yield (
+                    f"  {side[:-1]:6}  {tensor:12} {info['dtype']:8} "
+                    f"[{', '.join('N' if dim is None else str(dim) for dim in info['shape'])}]"
+                )
+
+
+def _labels(file: Path) -> str:
+    try:
+        labels = file.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise InspectError(
+            f"{file} cannot be read ({error.strerror}); the model directory is incomplete: export it again"
+        ) from error
+    return ", ".join(labels[:3]) + (f", ... {labels[-1]}" if len(labels) > 3 else "")

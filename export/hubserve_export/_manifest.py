@@ -1,0 +1,67 @@
+"""`assets.extra/export.json`: what a version is, where it came from and how it was proven.
+
+Nothing here needs TensorFlow.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from ._errors import InspectError
+
+FORMAT_VERSION = 1
+_FILE = Path("assets.extra", "export.json")
+
+
+def write(folder: Path, manifest: dict[str, Any]) -> None:
+    """Writes the manifest of the version in `folder`."""
+    file = folder / _FILE
+    file.parent.mkdir(exist_ok=True)
+    document = {"format_version": FORMAT_VERSION, "hubserve": _this_program(), **manifest}
+    file.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """Reads the manifest of the version in `folder`.
+
+    Raises:
+        InspectError: There is none, it is not JSON, or it is of a newer format than this program knows.
+    """
+    file = folder / _FILE
+    try:
+        manifest = json.loads(file.read_text(encoding="utf-8"))
+        found = manifest["format_version"]
+    except FileNotFoundError as error:
+        raise InspectError(f"{folder} has no {_FILE}; only versions that hubserve exported have one") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InspectError(f"{file} is not a manifest ({error}); export the model again") from error
+    if found != FORMAT_VERSION:
+        raise InspectError(
+            f"{file} is of format {found}, and this hubserve reads format {FORMAT_VERSION}; use the "
+            "hubserve that wrote it, or a newer one"
+        )
+    return dict(manifest)
+
+
+def _this_program() -> dict[str, str | None]:
+    return {"version": importlib.metadata.version("hubserve"), "commit": _commit()}
+
+
+def _commit() -> str | None:
+    """The commit this program runs from: what pip recorded for a repository, else the work tree's HEAD, else None."""
+    recorded = importlib.metadata.distribution("hubserve").read_text("direct_url.json")
+    if recorded and (commit := json.loads(recorded).get("vcs_info", {}).get("commit_id")):
+        return str(commit)
+    here = Path(__file__).parent
+    try:
+        # Only a repository that tracks this very file says something about it.
+        git = ["git", "-C", str(here)]
+        subprocess.run([*git, "ls-files", "--error-unmatch", Path(__file__).name], check=True, capture_output=True)  # noqa: S603
+        head = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True)  # noqa: S603
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return head.stdout.strip()

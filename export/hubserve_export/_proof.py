@@ -1,0 +1,154 @@
+"""The proof: a written model directory is loaded as TF Serving loads it, and must answer as the source model does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from . import _serving_files
+from ._errors import ProofError
+from ._image_model import ImageModel
+from .decode import batch
+from .decode.batch import Preprocessing
+
+# Two runs of one model in batches of another size differ in the last bits of float32: a few parts in a million of the
+# logits' range.
+TOLERANCE = 1e-4
+
+Run = Callable[[str, Mapping[str, Any]], dict[str, np.ndarray[Any, Any]]]
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How near the exported model's answers are to the source model's.
+
+    Attributes:
+        images: On how many images they were compared.
+        max_logit_error: The largest difference of a logit, as a part of the range of the source model's logits for
+            that image.
+        tolerance: What it may be at most.
+        top1_equal: On how many images the best class is the same.
+        warmup_records: How many warm-up records were replayed.
+    """
+
+    images: int
+    max_logit_error: float
+    tolerance: float
+    top1_equal: int
+    warmup_records: int
+
+
+def prove(
+    folder: Path, model: ImageModel, labels: Sequence[str], preprocessing: Preprocessing, images: Sequence[bytes]
+) -> Parity:
+    """Loads `folder`, replays its warm-up and compares its answers with the source model's on the same images.
+
+    Raises:
+        ProofError: It does not load, a record fails, or an answer differs.
+    """
+    expected = _source_logits(model, preprocessing, images)
+    records = _serving_files.read_warmup(folder)
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        run = _load(session, folder)
+        for record in records:
+            _replay(run, record)
+        answer = run("serving_default", {"image_bytes": list(images)})
+        logits = run("logits", {"image_bytes": list(images)})["logits"]
+    return compare(expected, logits, answer, labels, len(records))
+
+
+def _source_logits(model: ImageModel, preprocessing: Preprocessing, images: Sequence[bytes]) -> np.ndarray[Any, Any]:
+    decode = tf.function(batch.decode_batch, autograph=False)
+    status, decoded = decode(tf.constant(list(images)), preprocessing)
+    if bad := [index for index, value in enumerate(status.numpy()) if value != batch.OK]:
+        raise ProofError(
+            f"warm-up image {bad[0] + 1} of {len(images)} cannot be decoded; give other images with --warmup-images"
+        )
+    return np.asarray(model.call(decoded))
+
+
+def _load(session: tf.compat.v1.Session, folder: Path) -> Run:
+    """Loads as TF Serving does: into a session, by the "serve" tag, with the SavedModel's own restore op.
+
+    `tf.saved_model.load` takes another way, and can succeed where this fails.
+    """
+    try:
+        signatures = tf.compat.v1.saved_model.load(session, ["serve"], str(folder)).signature_def
+    except (tf.errors.OpError, RuntimeError, ValueError) as error:
+        raise ProofError(
+            f"the exported model does not load in a session, as TF Serving would load it: {error}"
+        ) from error
+
+    def run(signature: str, inputs: Mapping[str, Any]) -> dict[str, np.ndarray[Any, Any]]:
+        definition = signatures[signature]
+        feed = {definition.inputs[name].name: value for name, value in inputs.items()}
+        try:
+            answer: dict[str, np.ndarray[Any, Any]] = session.run(
+                {name: info.name for name, info in definition.outputs.items()}, feed
+            )
+        except (tf.errors.OpError, ValueError) as error:
+            raise ProofError(f"the exported model's signature {signature} fails in a session: {error}") from error
+        return answer
+
+    return run
+
+
+def _replay(run: Run, record: Any) -> None:
+    match record.WhichOneof("log_type"):
+        case "predict_log":
+            request = record.predict_log.request
+            run(
+                request.model_spec.signature_name,
+                {name: tf.make_ndarray(tensor) for name, tensor in request.inputs.items()},
+            )
+        case "classify_log":
+            request = record.classify_log.request
+            run(
+                request.model_spec.signature_name,
+                {"inputs": [example.SerializeToString() for example in request.input.example_list.examples]},
+            )
+
+
+def compare(
+    expected: np.ndarray[Any, Any],
+    logits: np.ndarray[Any, Any],
+    answer: Mapping[str, np.ndarray[Any, Any]],
+    labels: Sequence[str],
+    records: int,
+) -> Parity:
+    """Compares answers with the source model's logits.
+
+    Args:
+        expected: The source model's logits, float [N, C].
+        logits: The exported model's, float [N, C].
+        answer: The exported model's `serving_default`: class_ids int [N, K] and labels, bytes [N, K].
+        labels: The C names of the classes.
+        records: How many warm-up records were replayed.
+
+    Raises:
+        ProofError: A logit differs by more than the tolerance, or a best class or its label is another.
+    """
+    spread = np.maximum(expected.max(axis=1) - expected.min(axis=1), np.finfo(np.float32).tiny)
+    error = float((np.abs(logits - expected).max(axis=1) / spread).max())
+    best = answer["class_ids"][:, 0]
+    equal = int((best == expected.argmax(axis=1)).sum())
+    parity = Parity(len(expected), error, TOLERANCE, equal, records)
+    if not error <= TOLERANCE:  # NaN is not within any tolerance either.
+        raise ProofError(
+            f"the exported model's logits differ from the source model's by {error:.2g} of their range, "
+            f"more than {TOLERANCE:g}"
+        )
+    if equal != len(expected):
+        raise ProofError(
+            f"the exported model gives another best class than the source model on {len(expected) - equal} "
+            f"of {len(expected)} images"
+        )
+    named = [name.decode("utf-8") for name in answer["labels"][:, 0]]
+    if named != [labels[index] for index in best]:
+        raise ProofError(f"the exported model names its classes {named}, which are not the labels of {best.tolist()}")
+    return parity

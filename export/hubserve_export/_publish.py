@@ -1,0 +1,80 @@
+"""Versions in a model's base folder: which there are, and how a new one appears, whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ._errors import OutputError
+
+# TF Serving takes every child of the base folder whose name is an integer for a version, and passes over all others.
+_STAGING_PREFIX = ".tmp-"
+
+
+def versions(base: Path) -> list[int]:
+    """The versions in a model's base folder, ascending; none where there is no such folder."""
+    if not base.is_dir():
+        return []
+    return sorted(
+        int(child.name) for child in base.iterdir() if child.is_dir() and child.name.isascii() and child.name.isdigit()
+    )
+
+
+def choose_version(base: Path, version: int | None) -> int:
+    """The version to publish: `version`, or one more than the newest.
+
+    Raises:
+        OutputError: That version is there already, or `base` is something else than a folder.
+    """
+    if base.exists() and not base.is_dir():
+        raise OutputError(f"{base} is a file; give the folder that holds the model's versions, with --output")
+    there = versions(base)
+    if version is None:
+        return there[-1] + 1 if there else 1
+    if version in there or (base / str(version)).exists():
+        raise OutputError(
+            f"{base / str(version)} is there already, and versions are never overwritten; give another "
+            "--version or none"
+        )
+    return version
+
+
+@contextmanager
+def staging(base: Path, version: int) -> Iterator[Path]:
+    """An empty folder that becomes the version when the context ends well, and vanishes when it does not.
+
+    It lies beside the versions, on the same file system, so that one rename publishes it: a server that watches the
+    folder sees the whole version or none.
+
+    Raises:
+        OutputError: The folder cannot be written, or another export published that version meanwhile.
+    """
+    created = [folder for folder in (base, *base.parents) if not folder.exists()]
+    folder = base / f"{_STAGING_PREFIX}{uuid.uuid4()}"
+    published = False
+    try:
+        try:
+            folder.mkdir(parents=True)
+        except OSError as error:
+            raise OutputError(f"{base} cannot be written ({error.strerror}); give another --output") from error
+        yield folder
+        try:
+            # Renaming onto an existing folder fails unless that is empty; TF Serving would not have loaded an empty
+            # one.
+            os.rename(folder, base / str(version))
+        except OSError as error:
+            raise OutputError(
+                f"{base / str(version)} cannot be published ({error.strerror}); another export may have "
+                "taken that version"
+            ) from error
+        published = True
+    finally:
+        if not published:
+            shutil.rmtree(folder, ignore_errors=True)
+            for parent in created:
+                if parent.is_dir() and not any(parent.iterdir()):
+                    parent.rmdir()

@@ -1,0 +1,86 @@
+"""The two files beside a SavedModel that TF Serving reads: how to batch, and what to run before the first request."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+
+import tensorflow as tf
+from tensorflow_serving.apis import classification_pb2, predict_pb2, prediction_log_pb2
+
+_WARMUP = Path("assets.extra", "tf_serving_warmup_requests")
+_BATCHING = Path("batching_params.pbtxt")
+# TF Serving refuses to load a version with more warm-up records than this.
+MAX_WARMUP_RECORDS = 1000
+
+
+def write_batching(folder: Path, batch_sizes: Sequence[int]) -> None:
+    """Writes `batching_params.pbtxt`, a BatchingParameters message in text form.
+
+    TF Serving reads it from the version's folder under --enable_per_model_batching_parameters, and refuses to load the
+    version unless the sizes ascend and the last is max_batch_size.
+    """
+    allowed = "\n".join(f"allowed_batch_sizes: {size}" for size in batch_sizes)
+    (folder / _BATCHING).write_text(
+        "# Read by TF Serving with --enable_batching --enable_per_model_batching_parameters.\n"
+        "# Rows of the largest batch, and of the largest request.\n"
+        f"max_batch_size {{ value: {batch_sizes[-1]} }}\n"
+        "# How long a batch that is not full waits for more callers: little against the time that the "
+        "model itself takes.\n"
+        "batch_timeout_micros { value: 5000 }\n"
+        "# Batches that may wait; beyond them a caller gets UNAVAILABLE and may try again, which is better "
+        "than a queue without end.\n"
+        "max_enqueued_batches { value: 100 }\n"
+        "# A batch is padded to the next of these sizes, so that the GPU sees few shapes; each is warmed up.\n"
+        f"{allowed}\n",
+        encoding="utf-8",
+    )
+
+
+def write_warmup(folder: Path, images: Sequence[bytes], batch_sizes: Sequence[int]) -> int:
+    """Writes one warm-up record per batch size and signature that takes encoded images.
+
+    A record of k images warms up exactly the batch of k, because TF Serving replays records one at a time, through its
+    batching.
+
+    Args:
+        folder: The version's folder.
+        images: Real encoded images, at least one; repeated to fill the batches.
+        batch_sizes: Ascending.
+
+    Returns:
+        The number of records.
+    """
+    file = folder / _WARMUP
+    file.parent.mkdir(exist_ok=True)
+    records = 0
+    with tf.io.TFRecordWriter(str(file)) as writer:
+        for size in batch_sizes:
+            batch = list(itertools.islice(itertools.cycle(images), size))
+            for log in (_predict_log("serving_default", batch), _predict_log("logits", batch), _classify_log(batch)):
+                writer.write(log.SerializeToString())
+                records += 1
+    return records
+
+
+def read_warmup(folder: Path) -> list[prediction_log_pb2.PredictionLog]:
+    """The warm-up records of a version, in the order they are replayed."""
+    dataset = tf.data.TFRecordDataset(str(folder / _WARMUP))
+    return [prediction_log_pb2.PredictionLog.FromString(record) for record in dataset.as_numpy_iterator()]
+
+
+def _predict_log(signature: str, batch: Sequence[bytes]) -> prediction_log_pb2.PredictionLog:
+    request = predict_pb2.PredictRequest()
+    request.model_spec.signature_name = signature
+    request.inputs["image_bytes"].CopyFrom(tf.make_tensor_proto(batch, tf.string, [len(batch)]))
+    return prediction_log_pb2.PredictionLog(predict_log=prediction_log_pb2.PredictLog(request=request))
+
+
+def _classify_log(batch: Sequence[bytes]) -> prediction_log_pb2.PredictionLog:
+    request = classification_pb2.ClassificationRequest()
+    request.model_spec.signature_name = "classify"
+    for image in batch:
+        example = request.input.example_list.examples.add()
+        example.features.feature["image/encoded"].bytes_list.value.append(image)
+    return prediction_log_pb2.PredictionLog(classify_log=prediction_log_pb2.ClassifyLog(request=request))

@@ -1,0 +1,161 @@
+"""A batch of encoded images to a batch of model input: capped, resized, and each for itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import tensorflow as tf
+
+from . import bmp, exif, gif, jpeg, png, webp
+
+OK = 0
+NOT_AN_IMAGE = 1
+TOO_MANY_PIXELS = 2
+
+# Where a photograph is scaled while decoding, it is left this many times larger than the model's input, and the
+# antialiased resize does the rest.
+_SCALE_MARGIN = 2
+
+_Size = tuple[tf.Tensor, tf.Tensor]
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What happens to an image before the model sees it.
+
+        Preprocessing(height=331, width=331)
+        Preprocessing(height=331, width=331, crop_fraction=0.875)   # the published evaluation of the Inception family
+
+    Attributes:
+        height: Rows of the model's input.
+        width: Columns of the model's input.
+        crop_fraction: The central part of each side that is kept, 0 < f <= 1.
+        max_pixels: Pixels, read from the header, above which an image is refused before it is decoded.
+    """
+
+    height: int
+    width: int
+    crop_fraction: float = 1.0
+    max_pixels: int = 64_000_000
+
+
+def decode_batch(
+    image_bytes: tf.Tensor, preprocessing: Preprocessing, unwrap: Callable[[tf.Tensor], tf.Tensor] = tf.identity
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Decodes and resizes every image on its own, so that one that fails leaves its neighbours as they are.
+
+    Args:
+        image_bytes: string [N], N >= 0: the encoded images.
+        preprocessing: Size, crop and cap.
+        unwrap: Takes the encoded image out of one element, for input that carries it inside something else. Where it
+            fails, only that row does.
+
+    Returns:
+        status, int32 [N] (0 ok, 1 not a decodable image, 2 more pixels than allowed), and images, float32 [N, height,
+        width, 3] in [0, 1], zeros where the status is not 0.
+    """
+    # String tensors must never be copied to a GPU (tensorflow/serving#1626), and every op here has a CPU kernel.
+    with tf.device("/CPU:0"):
+        count = tf.size(image_bytes)
+        shape = (preprocessing.height, preprocessing.width, 3)
+        # One row that is in no batch: `get_single_element` fails on an empty dataset, which is what N = 0 and an
+        # all-bad batch would leave.
+        sentinel = tf.data.Dataset.from_tensors((count[None], tf.constant([NOT_AN_IMAGE]), tf.zeros((1, *shape))))
+        rows, status, images = (
+            tf.data.Dataset.from_tensor_slices((tf.range(count), image_bytes))
+            .map(
+                lambda row, data: (row, *_decode_one(unwrap(data), preprocessing)),
+                num_parallel_calls=tf.data.AUTOTUNE,
+                deterministic=True,
+            )
+            .ignore_errors()
+            .batch(tf.cast(tf.maximum(count, 1), tf.int64))
+            .concatenate(sentinel)
+            .take(1)
+            .get_single_element()
+        )
+
+        def in_place() -> tuple[tf.Tensor, tf.Tensor]:
+            # The last of the count + 1 rows is the sentinel's.
+            places = rows[:, None]
+            known = tf.tensor_scatter_nd_update(tf.fill([count + 1], NOT_AN_IMAGE), places, status)
+            return known[:count], tf.scatter_nd(places, images, [count + 1, *shape])[:count]
+
+        # All there, in order: nothing to copy. This is the common case and the fast one.
+        status, images = tf.cond(tf.shape(rows)[0] == count, lambda: (status, images), in_place)
+        return tf.ensure_shape(status, [None]), tf.ensure_shape(images, [None, *shape])
+
+
+def _decode_one(data: tf.Tensor, preprocessing: Preprocessing) -> tuple[tf.Tensor, tf.Tensor]:
+    """Status and image of one string scalar; fails (InvalidArgumentError) where it is not a decodable image."""
+    formats: list[tuple[tf.Tensor, Callable[[tf.Tensor], _Size], Callable[[tf.Tensor], tf.Tensor]]] = [
+        (tf.io.is_jpeg(data), jpeg.size, lambda data: _photograph(data, preprocessing)),
+        (_starts(data, b"\x89PNG\r\n\x1a\n"), png.size, lambda data: _fitted(png.decode(data), preprocessing)),
+        (
+            _starts(data, b"GIF87a") | _starts(data, b"GIF89a"),
+            gif.size,
+            lambda data: _fitted(gif.decode(data), preprocessing),
+        ),
+        (_starts(data, b"BM"), bmp.size, lambda data: _fitted(bmp.decode(data), preprocessing)),
+        (
+            _starts(data, b"RIFF") & (tf.strings.substr(data, 8, 4) == b"WEBP"),
+            webp.size,
+            lambda data: _fitted(webp.decode(data), preprocessing),
+        ),
+    ]
+    known = tf.stack([is_format for is_format, _, _ in formats])
+    with tf.control_dependencies([tf.debugging.Assert(tf.reduce_any(known), ["not an image of a known format"])]):
+        which = tf.argmax(known, output_type=tf.int32)
+    height, width = tf.switch_case(which, [lambda size=size: size(data) for _, size, _ in formats])
+    blank = tf.zeros((preprocessing.height, preprocessing.width, 3))
+    return tf.cond(
+        height * width > preprocessing.max_pixels,
+        lambda: (tf.constant(TOO_MANY_PIXELS), blank),
+        lambda: (
+            tf.constant(OK),
+            tf.switch_case(which, [lambda decode=decode: decode(data) for _, _, decode in formats]),
+        ),
+    )
+
+
+def _starts(data: tf.Tensor, magic: bytes) -> tf.Tensor:
+    return tf.strings.substr(data, 0, len(magic)) == magic
+
+
+def _photograph(data: tf.Tensor, preprocessing: Preprocessing) -> tf.Tensor:
+    """A JPEG: resized as it lies and turned afterwards, because turning the small picture costs nothing."""
+    orientation = exif.orientation(data)
+    target = tf.where(
+        exif.swaps_axes(orientation),
+        tf.constant([preprocessing.width, preprocessing.height]),
+        tf.constant([preprocessing.height, preprocessing.width]),
+    )
+    needed = tf.cast(
+        tf.math.ceil(tf.cast(target, tf.float32) * (_SCALE_MARGIN / preprocessing.crop_fraction)), tf.int64
+    )
+    image = _resized(jpeg.decode(data, (needed[0], needed[1])), target, preprocessing.crop_fraction)
+    return tf.ensure_shape(exif.apply(image, orientation), (preprocessing.height, preprocessing.width, 3))
+
+
+def _fitted(image: tf.Tensor, preprocessing: Preprocessing) -> tf.Tensor:
+    target = tf.constant([preprocessing.height, preprocessing.width])
+    return tf.ensure_shape(
+        _resized(image, target, preprocessing.crop_fraction), (preprocessing.height, preprocessing.width, 3)
+    )
+
+
+def _resized(image: tf.Tensor, target: tf.Tensor, crop_fraction: float) -> tf.Tensor:
+    """Crops uint8 [h, w, 3] centrally, resizes it to `target` (bilinear, antialiased), scales it to float32 [0, 1]."""
+    if crop_fraction < 1:
+        image = _central_crop(image, crop_fraction)
+    # The op takes uint8 as it is: a float copy of a large photograph would cost four times its memory.
+    resized = tf.image.resize(image, target, method=tf.image.ResizeMethod.BILINEAR, antialias=True)
+    return resized / 255.0
+
+
+def _central_crop(image: tf.Tensor, fraction: float) -> tf.Tensor:
+    """The middle of [h, w, c], at least one pixel, with the margins that `tf.image.central_crop` leaves."""
+    shape = tf.shape(image)[:2]
+    margin = tf.cast(tf.cast(shape, tf.float64) * ((1 - fraction) / 2), tf.int32)
+    return image[margin[0] : shape[0] - margin[0], margin[1] : shape[1] - margin[1]]

@@ -1,0 +1,85 @@
+"""`hubserve export`: what a person sees, and how it ends."""
+
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from hubserve_export.command import export
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(export, [str(argument) for argument in arguments])
+
+
+def test_an_archive_is_exported_with_given_labels_and_says_so(miniature_saved: Path, tmp_path: Path) -> None:
+    packed = tmp_path / "m.tar.gz"
+    with tarfile.open(packed, "w:gz") as tar:
+        tar.add(miniature_saved, ".")
+    labels = tmp_path / "labels.txt"
+    labels.write_text("".join(f"thing {i}\n" for i in range(1001)))
+    base = tmp_path / "models" / "m"
+    result = run(packed, "--output", base, "--version", 7, "--labels", labels, "--top-k", 3, "--batch-sizes", "1")
+    assert result.exit_code == 0, result.output
+    assert f"{base}/7: 1001 classes; the same best class as {packed} on 4 of 4 images" in result.stdout
+    assert f"Serve it: hubserve serve {base}" in result.stderr
+    assert sorted(path.name for path in (base / "7").iterdir()) == [
+        "assets",
+        "assets.extra",
+        "batching_params.pbtxt",
+        "fingerprint.pb",
+        "saved_model.pb",
+        "variables",
+    ]
+    assert (base / "7" / "assets" / "labels.txt").read_text() == labels.read_text()
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "says"),
+    [
+        (["nowhere"], 1, "nowhere is not there; give a hub URL or handle"),
+        (["efficientnet-lite0", "--labels", "short.txt"], 1, "has 2 lines, and the model has 1000 classes"),
+        (["efficientnet-lite0", "--labels", "none.txt"], 1, "labels file none.txt cannot be read"),
+        (["efficientnet-lite0", "--top-k", "1001"], 1, "--top-k is 1001, and the model has 1000 classes"),
+        (["efficientnet-lite0", "--image-size", "331"], 1, "takes images of 224 x 224 pixels only"),
+        (["efficientnet-lite0", "--warmup-images", "empty"], 1, "empty has no files in it"),
+        (["efficientnet-lite0", "--warmup-images", "nowhere"], 1, "warm-up images in nowhere cannot be read"),
+        (["efficientnet-lite0", "--batch-sizes", "4,2"], 2, "'4,2' must be positive and ascending"),
+        (["efficientnet-lite0", "--batch-sizes", "one"], 2, "'one' must be integers with commas"),
+        (["efficientnet-lite0", "--crop-fraction", "0"], 2, "0<x<=1"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], code: int, says: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("empty").mkdir()
+    Path("short.txt").write_text("cat\ndog\n")
+    before = sorted(tmp_path.rglob("*"))
+    result = run(*options, "--output", "models/m")
+    assert result.exit_code == code
+    assert says in result.stderr
+    assert result.stdout == ""
+    assert result.stderr.splitlines()[-1].startswith("Error: ")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_version_that_is_there_is_refused_before_anything_is_loaded(miniature_dir: Path) -> None:
+    result = run("nowhere", "--output", miniature_dir, "--version", 1)
+    assert result.exit_code == 1
+    assert "1 is there already, and versions are never overwritten" in result.stderr
+
+
+def test_without_tensorflow_it_says_what_to_install(tmp_path: Path) -> None:
+    # A path entry that shadows TensorFlow with nothing is a machine without it, as far as an import can tell.
+    program = (
+        "import sys; sys.modules['tensorflow'] = None\n"
+        "from hubserve_export.command import export\n"
+        f"export(['efficientnet-lite0', '--output', {str(tmp_path / 'm')!r}])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "Error: export needs tensorflow: pip install 'hubserve[export]'\n"

@@ -1,0 +1,48 @@
+"""Class names fit the model, or the export says how they do not."""
+
+from pathlib import Path
+
+import pytest
+
+from hubserve_export import _labels
+from hubserve_export._errors import LabelsError
+
+
+def test_imagenets_names_fit_a_model_with_and_without_background() -> None:
+    with_background, without = _labels.for_model(None, 1001), _labels.for_model(None, 1000)
+    assert with_background[0] == "background"
+    assert with_background[1:] == without
+    assert without[285] == "Egyptian cat"
+
+
+def test_another_number_of_classes_needs_names_of_its_own() -> None:
+    with pytest.raises(LabelsError, match="37 classes, which are not ImageNet's; name them with --labels"):
+        _labels.for_model(None, 37)
+
+
+@pytest.mark.parametrize("text", ["cat\ndog\n", "cat\ndog", "cat\r\ndog\r\n", "\ufeffcat\ndog\n"])
+def test_a_file_gives_a_name_per_line(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "labels.txt"
+    file.write_bytes(text.encode("utf-8"))
+    assert _labels.for_model(file, 2) == ("cat", "dog")
+
+
+@pytest.mark.parametrize(
+    ("content", "classes", "says"),
+    [
+        (b"cat\ndog\n", 4, "has 2 lines, and the model has 4 classes; line i names class i"),
+        (b"cat\ndog\n", 3, "has 2 lines, and the model has 3 classes; the model seems to count a background class"),
+        (b"cat\n\ndog\n", 3, "line 2 of the labels file .* is empty"),
+        (b"caf\xe9\n", 1, "must be text in UTF-8"),
+    ],
+)
+def test_a_file_that_does_not_fit_says_why(tmp_path: Path, content: bytes, classes: int, says: str) -> None:
+    file = tmp_path / "labels.txt"
+    file.write_bytes(content)
+    with pytest.raises(LabelsError, match=says):
+        _labels.for_model(file, classes)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(LabelsError, match=r"nowhere\.txt cannot be read"):
+        _labels.for_model(tmp_path / "nowhere.txt", 2)

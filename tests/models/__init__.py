@@ -1,0 +1,1 @@
+"""Networks that the tests export and serve in place of downloaded ones."""
