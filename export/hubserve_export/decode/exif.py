@@ -60,8 +60,8 @@ def _from_tiff(tiff: tf.Tensor) -> tf.Tensor:
 
     def number(octets: tf.Tensor) -> tf.Tensor:
         """Joins the last axis, two or four bytes, to one number in the file's byte order."""
-        places = tf.constant([256**i for i in range(octets.shape[-1])], tf.int64)
-        return tf.reduce_sum(octets * tf.where(little, places, places[::-1]), axis=-1)
+        places = [256**i for i in range(octets.shape[-1])]
+        return tf.reduce_sum(octets * tf.where(little, tf.constant(places, tf.int64), places[::-1]), axis=-1)
 
     directory = tf.minimum(number(tf.reshape(tiff[4:8], [4])), length)
     count = tf.minimum(number(tf.reshape(tiff[directory : directory + 2], [2])), _MAX_ENTRIES)

@@ -1,0 +1,19 @@
+"""Options that several subcommands share, so that they read the same everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def server_options(command: _Command) -> _Command:
+    """Adds --server and --model, both required."""
+    model = click.option("--model", required=True, metavar="NAME", help="The model's name on the server.")
+    server = click.option(
+        "--server", required=True, metavar="HOST:PORT", help="The server's gRPC address, such as localhost:8500."
+    )
+    return server(model(command))

@@ -1,0 +1,37 @@
+"""The subcommand `hubserve status`."""
+
+from __future__ import annotations
+
+import click
+
+from .. import Client, HubserveError
+from .options import server_options
+
+
+@click.command()
+@server_options
+@click.option(
+    "--wait", type=click.FloatRange(min=0), metavar="SECONDS", help="Wait until the model is ready, this long at most."
+)
+def status(server: str, model: str, wait: float | None) -> None:
+    """Show which versions of a model a server has, and whether they answer.
+
+    Ends with 0 when a version is available, else with 1.
+
+    \b
+    Example:
+      hubserve status --server localhost:8500 --model lite0 --wait 60
+    """
+    try:
+        with Client(server, model=model) as client:
+            if wait is not None:
+                client.wait_until_ready(wait)
+            versions = client.status()
+    except HubserveError as error:
+        raise click.ClickException(str(error)) from error
+    for version in versions:
+        click.echo(
+            f"{model} version {version.version}: {version.state}" + (f" ({version.error})" if version.error else "")
+        )
+    if not any(version.available for version in versions):
+        raise click.exceptions.Exit(1)

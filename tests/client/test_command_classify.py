@@ -1,0 +1,118 @@
+"""`hubserve classify`: results on standard output, the rest on standard error, and an exit code for each end."""
+
+import json
+from pathlib import Path
+
+import grpc
+import pytest
+from click.testing import CliRunner, Result
+
+from hubserve._command.main import main
+from support.fake_server import FakeServer, Refusal
+from support.scripted_model import BAD
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for name in ("cat", "dog", "owl"):
+        (folder / f"{name}.jpg").write_bytes(name.encode())
+    return folder
+
+
+def classify(server: FakeServer, *arguments: object, stdin: str | None = None) -> Result:
+    options = ["--server", server.target, "--model", "pnasnet"]
+    return CliRunner().invoke(main, ["classify", *map(str, arguments), *options], input=stdin)
+
+
+def test_without_a_terminal_each_image_is_a_json_document(server: FakeServer, images: Path) -> None:
+    result = classify(server, images, "--top-k", 2)
+    documents = [json.loads(line) for line in result.stdout.splitlines()]
+    assert result.exit_code == 0
+    assert [document["source"] for document in documents] == [f"{images}/{name}.jpg" for name in ("cat", "dog", "owl")]
+    assert documents[0]["classes"] == [
+        {"class_id": 3, "label": "cat", "score": 0.5},
+        {"class_id": 4, "label": "cat+1", "score": 0.25},
+    ]
+    assert documents[0]["status"] == 0
+    assert documents[0]["error"] is None
+    assert result.stderr.startswith("3 of 3 images classified in ")
+
+
+def test_a_table_has_score_label_and_image(server: FakeServer, images: Path) -> None:
+    result = classify(server, images / "cat.jpg", "--format", "table")
+    assert result.stdout == f"0.500  {'cat':28}  {images}/cat.jpg\n"
+
+
+def test_paths_come_from_standard_input(server: FakeServer, images: Path) -> None:
+    result = classify(server, "-", stdin=f"{images}/owl.jpg\n\n{images}/cat.jpg\n")
+    assert [json.loads(line)["classes"][0]["label"] for line in result.stdout.splitlines()] == ["owl", "cat"]
+
+
+def test_an_image_that_cannot_be_classified_is_reported_and_the_rest_go_on(server: FakeServer, images: Path) -> None:
+    (images / "bad.jpg").write_bytes(BAD)
+    result = classify(server, images, "--format", "table")
+    assert result.exit_code == 3
+    rows = result.stdout.splitlines()
+    assert rows[0].startswith("    -  not classified")
+    assert "bad.jpg: the server cannot decode it as an image" in rows[0]
+    assert [row.split()[1] for row in rows[1:]] == ["cat", "dog", "owl"]
+    assert result.stderr.startswith("3 of 4 images classified")
+
+
+def test_a_path_that_vanishes_is_reported_on_its_image(server: FakeServer, images: Path) -> None:
+    result = classify(server, "-", stdin=f"{images}/gone.jpg\n{images}/cat.jpg\n")
+    documents = [json.loads(line) for line in result.stdout.splitlines()]
+    assert result.exit_code == 3
+    assert "gone.jpg: No such file" in documents[0]["error"]
+    assert documents[1]["error"] is None
+
+
+def test_images_are_sent_in_batches_of_the_given_size(server: FakeServer, images: Path) -> None:
+    classify(server, images, "--batch-size", 2)
+    assert [len(request.inputs["image_bytes"].string_val) for request in server.requests] == [2, 1]
+
+
+@pytest.mark.parametrize(
+    ("code", "details", "says"),
+    [
+        (grpc.StatusCode.NOT_FOUND, "Servable not found for request: Latest(pnasnet)", "does not serve model pnasnet"),
+        (grpc.StatusCode.INTERNAL, "it broke", "failed while answering for model pnasnet"),
+    ],
+)
+def test_a_run_that_reaches_no_model_fails_with_one_sentence(
+    server: FakeServer, images: Path, code: grpc.StatusCode, details: str, says: str
+) -> None:
+    def refuse(request: object) -> None:
+        raise Refusal(code, details)
+
+    server.predict = refuse
+    result = classify(server, images)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith("Error: ")
+    assert says in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_server_that_is_not_there_is_named_with_the_remedy(images: Path) -> None:
+    nobody = FakeServer(port=9)
+    result = classify(nobody, images)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "no answer from 127.0.0.1:9: check that a model server runs there" in result.stderr
+
+
+def test_more_classes_than_the_model_gives_is_an_error(server: FakeServer, images: Path) -> None:
+    result = classify(server, images, "--top-k", 6)
+    assert result.exit_code == 1
+    assert "5 classes" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [(["nowhere.jpg"], "nowhere.jpg is not there"), ([], "Missing argument"), (["--top-k", "0", "."], "x>=1")],
+)
+def test_wrong_usage_ends_with_2(server: FakeServer, arguments: list[str], says: str) -> None:
+    result = classify(server, *arguments)
+    assert (result.exit_code, says in result.stderr) == (2, True)
+    assert server.requests == []
