@@ -1,1 +1,40 @@
-"""Run a model directory on this machine, as TensorFlow Serving would."""
+"""Run a model directory on this machine, as TensorFlow Serving would.
+
+from hubserve_serve import EmbeddedServer
+
+with EmbeddedServer("models/pnasnet") as server:
+    channel = grpc.insecure_channel(server.target)
+"""
+
+from typing import TYPE_CHECKING
+
+from ._errors import (
+    AddressError,
+    LoadError,
+    ModelDirectoryError,
+    RequestError,
+    ServeError,
+    SessionConfigError,
+)
+
+if TYPE_CHECKING:
+    from ._server import EmbeddedServer
+
+__all__ = [
+    "AddressError",
+    "EmbeddedServer",
+    "LoadError",
+    "ModelDirectoryError",
+    "RequestError",
+    "ServeError",
+    "SessionConfigError",
+]
+
+
+def __getattr__(name: str) -> object:
+    # TensorFlow takes seconds to import: whoever only wants the errors, or the command's help, does not wait for it.
+    if name == "EmbeddedServer":
+        from ._server import EmbeddedServer
+
+        return EmbeddedServer
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

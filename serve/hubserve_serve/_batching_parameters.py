@@ -1,0 +1,143 @@
+"""The batching parameters of a version directory, read from its `batching_params.pbtxt`."""
+
+from __future__ import annotations
+
+import functools
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format, wrappers_pb2
+
+from ._errors import LoadError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_FILENAME = "batching_params.pbtxt"
+_INT_MAX = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class BatchingParameters:
+    """How callers are merged: ``BatchingParameters(max_batch_size=8, allowed_batch_sizes=(1, 2, 4, 8))``.
+
+    Attributes:
+        max_batch_size: The most rows that one request may have.
+        max_execution_batch_size: The most rows that run at once; smaller than max_batch_size only when large requests
+            are split.
+        batch_timeout_micros: How long a batch that is not full waits for more callers.
+        max_enqueued_batches: How many batches may wait; a request beyond them is refused with UNAVAILABLE.
+        num_batch_threads: How many batches run at a time.
+        allowed_batch_sizes: Batches are padded to the next of these sizes; empty for no padding.
+        split: Whether a request that does not fit the open batch is spread over several.
+    """
+
+    max_batch_size: int = 1000
+    max_execution_batch_size: int = 1000
+    batch_timeout_micros: int = 0
+    max_enqueued_batches: int = 10
+    num_batch_threads: int = 1
+    allowed_batch_sizes: tuple[int, ...] = ()
+    split: bool = False
+
+
+def read_batching_parameters(version_directory: Path) -> BatchingParameters | None:
+    """Read the batching parameters; None where the directory has none, and then its model is not batched.
+
+    Raises:
+        LoadError: The file is no BatchingParameters, or asks for something impossible.
+    """
+    file = version_directory / _FILENAME
+    if not file.is_file():
+        return None
+    try:
+        message: Any = text_format.Parse(file.read_text(encoding="utf-8"), _message_class()())
+    except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
+        raise LoadError(f"cannot read {file} ({error}): it holds TF Serving's BatchingParameters as text") from error
+    try:
+        return _interpret(message)
+    except ValueError as error:
+        raise LoadError(f"{file} cannot be used ({error}): mend it, or export the model again") from error
+
+
+def _interpret(message: Any) -> BatchingParameters:
+    """Fill in what is unset, with the defaults of TF Serving's SharedBatchScheduler.
+
+    Raises:
+        ValueError: The parameters contradict each other; in TF Serving's words where it has any.
+    """
+
+    def number(field: str, default: int) -> int:
+        value = getattr(message, field).value if message.HasField(field) else default
+        if value < 0:
+            raise ValueError(f"{field} must not be negative; was {value}")
+        # The kernel's attributes have 32 bits, and what they cannot hold is as good as no bound.
+        return min(int(value), _INT_MAX)
+
+    if message.pad_variable_length_inputs:
+        raise ValueError("the embedded engine has no pad_variable_length_inputs; TF Serving has")
+    split = bool(message.enable_large_batch_splitting.value)
+    largest = number("max_batch_size", 1000)
+    largest_run = number("max_execution_batch_size", largest) if split else largest
+    threads = number("num_batch_threads", os.cpu_count() or 1)
+    sizes = tuple(message.allowed_batch_sizes)
+    if not 1 <= largest_run <= largest:
+        raise ValueError(f"batch sizes must be at least 1 and at most max_batch_size; was {largest_run} of {largest}")
+    if threads < 1:
+        raise ValueError(f"num_batch_threads must be at least 1; was {threads}")
+    if sizes and sizes[-1] != largest:
+        raise ValueError(
+            "Last entry in allowed_batch_sizes must match max_batch_size; "
+            f"last entry was {sizes[-1]}; expected {largest}"
+        )
+    if any(smaller >= larger for smaller, larger in zip((0, *sizes), sizes, strict=False)):
+        raise ValueError("allowed_batch_sizes entries must be monotonically increasing")
+    return BatchingParameters(
+        max_batch_size=largest,
+        max_execution_batch_size=largest_run,
+        batch_timeout_micros=number("batch_timeout_micros", 0),
+        # TF Serving makes 0 one: a queue that holds nothing would refuse everybody.
+        max_enqueued_batches=max(1, number("max_enqueued_batches", 10)),
+        num_batch_threads=threads,
+        allowed_batch_sizes=sizes,
+        split=split,
+    )
+
+
+@functools.cache
+def _message_class() -> type[Any]:
+    """Make the message class of tensorflow.serving.BatchingParameters, which tensorflow-serving-api does not ship.
+
+    It lives in a pool of its own, so that it cannot collide with the real one, should a later release ship it.
+    """
+    field = descriptor_pb2.FieldDescriptorProto
+    file = descriptor_pb2.FileDescriptorProto(
+        name="hubserve/batching_parameters.proto",
+        package="hubserve.serve",
+        syntax="proto3",
+        dependency=[wrappers_pb2.DESCRIPTOR.name],
+    )
+    message = file.message_type.add(name="BatchingParameters")
+    for number, name, wrapper in (
+        (1, "max_batch_size", "Int64Value"),
+        (2, "batch_timeout_micros", "Int64Value"),
+        (3, "max_enqueued_batches", "Int64Value"),
+        (4, "num_batch_threads", "Int64Value"),
+        (5, "thread_pool_name", "StringValue"),
+        (8, "enable_large_batch_splitting", "BoolValue"),
+        (9, "max_execution_batch_size", "Int64Value"),
+    ):
+        message.field.add(
+            name=name,
+            number=number,
+            label=field.LABEL_OPTIONAL,
+            type=field.TYPE_MESSAGE,
+            type_name=f".google.protobuf.{wrapper}",
+        )
+    message.field.add(name="allowed_batch_sizes", number=6, label=field.LABEL_REPEATED, type=field.TYPE_INT64)
+    message.field.add(name="pad_variable_length_inputs", number=7, label=field.LABEL_OPTIONAL, type=field.TYPE_BOOL)
+    pool = descriptor_pool.DescriptorPool()
+    pool.AddSerializedFile(wrappers_pb2.DESCRIPTOR.serialized_pb)
+    pool.AddSerializedFile(file.SerializeToString())
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("hubserve.serve.BatchingParameters"))

@@ -1,0 +1,49 @@
+"""One version of a model, loaded: what the RPCs are answered from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ._batching import BatchingSession
+from ._batching_parameters import BatchingParameters, read_batching_parameters
+from ._session import SavedModelSession, Session
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import tensorflow as tf
+    from tensorflow.core.protobuf import meta_graph_pb2
+
+    from ._store import VersionDirectory
+
+
+@dataclass(frozen=True)
+class Servable:
+    """A version that can answer: ``servable.session.run({"x:0": array}, ["y:0"])``.
+
+    Attributes:
+        name: The model's name, as callers say it.
+        version: The version's number.
+        signatures: The SignatureDefs by name.
+        session: What runs them.
+        batching: How it merges callers; None where it does not.
+    """
+
+    name: str
+    version: int
+    signatures: Mapping[str, meta_graph_pb2.SignatureDef]
+    session: Session
+    batching: BatchingParameters | None = None
+
+
+def load_servable(name: str, directory: VersionDirectory, config: tf.compat.v1.ConfigProto | None = None) -> Servable:
+    """Load a version, and batch in front of it where its directory has batching parameters.
+
+    Raises:
+        LoadError: It cannot be loaded.
+    """
+    batching = read_batching_parameters(directory.path)
+    model = SavedModelSession(directory.path, config)
+    session: Session = model if batching is None else BatchingSession(model, batching)
+    return Servable(name, directory.version, model.signatures, session, batching)

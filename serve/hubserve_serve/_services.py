@@ -1,0 +1,139 @@
+"""The RPCs of TF Serving's gRPC port."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import grpc
+from tensorflow_serving.apis import (
+    get_model_metadata_pb2,
+    model_service_pb2_grpc,
+    prediction_service_pb2_grpc,
+)
+
+from ._classify import classify
+from ._errors import RequestError
+from ._predict import predict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tensorflow_serving.apis import (
+        classification_pb2,
+        get_model_status_pb2,
+        predict_pb2,
+    )
+
+    from ._manager import Manager
+
+_LOG = logging.getLogger(__name__)
+_MOST_WORDS = 1024
+_SIGNATURE_DEF = "signature_def"
+
+
+def _left_to_tf_serving(_service: object, _request: object, context: grpc.ServicerContext) -> NoReturn:
+    """Refuse an RPC that the embedded engine does not have."""
+    context.abort(grpc.StatusCode.UNIMPLEMENTED, "The embedded engine does not have this RPC; TF Serving has")
+    raise AssertionError("abort always raises")
+
+
+class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
+    """Answers with the models of a manager: ``PredictionService(manager)``."""
+
+    def __init__(self, manager: Manager) -> None:
+        self._manager = manager
+
+    def Predict(  # noqa: N802 - the RPC's name
+        self, request: predict_pb2.PredictRequest, context: grpc.ServicerContext
+    ) -> predict_pb2.PredictResponse:
+        """Run a signature on tensors."""
+        with _refusing(context):
+            _require_spec(request)
+            return predict(self._manager.find(request.model_spec), request, _time_left(context))
+
+    def Classify(  # noqa: N802
+        self, request: classification_pb2.ClassificationRequest, context: grpc.ServicerContext
+    ) -> classification_pb2.ClassificationResponse:
+        """Run a classification signature on tf.Examples."""
+        with _refusing(context):
+            _require_spec(request)
+            return classify(self._manager.find(request.model_spec), request, _time_left(context))
+
+    def GetModelMetadata(  # noqa: N802
+        self, request: get_model_metadata_pb2.GetModelMetadataRequest, context: grpc.ServicerContext
+    ) -> get_model_metadata_pb2.GetModelMetadataResponse:
+        """Tell a model's signatures."""
+        with _refusing(context):
+            _require_spec(request)
+            if not request.metadata_field:
+                raise _invalid("GetModelMetadataRequest must specify at least one metadata_field")
+            for field in request.metadata_field:
+                if field != _SIGNATURE_DEF:
+                    raise _invalid(f"Metadata field {field} is not supported")
+            servable = self._manager.find(request.model_spec)
+            signatures = get_model_metadata_pb2.SignatureDefMap()
+            for name, signature in servable.signatures.items():
+                signatures.signature_def[name].CopyFrom(signature)
+                signatures.signature_def[name].ClearField("defaults")
+            response = get_model_metadata_pb2.GetModelMetadataResponse()
+            response.model_spec.name = servable.name
+            response.model_spec.version.value = servable.version
+            response.metadata[_SIGNATURE_DEF].Pack(signatures)
+            return response
+
+    Regress = MultiInference = _left_to_tf_serving
+
+
+class ModelService(model_service_pb2_grpc.ModelServiceServicer):
+    """Tells about the models of a manager: ``ModelService(manager)``."""
+
+    def __init__(self, manager: Manager) -> None:
+        self._manager = manager
+
+    def GetModelStatus(  # noqa: N802
+        self, request: get_model_status_pb2.GetModelStatusRequest, context: grpc.ServicerContext
+    ) -> get_model_status_pb2.GetModelStatusResponse:
+        """Tell the state of a model's versions."""
+        with _refusing(context):
+            _require_spec(request)
+            return self._manager.status(request.model_spec)
+
+    HandleReloadConfigRequest = _left_to_tf_serving
+
+
+@contextlib.contextmanager
+def _refusing(context: grpc.ServicerContext) -> Iterator[None]:
+    """End the call with the code and words of the RequestError that is raised inside, or as INTERNAL."""
+    try:
+        yield
+    except RequestError as error:
+        words = error.words
+        # TF Serving cuts its words so: they travel in a header, whose size is limited.
+        context.abort(error.code, words if len(words) <= _MOST_WORDS else f"{words[:_MOST_WORDS]}...TRUNCATED")
+    except Exception:  # noqa: BLE001 - whatever it is, the caller is told
+        # A defect of ours. gRPC would send all its text, which can be more than a status may hold.
+        _LOG.exception("a request could not be answered")
+        context.abort(grpc.StatusCode.INTERNAL, "The embedded engine failed on this request; its log says how")
+
+
+def _require_spec(request: Any) -> None:
+    if not request.HasField("model_spec"):
+        raise _invalid("Missing ModelSpec")
+
+
+def _time_left(context: grpc.ServicerContext) -> float | None:
+    """Tell the seconds that the caller still waits; None when it set no deadline.
+
+    Raises:
+        RequestError: The caller has gone already, so that nobody would read the answer.
+    """
+    left: float | None = context.time_remaining()
+    if not context.is_active() or (left is not None and left <= 0):
+        raise RequestError(grpc.StatusCode.DEADLINE_EXCEEDED, "The deadline passed before the request was run")
+    return left
+
+
+def _invalid(words: str) -> RequestError:
+    return RequestError(grpc.StatusCode.INVALID_ARGUMENT, words)

@@ -1,0 +1,151 @@
+"""A SavedModel loaded and run as TF Serving does it: a TF1 session, the model's own restore op, tensors by name."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Protocol
+
+import grpc
+import numpy as np
+import tensorflow as tf
+from google.protobuf import text_format
+
+from ._errors import LoadError, RequestError, SessionConfigError
+from ._tensors import dtype_word
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from tensorflow.core.protobuf import meta_graph_pb2
+
+    Array = np.ndarray[Any, Any]
+
+BATCHING_OP = "batching_across_callers"
+_INT_MAX = 2**31 - 1
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
+
+
+class Session(Protocol):
+    """What answers requests: a model's session, or one that batches in front of it."""
+
+    def run(self, feeds: Mapping[str, Array], fetches: Sequence[str], timeout: float | None = None) -> list[Array]:
+        """Run the graph.
+
+        Args:
+            feeds: Arrays by tensor name.
+            fetches: The names of the tensors wanted.
+            timeout: Seconds the run may take; None for no bound.
+
+        Returns:
+            One array for each fetch, in their order.
+
+        Raises:
+            RequestError: The run failed; with the code and the words of TensorFlow.
+        """
+
+    def close(self) -> None:
+        """Cancel what runs, and let the model go."""
+
+
+class SavedModelSession:
+    """The session of one SavedModel: ``SavedModelSession(Path("models/pnasnet/1")).run({"x:0": array}, ["y:0"])``.
+
+    It is loaded through the session path and not with ``tf.saved_model.load``, because the two can disagree: a model
+    whose objects restore its variables may have none in the session that TF Serving runs.
+
+    Attributes:
+        graph: The loaded graph.
+        signatures: The SignatureDefs by name, ``__saved_model_init_op`` among them as in TF Serving.
+
+    Raises:
+        LoadError: The folder holds no SavedModel that can be loaded.
+    """
+
+    def __init__(self, directory: Path, config: tf.compat.v1.ConfigProto | None = None) -> None:
+        self.graph = tf.Graph()
+        self._session = tf.compat.v1.Session(graph=self.graph, config=config)
+        try:
+            with self.graph.as_default():
+                meta_graph: meta_graph_pb2.MetaGraphDef = tf.compat.v1.saved_model.load(
+                    self._session, [tf.saved_model.SERVING], str(directory)
+                )
+        except (tf.errors.OpError, OSError, RuntimeError, ValueError, TypeError, KeyError) as error:
+            self._session.close()
+            raise LoadError(f"TensorFlow cannot load {directory} ({_one_line(error)}): export it again") from error
+        self.signatures = dict(meta_graph.signature_def)
+
+    def run(self, feeds: Mapping[str, Array], fetches: Sequence[str], timeout: float | None = None) -> list[Array]:
+        """Run the graph; see `Session.run`."""
+        for index, name in enumerate(sorted(feeds)):
+            self._check(index, name, feeds[name])
+        for name in fetches:
+            self._tensor(name)
+        options = None
+        if timeout is not None:
+            options = tf.compat.v1.RunOptions(timeout_in_ms=min(max(1, round(timeout * 1000)), _INT_MAX))
+        try:
+            values = self._session.run(list(fetches), dict(feeds), options=options)
+        except tf.errors.OpError as error:
+            raise RequestError(_CODES[error.error_code], _words(error)) from error
+        except RuntimeError as error:
+            raise RequestError(grpc.StatusCode.UNAVAILABLE, f"the model is being unloaded: {error}") from error
+        # Scalars come back as plain bytes or numpy scalars; numpy would make an S array of the bytes.
+        return [np.asarray(value, dtype=object if isinstance(value, bytes) else None) for value in values]
+
+    def close(self) -> None:
+        """Cancel what runs, and let the model go."""
+        self._session.close()
+
+    def _check(self, index: int, name: str, value: Array) -> None:
+        # In C++ the session takes what it is given and refuses a wrong dtype in these words; in Python it would
+        # convert silently, so that a request would be answered here and refused by TF Serving.
+        tensor, given = self._tensor(name), tf.as_dtype(value.dtype)
+        if given != tensor.dtype:
+            raise RequestError(
+                grpc.StatusCode.INVALID_ARGUMENT,
+                f"Expects arg[{index}] to be {dtype_word(tensor.dtype)} but {dtype_word(given)} is provided",
+            )
+        if not tensor.shape.is_compatible_with(value.shape):
+            raise RequestError(
+                grpc.StatusCode.INVALID_ARGUMENT,
+                f"Tensor {name} expects shape {tensor.shape} but {tf.TensorShape(value.shape)} is provided",
+            )
+
+    def _tensor(self, name: str) -> tf.Tensor:
+        try:
+            return self.graph.get_tensor_by_name(name)
+        except (KeyError, ValueError) as error:
+            raise RequestError(
+                grpc.StatusCode.INVALID_ARGUMENT, f'The signature names "{name}", which is no tensor of the graph'
+            ) from error
+
+
+def read_session_config(file: Path) -> tf.compat.v1.ConfigProto:
+    """Read a session config: a ``tensorflow.ConfigProto`` in protobuf's text form, as TF Serving takes it.
+
+    Raises:
+        SessionConfigError: The file cannot be read, or holds something else.
+    """
+    try:
+        return text_format.Parse(file.read_text(encoding="utf-8"), tf.compat.v1.ConfigProto())
+    except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
+        raise SessionConfigError(
+            f"cannot read the session config {file} ({_one_line(error)}): "
+            "give a file with a tensorflow.ConfigProto in protobuf text form"
+        ) from error
+
+
+def _words(error: tf.errors.OpError) -> str:
+    # Session.run rewrites the C++ message for notebooks ("Graph execution error", stack traces of this process); the
+    # message that TF Serving would send is kept in the error that was being handled.
+    original = error.__context__
+    message = str(original.message if isinstance(original, tf.errors.OpError) else error.message)
+    # Batching puts a function of ours around the model's: a caller of TF Serving would not see either named.
+    message = re.sub(r"^(?:\{\{function_node \w+\}\} )+", "", message)
+    return re.sub(rf"\n\t \[\[(?:\{{\{{node )?{BATCHING_OP}_\d+(?:\}}\}})?\]\]", "", message)
+
+
+def _one_line(error: Exception) -> str:
+    text = _words(error) if isinstance(error, tf.errors.OpError) else str(error)
+    return " ".join(text.split())[:300].rstrip(".")

@@ -1,0 +1,83 @@
+"""TensorProto to numpy and back, as TF Serving reads requests and writes answers."""
+
+import math
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.framework import tensor_pb2, types_pb2
+
+# No request larger than this arrives, so a tensor that claims to be larger is not what was sent: a few bytes with a
+# vast shape would otherwise be filled up to it.
+MAX_BYTES = 2**31 - 1
+
+# Tensor::AsProtoField puts values into the typed field of their dtype; TF Serving answers so unless told otherwise.
+_FIELDS = {
+    tf.float32: "float_val",
+    tf.float64: "double_val",
+    tf.int8: "int_val",
+    tf.int16: "int_val",
+    tf.int32: "int_val",
+    tf.uint8: "int_val",
+    tf.uint16: "int_val",
+    tf.int64: "int64_val",
+    tf.uint32: "uint32_val",
+    tf.uint64: "uint64_val",
+    tf.bool: "bool_val",
+    tf.string: "string_val",
+    tf.float16: "half_val",
+    tf.bfloat16: "half_val",
+}
+
+
+def from_proto(proto: tensor_pb2.TensorProto) -> np.ndarray[Any, Any]:
+    """Read a tensor.
+
+    Strings become an object array whose items are the message's own bytes: numpy's ``S`` dtype would cut off trailing
+    zero bytes, and pad every image to the longest.
+
+    Raises:
+        ValueError: The message is no tensor: its shape is impossible, or its values do not fit shape and dtype.
+    """
+    shape = [dim.size for dim in proto.tensor_shape.dim]
+    if proto.tensor_shape.unknown_rank or any(size < 0 for size in shape):
+        raise ValueError("the shape is not fully known")
+    count = math.prod(shape)
+    try:
+        dtype = tf.as_dtype(proto.dtype)
+        if count * np.dtype(dtype.as_numpy_dtype).itemsize > MAX_BYTES:
+            raise ValueError("the shape is larger than any message")
+        if dtype == tf.string:
+            return _strings(proto, count).reshape(shape)
+        array: np.ndarray[Any, Any] = tf.make_ndarray(proto)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"the dtype is not one that can be fed: {error}") from error
+    return array
+
+
+def _strings(proto: tensor_pb2.TensorProto, count: int) -> np.ndarray[Any, Any]:
+    values = list(proto.string_val)
+    if len(values) > count or proto.tensor_content:
+        raise ValueError("the number of values does not fit the shape")
+    array = np.empty(count, dtype=object)
+    array[: len(values)] = values
+    # Tensor::FromProto lets a short list stand for a long one: its last value fills the rest.
+    array[len(values) :] = values[-1] if values else b""
+    return array
+
+
+def to_proto(array: np.ndarray[Any, Any]) -> tensor_pb2.TensorProto:
+    """Write a tensor in the typed field of its dtype; rare dtypes as TensorFlow's Python writes them."""
+    dtype = tf.as_dtype(array.dtype)
+    field = _FIELDS.get(dtype)
+    if field is None:
+        return tf.make_tensor_proto(array)
+    proto = tensor_pb2.TensorProto(dtype=dtype.as_datatype_enum, tensor_shape=tf.TensorShape(array.shape).as_proto())
+    values = array.view(np.uint16) if field == "half_val" else array
+    getattr(proto, field).extend(values.ravel().tolist())
+    return proto
+
+
+def dtype_word(dtype: tf.DType) -> str:
+    """Name a dtype as TensorFlow's C++ error messages do: ``float``, not ``float32``."""
+    return str(types_pb2.DataType.Name(dtype.as_datatype_enum)).removeprefix("DT_").lower()

@@ -1,0 +1,26 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hubserve_serve import EmbeddedServer
+from serve.calls import Caller, calling
+from serve.toys import model_dir, save_toy
+
+
+@pytest.fixture(scope="session")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_toy(tmp_path_factory.mktemp("saved") / "toy")
+
+
+@pytest.fixture(scope="session")
+def server(toy: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
+    """Two versions there, no batching; the folder's name is the model's."""
+    with EmbeddedServer(model_dir(toy, tmp_path_factory.mktemp("models") / "toy", 1, 3)) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def caller(server: EmbeddedServer) -> Iterator[Caller]:
+    with calling(server.target) as stubs:
+        yield stubs
