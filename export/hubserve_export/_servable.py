@@ -96,6 +96,7 @@ class Servable:
         Returns:
             class_ids int32 [N, K], labels string [N, K], scores float32 [N, K].
         """
+        logits = tf.ensure_shape(logits, [None, self._model.classes])
         scores, class_ids = tf.math.top_k(tf.nn.softmax(logits), k=self._top_k)
         ok = ok[:, None]
         with tf.device("/CPU:0"):

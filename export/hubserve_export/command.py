@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import time
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import click
 
 from . import _inspect, _manifest
 from ._errors import ExportError
+from ._quiet import quieten_tensorflow
 
 _DEFAULT_MODEL = "https://tfhub.dev/google/imagenet/pnasnet_large/classification/4"
 
@@ -97,16 +97,14 @@ def export(
     Example:
       hubserve export efficientnet-lite0 --output models/lite0
     """
-    # Its C++ log says much that no one asked for; its errors reach us as exceptions.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        import tensorflow as tf
-
+        quieten_tensorflow()
         from ._export import Options
         from ._export import export as run
     except ModuleNotFoundError as error:
+        if (error.name or "").startswith("hubserve"):
+            raise
         raise click.ClickException(f"export needs {error.name}: pip install 'hubserve[export]'") from error
-    tf.get_logger().setLevel("ERROR")
     options = Options(
         model, output, version, labels, top_k, image_size, crop_fraction, max_pixels, batch_sizes, warmup_images
     )

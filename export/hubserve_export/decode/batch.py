@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from . import bmp, exif, gif, jpeg, png, webp
+from . import _bytes, bmp, exif, gif, jpeg, png, webp
 
 OK = 0
 NOT_AN_IMAGE = 1
@@ -88,39 +88,25 @@ def decode_batch(
 
 
 def _decode_one(data: tf.Tensor, preprocessing: Preprocessing) -> tuple[tf.Tensor, tf.Tensor]:
-    """Status and image of one string scalar; fails (InvalidArgumentError) where it is not a decodable image."""
-    formats: list[tuple[tf.Tensor, Callable[[tf.Tensor], _Size], Callable[[tf.Tensor], tf.Tensor]]] = [
-        (tf.io.is_jpeg(data), jpeg.size, lambda data: _photograph(data, preprocessing)),
-        (_starts(data, b"\x89PNG\r\n\x1a\n"), png.size, lambda data: _fitted(png.decode(data), preprocessing)),
-        (
-            _starts(data, b"GIF87a") | _starts(data, b"GIF89a"),
-            gif.size,
-            lambda data: _fitted(gif.decode(data), preprocessing),
-        ),
-        (_starts(data, b"BM"), bmp.size, lambda data: _fitted(bmp.decode(data), preprocessing)),
-        (
-            _starts(data, b"RIFF") & (tf.strings.substr(data, 8, 4) == b"WEBP"),
-            webp.size,
-            lambda data: _fitted(webp.decode(data), preprocessing),
-        ),
+    """Gives status and image of one string scalar; fails (InvalidArgumentError) where it is not a decodable image."""
+    head = _bytes.head(data)
+    formats: list[tuple[bytes, Callable[[], _Size], Callable[[], tf.Tensor]]] = [
+        (b"\xff\xd8\xff", lambda: jpeg.size(data), lambda: _photograph(data, preprocessing)),
+        (b"\x89PNG\r\n\x1a\n", lambda: png.size(head), lambda: _fitted(png.decode(data, head), preprocessing)),
+        (b"GIF8", lambda: gif.size(head), lambda: _fitted(gif.decode(data, head), preprocessing)),
+        (b"BM", lambda: bmp.size(head), lambda: _fitted(bmp.decode(data, head), preprocessing)),
+        (b"RIFF", lambda: webp.size(head), lambda: _fitted(webp.decode(data, head), preprocessing)),
     ]
-    known = tf.stack([is_format for is_format, _, _ in formats])
-    with tf.control_dependencies([tf.debugging.Assert(tf.reduce_any(known), ["not an image of a known format"])]):
+    known = tf.stack([tf.reduce_all(head[: len(magic)] == list(magic)) for magic, _, _ in formats])
+    with tf.control_dependencies([_bytes.require(tf.reduce_any(known), "not an image of a known format")]):
         which = tf.argmax(known, output_type=tf.int32)
-    height, width = tf.switch_case(which, [lambda size=size: size(data) for _, size, _ in formats])
+    height, width = tf.switch_case(which, [size for _, size, _ in formats])
     blank = tf.zeros((preprocessing.height, preprocessing.width, 3))
     return tf.cond(
         height * width > preprocessing.max_pixels,
         lambda: (tf.constant(TOO_MANY_PIXELS), blank),
-        lambda: (
-            tf.constant(OK),
-            tf.switch_case(which, [lambda decode=decode: decode(data) for _, _, decode in formats]),
-        ),
+        lambda: (tf.constant(OK), tf.switch_case(which, [decode for _, _, decode in formats])),
     )
-
-
-def _starts(data: tf.Tensor, magic: bytes) -> tf.Tensor:
-    return tf.strings.substr(data, 0, len(magic)) == magic
 
 
 def _photograph(data: tf.Tensor, preprocessing: Preprocessing) -> tf.Tensor:

@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from . import _bytes
 
+_MARKER = 0xFF
 _APP1 = 0xE1
 _START_OF_SCAN = 0xDA
 _ORIENTATION = 0x0112
@@ -27,41 +28,39 @@ _MAX_ENTRIES = 512
 
 def orientation(data: tf.Tensor) -> tf.Tensor:
     """The EXIF orientation of the JPEG `data`: int32 scalar, 1 to 8, 1 where there is none or it makes no sense."""
-    length = tf.cast(tf.strings.length(data), tf.int64)
 
-    def is_exif(position: tf.Tensor, marker: tf.Tensor) -> tf.Tensor:
-        return (marker == _APP1) & _bytes.has(data, position + 4, b"Exif\0\0")
+    def segment(position: tf.Tensor) -> tf.Tensor:
+        """Marker, length and the payload's first six bytes: int64 [10], zeros beyond the end."""
+        inside = tf.minimum(position, tf.cast(tf.strings.length(data), tf.int64))
+        piece = tf.strings.substr(data, inside, tf.constant(10, tf.int64))
+        return tf.ensure_shape(tf.cast(tf.io.decode_raw(piece, tf.uint8, fixed_length=10), tf.int64), [10])
 
-    def marker_at(position: tf.Tensor) -> tf.Tensor:
-        return tf.cond(
-            position + 4 <= length,
-            lambda: _bytes.octets(data, position, 2)[1],
-            lambda: tf.constant(_START_OF_SCAN, tf.int64),
-        )
+    def is_exif(found: tf.Tensor) -> tf.Tensor:
+        return (found[1] == _APP1) & tf.reduce_all(found[4:] == list(b"Exif\0\0"))
 
-    def searching(position: tf.Tensor) -> tf.Tensor:
-        marker = marker_at(position)
-        return (marker != _START_OF_SCAN) & ~is_exif(position, marker)
+    def searching(_: tf.Tensor, found: tf.Tensor) -> tf.Tensor:
+        return (found[0] == _MARKER) & (found[1] != _START_OF_SCAN) & ~is_exif(found)
 
-    def next_segment(position: tf.Tensor) -> tuple[tf.Tensor]:
-        return (position + 2 + tf.maximum(_bytes.big_endian(data, position + 2, 2), 2),)
+    def next_segment(position: tf.Tensor, found: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        position = position + 2 + tf.maximum(_bytes.big_endian(found[2:4]), 2)
+        return position, segment(position)
 
-    (position,) = tf.while_loop(searching, next_segment, (tf.constant(2, tf.int64),), maximum_iterations=_MAX_SEGMENTS)
-    found = is_exif(position, marker_at(position))
-    return tf.cond(found, lambda: _from_tiff(_bytes.tail(data, position + 10, 65535)), lambda: tf.constant(1, tf.int32))
+    start = tf.constant(2, tf.int64)
+    position, found = tf.while_loop(searching, next_segment, (start, segment(start)), maximum_iterations=_MAX_SEGMENTS)
+    return tf.cond(is_exif(found), lambda: _from_tiff(data, position + 10), lambda: tf.constant(1, tf.int32))
 
 
-def _from_tiff(tiff: tf.Tensor) -> tf.Tensor:
-    """Reads the orientation out of TIFF bytes, int64 [n]. Reads past the end give zeros, which match no tag."""
+def _from_tiff(data: tf.Tensor, start: tf.Tensor) -> tf.Tensor:
+    """Reads the orientation out of the TIFF file at `start`. Reads past the end give zeros, which match no tag."""
     room = 8 + 2 + 12 * _MAX_ENTRIES
-    length = tf.size(tiff, out_type=tf.int64)
-    tiff = tf.pad(tiff, [[0, room]])
+    piece = tf.io.decode_raw(tf.strings.substr(data, start, tf.constant(65535, tf.int64)), tf.uint8)
+    length = tf.size(piece, out_type=tf.int64)
+    tiff = tf.pad(tf.cast(piece, tf.int64), [[0, room]])
     little = tiff[0] == ord("I")
 
     def number(octets: tf.Tensor) -> tf.Tensor:
         """Joins the last axis, two or four bytes, to one number in the file's byte order."""
-        places = [256**i for i in range(octets.shape[-1])]
-        return tf.reduce_sum(octets * tf.where(little, tf.constant(places, tf.int64), places[::-1]), axis=-1)
+        return tf.where(little, _bytes.little_endian(octets), _bytes.big_endian(octets))
 
     directory = tf.minimum(number(tf.reshape(tiff[4:8], [4])), length)
     count = tf.minimum(number(tf.reshape(tiff[directory : directory + 2], [2])), _MAX_ENTRIES)

@@ -2,21 +2,19 @@
 
 The file is rewritten in the graph before TensorFlow sees it, because TensorFlow's decoder
 
-- unpacks every frame, so that a small file of many frames takes unbounded memory: all after the first frame is cut off;
+- unpacks every frame, so that a small file of many frames takes unbounded memory: all after the first is cut off;
 - does not know transparency and shows whatever colour hides there: that palette entry becomes white;
-- crops to the frame instead of drawing it on the screen: the frame is moved to the corner, and put in its place
-afterwards; - returns a damaged frame's unread pixels as they happen to lie in memory: a sentinel frame follows, which
-TensorFlow only reaches when the first was whole.
+- crops to the frame instead of drawing it on the screen: the frame is moved to the corner, and put in its place after;
+- returns a damaged frame's unread pixels as they happen to lie in memory: a sentinel frame follows, which TensorFlow
+  only reaches when the first was whole.
 
 Layout: a header of 13 bytes (screen width at 6, height at 8, flags at 10, all little-endian), the global colour table
-if the flags say so, then blocks: extensions (0x21, a label, sub-blocks), images (0x2C, left, top, width, height,
-flags, local colour table, code size, sub-blocks), the end (0x3B). Sub-blocks are a length byte and as many bytes each,
-until a length of 0.
+if the flags say so, then blocks: extensions (0x21, a label, sub-blocks), images (0x2C, left, top, width, height, flags,
+local colour table, code size, sub-blocks), the end (0x3B). Sub-blocks are a length byte and as many bytes each, until a
+length of 0.
 """
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 import tensorflow as tf
 
@@ -27,7 +25,7 @@ _EXTENSION = 0x21
 _GRAPHIC_CONTROL = 0xF9
 _IMAGE = 0x2C
 _HAS_TABLE = 0x80
-# Left, top, width and height of two bytes each, and the flags, after the block's first byte.
+# The byte that says what the block is, left, top, width and height of two bytes each, and the flags.
 _DESCRIPTOR = 10
 _MAX_EXTENSIONS = 256
 # Sub-blocks of full length, which is nearly all of them, are passed over together: so many at once.
@@ -37,104 +35,66 @@ _MAX_STEPS = 65536
 _SENTINEL = b"\x2c\0\0\0\0\x01\0\x01\0\x80\0\0\0\xff\xff\xff\x02\x02\x44\x01\0"
 
 
-class _Frame(NamedTuple):
-    """Where the first frame lies in the file, and on the screen. All int64 scalars."""
-
-    position: tf.Tensor
-    left: tf.Tensor
-    top: tf.Tensor
-    width: tf.Tensor
-    height: tf.Tensor
-    transparent: tf.Tensor  # palette index, -1 for none
+def size(head: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Height and width of the screen."""
+    return _bytes.little_endian(head[8:10]), _bytes.little_endian(head[6:8])
 
 
-def size(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Height and width of the screen, grown where the first frame reaches over its edge."""
-    frame = _first_frame(data)
-    return (
-        tf.maximum(_bytes.little_endian(data, 8, 2), frame.top + frame.height),
-        tf.maximum(_bytes.little_endian(data, 6, 2), frame.left + frame.width),
-    )
-
-
-def decode(data: tf.Tensor) -> tf.Tensor:
-    """Decodes the first frame to uint8 [h, w, 3] over white."""
-    frame = _first_frame(data)
-    height, width = size(data)
-    frames = tf.io.decode_gif(_single_frame(data, frame))
+def decode(data: tf.Tensor, head: tf.Tensor) -> tf.Tensor:
+    """Decodes the first frame to uint8 [h, w, 3] over white. A frame that reaches over the screen is refused."""
+    position, transparent = _first_frame(data, head)
+    descriptor = _bytes.octets(data, position, _DESCRIPTOR)
+    left, top, width, height = tf.unstack(_bytes.little_endian(tf.reshape(descriptor[1:9], [4, 2])))
+    screen_height, screen_width = size(head)
+    below, right = screen_height - top - height, screen_width - left - width
+    fits = (descriptor[0] == _IMAGE) & (below >= 0) & (right >= 0)
+    with tf.control_dependencies([_bytes.require(fits, "GIF without a picture on its screen")]):
+        frames = tf.io.decode_gif(_single_frame(data, head, position, descriptor[9], transparent))
     with tf.control_dependencies([_bytes.require(tf.shape(frames)[0] == 2, "GIF whose first frame is damaged")]):
         image = frames[0]
-    around = [[frame.top, height - frame.top - frame.height], [frame.left, width - frame.left - frame.width], [0, 0]]
-    return tf.pad(image, around, constant_values=tf.constant(255, tf.uint8))
+    return tf.pad(image, [[top, below], [left, right], [0, 0]], constant_values=tf.constant(255, tf.uint8))
 
 
-def _first_frame(data: tf.Tensor) -> _Frame:
-    """Walks over the extensions to the first image."""
+def _first_frame(data: tf.Tensor, head: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Walks over the extensions: the position of the first block that is none, and the transparent index or -1."""
 
     def in_extension(position: tf.Tensor, _: tf.Tensor) -> tf.Tensor:
-        return _bytes.octets(data, position, 1)[0] == _EXTENSION
+        return _byte(data, position) == _EXTENSION
 
     def over_extension(position: tf.Tensor, transparent: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        is_control = _bytes.octets(data, position + 1, 1)[0] == _GRAPHIC_CONTROL
-        transparent = tf.cond(is_control, lambda: _transparent_index(data, position), lambda: transparent)
+        # The longest that is looked into has eight bytes, and the shortest file goes on for more than that.
+        block = _bytes.octets(data, position, 8)
+        transparent = tf.where(
+            block[1] == _GRAPHIC_CONTROL,
+            tf.where((block[3] & 1) != 0, block[6], tf.constant(-1, tf.int64)),
+            transparent,
+        )
         return _end_of_sub_blocks(data, position + 2), transparent
 
-    start = _HEADER + _table_size(_bytes.octets(data, 10, 1)[0])
+    start = _HEADER + _table_size(head[10])
     position, transparent = tf.while_loop(
         in_extension, over_extension, (start, tf.constant(-1, tf.int64)), maximum_iterations=_MAX_EXTENSIONS
     )
-    with tf.control_dependencies(
-        [_bytes.require(_bytes.octets(data, position, 1)[0] == _IMAGE, "GIF without a picture")]
-    ):
-        left, top, width, height = (_bytes.little_endian(data, position + offset, 2) for offset in (1, 3, 5, 7))
-    return _Frame(position, left, top, width, height, transparent)
+    return position, transparent
 
 
-def _transparent_index(data: tf.Tensor, extension: tf.Tensor) -> tf.Tensor:
-    """The palette index that a graphic control extension makes transparent, or -1: flags at 3, index at 6."""
-    flags, index = _bytes.octets(data, extension + 3, 1)[0], _bytes.octets(data, extension + 6, 1)[0]
-    return tf.where((flags & 1) != 0, index, tf.constant(-1, tf.int64))
-
-
-def _table_size(flags: tf.Tensor) -> tf.Tensor:
-    """Bytes of the colour table that the flags announce."""
-    return tf.where((flags & _HAS_TABLE) != 0, 3 * tf.bitwise.left_shift(tf.constant(2, tf.int64), flags & 7), 0)
-
-
-def _end_of_sub_blocks(data: tf.Tensor, position: tf.Tensor) -> tf.Tensor:
-    """The position after the sub-blocks that start at `position`."""
-    length = tf.cast(tf.strings.length(data), tf.int64)
-    raw = tf.io.decode_raw(data, tf.uint8)
-
-    def inside(position: tf.Tensor) -> tf.Tensor:
-        return (position < length) & ~_bytes.has(data, position, b"\0")
-
-    def over_blocks(position: tf.Tensor) -> tuple[tf.Tensor]:
-        full = tf.cast(raw[position : position + 256 * _RUN : 256] == 255, tf.int64)
-        run = tf.reduce_sum(tf.math.cumprod(full))
-        return (tf.where(run > 0, position + 256 * run, position + 1 + _bytes.octets(data, position, 1)[0]),)
-
-    (end,) = tf.while_loop(inside, over_blocks, (position,), maximum_iterations=_MAX_STEPS)
-    with tf.control_dependencies([_bytes.require(_bytes.octets(data, end, 1)[0] == 0, "GIF that ends too early")]):
-        return end + 1
-
-
-def _single_frame(data: tf.Tensor, frame: _Frame) -> tf.Tensor:
+def _single_frame(
+    data: tf.Tensor, head: tf.Tensor, position: tf.Tensor, flags: tf.Tensor, transparent: tf.Tensor
+) -> tf.Tensor:
     """The file again with the one frame at the corner, the sentinel after it, and no extensions."""
-    screen_flags = _bytes.octets(data, 10, 1)[0]
-    frame_flags = _bytes.octets(data, frame.position + 9, 1)[0]
-    global_table = tf.strings.substr(data, tf.constant(_HEADER, tf.int64), _table_size(screen_flags))
-    local_table = tf.strings.substr(data, frame.position + _DESCRIPTOR, _table_size(frame_flags))
-    own = (frame_flags & _HAS_TABLE) != 0
-    pixels = frame.position + _DESCRIPTOR + _table_size(frame_flags)
+    global_size, local_size = _table_size(head[10]), _table_size(flags)
+    pixels = position + _DESCRIPTOR + local_size
     end = _end_of_sub_blocks(data, pixels + 1)
+    own = local_size > 0
+    table = tf.where(own, position + _DESCRIPTOR, _HEADER)
+    whitened = _whitened(tf.strings.substr(data, table, tf.where(own, local_size, global_size)), transparent)
     return tf.strings.join(
         [
             tf.strings.substr(data, 0, _HEADER),
-            tf.where(own, global_table, _whitened(global_table, frame.transparent)),
+            tf.where(own, tf.strings.substr(data, tf.constant(_HEADER, tf.int64), global_size), whitened),
             b"\x2c\0\0\0\0",
-            tf.strings.substr(data, frame.position + 5, tf.constant(5, tf.int64)),
-            tf.where(own, _whitened(local_table, frame.transparent), local_table),
+            tf.strings.substr(data, position + 5, tf.constant(5, tf.int64)),
+            tf.where(own, whitened, b""),
             tf.strings.substr(data, pixels, end - pixels),
             _SENTINEL,
             b"\x3b",
@@ -144,11 +104,42 @@ def _single_frame(data: tf.Tensor, frame: _Frame) -> tf.Tensor:
 
 def _whitened(table: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
     """The colour table with entry `index` white; as it is when there is no such entry."""
-    length = tf.cast(tf.strings.length(table), tf.int64)
-    start = 3 * index
+    length = tf.strings.length(table)
+    start = 3 * tf.cast(index, tf.int32)
+    inside = (start >= 0) & (start + 3 <= length)
+    # With nothing to whiten, the table is cut at its end, and joined to nothing.
+    before, after = tf.where(inside, start, length), tf.where(inside, start + 3, length)
+    return tf.strings.join(
+        [
+            tf.strings.substr(table, 0, before),
+            tf.where(inside, b"\xff\xff\xff", b""),
+            tf.strings.substr(table, after, length),
+        ]
+    )
 
-    def replaced() -> tf.Tensor:
-        rest = tf.strings.substr(table, start + 3, length - start - 3)
-        return tf.strings.join([tf.strings.substr(table, tf.constant(0, tf.int64), start), b"\xff\xff\xff", rest])
 
-    return tf.cond((index >= 0) & (start + 3 <= length), replaced, lambda: table)
+def _end_of_sub_blocks(data: tf.Tensor, position: tf.Tensor) -> tf.Tensor:
+    """The position after the sub-blocks that start at `position`."""
+    raw = tf.io.decode_raw(data, tf.uint8)
+
+    def inside(position: tf.Tensor) -> tf.Tensor:
+        return _byte(data, position) != 0
+
+    def over_blocks(position: tf.Tensor) -> tuple[tf.Tensor]:
+        lengths = tf.cast(raw[position : position + 256 * _RUN : 256], tf.int64)
+        run = tf.reduce_sum(tf.math.cumprod(tf.cast(lengths == 255, tf.int64)))
+        return (position + tf.where(run > 0, 256 * run, 1 + lengths[0]),)
+
+    (end,) = tf.while_loop(inside, over_blocks, (position,), maximum_iterations=_MAX_STEPS)
+    with tf.control_dependencies([_bytes.require(_byte(data, end) == 0, "GIF of too many sub-blocks")]):
+        return end + 1
+
+
+def _byte(data: tf.Tensor, position: tf.Tensor) -> tf.Tensor:
+    """The byte at `position`, int64 scalar; fails beyond the end."""
+    return _bytes.octets(data, position, 1)[0]
+
+
+def _table_size(flags: tf.Tensor) -> tf.Tensor:
+    """Bytes of the colour table that the flags announce."""
+    return tf.where((flags & _HAS_TABLE) != 0, 3 * tf.bitwise.left_shift(tf.constant(2, tf.int64), flags & 7), 0)

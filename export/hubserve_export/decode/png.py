@@ -14,15 +14,15 @@ _ALPHA_BIT = 4
 _MAX_CHUNKS = 256
 
 
-def size(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def size(head: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Height and width from the IHDR chunk."""
-    return _bytes.big_endian(data, 20, 4), _bytes.big_endian(data, 16, 4)
+    return _bytes.big_endian(head[20:24]), _bytes.big_endian(head[16:20])
 
 
-def decode(data: tf.Tensor) -> tf.Tensor:
+def decode(data: tf.Tensor, head: tf.Tensor) -> tf.Tensor:
     """Decodes to uint8 [h, w, 3] over white. 16-bit samples keep their upper eight bits."""
     return tf.cond(
-        _has_alpha(data),
+        ((head[_COLOUR_TYPE] & _ALPHA_BIT) != 0) | _has_transparency_chunk(data),
         lambda: alpha.over_white(tf.io.decode_png(data, channels=4)),
         # Asked for an alpha channel that the file does not have, TensorFlow fills in the largest value of the file's
         # own bit depth: 1, 3 or 15 out of 255 for small palettes. So it is asked only where there is one.
@@ -30,31 +30,23 @@ def decode(data: tf.Tensor) -> tf.Tensor:
     )
 
 
-def _has_alpha(data: tf.Tensor) -> tf.Tensor:
-    colour_type = _bytes.octets(data, _COLOUR_TYPE, 1)[0]
-    return tf.cond((colour_type & _ALPHA_BIT) != 0, lambda: tf.constant(True), lambda: _has_transparency_chunk(data))
-
-
 def _has_transparency_chunk(data: tf.Tensor) -> tf.Tensor:
     """Whether a tRNS chunk, which gives palette entries or one colour their transparency, stands before the picture."""
-    length = tf.cast(tf.strings.length(data), tf.int64)
+
+    def kind(position: tf.Tensor) -> tf.Tensor:
+        return tf.strings.substr(data, position + 4, tf.constant(4, tf.int64))
 
     def searching(position: tf.Tensor) -> tf.Tensor:
-        return (
-            (position + 8 <= length)
-            & ~_bytes.has(data, position + 4, b"tRNS")
-            & ~_bytes.has(data, position + 4, b"IDAT")
-        )
+        return tf.reduce_all(kind(position) != [b"tRNS", b"IDAT"])
 
     def next_chunk(position: tf.Tensor) -> tuple[tf.Tensor]:
         # Length, type and checksum take 12 bytes around the chunk's own.
-        return (position + 12 + _bytes.big_endian(data, position, 4),)
+        return (position + 12 + _bytes.big_endian(_bytes.octets(data, position, 4)),)
 
-    (position,) = tf.while_loop(
-        searching, next_chunk, (tf.constant(_FIRST_CHUNK, tf.int64),), maximum_iterations=_MAX_CHUNKS
-    )
-    found = _bytes.has(data, position + 4, b"tRNS")
+    start = tf.constant(_FIRST_CHUNK, tf.int64)
+    (position,) = tf.while_loop(searching, next_chunk, (start,), maximum_iterations=_MAX_CHUNKS)
+    found = kind(position)
     with tf.control_dependencies(
-        [_bytes.require(found | ~searching(position), "PNG with too many chunks before the picture")]
+        [_bytes.require(tf.reduce_any(found == [b"tRNS", b"IDAT"]), "PNG with too many chunks before the picture")]
     ):
-        return tf.identity(found)
+        return found == b"tRNS"

@@ -1,8 +1,8 @@
 """WebP (RFC 9649), still pictures with and without transparency.
 
-After "RIFF", a size and "WEBP" comes the first chunk at byte 12: "VP8 " (lossy), "VP8L" (lossless) or "VP8X"
-(extended: flags, then the canvas size). TensorFlow must be told the number of channels the file has; left to find out,
-it has been seen to corrupt memory on an animation, so animations are refused.
+After "RIFF", a size and "WEBP" comes the first chunk at byte 12: "VP8 " (lossy), "VP8L" (lossless) or "VP8X" (extended:
+flags, then the canvas size); its payload begins at 20. TensorFlow must be told the number of channels the file has;
+left to find out, it has been seen to corrupt memory on an animation, so animations are refused.
 """
 
 from __future__ import annotations
@@ -11,58 +11,43 @@ import tensorflow as tf
 
 from . import _bytes, alpha
 
-_CHUNK = 12
-_PAYLOAD = 20
+_KINDS = (b"VP8 ", b"VP8L", b"VP8X")
 _ANIMATED = 0x02
 _ALPHA = 0x10
 
 
-def size(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def size(head: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Height and width of the canvas."""
-
-    def lossy() -> tuple[tf.Tensor, tf.Tensor]:
-        # Three bytes of frame tag and three of start code, then 14 bits each of width and height (RFC 6386, 9.1).
-        return _bytes.little_endian(data, _PAYLOAD + 8, 2) & 0x3FFF, _bytes.little_endian(
-            data, _PAYLOAD + 6, 2
-        ) & 0x3FFF
-
-    def lossless() -> tuple[tf.Tensor, tf.Tensor]:
-        bits = _lossless_bits(data)
-        return (bits // 2**14 & 0x3FFF) + 1, (bits & 0x3FFF) + 1
-
-    def extended() -> tuple[tf.Tensor, tf.Tensor]:
-        return _bytes.little_endian(data, _PAYLOAD + 7, 3) + 1, _bytes.little_endian(data, _PAYLOAD + 4, 3) + 1
-
-    height, width = tf.switch_case(_variant(data), [lossy, lossless, extended])
-    return height, width
+    bits = _lossless_bits(head)
+    # Lossy: three bytes of frame tag, three of start code, then 14 bits each of width and height (RFC 6386, 9.1).
+    heights = [_bytes.little_endian(head[28:30]) & 0x3FFF, (bits // 2**14 & 0x3FFF) + 1]
+    widths = [_bytes.little_endian(head[26:28]) & 0x3FFF, (bits & 0x3FFF) + 1]
+    heights.append(_bytes.little_endian(head[27:30]) + 1)
+    widths.append(_bytes.little_endian(head[24:27]) + 1)
+    kind = _kind(head)
+    return tf.gather(tf.stack(heights), kind), tf.gather(tf.stack(widths), kind)
 
 
-def decode(data: tf.Tensor) -> tf.Tensor:
+def decode(data: tf.Tensor, head: tf.Tensor) -> tf.Tensor:
     """Decodes to uint8 [h, w, 3] over white."""
-    flags = tf.switch_case(
-        _variant(data),
-        [
-            lambda: tf.constant(0, tf.int64),
-            # The bit after width and height says whether alpha is used.
-            lambda: tf.where((_lossless_bits(data) // 2**28 & 1) != 0, tf.constant(_ALPHA, tf.int64), 0),
-            lambda: _bytes.octets(data, _PAYLOAD, 1)[0],
-        ],
-    )
+    # In the lossless kind, the bit after width and height says whether alpha is used.
+    lossless = (_lossless_bits(head) // 2**28 & 1) * _ALPHA
+    flags = tf.gather(tf.stack([tf.constant(0, tf.int64), lossless, head[20]]), _kind(head))
     with tf.control_dependencies([_bytes.require((flags & _ANIMATED) == 0, "animated WebP")]):
         transparent = (flags & _ALPHA) != 0
     return tf.cond(transparent, lambda: alpha.over_white(_pixels(data, 4)), lambda: _pixels(data, 3))
 
 
-def _variant(data: tf.Tensor) -> tf.Tensor:
-    """0 lossy, 1 lossless, 2 extended: int32 scalar."""
-    kinds = tf.stack([_bytes.has(data, _CHUNK, kind) for kind in (b"VP8 ", b"VP8L", b"VP8X")])
+def _kind(head: tf.Tensor) -> tf.Tensor:
+    """0 lossy, 1 lossless, 2 extended: int64 scalar."""
+    kinds = tf.reduce_all(head[12:16] == [list(kind) for kind in _KINDS], axis=1)
     with tf.control_dependencies([_bytes.require(tf.reduce_any(kinds), "WebP of an unknown kind")]):
-        return tf.argmax(kinds, output_type=tf.int32)
+        return tf.argmax(kinds)
 
 
-def _lossless_bits(data: tf.Tensor) -> tf.Tensor:
+def _lossless_bits(head: tf.Tensor) -> tf.Tensor:
     """The 32 bits after the signature byte 0x2F: width - 1 (14), height - 1 (14), alpha used (1), version (3)."""
-    return _bytes.little_endian(data, _PAYLOAD + 1, 4)
+    return _bytes.little_endian(head[21:25])
 
 
 def _pixels(data: tf.Tensor, channels: int) -> tf.Tensor:

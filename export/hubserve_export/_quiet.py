@@ -1,0 +1,28 @@
+"""TensorFlow's own log, kept off the terminal of a person who asked for something else."""
+
+from __future__ import annotations
+
+import os
+
+
+def quieten_tensorflow() -> None:
+    """Imports TensorFlow, and silences what it says unasked; its errors reach us as exceptions.
+
+    Who sets TF_CPP_MIN_LOG_LEVEL has asked, and sees it all.
+    """
+    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+        return
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    import tensorflow as tf
+
+    tf.get_logger().setLevel("ERROR")
+    # The first session of a process writes, whatever the level, that a graph pass is not in use.
+    terminal, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nothing, 2)
+        with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+            session.run(tf.constant(0))
+    finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)
+        os.close(nothing)
