@@ -13,7 +13,7 @@ from support.session import LoadedVersion
 def lite0_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The base folder of efficientnet-lite0, exported as version 1."""
     base = tmp_path_factory.mktemp("models") / "lite0"
-    export(Options("efficientnet-lite0", base, batch_sizes=(1, 2, 4)))
+    export(Options("efficientnet-lite0", base, batch_sizes=(1, 8)))
     return base
 
 

@@ -102,9 +102,10 @@ def export(
         from ._export import Options
         from ._export import export as run
     except ModuleNotFoundError as error:
-        if (error.name or "").startswith("hubserve"):
+        missing = (error.name or "").partition(".")[0]
+        if missing.startswith("hubserve"):
             raise
-        raise click.ClickException(f"export needs {error.name}: pip install 'hubserve[export]'") from error
+        raise click.ClickException(f"export needs {missing}: pip install 'hubserve[export]'") from error
     options = Options(
         model, output, version, labels, top_k, image_size, crop_fraction, max_pixels, batch_sizes, warmup_images
     )

@@ -46,9 +46,10 @@ def serve(
         quieten_tensorflow()
         from hubserve_serve import EmbeddedServer, ServeError
     except ModuleNotFoundError as error:
-        if (error.name or "").startswith("hubserve"):
+        missing = (error.name or "").partition(".")[0]
+        if missing.startswith("hubserve"):
             raise
-        raise click.ClickException(f"serve needs {error.name}: pip install 'hubserve[serve]'") from error
+        raise click.ClickException(f"serve needs {missing}: pip install 'hubserve[serve]'") from error
     try:
         with (
             EmbeddedServer(

@@ -106,7 +106,7 @@ def test_without_the_extra_the_command_says_what_to_install(missing):
     code = f"import sys; sys.modules[{missing!r}] = None; from hubserve_serve.command import serve; serve(['models'])"
     result = python(code)
     assert result.returncode == 1
-    assert result.stderr.splitlines()[-1] == "Error: serve needs tensorflow: pip install 'hubserve[serve]'"
+    assert result.stderr.splitlines()[-1] == f"Error: serve needs {missing}: pip install 'hubserve[serve]'"
 
 
 def test_help_has_an_example_and_does_not_wait_for_tensorflow():

@@ -58,7 +58,7 @@ def demo(output: Path) -> None:
     photographs = copy_photographs(output / "photographs")
     model_dir = output / "models" / MODEL
     click.echo(f"Exporting {MODEL} to {model_dir}", err=True)
-    _hubserve("export", MODEL, "--output", str(model_dir), "--batch-sizes", "1,2,4,8")
+    _hubserve("export", MODEL, "--output", str(model_dir), "--batch-sizes", "1,8,32")
     click.echo("Serving it on this machine", err=True)
     with _stopped_by_sigterm(), serving(model_dir) as (target, version):
         shots = classify(target, photographs)
