@@ -108,6 +108,12 @@ def test_more_classes_than_the_model_gives_is_an_error(server: FakeServer, image
     assert "5 classes" in result.stderr
 
 
+def test_a_source_that_names_no_image_is_one_sentence(server: FakeServer, tmp_path: Path) -> None:
+    result = classify(server, tmp_path)
+    assert result.exit_code == 2
+    assert result.stderr == f"Error: {tmp_path} holds no images (.bmp, .gif, .jpeg, .jpg, .png, .webp)\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [(["nowhere.jpg"], "nowhere.jpg is not there"), ([], "Missing argument"), (["--top-k", "0", "."], "x>=1")],

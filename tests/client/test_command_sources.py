@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import click
 import pytest
 
 from hubserve._command import sources
@@ -44,5 +43,5 @@ def test_a_glob_stands_for_the_files_that_match(album: Path) -> None:
 )
 def test_what_names_no_image_is_wrong_usage_before_anything_starts(album: Path, name: str, says: str) -> None:
     (album / "empty").mkdir()
-    with pytest.raises(click.UsageError, match=says):
+    with pytest.raises(sources.NoImagesError, match=says):
         sources.find([str(album / "b.jpg"), str(album / name)])

@@ -15,6 +15,12 @@ import click
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp"})
 
 
+class NoImagesError(click.ClickException):
+    """A source names no image: wrong usage, told in one sentence without the synopsis."""
+
+    exit_code = 2
+
+
 def find(sources: Iterable[str]) -> Iterator[str]:
     """Finds the images that files, folders (with all below them), globs, or `-` for standard input stand for.
 
@@ -22,7 +28,7 @@ def find(sources: Iterable[str]) -> Iterator[str]:
     an hour; what lies in a folder is found as it is needed.
 
     Raises:
-        click.UsageError: A source is not there, or names no image.
+        NoImagesError: A source is not there, or names no image.
     """
     return itertools.chain.from_iterable([_found(source) for source in sources])
 
@@ -38,7 +44,7 @@ def _found(source: str) -> Iterator[str]:
     if glob.has_magic(source):
         matches = (match for match in glob.iglob(source, recursive=True) if os.path.isfile(match))
         return _at_least_one(matches, f"nothing matches {source}")
-    raise click.UsageError(f"{source} is not there; name files, folders, globs, or - to read paths from standard input")
+    raise NoImagesError(f"{source} is not there; name files, folders, globs, or - to read paths from standard input")
 
 
 def _below(folder: Path) -> Iterator[str]:
@@ -51,5 +57,5 @@ def _below(folder: Path) -> Iterator[str]:
 def _at_least_one(paths: Iterator[str], otherwise: str) -> Iterator[str]:
     first = next(paths, None)
     if first is None:
-        raise click.UsageError(otherwise)
+        raise NoImagesError(otherwise)
     return itertools.chain([first], paths)
