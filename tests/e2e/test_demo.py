@@ -1,6 +1,7 @@
 """`hubserve demo`, as a person runs it."""
 
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -49,6 +50,18 @@ def test_the_page_shows_every_photograph_with_its_best_five(
 def test_no_process_is_left_behind(demo: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
     processes = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
     assert str(demo[0]) not in processes
+
+
+def test_a_demo_that_is_ended_leaves_no_process_behind(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "hubserve", "demo", "--output", str(tmp_path)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr.readline().startswith("Exporting")
+        # Written by the export's own process.
+        assert "loading" in process.stderr.readline()
+        process.terminate()
+    assert process.returncode == 128 + signal.SIGTERM
+    processes = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    assert str(tmp_path) not in processes
 
 
 def test_the_model_directory_and_the_photographs_are_there_to_go_on_with(

@@ -57,11 +57,12 @@ def demo(output: Path) -> None:
     """
     photographs = copy_photographs(output / "photographs")
     model_dir = output / "models" / MODEL
-    click.echo(f"Exporting {MODEL} to {model_dir}", err=True)
-    _hubserve("export", MODEL, "--output", str(model_dir), "--batch-sizes", "1,8,32")
-    click.echo("Serving it on this machine", err=True)
-    with _stopped_by_sigterm(), serving(model_dir) as (target, version):
-        shots = classify(target, photographs)
+    with _stopped_by_sigterm():
+        click.echo(f"Exporting {MODEL} to {model_dir}", err=True)
+        _hubserve("export", MODEL, "--output", str(model_dir), "--batch-sizes", "1,8,32")
+        click.echo("Serving it on this machine", err=True)
+        with serving(model_dir) as (target, version):
+            shots = classify(target, photographs)
     click.echo(table(shots))
     file = output / "index.html"
     file.write_text(page.render(MODEL, version, shots), encoding="utf-8")
@@ -168,7 +169,7 @@ def _hubserve(*arguments: str) -> None:
 
 @contextmanager
 def _stopped_by_sigterm() -> Iterator[None]:
-    """Lets SIGTERM unwind the stack, so that the server process is not left behind."""
+    """Lets SIGTERM unwind the stack, so that no process of ours is left behind."""
     before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         yield
