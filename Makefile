@@ -30,7 +30,7 @@ wire:  ## generate the client's messages from its .proto files (PYTHON must be 3
 wire-check:  ## fail when the generated messages are not what the .proto files make
 	PYTHON=$(PYTHON) scripts/generate-wire --check
 
-# uv takes a fifth of pip's time, but does not read pip's configuration: where only that leads to an index, pip goes.
+# uv is far quicker than pip, but does not read pip's configuration: where only that leads to an index, pip goes.
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 10) <= sys.version_info < (3, 14) else "hubserve is developed on Python 3.10 to 3.13 (TensorFlow 2.20 has no other), and $(PYTHON) is %d.%d: name another with make PYTHON=python3.12 ..." % sys.version_info[:2])'
 	$(PYTHON) -m venv --clear $(VENV)
