@@ -11,8 +11,6 @@ from tensorflow_serving.apis import classification_pb2, predict_pb2, prediction_
 
 _WARMUP = Path("assets.extra", "tf_serving_warmup_requests")
 _BATCHING = Path("batching_params.pbtxt")
-# TF Serving refuses to load a version with more warm-up records than this.
-MAX_WARMUP_RECORDS = 1000
 
 
 def write_batching(folder: Path, batch_sizes: Sequence[int]) -> None:
@@ -38,7 +36,7 @@ def write_batching(folder: Path, batch_sizes: Sequence[int]) -> None:
     )
 
 
-def write_warmup(folder: Path, images: Sequence[bytes], batch_sizes: Sequence[int]) -> int:
+def write_warmup(folder: Path, images: Sequence[bytes], batch_sizes: Sequence[int]) -> None:
     """Writes one warm-up record per batch size and signature that takes encoded images.
 
     A record of k images warms up exactly the batch of k, because TF Serving replays records one at a time, through its
@@ -48,20 +46,14 @@ def write_warmup(folder: Path, images: Sequence[bytes], batch_sizes: Sequence[in
         folder: The version's folder.
         images: Real encoded images, at least one; repeated to fill the batches.
         batch_sizes: Ascending.
-
-    Returns:
-        The number of records.
     """
     file = folder / _WARMUP
     file.parent.mkdir(exist_ok=True)
-    records = 0
     with tf.io.TFRecordWriter(str(file)) as writer:
         for size in batch_sizes:
             batch = list(itertools.islice(itertools.cycle(images), size))
             for log in (_predict_log("serving_default", batch), _predict_log("logits", batch), _classify_log(batch)):
                 writer.write(log.SerializeToString())
-                records += 1
-    return records
 
 
 def read_warmup(folder: Path) -> list[prediction_log_pb2.PredictionLog]:
