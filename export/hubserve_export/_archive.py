@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tarfile
 from pathlib import Path
 
@@ -23,6 +24,8 @@ def unpack(archive: Path, folder: Path) -> Path:
         SourceError: It is not a gzipped tar, is cut short, reaches outside `folder`, or holds no SavedModel, or
             several.
     """
+    if not os.access(archive, os.R_OK):
+        raise SourceError(f"{archive} cannot be read; it must be readable by the user who exports")
     try:
         with tarfile.open(archive, "r:gz") as tar:
             # The "data" filter refuses absolute paths, "..", links that lead outside and device files.
@@ -32,6 +35,12 @@ def unpack(archive: Path, folder: Path) -> Path:
             f"{archive} is not unpacked: {error}; a model archive must keep inside its own folder"
         ) from error
     except (tarfile.TarError, EOFError, OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            # The operating system's own: what tarfile and gzip say of broken archives has no number.
+            raise SourceError(
+                f"{archive} cannot be unpacked into {folder.parent} ({error.strerror}); set TMPDIR to a folder "
+                "with room for the model"
+            ) from error
         raise SourceError(f"{archive} cannot be unpacked as .tar.gz ({error}); download or pack it again") from error
     found = sorted(path.parent for path in folder.rglob("saved_model.pb"))
     if len(found) != 1:

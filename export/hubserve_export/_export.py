@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import math
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -17,13 +19,14 @@ from tensorflow.core.protobuf import saved_model_pb2
 from . import _image_model, _labels, _manifest, _proof, _publish, _serving_files
 from ._errors import ModelError, OutputError
 from ._image_model import ImageModel
+from ._progress import Progress
 from ._servable import Servable
 from ._sources import Source, open_source
 from .decode.batch import Preprocessing
 
+_NODE_AND_OP = re.compile(r"\{\{.*?\}\}|\[Op:\w+\]\s*$")
 DEFAULT_TOP_K = 5
 DEFAULT_BATCH_SIZES = (1, 2, 4, 8, 16, 32)
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -66,35 +69,58 @@ class Published:
     parity: _proof.Parity
 
 
-def export(options: Options, progress: Progress = lambda _: None) -> Published:
+def export(options: Options, progress: Progress | None = None) -> Published:
     """Exports a model as a version that TF Serving can load.
 
     Args:
         options: What to export, and how.
-        progress: Told of each step, in a few words.
+        progress: Told of each step; None for nobody.
 
     Raises:
         ExportError: Something is not as it must be. The model's base folder is as it was before.
     """
+    progress = progress or Progress()
     version = _publish.choose_version(options.output, options.version)
     photographs = _warmup_images(options.warmup_images)
+    progress.step(f"opening {options.model}")
     with open_source(options.model) as source:
-        progress(f"loading {source.handle}")
+        progress.step("loading")
         model = _image_model.load(source, options.image_size)
         labels = _labels.for_model(options.labels, model.classes)
         preprocessing = Preprocessing(model.height, model.width, options.crop_fraction, options.max_pixels)
         top_k = _top_k(options.top_k, model.classes)
         with _publish.staging(options.output, version) as folder:
-            progress("saving")
-            Servable(model, labels, preprocessing, top_k).save(folder)
-            _serving_files.write_batching(folder, options.batch_sizes)
-            _serving_files.write_warmup(folder, photographs, options.batch_sizes)
-            progress("proving that it answers as the source model does")
-            parity = _proof.prove(folder, model, labels, preprocessing, photographs)
-            _manifest.write(
-                folder, _described(source, model, folder, preprocessing, top_k, options.batch_sizes, parity)
-            )
+            progress.step("saving")
+            with _writing(options.output):
+                Servable(model, labels, preprocessing, top_k).save(folder)
+                _serving_files.write_batching(folder, options.batch_sizes)
+                _serving_files.write_warmup(folder, photographs, options.batch_sizes)
+            progress.step("proving that it answers as the source model does")
+            parity = _proof.prove(folder, model, labels, preprocessing, photographs, progress)
+            progress.step("publishing")
+            with _writing(options.output):
+                _manifest.write(
+                    folder, _described(source, model, folder, preprocessing, top_k, options.batch_sizes, parity)
+                )
     return Published(options.output / str(version), model.classes, parity)
+
+
+@contextmanager
+def _writing(base: Path) -> Iterator[None]:
+    """Says in one sentence what the operating system says when a file cannot be written, above all of a full disk."""
+    try:
+        yield
+    except (OSError, tf.errors.OpError) as error:
+        # TensorFlow has "{{node}} path; what the system said [Op:name]".
+        reason = (
+            error.strerror
+            if isinstance(error, OSError)
+            else _NODE_AND_OP.sub("", error.message).rpartition("; ")[2].strip()
+        )
+        raise OutputError(
+            f"the new version cannot be written to {base} ({reason}), and nothing was published; make room there, or "
+            "give another --output"
+        ) from error
 
 
 def _warmup_images(folder: Path | None) -> list[bytes]:

@@ -13,6 +13,7 @@ import tensorflow as tf
 from . import _serving_files
 from ._errors import ProofError
 from ._image_model import ImageModel
+from ._progress import Progress
 from .decode import batch
 from .decode.batch import Preprocessing
 
@@ -44,19 +45,26 @@ class Parity:
 
 
 def prove(
-    folder: Path, model: ImageModel, labels: Sequence[str], preprocessing: Preprocessing, images: Sequence[bytes]
+    folder: Path,
+    model: ImageModel,
+    labels: Sequence[str],
+    preprocessing: Preprocessing,
+    images: Sequence[bytes],
+    progress: Progress | None = None,
 ) -> Parity:
     """Loads `folder`, replays its warm-up and compares its answers with the source model's on the same images.
 
     Raises:
         ProofError: It does not load, a record fails, or an answer differs.
     """
+    progress = progress or Progress()
     expected = _source_logits(model, preprocessing, images)
     records = _serving_files.read_warmup(folder)
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         run = _load(session, folder)
-        for record in records:
+        for done, record in enumerate(records, start=1):
             _replay(run, record)
+            progress.part(done, len(records))
         answer = run("serving_default", {"image_bytes": list(images)})
         logits = run("logits", {"image_bytes": list(images)})["logits"]
     return compare(expected, logits, answer, labels, len(records))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
-import shutil
-import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from ._errors import OutputError
+from ._scratch import scratch_folder
 
 # TF Serving takes every child of the base folder whose name is an integer for a version, and passes over all others.
 _STAGING_PREFIX = ".tmp-"
@@ -48,33 +48,53 @@ def staging(base: Path, version: int) -> Iterator[Path]:
     """An empty folder that becomes the version when the context ends well, and vanishes when it does not.
 
     It lies beside the versions, on the same file system, so that one rename publishes it: a server that watches the
-    folder sees the whole version or none.
+    folder sees the whole version or none. What a killed export left there goes first.
 
     Raises:
         OutputError: The folder cannot be written, or another export published that version meanwhile.
     """
-    created = [folder for folder in (base, *base.parents) if not folder.exists()]
-    folder = base / f"{_STAGING_PREFIX}{uuid.uuid4()}"
-    published = False
-    try:
+    missing = [folder for folder in (base, *base.parents) if not folder.exists()]
+    with ExitStack() as stack:
+        stack.callback(_remove_empty, missing)
         try:
-            folder.mkdir(parents=True)
+            folder = stack.enter_context(scratch_folder(base, _STAGING_PREFIX))
         except OSError as error:
             raise OutputError(f"{base} cannot be written ({error.strerror}); give another --output") from error
         yield folder
-        try:
-            # Renaming onto an existing folder fails unless that is empty; TF Serving would not have loaded an empty
-            # one.
-            os.rename(folder, base / str(version))
-        except OSError as error:
-            raise OutputError(
-                f"{base / str(version)} cannot be published ({error.strerror}); another export may have "
-                "taken that version"
-            ) from error
-        published = True
+        _publish(folder, base / str(version))
+
+
+def _publish(folder: Path, version: Path) -> None:
+    try:
+        _flush(folder)
+        # Renaming onto an existing folder fails unless that is empty; TF Serving would not have loaded an empty one.
+        os.rename(folder, version)
+        _flush_one(version.parent)
+    except OSError as error:
+        raise OutputError(
+            f"{version} cannot be published ({error.strerror}); another export may have taken that version"
+        ) from error
+
+
+def _flush(folder: Path) -> None:
+    """Has every file on the disk: a rename may outlive a power cut that the files before it do not."""
+    for path in (folder, *folder.rglob("*")):
+        _flush_one(path)
+
+
+def _flush_one(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        # Some network file systems cannot do it for a folder.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
     finally:
-        if not published:
-            shutil.rmtree(folder, ignore_errors=True)
-            for parent in created:
-                if parent.is_dir() and not any(parent.iterdir()):
-                    parent.rmdir()
+        os.close(descriptor)
+
+
+def _remove_empty(folders: Sequence[Path]) -> None:
+    for folder in folders:
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()

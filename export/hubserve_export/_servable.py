@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import tensorflow as tf
 
 from ._errors import ModelError
 from ._image_model import ImageModel
+from ._scratch import private_folder
 from .decode import batch
 from .decode.batch import Preprocessing
 
@@ -46,8 +46,8 @@ class Servable:
         # Only what hangs on this object is saved with the signatures.
         root = tf.Module(name="servable")
         root.model = self._model.state
-        with tempfile.TemporaryDirectory() as scratch:
-            labels_file = Path(scratch, "labels.txt")
+        with private_folder() as scratch:
+            labels_file = scratch / "labels.txt"
             labels_file.write_text("".join(f"{label}\n" for label in self._labels), encoding="utf-8")
             root.labels_file = tf.saved_model.Asset(str(labels_file))
             try:

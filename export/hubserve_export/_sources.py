@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from . import _archive, _efficientnet, _hub
 from ._errors import SourceError
+from ._scratch import private_folder
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,8 @@ def open_source(model: str) -> Iterator[Source]:
             raise SourceError(
                 f"{model} is a file, but not a .tar.gz; give the folder of a SavedModel, or pack it as .tar.gz"
             )
-        with tempfile.TemporaryDirectory(prefix="hubserve-") as folder:
-            yield Source(model, "archive", _archive.unpack(path, Path(folder)))
+        with private_folder() as folder:
+            yield Source(model, "archive", _archive.unpack(path, folder))
     elif model == _efficientnet.NAME:
         yield Source(model, "builtin", _efficientnet.weights_path())
     elif _hub.is_handle(model) and not model.startswith(("/", ".")):

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import itertools
 import json
-import time
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
 from . import _inspect, _manifest
 from ._errors import ExportError
+from ._progress import progress_on
 from ._quiet import quieten_tensorflow
 
 _DEFAULT_MODEL = "https://tfhub.dev/google/imagenet/pnasnet_large/classification/4"
@@ -25,6 +29,20 @@ def _batch_sizes(_context: click.Context, _option: click.Parameter, value: str) 
     if sizes[0] < 1 or any(later <= earlier for earlier, later in itertools.pairwise(sizes)):
         raise click.BadParameter(f"{value!r} must be positive and ascending, such as 1,2,4,8; the last is the largest")
     return sizes
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Has SIGTERM end the program as Ctrl-C does: by an exception, so that unfinished folders are removed."""
+
+    def end(number: int, _frame: object) -> None:
+        sys.exit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @click.command()
@@ -109,9 +127,9 @@ def export(
     options = Options(
         model, output, version, labels, top_k, image_size, crop_fraction, max_pixels, batch_sizes, warmup_images
     )
-    started = time.monotonic()
     try:
-        published = run(options, lambda step: click.echo(f"[{time.monotonic() - started:5.1f} s] {step}", err=True))
+        with _ended_by_sigterm(), progress_on(sys.stderr) as progress:
+            published = run(options, progress)
     except ExportError as error:
         raise click.ClickException(str(error)) from error
     parity = published.parity

@@ -1,0 +1,102 @@
+"""Telling a person how far an export is: a live line on a terminal, a line a step elsewhere."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+_REFRESH_SECONDS = 0.5
+_CLEAR_LINE = "\r\x1b[K"
+
+
+class Progress:
+    """Told of each step, and within a step of its parts; says nothing.
+
+    progress.step("saving")
+    progress.part(3, 18)
+    """
+
+    def step(self, what: str) -> None:
+        """A new step begins, and the one before it is done."""
+
+    def part(self, done: int, total: int) -> None:
+        """`done` of the `total` parts of this step are done."""
+
+
+class _Lines(Progress):
+    """A line at the beginning of each step, with the seconds since the first."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._started = time.monotonic()
+
+    def step(self, what: str) -> None:
+        print(self._line(what), file=self._stream, flush=True)
+
+    def _line(self, what: str) -> str:
+        return f"[{time.monotonic() - self._started:6.1f} s] {what}"
+
+
+class _Live(_Lines):
+    """The same, with the last line kept up to date while its step lasts."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._lock = threading.Lock()
+        self._step: str | None = None
+        self._began = self._started
+        self._parts = ""
+
+    def step(self, what: str) -> None:
+        with self._lock:
+            self._finish()
+            self._step, self._parts, self._began = what, "", time.monotonic()
+        self.refresh()
+
+    def part(self, done: int, total: int) -> None:
+        with self._lock:
+            self._parts = f", {done} of {total}"
+        self.refresh()
+
+    def refresh(self) -> None:
+        with self._lock:
+            if self._step is not None:
+                self._stream.write(f"{_CLEAR_LINE}{self._line(self._step)}{self._parts}")
+                self._stream.flush()
+
+    def close(self) -> None:
+        with self._lock:
+            self._finish()
+
+    def _finish(self) -> None:
+        if self._step is not None:
+            took = time.monotonic() - self._began
+            self._stream.write(f"{_CLEAR_LINE}{self._line(self._step)}{self._parts} ({took:.1f} s)\n")
+            self._stream.flush()
+            self._step = None
+
+
+@contextmanager
+def progress_on(stream: TextIO) -> Iterator[Progress]:
+    """Progress written to `stream`, in the way that fits it, as long as the context lasts."""
+    if not stream.isatty():
+        yield _Lines(stream)
+        return
+    live, over = _Live(stream), threading.Event()
+
+    def keep_up() -> None:
+        # TensorFlow is away for minutes in one call and reports nothing: the clock shows that it is alive.
+        while not over.wait(_REFRESH_SECONDS):
+            live.refresh()
+
+    thread = threading.Thread(target=keep_up, name="hubserve-progress", daemon=True)
+    thread.start()
+    try:
+        yield live
+    finally:
+        over.set()
+        thread.join()
+        live.close()

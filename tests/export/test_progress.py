@@ -1,0 +1,51 @@
+"""Progress: a line a step, and on a terminal one that stays up to date."""
+
+import io
+import re
+
+from hubserve_export._progress import Progress, progress_on
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def report(progress: Progress) -> None:
+    progress.step("saving")
+    progress.step("proving")
+    progress.part(1, 2)
+    progress.part(2, 2)
+
+
+def seen(stream: io.StringIO) -> str:
+    """What stands there at the end: a line that was written over is gone."""
+    lines = [line.rpartition("\x1b[K")[2] for line in stream.getvalue().split("\n")]
+    return re.sub(r"\d+\.\d", "#", "\n".join(lines))
+
+
+def test_elsewhere_than_on_a_terminal_each_step_is_a_line_and_parts_are_not_told() -> None:
+    stream = io.StringIO()
+    with progress_on(stream) as progress:
+        report(progress)
+    assert seen(stream) == "[   # s] saving\n[   # s] proving\n"
+    assert "\r" not in stream.getvalue()
+
+
+def test_on_a_terminal_the_last_line_counts_and_ends_with_what_the_step_took() -> None:
+    stream = Terminal()
+    with progress_on(stream) as progress:
+        report(progress)
+        assert seen(stream) == "[   # s] saving (# s)\n[   # s] proving, 2 of 2"
+    assert seen(stream) == "[   # s] saving (# s)\n[   # s] proving, 2 of 2 (# s)\n"
+
+
+def test_a_step_that_fails_leaves_its_line_ended() -> None:
+    stream = Terminal()
+    try:
+        with progress_on(stream) as progress:
+            progress.step("saving")
+            raise KeyError
+    except KeyError:
+        pass
+    assert stream.getvalue().endswith("s)\n")
