@@ -1,0 +1,45 @@
+"""The machine and the versions that a benchmark ran on, said beside its figures."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import sys
+from pathlib import Path
+
+_PACKAGES = ("hubserve", "tensorflow", "grpcio", "protobuf", "numpy")
+_ALLOCATOR = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TOP_PAD_", "MALLOC_ARENA_MAX", "LD_PRELOAD")
+
+
+def facts() -> dict[str, object]:
+    """What must be known to read a figure: processor, cores, versions, allocator settings, the command."""
+    return {
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "packages": {name: importlib.metadata.version(name) for name in _PACKAGES},
+        "allocator": {name: os.environ[name] for name in _ALLOCATOR if name in os.environ},
+        "command": " ".join(["python", *sys.argv]),
+    }
+
+
+def described() -> str:
+    """The same in three lines."""
+    known = facts()
+    packages = ", ".join(f"{name} {version}" for name, version in known["packages"].items())
+    allocator = ", ".join(f"{name}={value}" for name, value in known["allocator"].items()) or "as it comes"
+    return (
+        f"{known['processor']}, {known['cores']} cores, {known['system']}\n"
+        f"Python {known['python']}, {packages}; allocator {allocator}\n"
+        f"$ {known['command']}\n"
+    )
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.machine())
