@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 
 from ._errors import (
     AddressError,
+    EngineError,
     LoadError,
     ModelDirectoryError,
     RequestError,
     ServeError,
+    ServerEndedError,
     SessionConfigError,
 )
 
@@ -23,10 +25,12 @@ if TYPE_CHECKING:
 __all__ = [
     "AddressError",
     "EmbeddedServer",
+    "EngineError",
     "LoadError",
     "ModelDirectoryError",
     "RequestError",
     "ServeError",
+    "ServerEndedError",
     "SessionConfigError",
 ]
 

@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import grpc
+import numpy as np
 import tensorflow as tf
 
 from ._errors import RequestError
-from ._function import add_function
+from ._function import add_function, add_library
 from ._session import BATCHING_OP
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import numpy as np
-
     from ._batching_parameters import BatchingParameters
     from ._session import SavedModelSession
 
     Array = np.ndarray[Any, Any]
-    Queue = Mapping[str, str]
+
+_EXPIRED = "Run() timeout exceeded while waiting in batching queue"
+
+
+@dataclass(frozen=True)
+class _Queue:
+    """Where the callers meet who want the same: the tensor of their deadlines, and the batched tensors by fetch."""
+
+    deadlines: str
+    batched: Mapping[str, str]
 
 
 class BatchingSession:
@@ -30,29 +41,40 @@ class BatchingSession:
     As in TF Serving, every set of inputs and outputs has a queue of its own, made when it is first asked for: requests
     merge when they want the same outputs of the same signature.
 
-    A batched run takes no timeout. The kernel runs a batch under the cancellation of the caller who came last, so one
-    caller's timeout would fail its neighbours; gRPC still ends every call at its own deadline.
+    A batch is not run when all its callers' deadlines have passed while it waited; while one is left, it runs for all.
+    A run takes no timeout: the kernel runs a batch under the cancellation of the caller who came last, so one caller's
+    timeout would fail its neighbours. gRPC ends every call at its own deadline all the same.
     """
 
     def __init__(self, session: SavedModelSession, parameters: BatchingParameters) -> None:
         self._session = session
         self._parameters = parameters
-        self._queues: dict[tuple[frozenset[str], frozenset[str]], Queue] = {}
+        self._queues: dict[tuple[frozenset[str], frozenset[str]], _Queue] = {}
         self._lock = threading.Lock()
 
     def run(self, feeds: Mapping[str, Array], fetches: Sequence[str], timeout: float | None = None) -> list[Array]:
         """Run the graph on these rows, together with those of other callers; see `Session.run`."""
-        if _rows(feeds) == 0:
+        rows = _rows(feeds)
+        if rows == 0:
             # TF Serving never answers an empty task: its caller waits until the deadline.
             return self._session.run(feeds, fetches, timeout)
+        self._session.check(feeds)
         queue = self._queue(frozenset(feeds), frozenset(fetches))
-        return self._session.run(feeds, [queue[fetch] for fetch in fetches])
+        deadline = math.inf if timeout is None else time.time() + timeout
+        try:
+            return self._session.run(
+                {**feeds, queue.deadlines: np.full(rows, deadline)}, [queue.batched[fetch] for fetch in fetches]
+            )
+        except RequestError as error:
+            if _EXPIRED in error.words:
+                raise RequestError(grpc.StatusCode.RESOURCE_EXHAUSTED, _EXPIRED) from error
+            raise
 
     def close(self) -> None:
         """Cancel what runs, and let the model go."""
         self._session.close()
 
-    def _queue(self, feeds: frozenset[str], fetches: frozenset[str]) -> Queue:
+    def _queue(self, feeds: frozenset[str], fetches: frozenset[str]) -> _Queue:
         with self._lock:
             if (feeds, fetches) not in self._queues:
                 self._queues[feeds, fetches] = _add_queue(
@@ -79,20 +101,20 @@ def _refusal(words: str) -> RequestError:
 
 def _add_queue(
     graph: tf.Graph, name: str, feeds: frozenset[str], fetches: frozenset[str], parameters: BatchingParameters
-) -> Queue:
-    """Add a BatchFunction to the graph, around the part of it that computes the fetches from the feeds.
-
-    Returns:
-        The name of the batched tensor, by the name of the fetch that it stands for.
-    """
+) -> _Queue:
+    """Add a BatchFunction to the graph, around the part of it that computes the fetches from the feeds."""
     inputs, outputs = sorted(feeds), sorted(fetches)
-    function = add_function(graph, name, inputs, outputs)
+    results = [graph.get_tensor_by_name(tensor).dtype.base_dtype for tensor in outputs]
+    function = add_function(graph, f"{name}_model", inputs, outputs)
     with graph.as_default():
+        deadlines = tf.compat.v1.placeholder(tf.float64, [None], f"{name}_deadlines")
+        arguments = [deadlines, *(graph.get_tensor_by_name(tensor) for tensor in inputs)]
+        _add_unless_expired(graph, name, function.name, [*arguments, *function.handles], results)
         batched = tf.raw_ops.BatchFunction(
-            f=function.name,
-            in_tensors=[graph.get_tensor_by_name(tensor) for tensor in inputs],
+            f=name,
+            in_tensors=arguments,
             captured_tensors=function.handles,
-            Tout=[graph.get_tensor_by_name(tensor).dtype.base_dtype for tensor in outputs],
+            Tout=results,
             num_batch_threads=parameters.num_batch_threads,
             max_batch_size=parameters.max_batch_size,
             batch_timeout_micros=parameters.batch_timeout_micros,
@@ -101,7 +123,24 @@ def _add_queue(
             enable_large_batch_splitting=parameters.split,
             name=name,
         )
-    return {output: tensor.name for output, tensor in zip(outputs, batched, strict=True)}
+    return _Queue(deadlines.name, {output: tensor.name for output, tensor in zip(outputs, batched, strict=True)})
+
+
+def _add_unless_expired(
+    graph: tf.Graph, name: str, model: str, arguments: Sequence[tf.Tensor], results: Sequence[tf.DType]
+) -> None:
+    """Add the function ``name``, which fails when the first argument has only times past, and else calls ``model``."""
+
+    def unless_expired(deadlines: tf.Tensor, *rest: tf.Tensor) -> list[tf.Tensor]:
+        in_time = tf.debugging.Assert(tf.reduce_max(deadlines) > tf.timestamp(), [_EXPIRED])
+        with tf.control_dependencies([in_time]):
+            return tf.raw_ops.StatefulPartitionedCall(args=rest, Tout=results, f=model)
+
+    specs = [tf.TensorSpec(None, tensor.dtype.base_dtype) for tensor in arguments]
+    traced = tf.function(unless_expired, input_signature=specs, autograph=False).get_concrete_function()
+    definition = traced.function_def
+    definition.signature.name = name
+    add_library(graph, definition)
 
 
 def _kernel_sizes(parameters: BatchingParameters) -> list[int]:

@@ -4,6 +4,8 @@ ServeError
 ├── ModelDirectoryError   there is no such version to serve: another MODEL_DIR or --version
 ├── LoadError             the version is there but cannot be served: mend it, or export it again
 ├── SessionConfigError    the session config cannot be read: mend the file
+├── EngineError           the engine cannot run here: install what it names, or choose another --engine
+├── ServerEndedError      the model server ended, or can never serve: mend what its own last words name
 ├── AddressError          the port cannot be opened: another --host or --port
 └── RequestError          one caller's request cannot be answered: the caller is told, by gRPC code and words
 """
@@ -30,6 +32,14 @@ class LoadError(ServeError):
 
 class SessionConfigError(ServeError):
     """The session config cannot be read."""
+
+
+class EngineError(ServeError):
+    """The engine that is to run the model is not on this machine, or is not what it has to be."""
+
+
+class ServerEndedError(ServeError):
+    """The program that served the model ended by itself, or said that it will never serve it."""
 
 
 class AddressError(ServeError):

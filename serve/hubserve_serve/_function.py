@@ -48,14 +48,15 @@ def add_function(graph: tf.Graph, name: str, feeds: Sequence[str], fetches: Sequ
         function.ret[f"result_{index}"] = _reference(tensor, arguments)
     function.node_def.extend(_node(operation, body, arguments) for operation in body)
 
-    with graph.as_default():
-        tf.graph_util.import_graph_def(
-            graph_pb2.GraphDef(
-                versions=graph.graph_def_versions, library=function_pb2.FunctionDefLibrary(function=[function])
-            ),
-            name="",
-        )
+    add_library(graph, function)
     return GraphFunction(name, handles)
+
+
+def add_library(graph: tf.Graph, function: function_pb2.FunctionDef) -> None:
+    """Add a function's definition to the graph's library."""
+    library = function_pb2.FunctionDefLibrary(function=[function])
+    with graph.as_default():
+        tf.graph_util.import_graph_def(graph_pb2.GraphDef(versions=graph.graph_def_versions, library=library), name="")
 
 
 def _cut(graph: tf.Graph, feeds: set[str], fetches: Sequence[str]) -> tuple[dict[tf.Operation, None], list[tf.Tensor]]:

@@ -1,70 +1,174 @@
-"""Which servable answers a request, and what is told about the versions there are."""
+"""The versions of a model from their loading to their end, and which of them answers a request."""
 
 from __future__ import annotations
 
+import contextlib
+import threading
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import grpc
+import tensorflow as tf
 from tensorflow_serving.apis import get_model_status_pb2
 
-from ._errors import RequestError
+from ._errors import LoadError, RequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterator, Mapping
 
     from tensorflow_serving.apis import model_pb2
 
     from ._servable import Servable
 
+State = get_model_status_pb2.ModelVersionStatus
+
+
+@dataclass
+class _Version:
+    """What is known of a version: its state as GetModelStatus tells it, and once it is loaded, what answers for it."""
+
+    state: int = State.LOADING
+    error: LoadError | None = None
+    servable: Servable | None = None
+    calls: int = 0
+
 
 class Manager:
-    """Knows the servables by name and version: ``Manager([servable]).find(request.model_spec)``."""
+    """Holds the versions of one model.
 
-    def __init__(self, servables: Iterable[Servable]) -> None:
-        self._models: dict[str, dict[int, Servable]] = {}
-        for servable in servables:
-            self._models.setdefault(servable.name, {})[servable.version] = servable
+    ``manager.load(1, make, warm_up)``, then ``with manager.use(request.model_spec) as servable:``, and at last
+    ``manager.close()``.
 
-    def find(self, spec: model_pb2.ModelSpec) -> Servable:
-        """Find the servable that a request means: the version it names, or the latest.
+    Args:
+        name: The model's name.
+        labels: Versions by the labels that callers may ask for in their place.
+    """
+
+    def __init__(self, name: str, labels: Mapping[str, int] | None = None) -> None:
+        self.name = name
+        self._labels = dict(labels or {})
+        self._versions: dict[int, _Version] = {}
+        self._changed = threading.Condition()
+        self._closed = False
+
+    def load(self, version: int, make: Callable[[], Servable], warm_up: Callable[[Servable], None]) -> None:
+        """Make a version's servable, warm it up, and have it answer from then on.
+
+        Raises:
+            LoadError: One of the two failed; the version's status keeps the error.
+        """
+        entry = _Version()
+        with self._changed:
+            self._versions[version] = entry
+        try:
+            servable = make()
+            with self._changed:
+                entry.servable = servable
+            if self._closed:
+                raise LoadError(f"version {version} of {self.name} is not served: the server is stopping")
+            warm_up(servable)
+        except LoadError as error:
+            self._end(entry, error)
+            raise
+        with self._changed:
+            entry.state = State.AVAILABLE
+
+    def unload(self, version: int) -> None:
+        """Send no new call to a version, wait until those under way are answered, and let it go."""
+        entry = self._versions[version]
+        with self._changed:
+            entry.state = State.UNLOADING
+            self._changed.wait_for(lambda: entry.calls == 0)
+        self._end(entry)
+
+    def close(self) -> None:
+        """Let all versions go, and cancel what they still run, be it a call or a warm-up."""
+        with self._changed:
+            self._closed = True
+        for entry in list(self._versions.values()):
+            self._end(entry, entry.error)
+
+    def available(self) -> set[int]:
+        """Tell which versions answer."""
+        with self._changed:
+            return {version for version, entry in self._versions.items() if entry.state == State.AVAILABLE}
+
+    def largest_batch(self) -> int:
+        """Tell how many rows of different callers may run at once; 0 when no version merges its callers."""
+        with self._changed:
+            servables = [entry.servable for entry in self._versions.values() if entry.servable]
+        return max((servable.batching.max_batch_size for servable in servables if servable.batching), default=0)
+
+    @contextlib.contextmanager
+    def use(self, spec: model_pb2.ModelSpec) -> Iterator[Servable]:
+        """Give the servable that a request means; it stays loaded meanwhile.
 
         Raises:
             RequestError: There is none such.
         """
         if not spec.name:
             raise RequestError(grpc.StatusCode.INVALID_ARGUMENT, "ModelSpec has no name specified.")
-        versions = self._models.get(spec.name, {})
-        choice = spec.WhichOneof("version_choice")
-        if choice == "version_label":
-            raise RequestError(
-                grpc.StatusCode.INVALID_ARGUMENT, f"Unrecognized servable version label: {spec.version_label}"
-            )
-        wanted = spec.version.value if choice == "version" else max(versions, default=None)
-        if wanted is None or wanted not in versions:
-            meant = f"Specific({spec.name}, {wanted})" if choice == "version" else f"Latest({spec.name})"
-            raise RequestError(grpc.StatusCode.NOT_FOUND, f"Servable not found for request: {meant}")
-        return versions[wanted]
+        wanted = self._wanted(spec)
+        with self._changed:
+            version = max(self.available(), default=None) if wanted is None else wanted
+            entry = self._versions.get(version) if version is not None and spec.name == self.name else None
+            servable = entry.servable if entry is not None and entry.state == State.AVAILABLE else None
+            if entry is None or servable is None:
+                meant = f"Latest({spec.name})" if wanted is None else f"Specific({spec.name}, {wanted})"
+                raise RequestError(grpc.StatusCode.NOT_FOUND, f"Servable not found for request: {meant}")
+            entry.calls += 1
+        try:
+            yield servable
+        finally:
+            with self._changed:
+                entry.calls -= 1
+                self._changed.notify_all()
 
     def status(self, spec: model_pb2.ModelSpec) -> get_model_status_pb2.GetModelStatusResponse:
-        """Tell the state of the version that the spec names, or of all versions of the model.
+        """Tell the state of the version that the spec names, or of all versions of the model that ever were loaded.
 
         Raises:
             RequestError: There is none such.
         """
-        versions = sorted(self._models.get(spec.name, {}))
-        # Only the number is looked at: TF Serving ignores a label here.
-        if spec.HasField("version"):
-            versions = [version for version in versions if version == spec.version.value]
-            if not versions:
-                raise RequestError(
-                    grpc.StatusCode.NOT_FOUND, f"Could not find version {spec.version.value} of model {spec.name}"
-                )
-        if not versions:
-            raise RequestError(grpc.StatusCode.NOT_FOUND, f"Could not find any versions of model {spec.name}")
         response = get_model_status_pb2.GetModelStatusResponse()
-        for version in versions:
-            entry = response.model_version_status.add(
-                version=version, state=get_model_status_pb2.ModelVersionStatus.AVAILABLE
-            )
-            entry.status.SetInParent()
+        with self._changed:
+            versions = self._versions if spec.name == self.name else {}
+            # TF Serving looks at the number only and ignores a label (get_model_status_impl.cc); it tells the highest
+            # version first, and forgets none (servable_state_monitor.h).
+            for version in sorted(versions, reverse=True):
+                if not spec.HasField("version") or version == spec.version.value:
+                    entry = versions[version]
+                    status = response.model_version_status.add(version=version, state=entry.state).status
+                    status.SetInParent()
+                    if entry.error is not None:
+                        status.error_code, status.error_message = _code(entry.error), str(entry.error)
+        if not response.model_version_status:
+            what = f"version {spec.version.value} of" if spec.HasField("version") else "any versions of"
+            raise RequestError(grpc.StatusCode.NOT_FOUND, f"Could not find {what} model {spec.name}")
         return response
+
+    def _wanted(self, spec: model_pb2.ModelSpec) -> int | None:
+        """Tell the number of the version that a spec names; None when it names none and so means the latest."""
+        choice = spec.WhichOneof("version_choice")
+        if choice == "version_label":
+            labels = self._labels if spec.name == self.name else {}
+            if spec.version_label not in labels:
+                words = f"Unrecognized servable version label: {spec.version_label}"
+                raise RequestError(grpc.StatusCode.INVALID_ARGUMENT, words)
+            return labels[spec.version_label]
+        return int(spec.version.value) if choice == "version" else None
+
+    def _end(self, entry: _Version, error: LoadError | None = None) -> None:
+        with self._changed:
+            servable, entry.servable = entry.servable, None
+            entry.state, entry.error = State.END, error
+        if servable is not None:
+            servable.session.close()
+
+
+def _code(error: LoadError) -> int:
+    """Tell the code of the error that made a load fail."""
+    cause = error.__cause__
+    if isinstance(cause, tf.errors.OpError):
+        return int(cause.error_code)
+    return int(cause.code.value[0]) if isinstance(cause, RequestError) else int(tf.errors.UNKNOWN)

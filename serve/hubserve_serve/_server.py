@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,22 +11,26 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 
+from ._address import hold, join
 from ._drain import Drain
-from ._errors import AddressError, ServeError
+from ._errors import AddressError, ModelDirectoryError, ServeError
 from ._manager import Manager
-from ._servable import Servable, load_servable
 from ._services import ModelService, PredictionService
 from ._session import read_session_config
-from ._store import find_version
+from ._store import Store
 from ._tensors import MAX_BYTES
-from ._warmup import read_warmup, replay
+from ._watcher import Watcher
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Mapping
     from types import TracebackType
 
 # TF Serving announces these short names, and the empty one for the whole server.
 _HEALTH_NAMES = ("", "PredictionService", "ModelService")
+
+# gRPC gives a call its thread before the request has come in, so callers that begin and do not go on each hold one.
+# Threads are made when needed.
+_MOST_CALLS = 1024
 
 
 def _silent(progress: str) -> None:
@@ -42,20 +45,20 @@ class EmbeddedServer:
     Args:
         model_dir: The model's base folder, the one that holds its versions.
         name: The model's name for callers; by default the folder's.
-        version: The version to serve; by default the highest.
+        version: The version to serve, or several; by default the highest, and each higher one that comes.
+        version_labels: Versions by the labels that callers may ask for in their place: ``{"stable": 1, "canary": 2}``.
         host: The address to listen on; only this machine can reach the default.
         port: The port to listen on; 0 takes a free one.
         session_config: A file with a ``tensorflow.ConfigProto`` in protobuf text form.
+        poll_seconds: How often to look for versions that have come or gone.
         drain_seconds: How long calls in flight may take to finish when the server stops.
         report: Is called with a line of progress, for a person to read.
 
     Attributes:
         name: The model's name.
-        version: The version that is served, once the server has started.
         target: ``HOST:PORT``, once the server has started.
     """
 
-    version: int
     target: str
 
     def __init__(
@@ -63,20 +66,27 @@ class EmbeddedServer:
         model_dir: str | os.PathLike[str],
         *,
         name: str | None = None,
-        version: int | None = None,
+        version: int | Collection[int] | None = None,
+        version_labels: Mapping[str, int] | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
         session_config: str | os.PathLike[str] | None = None,
+        poll_seconds: float = 1.0,
         drain_seconds: float = 30.0,
         report: Callable[[str], None] = _silent,
     ) -> None:
-        self._model_dir = Path(model_dir)
-        self.name = name or self._model_dir.resolve().name
-        self._wanted_version = version
+        self.name = name or Path(model_dir).resolve().name
+        self._store = Store(Path(model_dir), (version,) if isinstance(version, int) else version)
+        self._labels = dict(version_labels or {})
         self._host, self._port = host, port
         self._session_config = Path(session_config) if session_config is not None else None
-        self._drain_seconds = drain_seconds
+        self._poll_seconds, self._drain_seconds = poll_seconds, drain_seconds
         self._report = report
+
+    @property
+    def version(self) -> int:
+        """The version that answers when a caller names none, once the server has started."""
+        return max(self._manager.available())
 
     def __enter__(self) -> EmbeddedServer:
         """Start the server."""
@@ -95,35 +105,42 @@ class EmbeddedServer:
         Raises:
             ServeError: One of its kinds, when any of that cannot be done; then nothing is left behind.
         """
-        directory = find_version(self._model_dir, self._wanted_version)
+        directories = self._store.find()
+        served = [directory.version for directory in directories]
+        for label, version in self._labels.items():
+            if version not in served:
+                raise ModelDirectoryError(
+                    f"the label {label} names version {version}, which is not served: name one that is "
+                    f"({', '.join(map(str, served))})"
+                )
         config = read_session_config(self._session_config) if self._session_config else None
-        _require_free(self._host, self._port)
-        self._report(f"loading {directory.path}")
-        servable = load_servable(self.name, directory, config)
+        # Known before the long load, and in the system's words.
+        hold(self._host, self._port).close()
+        self._manager = Manager(self.name, self._labels)
+        self._watcher = Watcher(self._manager, self._store, config, self._report)
         try:
-            if logs := read_warmup(directory.path):
-                self._report(f"warming up with {len(logs)} records")
-                replay(servable, logs)
-            self._open(servable)
+            self._watcher.load(directories)
+            self._open()
         except ServeError:
-            servable.session.close()
+            self._manager.close()
             raise
-        self._servable = servable
-        self.version = directory.version
+        self._watcher.start(self._poll_seconds)
 
     def stop(self) -> None:
         """Refuse new calls with UNAVAILABLE, let those in flight finish for at most the drain time, and end."""
+        self._watcher.stop()
         self._health.enter_graceful_shutdown()
         try:
             self._drain.wait(self._drain_seconds)
             self._server.stop(None).wait()
         finally:
-            # What still runs has no caller any more: closing the session cancels it, so that the process can leave.
-            self._servable.session.close()
+            # What still runs has no caller any more: closing the sessions cancels it, so that the process can leave.
+            self._manager.close()
+            self._watcher.join(self._drain_seconds)
             self._handlers.shutdown()
 
-    def _open(self, servable: Servable) -> None:
-        handlers = ThreadPoolExecutor(_callers(servable), thread_name_prefix="rpc")
+    def _open(self) -> None:
+        handlers = ThreadPoolExecutor(_MOST_CALLS, thread_name_prefix="rpc")
         self._drain = Drain()
         server = grpc.server(
             handlers,
@@ -135,46 +152,28 @@ class EmbeddedServer:
                 ("grpc.so_reuseport", 0),
             ],
         )
-        manager = Manager([servable])
-        prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(PredictionService(manager), server)
-        model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(manager), server)
+        prediction = PredictionService(self._manager, _at_a_time(self._manager.largest_batch()))
+        prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(prediction, server)
+        model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(self._manager), server)
         self._health = health.HealthServicer()
         for service in _HEALTH_NAMES:
             self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         try:
-            port = server.add_insecure_port(_address(self._host, self._port))
+            port = server.add_insecure_port(join(self._host, self._port))
         except RuntimeError as error:
             raise AddressError(
-                f"cannot listen on {_address(self._host, self._port)}: choose another port or host"
+                f"cannot listen on {join(self._host, self._port)}: choose another port or host"
             ) from error
         server.start()
         self._server, self._handlers = server, handlers
-        self.target = _address(self._host, port)
+        self.target = join(self._host, port)
 
 
-def _callers(servable: Servable) -> int:
+def _at_a_time(largest_batch: int) -> int:
     """Tell how many calls are worked on at a time; the rest wait their turn.
 
-    Four for each processor is TF Serving's number. A caller whose rows wait for a batch holds its thread, so a batch of
-    single images can only fill up when there is a thread for each.
+    Four for each processor is TF Serving's number. A caller whose rows wait for a batch has its turn meanwhile, so a
+    batch of single images can only fill up when there is a turn for each.
     """
-    at_work = 4 * (os.cpu_count() or 1)
-    return at_work if servable.batching is None else max(at_work, min(2 * servable.batching.max_batch_size, 1024))
-
-
-def _address(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _require_free(host: str, port: int) -> None:
-    """Find out before the long load, and in the system's words, that the address cannot be listened on."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except OSError as error:
-        raise AddressError(
-            f"cannot listen on {_address(host, port)} ({error.strerror}): choose another port or host"
-        ) from error
+    return max(4 * (os.cpu_count() or 1), min(2 * largest_batch, _MOST_CALLS))

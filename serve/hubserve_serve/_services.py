@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import threading
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import grpc
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     )
 
     from ._manager import Manager
+    from ._servable import Servable
 
 _LOG = logging.getLogger(__name__)
 _MOST_WORDS = 1024
@@ -40,10 +42,11 @@ def _left_to_tf_serving(_service: object, _request: object, context: grpc.Servic
 
 
 class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
-    """Answers with the models of a manager: ``PredictionService(manager)``."""
+    """Answers with the versions of a manager, so many calls at a time: ``PredictionService(manager, 8)``."""
 
-    def __init__(self, manager: Manager) -> None:
+    def __init__(self, manager: Manager, at_a_time: int) -> None:
         self._manager = manager
+        self._turn = threading.BoundedSemaphore(at_a_time)
 
     def Predict(  # noqa: N802 - the RPC's name
         self, request: predict_pb2.PredictRequest, context: grpc.ServicerContext
@@ -51,7 +54,8 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         """Run a signature on tensors."""
         with _refusing(context):
             _require_spec(request)
-            return predict(self._manager.find(request.model_spec), request, _time_left(context))
+            with self._turn, self._manager.use(request.model_spec) as servable:
+                return predict(servable, request, _time_left(context))
 
     def Classify(  # noqa: N802
         self, request: classification_pb2.ClassificationRequest, context: grpc.ServicerContext
@@ -59,7 +63,8 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         """Run a classification signature on tf.Examples."""
         with _refusing(context):
             _require_spec(request)
-            return classify(self._manager.find(request.model_spec), request, _time_left(context))
+            with self._turn, self._manager.use(request.model_spec) as servable:
+                return classify(servable, request, _time_left(context))
 
     def GetModelMetadata(  # noqa: N802
         self, request: get_model_metadata_pb2.GetModelMetadataRequest, context: grpc.ServicerContext
@@ -72,22 +77,14 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
             for field in request.metadata_field:
                 if field != _SIGNATURE_DEF:
                     raise _invalid(f"Metadata field {field} is not supported")
-            servable = self._manager.find(request.model_spec)
-            signatures = get_model_metadata_pb2.SignatureDefMap()
-            for name, signature in servable.signatures.items():
-                signatures.signature_def[name].CopyFrom(signature)
-                signatures.signature_def[name].ClearField("defaults")
-            response = get_model_metadata_pb2.GetModelMetadataResponse()
-            response.model_spec.name = servable.name
-            response.model_spec.version.value = servable.version
-            response.metadata[_SIGNATURE_DEF].Pack(signatures)
-            return response
+            with self._manager.use(request.model_spec) as servable:
+                return _metadata(servable)
 
     Regress = MultiInference = _left_to_tf_serving
 
 
 class ModelService(model_service_pb2_grpc.ModelServiceServicer):
-    """Tells about the models of a manager: ``ModelService(manager)``."""
+    """Tells about the versions of a manager: ``ModelService(manager)``."""
 
     def __init__(self, manager: Manager) -> None:
         self._manager = manager
@@ -101,6 +98,18 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
             return self._manager.status(request.model_spec)
 
     HandleReloadConfigRequest = _left_to_tf_serving
+
+
+def _metadata(servable: Servable) -> get_model_metadata_pb2.GetModelMetadataResponse:
+    signatures = get_model_metadata_pb2.SignatureDefMap()
+    for name, signature in servable.signatures.items():
+        signatures.signature_def[name].CopyFrom(signature)
+        signatures.signature_def[name].ClearField("defaults")
+    response = get_model_metadata_pb2.GetModelMetadataResponse()
+    response.model_spec.name = servable.name
+    response.model_spec.version.value = servable.version
+    response.metadata[_SIGNATURE_DEF].Pack(signatures)
+    return response
 
 
 @contextlib.contextmanager

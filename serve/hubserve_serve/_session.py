@@ -77,8 +77,7 @@ class SavedModelSession:
 
     def run(self, feeds: Mapping[str, Array], fetches: Sequence[str], timeout: float | None = None) -> list[Array]:
         """Run the graph; see `Session.run`."""
-        for index, name in enumerate(sorted(feeds)):
-            self._check(index, name, feeds[name])
+        self.check(feeds)
         for name in fetches:
             self._tensor(name)
         options = None
@@ -97,20 +96,24 @@ class SavedModelSession:
         """Cancel what runs, and let the model go."""
         self._session.close()
 
-    def _check(self, index: int, name: str, value: Array) -> None:
-        # In C++ the session takes what it is given and refuses a wrong dtype in these words; in Python it would
-        # convert silently, so that a request would be answered here and refused by TF Serving.
-        tensor, given = self._tensor(name), tf.as_dtype(value.dtype)
-        if given != tensor.dtype:
-            raise RequestError(
-                grpc.StatusCode.INVALID_ARGUMENT,
-                f"Expects arg[{index}] to be {dtype_word(tensor.dtype)} but {dtype_word(given)} is provided",
-            )
-        if not tensor.shape.is_compatible_with(value.shape):
-            raise RequestError(
-                grpc.StatusCode.INVALID_ARGUMENT,
-                f"Tensor {name} expects shape {tensor.shape} but {tf.TensorShape(value.shape)} is provided",
-            )
+    def check(self, feeds: Mapping[str, Array]) -> None:
+        """Refuse arrays that the graph cannot take.
+
+        In C++ the session takes what it is given and refuses a wrong dtype in these words; in Python it would convert
+        silently, so that a request would be answered here and refused by TF Serving.
+
+        Raises:
+            RequestError: An array has another dtype or shape than its tensor.
+        """
+        for index, name in enumerate(sorted(feeds)):
+            tensor, value = self._tensor(name), feeds[name]
+            given = tf.as_dtype(value.dtype)
+            if given != tensor.dtype:
+                words = f"Expects arg[{index}] to be {dtype_word(tensor.dtype)} but {dtype_word(given)} is provided"
+                raise RequestError(grpc.StatusCode.INVALID_ARGUMENT, words)
+            if not tensor.shape.is_compatible_with(value.shape):
+                words = f"Tensor {name} expects shape {tensor.shape} but {tf.TensorShape(value.shape)} is provided"
+                raise RequestError(grpc.StatusCode.INVALID_ARGUMENT, words)
 
     def _tensor(self, name: str) -> tf.Tensor:
         try:

@@ -1,9 +1,15 @@
 """The model's base folder: which versions it holds, and which of them to serve."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ._errors import ModelDirectoryError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from pathlib import Path
 
 _GRAPH = "saved_model.pb"
 
@@ -16,32 +22,61 @@ class VersionDirectory:
     version: int
 
 
-def find_version(model_dir: Path, version: int | None = None) -> VersionDirectory:
-    """Find a version of the model.
+class Store:
+    """A model's base folder, and the versions in it that are to be served: ``Store(Path("models/pnasnet")).find()``.
 
     Args:
         model_dir: The model's base folder, the one that holds its versions.
-        version: The version's number; the highest there is by default.
-
-    Raises:
-        ModelDirectoryError: The folder is not there or is no base folder, or it has no such version.
+        wanted: The versions to serve; None for the highest there is.
     """
-    if not model_dir.is_dir():
-        raise ModelDirectoryError(
-            f"there is no folder {model_dir}: give the model's base folder, the one that holds its versions"
-        )
-    versions = _versions(model_dir)
-    if not versions:
-        raise ModelDirectoryError(_why_no_version(model_dir))
-    chosen = max(versions) if version is None else version
-    if chosen not in versions:
-        there = ", ".join(map(str, sorted(versions)))
-        raise ModelDirectoryError(f"{model_dir} has no version {chosen}: choose one that is there ({there})")
-    if not (versions[chosen] / _GRAPH).is_file():
-        raise ModelDirectoryError(
-            f"{versions[chosen]} holds no {_GRAPH}, so it is no model: export it again, or choose another version"
-        )
-    return VersionDirectory(versions[chosen], chosen)
+
+    def __init__(self, model_dir: Path, wanted: Collection[int] | None = None) -> None:
+        self._model_dir = model_dir
+        self._wanted = wanted
+
+    def look(self) -> list[VersionDirectory] | None:
+        """Tell which versions are to be served now, by what is there; None when the folder itself is not there.
+
+        TF Serving makes the same difference (file_system_storage_path_source.cc, PollFileSystemForServable): a version
+        that is gone is unloaded, and a folder that is gone may be a disk that comes back.
+        """
+        try:
+            versions = _versions(self._model_dir)
+        except OSError:
+            return None
+        wanted = {max(versions)} if self._wanted is None and versions else set(self._wanted or ())
+        return [VersionDirectory(versions[version], version) for version in sorted(wanted & set(versions))]
+
+    def find(self) -> list[VersionDirectory]:
+        """Find the versions to serve, at least one and in rising order.
+
+        Raises:
+            ModelDirectoryError: The folder is not there or is no base folder, or a version is missing.
+        """
+        if not self._model_dir.is_dir():
+            raise ModelDirectoryError(
+                f"there is no folder {self._model_dir}: give the model's base folder, the one that holds its versions"
+            )
+        versions = _versions(self._model_dir)
+        if not versions:
+            raise ModelDirectoryError(_why_no_version(self._model_dir))
+        chosen = [max(versions)] if self._wanted is None else sorted(set(self._wanted))
+        return [self._require(versions, version) for version in chosen]
+
+    def _require(self, versions: Mapping[int, Path], version: int) -> VersionDirectory:
+        if version not in versions:
+            there = ", ".join(map(str, sorted(versions)))
+            raise ModelDirectoryError(f"{self._model_dir} has no version {version}: choose one that is there ({there})")
+        if not (versions[version] / _GRAPH).is_file():
+            raise ModelDirectoryError(
+                f"{versions[version]} holds no {_GRAPH}, so it is no model: export it again, or choose another version"
+            )
+        return VersionDirectory(versions[version], version)
+
+
+def find_version(model_dir: Path, version: int | None = None) -> VersionDirectory:
+    """Find one version of a model, the highest by default; see `Store.find`."""
+    return Store(model_dir, None if version is None else [version]).find()[0]
 
 
 def _versions(model_dir: Path) -> dict[int, Path]:

@@ -49,6 +49,9 @@ def from_proto(proto: tensor_pb2.TensorProto) -> np.ndarray[Any, Any]:
             raise ValueError("the shape is larger than any message")
         if dtype == tf.string:
             return _strings(proto, count).reshape(shape)
+        if proto.tensor_content:
+            # Pixels as they came; tf.make_ndarray would copy them.
+            return np.frombuffer(proto.tensor_content, dtype.as_numpy_dtype).reshape(shape)
         array: np.ndarray[Any, Any] = tf.make_ndarray(proto)
     except (KeyError, TypeError) as error:
         raise ValueError(f"the dtype is not one that can be fed: {error}") from error

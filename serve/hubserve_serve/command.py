@@ -4,71 +4,121 @@ from __future__ import annotations
 
 import contextlib
 import signal
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from ._quiet import quieten_tensorflow
+from ._stop import stop_signal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+def _labels(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> dict[str, int]:
+    """Read labels with the versions they stand for: ``stable=1``."""
+    labels = {}
+    for value in given:
+        label, _, version = value.rpartition("=")
+        if not label or not (version.isascii() and version.isdecimal()):
+            raise click.BadParameter(f"{value!r} is no label with its version, such as stable=1")
+        labels[label] = int(version)
+    return labels
+
+
 @click.command()
 @click.argument("model_dir", type=click.Path(path_type=Path))
 @click.option("--name", help="The model's name for callers.  [default: the name of MODEL_DIR]")
-@click.option("--version", type=click.IntRange(min=0), help="The version to serve.  [default: the highest]")
+@click.option(
+    "--version",
+    "versions",
+    type=click.IntRange(min=0),
+    multiple=True,
+    help="A version to serve; may be given again.  [default: the highest, and higher ones as they come]",
+)
+@click.option(
+    "--version-label",
+    "labels",
+    metavar="LABEL=VERSION",
+    multiple=True,
+    callback=_labels,
+    help="A label that callers may ask for, and its version; may be given again.",
+)
+@click.option(
+    "--engine",
+    type=click.Choice(["auto", "embedded", "binary", "docker"]),
+    default="auto",
+    show_default=True,
+    help="What runs the model.",
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=8500, show_default=True, help="The port; 0 takes a free one."
 )
 @click.option(
     "--session-config",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="A tensorflow.ConfigProto in protobuf text form.",
+    metavar="NAME|FILE",
+    help="How TensorFlow runs the model: bfloat16-cpu, mixed-precision-xla-gpu, or a file with a "
+    "tensorflow.ConfigProto in protobuf text form.",
+)
+@click.option(
+    "--image",
+    default="tensorflow/serving:2.20.0",
+    show_default=True,
+    help="The image for the engine docker; one whose tag ends in -gpu gets the GPUs.",
 )
 def serve(
-    model_dir: Path, name: str | None, version: int | None, host: str, port: int, session_config: Path | None
+    model_dir: Path,
+    name: str | None,
+    versions: tuple[int, ...],
+    labels: dict[str, int],
+    engine: str,
+    host: str,
+    port: int,
+    session_config: str | None,
+    image: str,
 ) -> None:
-    """Serve a model directory on this machine, as TensorFlow Serving would.
+    """Serve a model directory on this machine.
 
-    MODEL_DIR is the model's base folder, the one that holds its versions. The engine runs TensorFlow in this process
-    and is meant for development and tests. It stops on Ctrl-C or SIGTERM, after the calls in flight are answered.
+    MODEL_DIR is the model's base folder, the one that holds its versions. It is served until Ctrl-C or SIGTERM, by one
+    of three engines:
+
+    \b
+      binary    TensorFlow Serving: tensorflow_model_server from the PATH
+      docker    TensorFlow Serving: a container of --image
+      embedded  TensorFlow in this process, for development and tests
+      auto      the first of these that is here already
 
     \b
     Example:
       hubserve serve models/pnasnet --port 8500
     """
+    from ._engines._choice import choose
+    from ._engines._description import describe
+    from ._errors import ServeError
+
     try:
-        quieten_tensorflow()
-        from hubserve_serve import EmbeddedServer, ServeError
-    except ModuleNotFoundError as error:
-        missing = (error.name or "").partition(".")[0]
-        if missing.startswith("hubserve"):
-            raise
-        raise click.ClickException(f"serve needs {missing}: pip install 'hubserve[serve]'") from error
-    try:
-        with (
-            EmbeddedServer(
-                model_dir,
-                name=name,
-                version=version,
-                host=host,
-                port=port,
-                session_config=session_config,
-                report=_progress,
-            ) as server,
-            _stop_signal() as stop,
-        ):
+        description = describe(
+            model_dir,
+            name=name,
+            versions=versions,
+            labels=labels,
+            host=host,
+            port=port,
+            session_config=session_config,
+        )
+        chosen = choose(engine, image, _progress)
+        with contextlib.ExitStack() as stack:
+            # Loading in this process is deep in TensorFlow, where Python would not hear of the signal for long.
+            with contextlib.nullcontext() if chosen.in_process else _sigterm_unwinds():
+                server = stack.enter_context(chosen.serving(description, _progress))
+            stop = stack.enter_context(stop_signal())
             click.echo(
-                f"Serving {server.name} version {server.version} on {server.target} "
-                "(embedded engine, for development and tests; Ctrl-C to stop)"
+                f"Serving {description.name} version {description.newest.version} on {server.target} "
+                f"({server.engine}; Ctrl-C to stop)"
             )
-            stop.wait()
-            _progress("stopping: calls in flight are finished, new ones refused")
+            server.wait(stop)
+            _progress(f"stopping: {server.stopping}")
     except ServeError as error:
         raise click.ClickException(str(error)) from error
 
@@ -78,22 +128,14 @@ def _progress(line: str) -> None:
 
 
 @contextlib.contextmanager
-def _stop_signal() -> Iterator[threading.Event]:
-    """Give an event that the first SIGTERM or Ctrl-C sets; a second one ends the process as it would any other."""
-    stop = threading.Event()
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+def _sigterm_unwinds() -> Iterator[None]:
+    """End as SIGTERM does by default, but through Python, so that a server that is not up yet is not left behind."""
 
-    def restore() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    def leave(number: int, _frame: object) -> None:
+        raise SystemExit(128 + number)
 
-    def request_stop(_number: int, _frame: object) -> None:
-        stop.set()
-        restore()
-
-    for number in before:
-        signal.signal(number, request_stop)
+    before = signal.signal(signal.SIGTERM, leave)
     try:
-        yield stop
+        yield
     finally:
-        restore()
+        signal.signal(signal.SIGTERM, before)

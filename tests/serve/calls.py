@@ -9,8 +9,10 @@ import grpc
 import numpy as np
 import tensorflow as tf
 from tensorflow_serving.apis import (
+    get_model_status_pb2,
     model_service_pb2_grpc,
     predict_pb2,
+    prediction_log_pb2,
     prediction_service_pb2_grpc,
 )
 
@@ -52,3 +54,27 @@ def wait_for(path: Path) -> None:
     while not path.exists():
         assert time.monotonic() < deadline, f"{path.name} never came"
         time.sleep(0.02)
+
+
+def status_request(model: str = "toy", version: int | None = None) -> get_model_status_pb2.GetModelStatusRequest:
+    message = get_model_status_pb2.GetModelStatusRequest()
+    message.model_spec.name = model
+    if version is not None:
+        message.model_spec.version.value = version
+    return message
+
+
+def predict_log(signature: str, **inputs) -> bytes:
+    """A Predict request as a warm-up record; the model's name in it does not matter."""
+    log = prediction_log_pb2.PredictionLog()
+    log.predict_log.request.CopyFrom(request(signature, model="whatever", **inputs))
+    return log.SerializeToString()
+
+
+def write_warmup(version_directory: Path, *logs: bytes) -> Path:
+    file = version_directory / "assets.extra" / "tf_serving_warmup_requests"
+    file.parent.mkdir(exist_ok=True)
+    with tf.io.TFRecordWriter(str(file)) as writer:
+        for log in logs:
+            writer.write(log)
+    return file

@@ -24,3 +24,13 @@ def server(toy: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embe
 def caller(server: EmbeddedServer) -> Iterator[Caller]:
     with calling(server.target) as stubs:
         yield stubs
+
+
+@pytest.fixture
+def toy_dir(tmp_path: Path) -> Path:
+    """A base folder that looks like a model's with versions 1 and 3, for servers that do not load it."""
+    base = tmp_path / "models" / "toy"
+    for version in ("1", "3"):
+        (base / version).mkdir(parents=True)
+        (base / version / "saved_model.pb").touch()
+    return base

@@ -1,157 +1,72 @@
-import threading
-import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from pathlib import Path
-
 import grpc
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from hubserve_serve import EmbeddedServer
-from serve.calls import Caller, calling, request, wait_for
-from serve.toys import model_dir
-
-FOR_EVER = 3_600_000_000
-FULL_ONLY = f"""
-max_batch_size {{ value: 4 }}
-batch_timeout_micros {{ value: {FOR_EVER} }}  # a batch runs when it is full, and only then
-allowed_batch_sizes: [1, 2, 4]
-"""
-
-
-@pytest.fixture(scope="module")
-def merging(toy: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
-    base = model_dir(toy, tmp_path_factory.mktemp("merging") / "toy", batching=FULL_ONLY)
-    with EmbeddedServer(base) as server, calling(server.target) as caller:
-        yield caller
+from hubserve_serve import RequestError
+from hubserve_serve._batching import BatchingSession
+from hubserve_serve._batching_parameters import BatchingParameters
+from hubserve_serve._session import SavedModelSession
 
 
 @pytest.fixture
-def batched(toy: Path, tmp_path: Path) -> Iterator[Callable[[str], Caller]]:
-    """Serve the toy under batching parameters given by the test."""
-    stop: list[Callable[..., None]] = []
-
-    def serve(parameters: str) -> Caller:
-        server = EmbeddedServer(model_dir(toy, tmp_path / "toy", batching=parameters))
-        server.start()
-        caller = Caller(server.target)
-        stop.extend([server.stop, caller.channel.close])
-        return caller
-
-    yield serve
-    for action in reversed(stop):
-        action()
+def sessions(toy):
+    """The toy's session, and one that batches in front of it."""
+    model = SavedModelSession(toy)
+    yield model, BatchingSession(model, BatchingParameters(max_batch_size=4, max_execution_batch_size=4))
+    model.close()
 
 
-def at_once(*calls: Callable[[], object]) -> list:
-    with ThreadPoolExecutor(len(calls)) as pool:
-        return [future.result() for future in [pool.submit(call) for call in calls]]
+def one_image(model: SavedModelSession, signature: str) -> dict[str, np.ndarray]:
+    return {model.signatures[signature].inputs["image_bytes"].name: np.array([b"x"], dtype=object)}
 
 
-def test_callers_are_merged_into_one_run_and_get_their_own_rows(merging: Caller):
-    images = [[b"one"], [b"two"], [b"three\0"], [b"four"]]
-    answers = at_once(*(lambda image=image: merging.predict("echo", image_bytes=image) for image in images))
-    assert [answer["echo"].tolist() for answer in answers] == images
-    assert len({answer["run"].item() for answer in answers}) == 1
-    assert [answer["rows"].item() for answer in answers] == [4] * 4
+def test_a_batch_whose_callers_all_came_too_late_is_told_in_tf_servings_words(sessions):
+    model, batching = sessions
+    feeds, fetches = one_image(model, "echo"), [model.signatures["echo"].outputs["run"].name]
+    with pytest.raises(RequestError) as caught:
+        batching.run(feeds, fetches, timeout=-1)
+    assert caught.value.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert caught.value.words == "Run() timeout exceeded while waiting in batching queue"
+    assert batching.run(feeds, fetches, timeout=60)[0].tolist() == [1]
 
 
-def test_variables_and_tables_are_the_models_own_inside_a_batch(merging: Caller):
-    answer = merging.predict(image_bytes=[b"even", b"odd", b"", b"odd"])
-    assert answer["labels"][:, 0].tolist() == [b"cat", b"dog", b"", b"dog"]
-    assert answer["scores"][1].tolist() == [0.5, 0.25]
+def test_a_failing_batch_tells_the_models_error_and_names_nothing_of_ours(sessions):
+    model, batching = sessions
+    with pytest.raises(RequestError) as caught:
+        batching.run(one_image(model, "failing"), [model.signatures["failing"].outputs["echo"].name])
+    assert caught.value.words.startswith("assertion failed: [no such image]")
+    assert "batching" not in caught.value.words
+    assert "BatchFunction" not in caught.value.words
 
 
-def test_several_inputs_are_batched_together(merging: Caller):
-    a = np.arange(8, dtype="f").reshape(4, 2)
-    assert merging.predict("add", a=a, b=a)["sum"].tolist() == (2 * a).tolist()
+def test_a_batch_is_run_under_the_session_config(tmp_path):
+    class Layers(tf.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.kernels = [tf.Variable(tf.random.stateless_normal([64, 64], [seed, 0]) / 8) for seed in range(4)]
 
+        @tf.function(input_signature=[tf.TensorSpec([None, 64], tf.float32, "x")])
+        def call(self, x):
+            for kernel in self.kernels:
+                x = tf.nn.relu(x @ kernel)
+            return {"y": x}
 
-def test_a_filtered_output_is_batched_too(merging: Caller):
-    message = request("echo", image_bytes=[b"1", b"2", b"3", b"4"])
-    message.output_filter.append("echo")
-    outputs = merging.prediction.Predict(message).outputs
-    assert {alias: list(proto.string_val) for alias, proto in outputs.items()} == {"echo": [b"1", b"2", b"3", b"4"]}
+    layers = Layers()
+    tf.saved_model.save(layers, str(tmp_path), signatures=layers.call)
+    config = tf.compat.v1.ConfigProto()
+    config.graph_options.rewrite_options.auto_mixed_precision_onednn_bfloat16 = 1
+    x = np.random.default_rng(0).normal(size=(4, 64)).astype(np.float32)
 
+    def answer(config, batched) -> np.ndarray:
+        model = SavedModelSession(tmp_path, config)
+        session = BatchingSession(model, BatchingParameters(4, 4)) if batched else model
+        signature = model.signatures["serving_default"]
+        (y,) = session.run({signature.inputs["x"].name: x}, [signature.outputs["y"].name])
+        model.close()
+        return y
 
-def test_an_empty_request_is_answered_without_waiting_for_a_batch(merging: Caller):
-    assert merging.predict(image_bytes=[], timeout=30)["scores"].shape == (0, 2)
-
-
-@pytest.mark.parametrize(
-    ("message", "words"),
-    [
-        (request(image_bytes=[b"x"] * 5), "Task size 5 is larger than maximum input batch size 4"),
-        (
-            request("add", a=np.ones([2, 2], "f"), b=np.ones([3, 2], "f")),
-            "Batching Run() input tensors must have equal 0th-dimension size",
-        ),
-        (
-            request("add", a=np.float32(1), b=np.ones([3, 2], "f")),
-            "Batching Run() input tensors must have at least one dimension",
-        ),
-    ],
-)
-def test_a_request_that_cannot_be_batched_is_refused(merging: Caller, message, words):
-    with pytest.raises(grpc.RpcError) as caught:
-        merging.prediction.Predict(message, timeout=30)
-    assert (caught.value.code(), caught.value.details()) == (grpc.StatusCode.INVALID_ARGUMENT, words)
-
-
-def test_a_failing_batch_tells_the_models_error_and_not_ours(merging: Caller):
-    with pytest.raises(grpc.RpcError) as caught:
-        merging.predict("failing", image_bytes=[b"x"] * 4)
-    assert caught.value.details().startswith("assertion failed: [no such image]")
-    assert "BatchFunction" not in caught.value.details()
-
-
-def test_padding_is_run_but_never_seen(batched):
-    caller = batched("max_batch_size { value: 4 } allowed_batch_sizes: 4")
-    answer = caller.predict("echo", image_bytes=[b"1", b"2", b"3"])
-    assert answer["rows"].tolist() == [4, 4, 4]
-    assert answer["echo"].tolist() == [b"1", b"2", b"3"]
-
-
-def test_a_large_request_is_split_when_the_parameters_say_so(batched):
-    caller = batched(
-        "max_batch_size { value: 8 } max_execution_batch_size { value: 2 } enable_large_batch_splitting { value: true }"
-    )
-    answer = caller.predict("echo", image_bytes=[b"1", b"2", b"3", b"4", b"5"])
-    assert answer["echo"].tolist() == [b"1", b"2", b"3", b"4", b"5"]
-    assert max(answer["rows"]) == 2
-
-
-def test_a_full_queue_refuses_with_unavailable(batched, tmp_path):
-    caller = batched("max_batch_size { value: 1 } max_enqueued_batches { value: 1 } num_batch_threads { value: 1 }")
-    message = request("gated", folder=[str(tmp_path).encode()])
-    running = caller.prediction.Predict.future(message)
-    wait_for(tmp_path / "started")
-    with ThreadPoolExecutor(2) as pool:
-        # One finds the queue's only place, the other finds it taken.
-        rivals = [pool.submit(caller.prediction.Predict, message) for _ in range(2)]
-        refused = wait(rivals, return_when=FIRST_COMPLETED).done.pop().exception()
-        (tmp_path / "go").touch()
-    assert refused.code() is grpc.StatusCode.UNAVAILABLE
-    assert refused.details() == (
-        "The batch scheduling queue to which this task was submitted is full; "
-        "currently 1 batches enqueued and max_enqueued_batches is 1"
-    )
-    assert running.result().outputs["rows"].int_val[0] == 1
-    assert sum(rival.exception() is None for rival in rivals) == 1
-
-
-def test_a_caller_that_gives_up_does_not_fail_its_neighbour(batched, tmp_path):
-    caller = batched(f"max_batch_size {{ value: 2 }} batch_timeout_micros {{ value: {FOR_EVER} }}")
-    message = request("gated", folder=[str(tmp_path).encode()])
-    patient = caller.prediction.Predict.future(message)
-    second = threading.Event()
-    impatient = caller.prediction.Predict.future(message, timeout=5)
-    impatient.add_done_callback(lambda _: second.set())
-    wait_for(tmp_path / "started")
-    second.wait()
-    assert impatient.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-    # The server learns of it a moment later; were it to cancel the batch, it would do so now.
-    time.sleep(0.5)
-    (tmp_path / "go").touch()
-    assert list(patient.result().outputs["rows"].int_val) == [2]
+    float32, bfloat16 = answer(None, batched=True), answer(config, batched=False)
+    if np.array_equal(float32, bfloat16):
+        pytest.skip("TensorFlow does not use bfloat16 on this processor")
+    np.testing.assert_array_equal(answer(config, batched=True), bfloat16)

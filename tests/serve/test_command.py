@@ -6,11 +6,14 @@ import pytest
 from click.testing import CliRunner
 
 from hubserve_serve.command import serve
+from serve.calls import PATIENCE, calling, request, status_request
+from serve.stand_ins.machine import Machine
 from serve.toys import model_dir
+from support.processes import serving
 
 
 def refusal(*arguments: object) -> str:
-    result = CliRunner().invoke(serve, [str(argument) for argument in arguments])
+    result = CliRunner().invoke(serve, ["--engine", "embedded", *map(str, arguments)])
     assert result.exit_code == 1, result.output
     assert result.stdout == ""
     return result.stderr.splitlines()[-1]
@@ -102,11 +105,44 @@ def test_an_unreadable_session_config(toy, tmp_path):
 
 
 @pytest.mark.parametrize("missing", ["tensorflow", "tensorflow_serving", "grpc_health"])
-def test_without_the_extra_the_command_says_what_to_install(missing):
-    code = f"import sys; sys.modules[{missing!r}] = None; from hubserve_serve.command import serve; serve(['models'])"
-    result = python(code)
+def test_without_the_extra_the_command_says_what_to_install(toy_dir, missing):
+    result = python(
+        f"import sys; sys.modules[{missing!r}] = None\n"
+        f"from hubserve_serve.command import serve; serve(['--engine', 'embedded', {str(toy_dir)!r}])"
+    )
     assert result.returncode == 1
     assert result.stderr.splitlines()[-1] == f"Error: serve needs {missing}: pip install 'hubserve[serve]'"
+
+
+def test_the_engines_of_tensorflow_serving_do_without_the_extra(server, toy_dir, tmp_path):
+    machine = Machine(tmp_path / "machine").install("tensorflow_model_server", backend=server.target)
+    code = (
+        "import sys; sys.modules.update(dict.fromkeys(['tensorflow', 'tensorflow_serving', 'grpc_health', 'numpy']))\n"
+        f"from hubserve_serve.command import serve; serve(['--engine', 'binary', '--port', '0', {str(toy_dir)!r}])"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], env=machine.environment, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout.readline().startswith("Serving toy version 3 on ")
+        process.terminate()
+    assert process.returncode == 0
+
+
+def test_a_label_without_a_version_is_a_usage_error(toy_dir):
+    result = CliRunner().invoke(serve, [str(toy_dir), "--version-label", "stable"])
+    assert result.exit_code == 2
+    assert "'stable' is no label with its version, such as stable=1" in result.stderr
+
+
+def test_versions_and_labels_reach_callers(toy, tmp_path):
+    options = ["--version", "3", "--version", "1", "--version-label", "stable=1"]
+    base = model_dir(toy, tmp_path / "toy", 1, 2, 3)
+    with serving(base, "--engine", "embedded", *options) as target, calling(target) as caller:
+        message = request(image_bytes=[b"odd"])
+        message.model_spec.version_label = "stable"
+        assert caller.prediction.Predict(message, timeout=PATIENCE).model_spec.version.value == 1
+        versions = caller.models.GetModelStatus(status_request(), timeout=PATIENCE).model_version_status
+        assert sorted(version.version for version in versions) == [1, 3]
 
 
 def test_help_has_an_example_and_does_not_wait_for_tensorflow():

@@ -4,16 +4,17 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from tensorflow_serving.apis import get_model_status_pb2
 
+from conformance.raw_http2 import PREDICT, begin_call
 from hubserve_serve import EmbeddedServer
-from serve.calls import PATIENCE, calling, request, wait_for
+from serve.calls import PATIENCE, calling, request, status_request, wait_for
 from serve.toys import model_dir
 
 COMMAND = [sys.executable, "-c", "from hubserve_serve.command import serve; serve()"]
@@ -54,14 +55,14 @@ def test_a_call_in_flight_is_answered_new_ones_are_refused_and_the_exit_code_is_
 
 def first_refusal(target: str) -> grpc.RpcError:
     """Call until the signal has arrived and a call is refused."""
-    message = get_model_status_pb2.GetModelStatusRequest()
-    message.model_spec.name = "toy"
-    while True:
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
         with calling(target) as caller:
             try:
-                caller.models.GetModelStatus(message, timeout=PATIENCE)
+                caller.models.GetModelStatus(status_request(), timeout=PATIENCE)
             except grpc.RpcError as error:
                 return error
+    raise AssertionError("the server goes on taking calls")
 
 
 @pytest.mark.parametrize("batching", [None, "max_batch_size { value: 1 }"])
@@ -86,5 +87,16 @@ def test_somebody_who_watches_the_health_does_not_hold_the_server(toy, tmp_path)
         stopping = threading.Thread(target=server.stop, daemon=True)
         stopping.start()
         assert next(watch).status == health_pb2.HealthCheckResponse.NOT_SERVING
+        stopping.join(PATIENCE)
+        assert not stopping.is_alive()
+
+
+def test_a_call_that_is_begun_and_not_finished_does_not_hold_the_server(toy, tmp_path):
+    server = EmbeddedServer(model_dir(toy, tmp_path / "toy"), drain_seconds=3600)
+    server.start()
+    with calling(server.target) as caller, begin_call(server.target, PREDICT, 1000, sent=b"half"):
+        caller.predict(image_bytes=[b"x"])
+        stopping = threading.Thread(target=server.stop, daemon=True)
+        stopping.start()
         stopping.join(PATIENCE)
         assert not stopping.is_alive()

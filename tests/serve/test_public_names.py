@@ -8,10 +8,12 @@ def test_the_public_names_are_these():
     assert sorted(hubserve_serve.__all__) == [
         "AddressError",
         "EmbeddedServer",
+        "EngineError",
         "LoadError",
         "ModelDirectoryError",
         "RequestError",
         "ServeError",
+        "ServerEndedError",
         "SessionConfigError",
     ]
     assert all(hasattr(hubserve_serve, name) for name in hubserve_serve.__all__)

@@ -24,7 +24,9 @@ class DefectiveSession:
 def test_a_defect_is_internal_and_its_text_stays_in_the_log(caplog):
     signature = meta_graph_pb2.SignatureDef(inputs={"image_bytes": {"name": "x:0"}}, outputs={"y": {"name": "y:0"}})
     servable = Servable("toy", 1, {"serving_default": signature}, DefectiveSession())
-    service = PredictionService(Manager([servable]))
+    manager = Manager("toy")
+    manager.load(1, lambda: servable, lambda _: None)
+    service = PredictionService(manager, 1)
     defective = grpc.server(ThreadPoolExecutor(1))
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(service, defective)
     port = defective.add_insecure_port("127.0.0.1:0")

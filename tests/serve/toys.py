@@ -6,6 +6,7 @@ from pathlib import Path
 import tensorflow as tf
 
 STRINGS = tf.TensorSpec([None], tf.string)
+PAIRS = tf.TensorSpec([None, 2], tf.float32)
 
 
 class Toy(tf.Module):
@@ -37,9 +38,9 @@ class Toy(tf.Module):
         run, rows = self.runs.assign_add(1), tf.size(image_bytes)
         return {"echo": tf.identity(image_bytes), "run": tf.fill([rows], run), "rows": tf.fill([rows], rows)}
 
-    @tf.function(input_signature=[tf.TensorSpec([None, 2], tf.float32), tf.TensorSpec([None, 2], tf.float32)])
-    def add(self, a, b):
-        return {"sum": a + b}
+    @tf.function(input_signature=[PAIRS, PAIRS])
+    def subtract(self, a, b):
+        return {"difference": a - b}
 
     @tf.function(input_signature=[STRINGS])
     def classify(self, inputs):
@@ -66,7 +67,7 @@ class Toy(tf.Module):
 
 def save_toy(folder: Path) -> Path:
     toy = Toy()
-    names = ("serving_default", "echo", "add", "classify", "gated", "failing")
+    names = ("serving_default", "echo", "subtract", "classify", "gated", "failing")
     tf.saved_model.save(toy, str(folder), signatures={name: getattr(toy, name) for name in names})
     return folder
 

@@ -17,7 +17,18 @@ def hubserve(*arguments: object) -> subprocess.CompletedProcess[str]:
 @contextmanager
 def serving(model_dir: Path, *options: str) -> Iterator[str]:
     """A server for the model directory, on a free port: gives its HOST:PORT."""
-    command = [sys.executable, "-m", "hubserve", "serve", str(model_dir), "--port", "0", *options]
+    command = [
+        sys.executable,
+        "-m",
+        "hubserve",
+        "serve",
+        str(model_dir),
+        "--engine",
+        "embedded",
+        "--port",
+        "0",
+        *options,
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         ready = re.search(r" on (\S+) ", process.stdout.readline())
         assert ready, "the server did not come up"

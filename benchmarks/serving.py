@@ -1,0 +1,219 @@
+"""What the embedded engine costs: images a second over gRPC against the same session in process.
+
+    .venv/bin/python benchmarks/serving.py --model lite0
+    .venv/bin/python benchmarks/serving.py --model pnasnet --models /tmp/models
+    .venv/bin/python benchmarks/serving.py --model echo
+
+`pnasnet` is PNASNet-5 large at full size with random weights: building and exporting it takes minutes and some 3 GB of
+memory, once for a folder given with `--models`. `lite0` is for a quick look. Both get batches of 8 photographs.
+`echo` is a model that gives back what it gets, so that what remains is the engine's own cost for a request; beside it
+stands a gRPC server in Python that does nothing but answer.
+
+The ways are taken in turns within one run, and their ratio is the figure: the machine is the same for all of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import grpc
+import numpy as np
+import tensorflow as tf
+from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+
+import machine
+
+ROOT = Path(__file__).resolve().parent.parent
+HUBSERVE = [sys.executable, "-m", "hubserve"]
+PREDICT = "/tensorflow.serving.PredictionService/Predict"
+BUILD = "from models import pnasnet; import sys; pnasnet.Pnasnet(pnasnet.LARGE).save(sys.argv[1])"
+BATCH = 8
+BUDGET = 0.95
+ECHO_BYTES = 100_000
+
+Way = Callable[[], object]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--model", choices=("pnasnet", "lite0", "echo"), default="lite0")
+    parser.add_argument(
+        "--models", type=Path, metavar="DIR", help="where models are kept  [default: a temporary folder]"
+    )
+    parser.add_argument("--rounds", type=int, help="[default: 15 for pnasnet, 60 for lite0, 1000 for echo]")
+    arguments = parser.parse_args()
+    print(machine.described())
+    with ExitStack() as stack:
+        folder = arguments.models or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        if arguments.model == "echo":
+            echo(folder, arguments.rounds or 1000)
+        else:
+            photographs(arguments.model, folder, arguments.rounds or {"pnasnet": 15, "lite0": 60}[arguments.model])
+
+
+def photographs(model: str, folder: Path, rounds: int) -> None:
+    """Batches of real photographs: served against in process."""
+    base = folder / model
+    if not base.exists():
+        print(f"exporting {model}", flush=True)
+        export(model, base)
+    images = [path.read_bytes() for path in sorted((ROOT / "export/hubserve_export/data/photographs").iterdir())]
+    batch = (images * BATCH)[:BATCH]
+    with serving(base) as target, channel_to(target) as channel:
+        ways = {"in process": in_process(base / "1", batch), "served": served(channel, model, batch)}
+        seconds = in_turns(ways, rounds)
+    show({way: [BATCH / value for value in values] for way, values in seconds.items()}, "images/s")
+    ratio = statistics.median(local / remote for local, remote in zip(*seconds.values(), strict=True))
+    verdict = "met" if ratio >= BUDGET else "not met"
+    print(f"served / in process: {ratio:.3f} (budget: at least {BUDGET}): {verdict}")
+
+
+def echo(folder: Path, rounds: int) -> None:
+    """One small image a request, which is given back: what is left is what a request costs."""
+    plain, batched = folder / "echo", folder / "echo-batched"
+    for base, parameters in ((plain, None), (batched, "max_batch_size { value: 32 }")):
+        if not base.exists():
+            save_echo(base / "1")
+            if parameters:
+                (base / "1" / "batching_params.pbtxt").write_text(parameters)
+    image = [os.urandom(ECHO_BYTES)]
+    with (
+        serving(plain) as target,
+        serving(batched) as batched_target,
+        channel_to(target) as channel,
+        channel_to(batched_target) as batched_channel,
+        bare_server() as bare_target,
+        channel_to(bare_target) as bare_channel,
+    ):
+        ways = {
+            "in process": in_process(plain / "1", image),
+            "a gRPC server that does nothing": served(bare_channel, "echo", image),
+            "served": served(channel, "echo", image),
+            "served, batched": served(batched_channel, "echo-batched", image),
+        }
+        seconds = in_turns(ways, rounds)
+    show({way: [value * 1e6 for value in values] for way, values in seconds.items()}, "us a request")
+    floor = statistics.median(a + b for a, b in zip(*list(seconds.values())[:2], strict=True))
+    for way in ("served", "served, batched"):
+        print(f"{way} / (in process + nothing): {statistics.median(seconds[way]) / floor:.2f}")
+
+
+def in_turns(ways: dict[str, Way], rounds: int) -> dict[str, list[float]]:
+    """Seconds of each way in each round, after two rounds that do not count."""
+    seconds: dict[str, list[float]] = {way: [] for way in ways}
+    for number in range(rounds + 2):
+        # Who goes first changes, so that neither always finds the caches as the other left them.
+        for way in list(ways) if number % 2 else reversed(list(ways)):
+            started = time.perf_counter()
+            ways[way]()
+            if number >= 2:
+                seconds[way].append(time.perf_counter() - started)
+    return seconds
+
+
+def show(values: dict[str, list[float]], unit: str) -> None:
+    for way, numbers in values.items():
+        low, median, high = statistics.quantiles(numbers, n=4)
+        print(f"{median:10.2f} {unit}, middle half {low:.2f} to {high:.2f}, of {len(numbers)}: {way}")
+
+
+def in_process(version: Path, images: list[bytes]) -> Way:
+    """The session itself, without the engine: what TensorFlow needs for these images."""
+    session = tf.compat.v1.Session(graph=tf.Graph())
+    with session.graph.as_default():
+        signature = tf.compat.v1.saved_model.load(session, ["serve"], str(version)).signature_def["serving_default"]
+    run = session.make_callable(
+        [info.name for _, info in sorted(signature.outputs.items())], [signature.inputs["image_bytes"].name]
+    )
+    array = np.array(images, dtype=object)
+    return lambda: run(array)
+
+
+def served(channel: grpc.Channel, model: str, images: list[bytes]) -> Way:
+    """A Predict call with tensorflow-serving-api's messages, serialized beforehand: the server is what is measured."""
+    request = predict_pb2.PredictRequest()
+    request.model_spec.name = model
+    request.inputs["image_bytes"].CopyFrom(tf.make_tensor_proto(images, tf.string))
+    message, predict = request.SerializeToString(), channel.unary_unary(PREDICT)
+    answer = predict_pb2.PredictResponse.FromString(predict(message, wait_for_ready=True, timeout=600))
+    if {proto.tensor_shape.dim[0].size for proto in answer.outputs.values()} != {len(images)}:
+        sys.exit(f"{model} does not answer with a row for each image")
+    return lambda: predict(message, timeout=600)
+
+
+def channel_to(target: str) -> grpc.Channel:
+    return grpc.insecure_channel(target, [("grpc.max_receive_message_length", -1)])
+
+
+@contextmanager
+def serving(base: Path) -> Iterator[str]:
+    """`hubserve serve` in a process of its own: gives its HOST:PORT."""
+    command = [*HUBSERVE, "serve", str(base), "--engine", "embedded", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        try:
+            ready = re.search(r" on (\S+) ", process.stdout.readline() if process.stdout else "")
+            if ready is None:
+                sys.exit(f"hubserve serve {base} did not come up")
+            yield ready[1]
+        finally:
+            process.terminate()
+
+
+@contextmanager
+def bare_server() -> Iterator[str]:
+    """A server that reads a Predict request and answers with a tensor of the request's size."""
+
+    class Answering(prediction_service_pb2_grpc.PredictionServiceServicer):
+        def Predict(  # noqa: N802 - the RPC's name
+            self, request: predict_pb2.PredictRequest, _context: grpc.ServicerContext
+        ) -> predict_pb2.PredictResponse:
+            response = predict_pb2.PredictResponse()
+            response.outputs["image_bytes"].CopyFrom(request.inputs["image_bytes"])
+            return response
+
+    server = grpc.server(ThreadPoolExecutor(8))
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(Answering(), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        server.stop(None).wait()
+
+
+def export(model: str, base: Path) -> None:
+    source = "efficientnet-lite0"
+    with tempfile.TemporaryDirectory() as folder:
+        if model == "pnasnet":
+            source = folder
+            environment = os.environ | {"PYTHONPATH": str(ROOT / "tests")}
+            subprocess.run([sys.executable, "-c", BUILD, source], check=True, env=environment)
+        command = [*HUBSERVE, "export", source, "--output", str(base), "--batch-sizes", str(BATCH)]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def save_echo(folder: Path) -> None:
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "image_bytes")])
+    def give_back(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"image_bytes": tf.identity(image_bytes)}
+
+    module = tf.Module()
+    module.give_back = give_back
+    tf.saved_model.save(module, str(folder), signatures=give_back)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""The engine `binary`: the program tensorflow_model_server, from the PATH."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .._address import address_of, hold, join
+from .._errors import EngineError
+from ._command_line import config_files, model_server_flags
+from ._engine import Missing, RunningServer
+from ._process import CUT_OFF, ModelServerProcess
+from ._relay import Relay
+from ._release import ask_release, in_words, require_known
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ._description import ServerDescription
+
+PROGRAM = "tensorflow_model_server"
+_SOCKET = "grpc.sock"
+# What a UNIX socket's path may have (unix(7)).
+_LONGEST_PATH = 107
+
+
+class BinaryEngine:
+    """Runs TensorFlow Serving as a program of this machine."""
+
+    in_process = False
+
+    def missing(self) -> Missing | None:
+        """Tell whether the program is on the PATH."""
+        if shutil.which(PROGRAM):
+            return None
+        return Missing(
+            f"{PROGRAM} is not on the PATH",
+            "install it as https://www.tensorflow.org/tfx/serving/setup says, or choose another --engine",
+        )
+
+    @contextlib.contextmanager
+    def serving(self, description: ServerDescription, report: Callable[[str], None]) -> Iterator[RunningServer]:
+        """Run a server; see `Engine.serving`."""
+        if missing := self.missing():
+            raise EngineError(": ".join(missing))
+        release = ask_release([PROGRAM, "--version"], PROGRAM)
+        with (
+            tempfile.TemporaryDirectory(prefix="hubserve-", dir=_temporary()) as folder,
+            hold(description.host, description.port) as held,
+        ):
+            path, model_dir = Path(folder, _SOCKET), str(description.model_dir)
+            listen = ["--port=0", f"--grpc_socket_path={path}"]
+            flags = model_server_flags(description, listen=listen, model_dir=model_dir, config_dir=folder)
+            require_known(flags, release, PROGRAM)
+            for name, text in config_files(description, model_dir=model_dir).items():
+                Path(folder, name).write_text(text, encoding="utf-8")
+            report(f"loading {description.newest.path}")
+            with ModelServerProcess([PROGRAM, *flags], PROGRAM, report) as process:
+                process.wait_until_serving(f"unix:{path}")
+                with Relay(held, path):
+                    yield RunningServer(
+                        join(description.host, address_of(held)[1]),
+                        engine=f"binary engine, TensorFlow Serving {in_words(release)}",
+                        stopping=CUT_OFF,
+                        wait=process.wait,
+                    )
+
+
+def _temporary() -> str | None:
+    """Give where to make the folder: None for where the system has them, unless a socket in it had too long a path."""
+    longest = f"{tempfile.gettempdir()}/hubserve-12345678/{_SOCKET}"
+    return None if len(longest) <= _LONGEST_PATH else "/tmp"  # noqa: S108 - the folder in it is made for us alone

@@ -1,0 +1,42 @@
+"""Which engine runs, when the user leaves the choice to hubserve."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ._binary import BinaryEngine
+from ._docker import DockerEngine
+from ._embedded import EmbeddedEngine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ._engine import Engine
+
+ENGINES = ("embedded", "binary", "docker")
+
+
+def choose(name: str, image: str, report: Callable[[str], None]) -> Engine:
+    """Give the engine by its name; with "auto" the first that is there of binary and docker, else embedded.
+
+    Args:
+        name: One of `ENGINES`, or "auto".
+        image: The image for the docker engine.
+        report: Is called with the line that says which was taken, and why.
+    """
+    engines: dict[str, Engine] = {
+        "binary": BinaryEngine(),
+        "docker": DockerEngine(image),
+        "embedded": EmbeddedEngine(),
+    }
+    if name != "auto":
+        return engines[name]
+    reasons: list[str] = []
+    for candidate, engine in engines.items():
+        missing = engine.missing()
+        if missing is None:
+            why = f" ({'; '.join(reasons)})" if reasons else ""
+            report(f"Serving with the {candidate} engine{why}")
+            return engine
+        reasons.append(missing.what)
+    raise AssertionError("the embedded engine is always there")

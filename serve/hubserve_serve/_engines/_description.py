@@ -1,0 +1,115 @@
+"""What to serve, and where: the one description from which every engine is started."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .._batching_parameters import read_batching_parameters
+from .._errors import LoadError, ModelDirectoryError
+from .._store import Store, VersionDirectory
+from ._session_configs import SessionConfig, read
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+_BATCHING_FILE = "batching_params.pbtxt"
+
+
+@dataclass(frozen=True)
+class ServerDescription:
+    """A server to run: ``describe(Path("models/pnasnet"))``.
+
+    Attributes:
+        model_dir: The model's base folder, absolute.
+        name: The model's name for callers.
+        versions: The versions that are there to be served, in rising order, at least one.
+        pinned: Whether those alone are meant; else a server may go on to higher ones as they appear.
+        labels: Versions by the labels that callers may ask for in their place.
+        host: The address to listen on.
+        port: The port to listen on; 0 for a free one.
+        session_config: How TensorFlow runs the model, if not by default.
+        callers: How many calls are worked on at a time.
+    """
+
+    model_dir: Path
+    name: str
+    versions: tuple[VersionDirectory, ...]
+    pinned: bool
+    labels: Mapping[str, int]
+    host: str
+    port: int
+    session_config: SessionConfig | None
+    callers: int
+
+    @property
+    def newest(self) -> VersionDirectory:
+        """The version that answers when a caller names none."""
+        return self.versions[-1]
+
+    @property
+    def batching_file(self) -> Path | None:
+        """The newest version's batching parameters, if it has any."""
+        file = self.newest.path / _BATCHING_FILE
+        return file if file.is_file() else None
+
+
+def describe(
+    model_dir: Path,
+    *,
+    name: str | None = None,
+    versions: Sequence[int] = (),
+    labels: Mapping[str, int] | None = None,
+    host: str = "127.0.0.1",
+    port: int = 8500,
+    session_config: str | None = None,
+) -> ServerDescription:
+    """Describe a server for a model directory, and look up what of it the engines need to know.
+
+    Args:
+        model_dir: The model's base folder, the one that holds its versions.
+        name: The model's name for callers; by default the folder's.
+        versions: The versions to serve; by default the highest.
+        labels: Versions by their labels.
+        host: The address to listen on.
+        port: The port to listen on; 0 for a free one.
+        session_config: The name of a session config that comes with hubserve, or a file.
+
+    Raises:
+        ModelDirectoryError: A version is not there, or a label names one that is not served.
+        SessionConfigError: The session config cannot be read.
+    """
+    found = Store(model_dir, versions or None).find()
+    served = [version.version for version in found]
+    for label, version in (labels or {}).items():
+        if version not in served:
+            raise ModelDirectoryError(
+                f"the label {label} names version {version}, which is not served: name one that is "
+                f"({', '.join(map(str, served))})"
+            )
+    base = model_dir.resolve()
+    return ServerDescription(
+        model_dir=base,
+        name=name or base.name,
+        versions=tuple(VersionDirectory(base / version.path.name, version.version) for version in found),
+        pinned=bool(versions),
+        labels=dict(labels or {}),
+        host=host,
+        port=port,
+        session_config=read(session_config) if session_config is not None else None,
+        callers=max(_callers(version.path) for version in found),
+    )
+
+
+def _callers(version_dir: Path) -> int:
+    # TensorFlow Serving's own number is four for each processor. A caller whose rows wait for a batch holds a thread,
+    # so batches of single images fill up only when there is a thread for each; a second batch waits meanwhile.
+    at_work = 4 * (os.cpu_count() or 1)
+    try:
+        batching = read_batching_parameters(version_dir)
+    except LoadError:
+        # The engine that cannot use them says so, and TensorFlow Serving can use more than the embedded one.
+        return at_work
+    return at_work if batching is None else max(at_work, min(2 * batching.max_batch_size, 1024))

@@ -1,0 +1,167 @@
+"""The engine `docker`: the program tensorflow_model_server, in an image of TensorFlow Serving."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import shutil
+import subprocess
+import tempfile
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .._address import address_of, hold, join
+from .._errors import EngineError
+from ._binary import PROGRAM
+from ._command_line import config_files, model_server_flags
+from ._engine import Missing, RunningServer
+from ._process import CUT_OFF, ModelServerProcess
+from ._release import ask_release, in_words, require_known
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from ._description import ServerDescription
+
+IMAGE = "tensorflow/serving:2.20.0"
+MODEL_DIR = "/model"
+CONFIG_DIR = "/etc/hubserve"
+PORT = 8500
+_DOCKER = "docker"
+_DAEMON_SECONDS = 20
+_WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read, not bound
+
+
+def docker_run(image: str, name: str, published: str, mounts: Mapping[str, str], flags: Sequence[str]) -> list[str]:
+    """Give the command line that runs a model server in a container, in the foreground.
+
+    Args:
+        image: The image; one whose tag ends in -gpu gets the machine's GPUs, because without them it serves on the CPU
+            and does not say so.
+        name: The container's name.
+        published: ``HOST:PORT`` of this machine.
+        mounts: Folders of this machine by their place in the container; they are read only there.
+        flags: The arguments of tensorflow_model_server.
+    """
+    command = [_DOCKER, "run", "--rm", "--pull=never", f"--name={name}"]
+    # The server has no handler for SIGTERM, and the system lets the first process of a container ignore it then. With
+    # an init before it, it ends at once.
+    command.append("--init")
+    command.append(f"--publish={published}:{PORT}")
+    command += [f"--mount={_mount(source, target)}" for target, source in mounts.items()]
+    if image.partition("@")[0].endswith("-gpu"):
+        command.append("--gpus=all")
+    # The image's own entry point is a shell with flags of its own.
+    return [*command, f"--entrypoint={PROGRAM}", image, *flags]
+
+
+def _mount(source: str, target: str) -> str:
+    # One line of CSV. Unlike --volume it takes paths with a colon, and refuses a folder that is not there.
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(["type=bind", f"source={source}", f"target={target}", "readonly"])
+    return line.getvalue()
+
+
+class DockerEngine:
+    """Runs TensorFlow Serving as a container: ``DockerEngine("tensorflow/serving:2.20.0")``."""
+
+    in_process = False
+
+    def __init__(self, image: str = IMAGE) -> None:
+        self._image = image
+
+    def missing(self) -> Missing | None:
+        """Tell whether Docker is there, and the image with it: nobody expects a download of hundreds of megabytes."""
+        return self._missing_docker() or (
+            None
+            if self._has_image()
+            else Missing(f"docker has no image {self._image}", f"docker pull {self._image}, or choose another --engine")
+        )
+
+    @contextlib.contextmanager
+    def serving(self, description: ServerDescription, report: Callable[[str], None]) -> Iterator[RunningServer]:
+        """Run a server; see `Engine.serving`. An image that is not there is pulled."""
+        if missing := self._missing_docker():
+            raise EngineError(": ".join(missing))
+        if not self._has_image():
+            self._pull(report)
+        ask = [_DOCKER, "run", "--rm", "--pull=never", f"--entrypoint={PROGRAM}", self._image, "--version"]
+        release = ask_release(ask, self._image)
+        flags = model_server_flags(description, listen=[f"--port={PORT}"], model_dir=MODEL_DIR, config_dir=CONFIG_DIR)
+        require_known(flags, release, self._image)
+        container = f"hubserve-{uuid.uuid4().hex[:12]}"
+        with tempfile.TemporaryDirectory(prefix="hubserve-") as folder, contextlib.ExitStack() as stack:
+            # The container's user need not be this one.
+            Path(folder).chmod(0o755)
+            for name, text in config_files(description, model_dir=MODEL_DIR).items():
+                Path(folder, name).write_text(text, encoding="utf-8")
+            # Docker opens the port itself: it is let go at the last moment.
+            with hold(description.host, description.port) as held:
+                host, port = address_of(held)
+            command = docker_run(
+                self._image,
+                container,
+                join(host, port),
+                {MODEL_DIR: str(description.model_dir), CONFIG_DIR: folder},
+                flags,
+            )
+            report(f"loading {description.newest.path}")
+            stack.callback(_remove, container)
+            process = stack.enter_context(ModelServerProcess(command, f"{PROGRAM} in {self._image}", report))
+            process.wait_until_serving(join(_WILDCARDS.get(host, host), port))
+            yield RunningServer(
+                join(description.host, port),
+                engine=f"docker engine, {self._image}, TensorFlow Serving {in_words(release)}",
+                stopping=CUT_OFF,
+                wait=process.wait,
+            )
+
+    def _missing_docker(self) -> Missing | None:
+        if shutil.which(_DOCKER) is None:
+            return Missing(
+                "docker is not on the PATH",
+                "install it as https://docs.docker.com/get-started/get-docker says, or choose another --engine",
+            )
+        done = _run("version", "--format={{.Server.Version}}")
+        if done.returncode == 0:
+            return None
+        return Missing(f"docker's daemon does not answer ({_last(done)})", "start it, or choose another --engine")
+
+    def _has_image(self) -> bool:
+        return _run("image", "inspect", "--format={{.Id}}", self._image).returncode == 0
+
+    def _pull(self, report: Callable[[str], None]) -> None:
+        report(f"pulling {self._image}")
+        # Docker's own progress, where this command shows its own: on standard error.
+        done = subprocess.run([_DOCKER, "pull", self._image], stdin=subprocess.DEVNULL, stdout=2, check=False)  # noqa: S603
+        if done.returncode != 0:
+            raise EngineError(
+                f"docker cannot pull {self._image}, and has said why: choose another --image, or another --engine"
+            )
+
+
+def _remove(container: str) -> None:
+    # It has removed itself, unless the program in front of it was killed.
+    _run("rm", "--force", container)
+
+
+def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [_DOCKER, *arguments]
+    try:
+        return subprocess.run(  # noqa: S603 - the program is the one that the user means
+            command,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            stdin=subprocess.DEVNULL,
+            timeout=_DAEMON_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return subprocess.CompletedProcess(command, 124, "", f"no answer within {_DAEMON_SECONDS} s")
+
+
+def _last(done: subprocess.CompletedProcess[str]) -> str:
+    return (done.stderr.strip().splitlines() or ["it prints nothing"])[-1].rstrip(".")

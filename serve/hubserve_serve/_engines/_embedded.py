@@ -1,0 +1,54 @@
+"""The engine `embedded`: TensorFlow in this process."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from .._errors import EngineError
+from .._quiet import quieten_tensorflow
+from ._engine import Missing, RunningServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ._description import ServerDescription
+
+
+class EmbeddedEngine:
+    """Runs an `EmbeddedServer`, for development and tests."""
+
+    in_process = True
+
+    def missing(self) -> Missing | None:
+        """Tell nothing: whether the packages are there is found out by importing them, which takes seconds."""
+        return None
+
+    @contextlib.contextmanager
+    def serving(self, description: ServerDescription, report: Callable[[str], None]) -> Iterator[RunningServer]:
+        """Run a server; see `Engine.serving`."""
+        try:
+            quieten_tensorflow()
+            from .._server import EmbeddedServer
+        except ModuleNotFoundError as error:
+            missing = (error.name or "").partition(".")[0]
+            if missing.startswith("hubserve"):
+                raise
+            raise EngineError(f"serve needs {missing}: pip install 'hubserve[serve]'") from error
+        config = description.session_config
+        with EmbeddedServer(
+            description.model_dir,
+            name=description.name,
+            version=[version.version for version in description.versions] if description.pinned else None,
+            version_labels=description.labels,
+            host=description.host,
+            port=description.port,
+            session_config=config.file if config else None,
+            report=report,
+        ) as server:
+            yield RunningServer(
+                server.target,
+                engine="embedded engine, for development and tests",
+                stopping="calls in flight are finished, new ones refused",
+                wait=lambda stop: stop.wait(),
+            )

@@ -1,0 +1,147 @@
+"""A model server in a process of its own: started, watched, and never left behind."""
+
+from __future__ import annotations
+
+import collections
+import ctypes
+import signal
+import subprocess
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+from .._errors import ServerEndedError
+from ._health import health_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import TracebackType
+
+    from .._stop import Stop
+
+_PR_SET_PDEATHSIG = 1
+_POLL_SECONDS = 0.1
+_STOP_SECONDS = 10.0
+_LINES_KEPT = 50
+
+# There is no handler for SIGTERM in it.
+CUT_OFF = "TensorFlow Serving ends at once, and calls in flight with it"
+# `main.cc` says this last when it gives up.
+_GAVE_UP = "Failed to start server. Error: "
+# What it says when it goes on, and should not: `main.cc` without a flag that was meant, and
+# `file_system_storage_path_source.cc` for ever without a model and without a port.
+_HOPELESS = ("unknown argument: ", "No versions of servable ")
+
+
+class ModelServerProcess:
+    """A program that is a model server: ``with ModelServerProcess(command, "docker", print) as process``.
+
+    Leaving the context ends it. It is ended as well, on Linux, when this process dies without being able to.
+
+    Args:
+        command: The command line.
+        program: Its name for messages.
+        report: Is called with every line of its log, on another thread.
+
+    Raises:
+        ServerEndedError: It cannot be started.
+    """
+
+    def __init__(self, command: Sequence[str], program: str, report: Callable[[str], None]) -> None:
+        self._program = program
+        self._report = report
+        self._lines: collections.deque[str] = collections.deque(maxlen=_LINES_KEPT)
+        self._hopeless = ""
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 - the program is the one that the user means
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                # Ctrl-C goes to a whole group of processes; this one is ended by ours, in order.
+                start_new_session=True,
+                preexec_fn=_end_with_parent(),
+            )
+        except OSError as error:
+            raise ServerEndedError(f"{program} cannot be started ({error}): install it anew") from error
+        self._log = threading.Thread(target=self._read_log, name="log", daemon=True)
+        self._log.start()
+
+    def __enter__(self) -> ModelServerProcess:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        # A child of the child may still hold the pipe.
+        self._log.join(1.0)
+
+    def wait_until_serving(self, target: str) -> None:
+        """Wait until the server answers at the target, however long it loads.
+
+        Raises:
+            ServerEndedError: It ended, or said that it will never serve.
+        """
+        with health_of(target) as serving:
+            while True:
+                ready = serving()
+                if self._hopeless:
+                    raise ServerEndedError(f"{self._program} cannot serve this: {self._hopeless}")
+                if ready:
+                    return
+                self._raise_if_ended(_POLL_SECONDS)
+
+    def wait(self, stop: Stop) -> None:
+        """Wait until somebody asks to stop.
+
+        Raises:
+            ServerEndedError: The server ended before.
+        """
+        while not stop.is_set():
+            self._raise_if_ended(_POLL_SECONDS)
+
+    def _raise_if_ended(self, patience: float) -> None:
+        try:
+            code = self._process.wait(patience)
+        except subprocess.TimeoutExpired:
+            return
+        self._log.join(_POLL_SECONDS)
+        how = f"with exit code {code}" if code >= 0 else f"by {signal.Signals(-code).name}"
+        raise ServerEndedError(f"{self._program} ended by itself {how}: {self._last_words()}")
+
+    def _last_words(self) -> str:
+        lines = list(self._lines)
+        for line in lines:
+            if _GAVE_UP in line:
+                return line.partition(_GAVE_UP)[2]
+        return " / ".join(lines[-3:]) or "it said nothing"
+
+    def _read_log(self) -> None:
+        assert self._process.stdout is not None  # noqa: S101 - it was asked for
+        for line in self._process.stdout:
+            text = line.rstrip()
+            if text:
+                self._lines.append(text)
+            if any(words in text for words in _HOPELESS):
+                self._hopeless = text
+            self._report(text)
+
+
+def _end_with_parent() -> Callable[[], None] | None:
+    """Give what a child does before it becomes the program, so that the system ends it when its parent dies."""
+    if not sys.platform.startswith("linux"):
+        return None
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+
+    def ask() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+    return ask

@@ -1,0 +1,104 @@
+"""What the suite is run against.
+
+`pytest tests/conformance` starts embedded servers; `pytest tests/conformance --server HOST:PORT --model NAME` calls one
+that runs already, and skips what needs a server of its own.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from conformance.subject import Subject
+from hubserve_serve import EmbeddedServer
+from serve.calls import Caller, calling
+from serve.toys import model_dir, save_toy
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("conformance", "what a TF Serving server promises its clients")
+    group.addoption("--server", metavar="HOST:PORT", help="test this server instead of embedded ones")
+    group.addoption("--model", metavar="NAME", help="the model that the server serves")
+
+
+def _external(config: pytest.Config) -> tuple[str, str] | None:
+    # Where pytest was not started for this folder, it has not met the options.
+    server, model = config.getoption("--server", default=None), config.getoption("--model", default=None)
+    if bool(server) != bool(model):
+        raise pytest.UsageError("--server and --model go together")
+    return (server, model) if server else None
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "subject" in metafunc.fixturenames:
+        subjects = ["external"] if _external(metafunc.config) else ["toy", "pnasnet"]
+        metafunc.parametrize("subject", subjects, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
+def subject(request: pytest.FixtureRequest) -> Iterator[Subject]:
+    """The model that the promises are asked of: whatever it is, they hold."""
+    if request.param == "external":
+        external = _external(request.config)
+        assert external is not None
+        with calling(external[0]) as caller:
+            yield Subject(caller, *external)
+        return
+    server = request.getfixturevalue(f"{request.param}_server")
+    with calling(server.target) as caller:
+        yield Subject(caller, server.target, server.name)
+
+
+@pytest.fixture(scope="session")
+def toy_server(toy: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
+    """The toy, not batched, with an older version in its folder."""
+    with EmbeddedServer(model_dir(toy, tmp_path_factory.mktemp("models") / "toy", 1, 3)) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def toy_caller(toy_server: EmbeddedServer) -> Iterator[Caller]:
+    with calling(toy_server.target) as caller:
+        yield caller
+
+
+@pytest.fixture(scope="session")
+def pnasnet_server(own: None, miniature_dir: Path) -> Iterator[EmbeddedServer]:
+    """The miniature PNASNet as hubserve exports it, batched and warmed up."""
+    with EmbeddedServer(miniature_dir, name="pnasnet") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def own(request: pytest.FixtureRequest) -> None:
+    """Marks what needs a server of its own."""
+    if _external(request.config):
+        pytest.skip("needs a server of its own, with a model and parameters made for the test")
+
+
+@pytest.fixture(scope="session")
+def toy(own: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_toy(tmp_path_factory.mktemp("saved") / "toy")
+
+
+@pytest.fixture
+def serve(own: None) -> Iterator[Callable[..., Caller]]:
+    """Starts embedded servers: `serve(base, version_labels={"stable": 1})` gives a caller of it."""
+    stop: list[Callable[..., None]] = []
+
+    def start(base: Path, **options: object) -> Caller:
+        server = EmbeddedServer(base, poll_seconds=0.05, **options)
+        server.start()
+        caller = Caller(server.target)
+        stop.extend([server.stop, caller.channel.close])
+        return caller
+
+    yield start
+    for action in reversed(stop):
+        action()
+
+
+@pytest.fixture
+def batched(serve: Callable[..., Caller], toy: Path, tmp_path: Path) -> Callable[[str], Caller]:
+    """Starts a server for the toy under the batching parameters given."""
+    return lambda parameters: serve(model_dir(toy, tmp_path / "toy", batching=parameters))

@@ -1,0 +1,55 @@
+"""As much of HTTP/2 (RFC 9113) as a client needs that behaves badly: frames written by hand, on a plain socket."""
+
+import socket
+import struct
+
+_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+_DATA, _HEADERS, _SETTINGS = 0, 1, 4
+_END_HEADERS = 4
+
+PREDICT = "/tensorflow.serving.PredictionService/Predict"
+
+
+def connect(target: str) -> socket.socket:
+    host, _, port = target.rpartition(":")
+    return socket.create_connection((host.strip("[]"), int(port)), timeout=60)
+
+
+def _frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
+    return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream) + payload
+
+
+def _header(name: str, value: str) -> bytes:
+    # RFC 7541, 6.2.2: a literal field, not indexed, not Huffman coded; both lengths are below 127.
+    return b"\0" + bytes([len(name)]) + name.encode() + bytes([len(value)]) + value.encode()
+
+
+def begin_call(target: str, path: str, message_bytes: int, sent: bytes = b"") -> socket.socket:
+    """Begin a call whose one message is announced with a length, and send only some of it.
+
+    gRPC over HTTP/2 puts before a message whether it is compressed, and its length as 32 bits.
+    """
+    headers = (
+        _header(":method", "POST")
+        + _header(":scheme", "http")
+        + _header(":path", path)
+        + _header(":authority", target)
+        + _header("te", "trailers")
+        + _header("content-type", "application/grpc")
+    )
+    connection = connect(target)
+    connection.sendall(
+        _PREFACE
+        + _frame(_SETTINGS, 0, 0, b"")
+        + _frame(_HEADERS, _END_HEADERS, 1, headers)
+        + _frame(_DATA, 0, 1, b"\0" + struct.pack(">I", message_bytes) + sent)
+    )
+    return connection
+
+
+def read_until(connection: socket.socket, wanted: bytes) -> bytes:
+    """Everything received up to these bytes and a little more; or all there was when the server hung up."""
+    received = b""
+    while wanted not in received and (more := connection.recv(65536)):
+        received += more
+    return received

@@ -1,0 +1,106 @@
+"""Whatever one client does, the others are served."""
+
+import socket
+import struct
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+
+import grpc
+import pytest
+from tensorflow_serving.apis.predict_pb2 import PredictResponse
+
+from conformance.raw_http2 import PREDICT, begin_call, connect
+from conformance.subject import Subject, refusal
+from serve.calls import PATIENCE, calling
+
+MANY = 50
+
+
+def assert_served(subject: Subject) -> None:
+    """Somebody who comes now, over a connection of their own, is answered."""
+    with calling(subject.target) as caller:
+        answer = caller.prediction.Predict(subject.request(), timeout=PATIENCE)
+    assert sorted(answer.outputs) == subject.outputs
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"\0" * 100,
+        b"\xff" * 100_000,
+        b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    ],
+    ids=["zeros", "noise", "HTTP/1.1", "TLS"],
+)
+def test_bytes_that_are_no_http2_end_their_own_connection_only(subject: Subject, garbage: bytes):
+    with connect(subject.target) as connection:
+        try:
+            connection.sendall(garbage)
+            while connection.recv(65536):
+                pass
+        except ConnectionError:
+            pass
+    assert_served(subject)
+
+
+def test_connections_that_say_nothing_hold_up_nobody(subject: Subject):
+    with ExitStack() as held:
+        for _ in range(MANY):
+            held.enter_context(connect(subject.target))
+        assert_served(subject)
+
+
+def test_calls_that_are_begun_and_not_finished_hold_up_nobody(subject: Subject):
+    with ExitStack() as held:
+        for _ in range(MANY):
+            held.enter_context(begin_call(subject.target, PREDICT, 1000, sent=b"half"))
+        assert_served(subject)
+
+
+def test_clients_that_vanish_in_mid_request_leave_nothing_behind(subject: Subject):
+    for _ in range(MANY):
+        connection = begin_call(subject.target, PREDICT, 2**30, sent=bytes(10_000))
+        # Closed so, a socket sends RST: the client's machine has gone.
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.close()
+    assert_served(subject)
+
+
+def test_clients_that_give_up_waiting_cost_the_others_nothing(subject: Subject):
+    for _ in range(MANY):
+        subject.caller.prediction.Predict.future(subject.request(), timeout=PATIENCE).cancel()
+    assert_served(subject)
+
+
+def test_a_message_that_is_no_request_is_an_error_of_its_own_call(subject: Subject):
+    call = subject.caller.channel.unary_unary(PREDICT)
+    code, _ = refusal(call, b"\xff\xff\xff")
+    assert code is grpc.StatusCode.INTERNAL
+    assert_served(subject)
+
+
+def test_an_unknown_method_is_unimplemented(subject: Subject):
+    call = subject.caller.channel.unary_unary("/tensorflow.serving.PredictionService/NoSuchMethod")
+    assert refusal(call, b"")[0] is grpc.StatusCode.UNIMPLEMENTED
+
+
+def test_two_hundred_connections_at_once_are_all_answered(subject: Subject):
+    message, callers = subject.request(), 200
+
+    def call(_: int) -> list[str]:
+        # Without it, channels to one target share a connection.
+        options = [("grpc.use_local_subchannel_pool", 1)]
+        with grpc.insecure_channel(subject.target, options) as channel:
+            predict = channel.unary_unary(PREDICT, type(message).SerializeToString, PredictResponse.FromString)
+            while True:
+                try:
+                    return sorted(predict(message, timeout=PATIENCE).outputs)
+                except grpc.RpcError as error:
+                    # A full batching queue, and TF Serving's --grpc_max_threads, are answers too: come again.
+                    if error.code() not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED):
+                        raise
+
+    with ThreadPoolExecutor(callers) as pool:
+        answers = list(pool.map(call, range(callers)))
+    assert answers == [subject.outputs] * callers

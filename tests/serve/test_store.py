@@ -1,0 +1,48 @@
+import shutil
+
+import pytest
+
+from hubserve_serve import ModelDirectoryError
+from hubserve_serve._store import Store
+from serve.toys import model_dir
+
+
+def versions(directories):
+    return [directory.version for directory in directories]
+
+
+def test_the_highest_version_is_followed_as_versions_come_and_go(toy, tmp_path):
+    base = model_dir(toy, tmp_path / "toy", 2, 10)
+    store = Store(base)
+    assert versions(store.find()) == versions(store.look()) == [10]
+    (base / "11").mkdir()
+    (base / ".tmp-12").mkdir()
+    (base / "13").touch()
+    assert versions(store.look()) == [11]
+    shutil.rmtree(base / "11")
+    shutil.rmtree(base / "10")
+    assert versions(store.look()) == [2]
+
+
+def test_only_the_versions_wanted_are_followed(toy, tmp_path):
+    base = model_dir(toy, tmp_path / "toy", 1, 2, 3)
+    store = Store(base, [3, 1])
+    assert versions(store.find()) == versions(store.look()) == [1, 3]
+    shutil.rmtree(base / "3")
+    assert versions(store.look()) == [1]
+    with pytest.raises(ModelDirectoryError, match=r"has no version 3: choose one that is there \(1, 2\)"):
+        store.find()
+
+
+def test_an_empty_folder_has_no_versions_and_a_missing_one_tells_nothing(tmp_path):
+    store = Store(tmp_path / "toy")
+    assert store.look() is None
+    (tmp_path / "toy").mkdir()
+    assert store.look() == []
+
+
+def test_a_version_with_leading_zeros_is_found_under_its_number(toy, tmp_path):
+    base = model_dir(toy, tmp_path / "toy", 7)
+    (base / "7").rename(base / "0007")
+    (found,) = Store(base).find()
+    assert (found.version, found.path) == (7, base / "0007")
