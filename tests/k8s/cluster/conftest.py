@@ -1,0 +1,80 @@
+"""A cluster to test on: the one that KUBECONFIG names, or else a control plane of our own, if there is Go to build it.
+
+`make test-cluster` is `pytest tests/k8s/cluster --cluster`; without the option all is skipped, because nobody expects
+the unit tests to deploy something.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from k8s import crds
+from k8s.cluster.control_plane import can_be_built, control_plane
+from k8s.cluster.kubectl import NAMESPACE, Cluster
+
+_OWN_SECONDS = 90
+# A real server loads a model; the start-up probe gives it as long.
+_REAL_SECONDS = 1200
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--cluster", action="store_true", help="run the tests that need a cluster")
+
+
+def _node(name: str, *, gpus: int) -> dict:
+    allocatable = {"cpu": "16", "memory": "64Gi", "ephemeral-storage": "200Gi", "pods": "110"}
+    taints = [{"key": "nvidia.com/gpu", "value": "present", "effect": "NoSchedule"}]
+    if gpus:
+        allocatable["nvidia.com/gpu"] = str(gpus)
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": name, "labels": {"kubernetes.io/hostname": name}},
+        "spec": {"taints": taints} if gpus else {},
+        "status": {"allocatable": allocatable, "capacity": allocatable},
+    }
+
+
+_NODES = [_node("gpu-1", gpus=1), _node("gpu-2", gpus=1), _node("no-gpu", gpus=0)]
+
+
+@pytest.fixture(scope="session")
+def running_cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    if not request.config.getoption("--cluster", default=False):
+        pytest.skip("make test-cluster runs these")
+    if named := os.environ.get("KUBECONFIG"):
+        cluster = Cluster(Path(named), own=False, patience_seconds=_REAL_SECONDS)
+        if cluster.run("get", "namespace", NAMESPACE, "--ignore-not-found"):
+            pytest.fail(
+                f"the cluster has a namespace {NAMESPACE} already, which the tests would delete: name another one"
+            )
+        yield cluster
+        return
+    if not can_be_built():
+        pytest.skip("KUBECONFIG names no cluster, and there is no Go to build a control plane with")
+    with control_plane(tmp_path_factory.mktemp("cluster")) as kubeconfig:
+        cluster = Cluster(kubeconfig, own=True, patience_seconds=_OWN_SECONDS)
+        cluster.run("create", "-f", "-", objects=[crd for _, crd in crds.download()])
+        cluster.run("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+        cluster.run("create", "-f", "-", objects=_NODES)
+        cluster.run("wait", "--for=condition=Ready", "node", "--all", "--timeout=60s")
+        yield cluster
+
+
+@pytest.fixture
+def cluster(running_cluster: Cluster) -> Iterator[Cluster]:
+    """The cluster, with nothing of ours in it; one of our own has two nodes with a GPU each, and one without."""
+    running_cluster.clean()
+    yield running_cluster
+    running_cluster.clean()
+
+
+@pytest.fixture
+def own_cluster(cluster: Cluster) -> Cluster:
+    """A cluster whose nodes and pods are played."""
+    if not cluster.own:
+        pytest.skip("needs nodes that can be drained, and pods that fail when they are told to")
+    cluster.run("uncordon", *(node["metadata"]["name"] for node in _NODES))
+    return cluster

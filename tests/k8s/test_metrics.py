@@ -1,0 +1,148 @@
+"""What Prometheus is asked for: queries that parse, metrics that TF Serving has, alerts that come when they should."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from k8s.manifests import K8S, overlay
+
+_HERE = Path(__file__).parent
+_METRIC = re.compile(r"(?<![\w:])(:tensorflow[\w:]*|up)(?=[{\[)\s]|$)")
+_NO_PROMTOOL = "there is no promtool: scripts/install-promtool .venv/bin brings it"
+_HISTOGRAM = ("_bucket", "_sum", "_count")
+
+
+def exported() -> set[str]:
+    names: set[str] = set()
+    for line in (_HERE / "metrics.txt").read_text().splitlines():
+        if not line.startswith("#"):
+            name, _, histogram = line.partition(" ")
+            names |= {name + suffix for suffix in _HISTOGRAM} if histogram else {name}
+    return names
+
+
+def rules() -> list[dict]:
+    return overlay("production").one("PrometheusRule")["spec"]["groups"][0]["rules"]
+
+
+def dashboard() -> dict:
+    return json.loads(overlay("production").one("ConfigMap", "pnasnet-dashboard")["data"]["pnasnet.json"])
+
+
+def scaling_query() -> str:
+    return overlay("production").one("ScaledObject")["spec"]["triggers"][0]["metadata"]["query"]
+
+
+def panel_queries() -> list[str]:
+    return [target["expr"] for panel in dashboard()["panels"] for target in panel["targets"]]
+
+
+def promtool(*arguments: object) -> subprocess.CompletedProcess[str]:
+    program = shutil.which("promtool", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    if program is None:
+        pytest.skip(_NO_PROMTOOL)
+    return subprocess.run([program, *map(str, arguments)], capture_output=True, text=True, check=False)
+
+
+def alerts(folder: Path, changed: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Runs the alerts' tests on the rules, with the text of some changed."""
+    text = yaml.safe_dump({"groups": overlay("production").one("PrometheusRule")["spec"]["groups"]}, width=10**6)
+    for old, new in (changed or {}).items():
+        assert old in text
+        text = text.replace(old, new)
+    (folder / "rules.yaml").write_text(text)
+    shutil.copy(_HERE / "alerts.yaml", folder)
+    return promtool("test", "rules", folder / "alerts.yaml")
+
+
+def scaling(folder: Path, query: str) -> subprocess.CompletedProcess[str]:
+    tests = (_HERE / "scaling.yaml").read_text().replace("QUERY", query.replace("'", "''"))
+    (folder / "scaling.yaml").write_text(tests)
+    return promtool("test", "rules", folder / "scaling.yaml")
+
+
+def test_every_metric_is_one_that_tf_serving_has():
+    queries = [rule["expr"] for rule in rules()] + panel_queries() + [scaling_query()]
+    for query in queries:
+        asked = set(_METRIC.findall(query))
+        assert asked, query
+        assert asked <= exported(), query
+
+
+def test_a_metric_that_tf_serving_lacks_is_noticed():
+    asked = set(_METRIC.findall("rate(:tensorflow:serving:queue_depth[1m]) / sum(up)"))
+    assert asked - exported() == {":tensorflow:serving:queue_depth"}
+
+
+def test_every_alert_comes_for_its_trouble_and_for_no_other(tmp_path):
+    done = alerts(tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"== 1": "== 0"},
+        {"> 0.01": "> 0.5"},
+        {"RESOURCE_EXHAUSTED": "OUT_OF_RANGE"},
+        {"INTERNAL|": "NOT_FOUND|"},
+        {"1e6 > 5": "1e6 > 50"},
+        {"1e6 > 0.5": "1e6 > 1.5"},
+        {'API=~"(?i:predict)"': 'API=~".*"'},
+    ],
+    ids=str,
+)
+def test_another_rule_would_be_noticed(tmp_path, change):
+    assert alerts(tmp_path, change).returncode != 0
+
+
+def test_every_alert_is_tested():
+    tests = yaml.safe_load((_HERE / "alerts.yaml").read_text())["tests"]
+    fired = {case["alertname"] for test in tests for case in test["alert_rule_test"] if case["exp_alerts"]}
+    assert fired == {rule["alert"] for rule in rules()}
+
+
+def test_autoscaling_follows_the_requests_in_flight(tmp_path):
+    done = scaling(tmp_path, scaling_query())
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("(?i:predict)", ".*"), (" / 1e6", ""), ("or vector(0)", ""), ('namespace="hubserve",', "")]
+)
+def test_another_query_would_be_noticed(tmp_path, old, new):
+    assert old in scaling_query()
+    assert scaling(tmp_path, scaling_query().replace(old, new)).returncode != 0
+
+
+def test_the_dashboards_queries_parse(tmp_path):
+    # Grafana's variables are not PromQL.
+    queries = [query.replace("$__rate_interval", "1m").replace("$namespace", ".*") for query in panel_queries()]
+    parsed = {"rules": [{"record": f"panel:{number}", "expr": query} for number, query in enumerate(queries)]}
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump({"groups": [{"name": "dashboard", **parsed}]}))
+    done = promtool("check", "rules", tmp_path / "rules.yaml")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_dashboard_asks_the_source_that_the_reader_chooses():
+    board = dashboard()
+    variables = {variable["name"] for variable in board["templating"]["list"]}
+    assert variables == {"datasource", "namespace"}
+    assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"])
+    for panel in board["panels"]:
+        assert panel["datasource"]["uid"] == "${datasource}"
+        assert panel["description"]
+        assert all("$namespace" in target["expr"] for target in panel["targets"])
+
+
+def test_each_alert_is_explained_in_the_readme():
+    readme = (K8S / "README.md").read_text(encoding="utf-8")
+    for rule in rules():
+        assert f"`{rule['alert']}`" in readme
