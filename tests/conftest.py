@@ -1,5 +1,6 @@
 """Models exported once for all tests that look at them."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,22 @@ def miniature_dir(miniature_saved: Path, tmp_path_factory: pytest.TempPathFactor
     """The base folder of the small PNASNet, exported as version 1."""
     base = tmp_path_factory.mktemp("models") / "miniature"
     export(Options(str(miniature_saved), base, batch_sizes=(1, 2)))
+    return base
+
+
+@pytest.fixture(scope="session")
+def features_saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small PNASNet without its classes, in the hub's reusable SavedModel form."""
+    folder = tmp_path_factory.mktemp("hub") / "features"
+    pnasnet.Pnasnet(dataclasses.replace(pnasnet.MINIATURE, classes=None)).save(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def features_dir(features_saved: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The base folder of the small PNASNet of feature vectors, exported as version 1."""
+    base = tmp_path_factory.mktemp("models") / "features"
+    export(Options(str(features_saved), base, batch_sizes=(1, 2)))
     return base
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import math
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,19 +13,23 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
-from tensorflow.core.protobuf import saved_model_pb2
 
-from . import _image_model, _labels, _manifest, _proof, _publish, _serving_files
+from . import _image_model, _kind, _labels, _manifest, _ops, _proof, _publish, _serving_files, _written
+from ._classifier import Classifier
 from ._errors import ModelError, OutputError
-from ._image_model import ImageModel
+from ._feature_extractor import FeatureExtractor
+from ._image_model import ImageModel, PixelRange
+from ._labels import Labels
 from ._progress import Progress
 from ._servable import Servable
 from ._sources import Source, open_source
 from .decode.batch import Preprocessing
 
-_NODE_AND_OP = re.compile(r"\{\{.*?\}\}|\[Op:\w+\]\s*$")
 DEFAULT_TOP_K = 5
 DEFAULT_BATCH_SIZES = (1, 2, 4, 8, 16, 32)
+_LABELS = "assets/labels.txt"
+# TensorFlow says "{{node}} path; what the system said [Op:name]".
+_NODE_AND_OP = re.compile(r"\{\{.*?\}\}|\[Op:\w+\]\s*$")
 
 
 @dataclass(frozen=True)
@@ -36,12 +39,17 @@ class Options:
         Options(model="efficientnet-lite0", output=Path("models/lite0"))
 
     Attributes:
-        model: A hub handle or URL, the folder of a SavedModel, a `.tar.gz` of one, or `efficientnet-lite0`.
+        model: A hub handle or URL, the folder of a SavedModel, a `.tar.gz` of one, a `.keras` file, or
+            `efficientnet-lite0`.
         output: The model's base folder, which holds its versions.
         version: The integer version; None for the next.
+        kind: "classification" or "feature_vector"; None to find out.
         labels: A file of class names; None for ImageNet's.
+        classes: How many classes the model must have; None for any number.
+        background: Whether class 0 is background; None to find out from the names.
         top_k: How many classes an answer has; None for five, or all where there are fewer.
         image_size: Height and width of the input, for a model that takes any size.
+        pixel_range: What the source model takes for black and for white.
         crop_fraction: The central part of each side that the model sees.
         max_pixels: Images of more pixels are answered with status 2.
         batch_sizes: The batch sizes that the server will run, ascending.
@@ -51,21 +59,37 @@ class Options:
     model: str
     output: Path
     version: int | None = None
+    kind: str | None = None
     labels: Path | None = None
+    classes: int | None = None
+    background: bool | None = None
     top_k: int | None = None
     image_size: int | None = None
+    pixel_range: PixelRange = (0.0, 1.0)
     crop_fraction: float = 1.0
     max_pixels: int = 64_000_000
     batch_sizes: Sequence[int] = DEFAULT_BATCH_SIZES
     warmup_images: Path | None = None
 
+    def of_a_classifier(self) -> tuple[str, ...]:
+        """The options given that only a classifier can have."""
+        given = {
+            "--labels": self.labels is not None,
+            "--classes": self.classes is not None,
+            "--background": self.background is True,
+            "--no-background": self.background is False,
+            "--top-k": self.top_k is not None,
+        }
+        return tuple(option for option, said in given.items() if said)
+
 
 @dataclass(frozen=True)
 class Published:
-    """A version that was published: its folder, its number of classes, and how it was proven."""
+    """A version that was published: its folder, the kind and number of its outputs, and how it was proven."""
 
     folder: Path
-    classes: int
+    kind: str
+    outputs: int
     parity: _proof.Parity
 
 
@@ -85,24 +109,51 @@ def export(options: Options, progress: Progress | None = None) -> Published:
     progress.step(f"opening {options.model}")
     with open_source(options.model) as source:
         progress.step("loading")
-        model = _image_model.load(source, options.image_size)
-        labels = _labels.for_model(options.labels, model.classes)
-        preprocessing = Preprocessing(model.height, model.width, options.crop_fraction, options.max_pixels)
-        top_k = _top_k(options.top_k, model.classes)
+        model = _image_model.load(source, _wanted(options))
+        labels = _model_labels(options, model)
+        servable = _servable(options, model, labels)
+        _serving_files.check_batch_sizes(options.batch_sizes, servable.byte_signatures)
         with _publish.staging(options.output, version) as folder:
             progress.step("saving")
             with _writing(options.output):
-                Servable(model, labels, preprocessing, top_k).save(folder)
+                servable.save(folder)
                 _serving_files.write_batching(folder, options.batch_sizes)
-                _serving_files.write_warmup(folder, photographs, options.batch_sizes)
+                _serving_files.write_warmup(folder, photographs, options.batch_sizes, servable.byte_signatures)
+            _ops.refuse_foreign(_written.read(folder))
             progress.step("proving that it answers as the source model does")
-            parity = _proof.prove(folder, model, labels, preprocessing, photographs, progress)
+            names = None if labels is None else labels.names
+            parity = _proof.prove(folder, model, servable.preprocessing, photographs, names, progress)
             progress.step("publishing")
             with _writing(options.output):
-                _manifest.write(
-                    folder, _described(source, model, folder, preprocessing, top_k, options.batch_sizes, parity)
-                )
-    return Published(options.output / str(version), model.classes, parity)
+                _manifest.write(folder, _described(options, source, model, servable, folder, parity))
+    return Published(options.output / str(version), model.kind, model.outputs, parity)
+
+
+def _wanted(options: Options) -> _image_model.Wanted:
+    return _image_model.Wanted(
+        options.image_size, options.kind, options.classes, options.pixel_range, options.of_a_classifier()
+    )
+
+
+def _model_labels(options: Options, model: ImageModel) -> Labels | None:
+    if model.kind == _kind.FEATURE_VECTOR:
+        return None
+    return _labels.for_model(options.labels, model.outputs, options.background)
+
+
+def _servable(options: Options, model: ImageModel, labels: Labels | None) -> Servable:
+    preprocessing = Preprocessing(model.height, model.width, options.crop_fraction, options.max_pixels)
+    if labels is None:
+        return FeatureExtractor(model, preprocessing)
+    return Classifier(model, preprocessing, labels, _top_k(options.top_k, model.outputs))
+
+
+def _top_k(wanted: int | None, classes: int) -> int:
+    if wanted is None:
+        return min(DEFAULT_TOP_K, classes)
+    if wanted > classes:
+        raise ModelError(f"--top-k is {wanted}, and the model has {classes} classes; give {classes} at most")
+    return wanted
 
 
 @contextmanager
@@ -110,17 +161,17 @@ def _writing(base: Path) -> Iterator[None]:
     """Says in one sentence what the operating system says when a file cannot be written, above all of a full disk."""
     try:
         yield
-    except (OSError, tf.errors.OpError) as error:
-        # TensorFlow has "{{node}} path; what the system said [Op:name]".
-        reason = (
-            error.strerror
-            if isinstance(error, OSError)
-            else _NODE_AND_OP.sub("", error.message).rpartition("; ")[2].strip()
-        )
-        raise OutputError(
-            f"the new version cannot be written to {base} ({reason}), and nothing was published; make room there, or "
-            "give another --output"
-        ) from error
+    except OSError as error:
+        raise _unwritable(base, error.strerror) from error
+    except tf.errors.OpError as error:
+        raise _unwritable(base, _NODE_AND_OP.sub("", error.message).rpartition("; ")[2].strip()) from error
+
+
+def _unwritable(base: Path, reason: str | None) -> OutputError:
+    return OutputError(
+        f"the new version cannot be written to {base} ({reason}), and nothing was published; make room there, or "
+        "give another --output"
+    )
 
 
 def _warmup_images(folder: Path | None) -> list[bytes]:
@@ -143,24 +194,16 @@ def _warmup_images(folder: Path | None) -> list[bytes]:
     return images
 
 
-def _top_k(wanted: int | None, classes: int) -> int:
-    if wanted is None:
-        return min(DEFAULT_TOP_K, classes)
-    if wanted > classes:
-        raise ModelError(f"--top-k is {wanted}, and the model has {classes} classes; give {classes} at most")
-    return wanted
-
-
 def _described(
+    options: Options,
     source: Source,
     model: ImageModel,
+    servable: Servable,
     folder: Path,
-    preprocessing: Preprocessing,
-    top_k: int,
-    batch_sizes: Sequence[int],
     parity: _proof.Parity,
 ) -> dict[str, Any]:
     """The manifest's own part; `_manifest` adds the format and the program."""
+    labels = folder / _LABELS
     return {
         "source": {
             "handle": source.handle,
@@ -168,41 +211,20 @@ def _described(
             "files": [dataclasses.asdict(file) for file in source.files()],
         },
         "tensorflow": tf.__version__,
-        "model": {"classes": model.classes, "parameters": _parameters(folder), "top_k": top_k},
-        "signatures": _signatures(folder),
-        "preprocessing": dataclasses.asdict(preprocessing)
-        | {"resize": "bilinear, antialiased, aspect ratio not kept", "range": [0.0, 1.0]},
-        "labels": {
-            "file": "assets/labels.txt",
-            "sha256": hashlib.sha256((folder / "assets" / "labels.txt").read_bytes()).hexdigest(),
+        "model": {
+            "kind": model.kind,
+            "source_gives": model.gives,
+            "parameters": _written.parameters(folder),
+            **servable.outputs(),
         },
-        "batch_sizes": list(batch_sizes),
+        "signatures": _written.signatures(_written.read(folder)),
+        "preprocessing": dataclasses.asdict(servable.preprocessing)
+        | {"resize": "bilinear, antialiased, aspect ratio not kept", "pixel_range": list(options.pixel_range)},
+        "labels": {"file": _LABELS, "sha256": _sha256(labels)} if labels.exists() else None,
+        "batch_sizes": list(options.batch_sizes),
         "parity": dataclasses.asdict(parity),
     }
 
 
-def _parameters(folder: Path) -> int:
-    """How many numbers the saved variables hold."""
-    variables = tf.train.list_variables(str(folder / "variables" / "variables"))
-    # The one entry without a shape is the checkpoint's own index.
-    return sum(math.prod(shape) for name, shape in variables if not name.startswith("_CHECKPOINTABLE"))
-
-
-def _signatures(folder: Path) -> dict[str, Any]:
-    """The signatures in the written file: inputs and outputs by name, with dtype and shape (null for any size)."""
-    saved = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
-    return {
-        name: {"inputs": _tensors(definition.inputs), "outputs": _tensors(definition.outputs)}
-        for name, definition in sorted(saved.meta_graphs[0].signature_def.items())
-        if not name.startswith("__")
-    }
-
-
-def _tensors(infos: Any) -> dict[str, Any]:
-    return {
-        name: {
-            "dtype": tf.as_dtype(info.dtype).name,
-            "shape": [None if dim.size < 0 else dim.size for dim in info.tensor_shape.dim],
-        }
-        for name, info in sorted(infos.items())
-    }
+def _sha256(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()

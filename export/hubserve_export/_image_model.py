@@ -1,117 +1,94 @@
-"""The source model: a function of images that gives logits, and the variables behind it."""
+"""The source model: a function of images that gives logits or features, and the variables behind it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import tensorflow as tf
 
-from . import _efficientnet, _hub
-from ._errors import ModelError, SourceError
+from . import _efficientnet, _hub, _kind, _saved_model
+from ._errors import ModelError
 from ._sources import Source
 
 Call = Callable[[tf.Tensor], tf.Tensor]
+PixelRange = tuple[float, float]
+# The smallest normal float32: a processor may take anything smaller for zero, which has no logarithm.
+_SMALLEST = 1.17549435e-38
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the person says of the model; what is left away is found.
+
+    Wanted(image_size=224, pixel_range=(0, 255))
+
+    Attributes:
+        image_size: Height and width of the input, for a model that takes any.
+        kind: "classification" or "feature_vector".
+        classes: The number of classes.
+        pixel_range: What the model takes for black and for white.
+        said: The options given that only a classifier can have, such as "--labels".
+    """
+
+    image_size: int | None = None
+    kind: str | None = None
+    classes: int | None = None
+    pixel_range: PixelRange = (0.0, 1.0)
+    said: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
 class ImageModel:
-    """A model that takes images and gives logits.
+    """A model that takes images and gives a row of numbers for each.
 
     Attributes:
-        call: float32 [N, height, width, 3] in [0, 1] to float32 [N, classes].
+        call: float32 [N, height, width, 3] in [0, 1] to float32 [N, outputs]: logits or features.
         state: What holds the variables and must be saved for `call` to work.
         height: Rows of its input.
         width: Columns of its input.
-        classes: Number of logits.
+        outputs: Number of classes, or of features.
+        kind: "classification" or "feature_vector".
+        gives: What the source itself gives: "logits", "probabilities" or "features".
     """
 
     call: Call
     state: Any
     height: int
     width: int
-    classes: int
+    outputs: int
+    kind: str
+    gives: str
 
 
-def load(source: Source, image_size: int | None = None) -> ImageModel:
+def load(source: Source, wanted: Wanted | None = None) -> ImageModel:
     """Loads a source as an image model.
-
-    Args:
-        source: Where it is.
-        image_size: Height and width of the input, for a model that takes images of any size.
 
     Raises:
         SourceError: The files cannot be loaded.
-        ModelError: What was loaded does not take images [N, H, W, 3] and give logits [N, C], or not of that size.
+        ModelError: What was loaded does not take images [N, H, W, 3] and give numbers [N, D], or is not what was
+            wanted.
     """
+    wanted = wanted or Wanted()
     if source.kind == "builtin":
-        model = _efficientnet.EfficientNetLite0(source.path)
-        size = _size(source, (_efficientnet.IMAGE_SIZE, _efficientnet.IMAGE_SIZE), image_size)
-        return _traced(source, model, list(model.variables), size)
-    loaded = _load_saved_model(source)
-    call, static = _entry(source, loaded)
-    # Kept whole, the loaded object would drag its training traces into the exported graph. A hub module lists its
-    # variables (reusable SavedModel interface); of a model without that interface everything must be kept.
-    state = list(loaded.variables) if hasattr(loaded, "variables") else loaded
-    return _traced(source, call, state, _size(source, static, image_size))
-
-
-def _load_saved_model(source: Source) -> Any:
-    try:
-        return _hub.library().load(str(source.path))
-    except (OSError, ValueError, RuntimeError, KeyError, AttributeError, tf.errors.OpError) as error:
-        raise SourceError(
-            f"{source.handle} cannot be loaded as a SavedModel ({_first_line(error)}); is it complete, and "
-            "of TensorFlow 2?"
-        ) from error
-
-
-def _entry(source: Source, loaded: Any) -> tuple[Call, tuple[int | None, int | None]]:
-    """The function to call, for inference, and the height and width that it insists on.
-
-    A hub module (reusable SavedModel interface) is called itself. It has a trace for each value of `training`, and
-    says nothing of its other arguments but that they have defaults, so they are not given. A model without that
-    interface may have a signature that takes images.
-    """
-    for spec in _traced_inputs(loaded):
-        if _takes_images(spec):
-            return (lambda images: _inference(loaded, images)), (spec.shape[1], spec.shape[2])
-    for signature in getattr(loaded, "signatures", {}).values():
-        inputs = signature.structured_input_signature[1]
-        if len(inputs) == 1 and _takes_images(spec := next(iter(inputs.values()))):
-            (argument,) = inputs
-            return (lambda images, signature=signature, argument=argument: signature(**{argument: images})), (
-                spec.shape[1],
-                spec.shape[2],
-            )
-    raise ModelError(
-        f"{source.handle} is not an image model: it has {_found(loaded)}, and nothing that takes float32 "
-        "images [N, H, W, 3]"
-    )
-
-
-def _traced_inputs(loaded: Any) -> list[Any]:
-    """The first argument of every trace of the loaded object's `__call__`."""
-    traces = getattr(getattr(loaded, "__call__", None), "concrete_functions", ())  # noqa: B004 - the attribute, not the question
-    return [arguments[0] for trace in traces if (arguments := trace.structured_input_signature[0])]
-
-
-def _takes_images(spec: Any) -> bool:
-    return (
-        isinstance(spec, tf.TensorSpec)
-        and spec.dtype == tf.float32
-        and spec.shape.rank == 4
-        and spec.shape[3] in (3, None)
-    )
-
-
-def _inference(loaded: Any, images: tf.Tensor) -> Any:
-    try:
-        return loaded(images, training=False)
-    except (TypeError, ValueError):
-        # A model without dropout or batch norm need not have the argument.
-        return loaded(images)
+        loaded: Any = _efficientnet.EfficientNetLite0(source.path)
+        call: Call = loaded
+        static: tuple[int | None, int | None] = (_efficientnet.IMAGE_SIZE, _efficientnet.IMAGE_SIZE)
+    else:
+        loaded = _saved_model.load(source)
+        call, static = _saved_model.entry(source, loaded)
+    height, width = _size(source, static, wanted.image_size)
+    traced = _traced(source, call, (height, width), wanted.pixel_range)
+    outputs = _outputs(source, traced)
+    graph = traced.graph.as_graph_def()
+    ending = _kind.last_operation(graph, traced.outputs[0].name)
+    kind = _kind.choose(source.handle, ending, outputs, wanted.kind, wanted.said)
+    if kind == _kind.FEATURE_VECTOR:
+        return ImageModel(traced, _state(loaded, traced), height, width, outputs, kind, "features")
+    _check_classes(source, outputs, wanted.classes)
+    logits, gives = _as_logits(source, traced, ending)
+    return ImageModel(logits, _state(loaded, traced), height, width, outputs, kind, gives)
 
 
 def _size(source: Source, static: tuple[int | None, int | None], given: int | None) -> tuple[int, int]:
@@ -132,50 +109,83 @@ def _size(source: Source, static: tuple[int | None, int | None], given: int | No
     return height, width
 
 
-def _traced(source: Source, call: Callable[[tf.Tensor], Any], state: Any, size: tuple[int, int]) -> ImageModel:
-    """Traces the call once, to see that it works and what it gives."""
+def _traced(source: Source, call: Callable[[tf.Tensor], Any], size: tuple[int, int], pixels: PixelRange) -> Any:
+    """The call, traced once for images in [0, 1] of that size: a concrete function."""
     height, width = size
+    black, white = pixels
 
-    def logits(images: tf.Tensor) -> tf.Tensor:
-        answer = call(images)
+    def numbers(images: tf.Tensor) -> tf.Tensor:
+        answer = call(images if pixels == (0, 1) else images * (white - black) + black)
         if isinstance(answer, dict) and len(answer) == 1:
             (answer,) = answer.values()
         if not isinstance(answer, tf.Tensor) or answer.shape.rank != 2:
             raise ModelError(
-                f"{source.handle} is not a classifier: it must give one tensor of logits [N, classes], and "
-                f"gives {_described(answer)}"
+                f"{source.handle} must give one tensor of logits or features [N, D] for images, and gives "
+                f"{_described(answer)}"
             )
         return tf.cast(answer, tf.float32)
 
     function = tf.function(
-        logits, input_signature=[tf.TensorSpec([None, height, width, 3], tf.float32)], autograph=False
+        numbers, input_signature=[tf.TensorSpec([None, height, width, 3], tf.float32)], autograph=False
     )
     try:
-        classes = function.get_concrete_function().output_shapes[1]
+        return function.get_concrete_function()
     except (TypeError, ValueError, RuntimeError, tf.errors.OpError) as error:
         raise ModelError(
-            f"{source.handle} cannot be called on images [N, {height}, {width}, 3] ({_first_line(error)})"
+            f"{source.handle} cannot be called on images [N, {height}, {width}, 3] ({_saved_model.first_line(error)})"
         ) from error
-    if classes is None:
-        raise ModelError(f"{source.handle} does not say how many classes it has: its output is [N, unknown]")
-    return ImageModel(function, state, height, width, classes)
+
+
+def _outputs(source: Source, traced: Any) -> int:
+    outputs = traced.output_shapes[1]
+    if outputs is None:
+        raise ModelError(f"{source.handle} does not say how many numbers it gives: its output is [N, unknown]")
+    return int(outputs)
+
+
+def _check_classes(source: Source, classes: int, given: int | None) -> None:
+    if given is not None and given != classes:
+        raise ModelError(f"--classes is {given}, and {source.handle} gives {classes} numbers for an image")
+    if classes < 2:
+        raise ModelError(
+            f"{source.handle} gives one number for an image, and a classifier must give one for each of its classes, "
+            "two at least (if the number is a feature, say --kind feature_vector)"
+        )
+
+
+def _as_logits(source: Source, traced: Call, ending: str) -> tuple[Call, str]:
+    """The call as one that gives logits, and what the source itself gives."""
+    if ending == "Sigmoid":
+        raise ModelError(
+            f"{source.handle} ends in a sigmoid, so that its classes do not exclude each other, and the answers here "
+            "are the best of classes that do; export it without its last activation if they do"
+        )
+    if ending != "Softmax":
+        return traced, "logits"
+
+    def logarithms(images: tf.Tensor) -> tf.Tensor:
+        # Whose softmax is the probabilities again, because they sum to 1.
+        return tf.math.log(tf.maximum(traced(images), _SMALLEST))
+
+    return logarithms, "probabilities"
+
+
+def _state(loaded: Any, traced: Any) -> Any:
+    """What must be saved for the traced call to work: its variables and no more.
+
+    Kept whole, the loaded object would drag its training traces into the exported graph. It is kept only where the call
+    uses something else besides variables, such as a table.
+    """
+    used = {id(tensor) for tensor in traced.captured_inputs if tensor.dtype == tf.resource}
+    found = [
+        node
+        for node in tf.train.TrackableView(loaded).descendants()
+        if isinstance(node, tf.Variable) and id(node.handle) in used
+    ]
+    return found if len(found) == len(used) else loaded
 
 
 def _described(answer: Any) -> str:
     if isinstance(answer, tf.Tensor):
         return f"{answer.dtype.name} {answer.shape}"
     return f"{type(answer).__name__} of {sorted(answer)}" if isinstance(answer, dict) else type(answer).__name__
-
-
-def _found(loaded: Any) -> str:
-    """What a person needs to see of a model that does not fit."""
-    signatures = [
-        f"{name}({', '.join(map(str, signature.structured_input_signature[1].values()))})"
-        for name, signature in getattr(loaded, "signatures", {}).items()
-    ]
-    calls = [f"call({spec})" for spec in _traced_inputs(loaded)]
-    return ", ".join(dict.fromkeys([*calls, *signatures])) or "neither a callable nor signatures"
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)

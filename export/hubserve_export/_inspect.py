@@ -36,23 +36,22 @@ def version_folder(base: Path, version: int | None = None) -> Path:
 def describe(folder: Path, manifest: Mapping[str, Any]) -> Iterator[str]:
     """The lines that `hubserve inspect` prints."""
     model, source, parity, shape = (manifest[key] for key in ("model", "source", "parity", "preprocessing"))
+    black, white = shape["pixel_range"]
     yield f"{folder}"
     yield ""
-    yield (
-        f"model        {model['classes']} classes, the best {model['top_k']} answered; "
-        f"{model['parameters'] / 1e6:.1f} million parameters"
-    )
-    yield f"labels       {_labels(folder / manifest['labels']['file'])}"
+    yield f"model        {_outputs(model)}; {model['parameters'] / 1e6:.1f} million parameters"
+    if manifest["labels"]:
+        yield f"labels       {_labels(folder / manifest['labels']['file'])}"
     yield (
         f"images       to {shape['height']} x {shape['width']}, {shape['resize']}; the central "
-        f"{shape['crop_fraction']:g} of each side; "
+        f"{shape['crop_fraction']:g} of each side; pixels from {black:g} to {white:g}; "
         f"at most {shape['max_pixels'] / 1e6:g} million pixels"
     )
     yield f"batches      of {', '.join(map(str, manifest['batch_sizes']))}; {parity['warmup_records']} warm-up records"
+    best = "" if parity["top1_equal"] is None else f", same best class on {parity['top1_equal']}"
     yield (
-        f"parity       with the source model on {parity['images']} images: logits within "
-        f"{parity['max_logit_error']:.1e} of their range "
-        f"(tolerance {parity['tolerance']:g}), same best class on {parity['top1_equal']}"
+        f"parity       with the source model on {parity['images']} images: {'logits' if best else 'features'} within "
+        f"{parity['max_error']:.1e} of their range (tolerance {parity['tolerance']:g}){best}"
     )
     yield f"source       {source['handle']} ({source['kind']})"
     for file in source["files"]:
@@ -71,6 +70,13 @@ def describe(folder: Path, manifest: Mapping[str, Any]) -> Iterator[str]:
                     f"  {side[:-1]:6}  {tensor:12} {info['dtype']:8} "
                     f"[{', '.join('N' if dim is None else str(dim) for dim in info['shape'])}]"
                 )
+
+
+def _outputs(model: Mapping[str, Any]) -> str:
+    if "features" in model:
+        return f"{model['features']} features"
+    background = ", class 0 is background" if model["background"] else ""
+    return f"{model['classes']} classes{background}, the best {model['top_k']} answered"
 
 
 def _labels(file: Path) -> str:

@@ -2,61 +2,77 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
 from ._errors import LabelsError
 
+_BACKGROUND = "background"
 # ImageNet's 1000 classes with "background" before them, as TF-Slim's models number them.
 _IMAGENET_WITH_BACKGROUND = 1001
 
 
-def for_model(path: Path | None, classes: int) -> tuple[str, ...]:
+@dataclass(frozen=True)
+class Labels:
+    """The names of a model's classes, and whether class 0 is the background, which is nothing of what it was taught."""
+
+    names: tuple[str, ...]
+    background: bool
+
+
+def for_model(path: Path | None, classes: int, background: bool | None = None) -> Labels:
     """The names of a model's classes.
 
     Args:
         path: A text file in UTF-8, or None for ImageNet's names, which fit models of 1001 (with background) and 1000
             classes.
         classes: How many classes the model has.
-
-    Returns:
-        `classes` names.
+        background: Whether class 0 is background; None to find out from the names. If it is, the file may leave it out.
 
     Raises:
-        LabelsError: The file cannot be read, or the number of names is not the number of classes.
+        LabelsError: The file cannot be read, does not fit the number of classes, or contradicts `background`.
     """
-    if path is None:
-        return _imagenet(classes)
+    names, where = (_imagenet(classes), "ImageNet") if path is None else (_read(path), f"the labels file {path}")
+    if background and len(names) == classes - 1:
+        names = (_BACKGROUND, *names)
+    if len(names) != classes:
+        hint = (
+            "; if the model counts a background class before them, say --background"
+            if len(names) == classes - 1
+            else "; line i names class i (if these are features, say --kind feature_vector)"
+        )
+        raise LabelsError(f"{where} has {len(names)} lines, and the model has {classes} classes{hint}")
+    found = names[0].lower() == _BACKGROUND
+    if background is not None and background != found:
+        raise LabelsError(
+            f"{'--background' if background else '--no-background'} was given, and class 0 of {classes} is "
+            f"{names[0]!r} in {where}; one of them must be wrong"
+        )
+    return Labels(names, found)
+
+
+def _read(path: Path) -> tuple[str, ...]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise LabelsError(
             f"the labels file {path} cannot be read ({error}); it must be text in UTF-8, one label a line"
         ) from error
-    labels = tuple(line.strip() for line in text.splitlines())
-    if "" in labels:
-        raise LabelsError(f"line {labels.index('') + 1} of the labels file {path} is empty; every class needs a name")
-    if len(labels) != classes:
-        background = (
-            "; the model seems to count a background class: put a line for it first"
-            if len(labels) == classes - 1
-            else ""
-        )
-        raise LabelsError(
-            f"the labels file {path} has {len(labels)} lines, and the model has {classes} "
-            f"classes{background or '; line i names class i'}"
-        )
-    return labels
+    names = tuple(line.strip() for line in text.splitlines())
+    if "" in names:
+        raise LabelsError(f"line {names.index('') + 1} of the labels file {path} is empty; every class needs a name")
+    return names
 
 
 def _imagenet(classes: int) -> tuple[str, ...]:
     file = resources.files("hubserve_export") / "data" / "imagenet_labels.txt"
-    labels = tuple(file.read_text(encoding="utf-8").splitlines())
+    names = tuple(file.read_text(encoding="utf-8").splitlines())
     if classes == _IMAGENET_WITH_BACKGROUND:
-        return labels
+        return names
     if classes == _IMAGENET_WITH_BACKGROUND - 1:
-        return labels[1:]
+        return names[1:]
     raise LabelsError(
         f"the model has {classes} classes, which are not ImageNet's; name them with --labels FILE, "
-        f"{classes} lines, one label each"
+        f"{classes} lines, one label each (if these are features, say --kind feature_vector)"
     )

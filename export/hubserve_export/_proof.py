@@ -30,47 +30,58 @@ class Parity:
 
     Attributes:
         images: On how many images they were compared.
-        max_logit_error: The largest difference of a logit, as a part of the range of the source model's logits for
-            that image.
+        max_error: The largest difference of a logit or feature, as a part of the range of the source model's for that
+            image.
         tolerance: What it may be at most.
-        top1_equal: On how many images the best class is the same.
+        top1_equal: On how many images the best class is the same; None for features, which have no best.
         warmup_records: How many warm-up records were replayed.
     """
 
     images: int
-    max_logit_error: float
+    max_error: float
     tolerance: float
-    top1_equal: int
+    top1_equal: int | None
     warmup_records: int
 
 
 def prove(
     folder: Path,
     model: ImageModel,
-    labels: Sequence[str],
     preprocessing: Preprocessing,
     images: Sequence[bytes],
+    labels: Sequence[str] | None = None,
     progress: Progress | None = None,
 ) -> Parity:
     """Loads `folder`, replays its warm-up and compares its answers with the source model's on the same images.
+
+    Args:
+        folder: The written version.
+        model: The source model.
+        preprocessing: What the version does with an image.
+        images: Encoded images, at least one.
+        labels: The names of a classifier's classes; None for a model of features.
+        progress: Told of each warm-up record.
 
     Raises:
         ProofError: It does not load, a record fails, or an answer differs.
     """
     progress = progress or Progress()
-    expected = _source_logits(model, preprocessing, images)
+    expected = _source_values(model, preprocessing, images)
     records = _serving_files.read_warmup(folder)
+    encoded = {"image_bytes": list(images)}
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         run = _load(session, folder)
         for done, record in enumerate(records, start=1):
             _replay(run, record)
             progress.part(done, len(records))
-        answer = run("serving_default", {"image_bytes": list(images)})
-        logits = run("logits", {"image_bytes": list(images)})["logits"]
-    return compare(expected, logits, answer, labels, len(records))
+        answer = run("serving_default", encoded)
+        values = answer["feature_vector"] if labels is None else run("logits", encoded)["logits"]
+    error = compare_values(expected, values)
+    equal = None if labels is None else compare_classes(expected, answer, labels)
+    return Parity(len(expected), error, TOLERANCE, equal, len(records))
 
 
-def _source_logits(model: ImageModel, preprocessing: Preprocessing, images: Sequence[bytes]) -> np.ndarray[Any, Any]:
+def _source_values(model: ImageModel, preprocessing: Preprocessing, images: Sequence[bytes]) -> np.ndarray[Any, Any]:
     decode = tf.function(batch.decode_batch, autograph=False)
     status, decoded = decode(tf.constant(list(images)), preprocessing)
     if bad := [index for index, value in enumerate(status.numpy()) if value != batch.OK]:
@@ -122,35 +133,41 @@ def _replay(run: Run, record: Any) -> None:
             )
 
 
-def compare(
-    expected: np.ndarray[Any, Any],
-    logits: np.ndarray[Any, Any],
-    answer: Mapping[str, np.ndarray[Any, Any]],
-    labels: Sequence[str],
-    records: int,
-) -> Parity:
-    """Compares answers with the source model's logits.
+def compare_values(expected: np.ndarray[Any, Any], found: np.ndarray[Any, Any]) -> float:
+    """The largest difference, as a part of the range of an image's expected values.
+
+    Args:
+        expected: The source model's logits or features, float [N, D].
+        found: The exported model's, float [N, D].
+
+    Raises:
+        ProofError: It is more than the tolerance.
+    """
+    spread = np.maximum(expected.max(axis=1) - expected.min(axis=1), np.finfo(np.float32).tiny)
+    error = float((np.abs(found - expected).max(axis=1) / spread).max())
+    if not error <= TOLERANCE:  # NaN is not within any tolerance either.
+        raise ProofError(
+            f"the exported model's numbers differ from the source model's by {error:.2g} of their range, "
+            f"more than {TOLERANCE:g}"
+        )
+    return error
+
+
+def compare_classes(
+    expected: np.ndarray[Any, Any], answer: Mapping[str, np.ndarray[Any, Any]], labels: Sequence[str]
+) -> int:
+    """On how many images the best class is the source model's: all of them.
 
     Args:
         expected: The source model's logits, float [N, C].
-        logits: The exported model's, float [N, C].
         answer: The exported model's `serving_default`: class_ids int [N, K] and labels, bytes [N, K].
         labels: The C names of the classes.
-        records: How many warm-up records were replayed.
 
     Raises:
-        ProofError: A logit differs by more than the tolerance, or a best class or its label is another.
+        ProofError: A best class or its label is another.
     """
-    spread = np.maximum(expected.max(axis=1) - expected.min(axis=1), np.finfo(np.float32).tiny)
-    error = float((np.abs(logits - expected).max(axis=1) / spread).max())
     best = answer["class_ids"][:, 0]
     equal = int((best == expected.argmax(axis=1)).sum())
-    parity = Parity(len(expected), error, TOLERANCE, equal, records)
-    if not error <= TOLERANCE:  # NaN is not within any tolerance either.
-        raise ProofError(
-            f"the exported model's logits differ from the source model's by {error:.2g} of their range, "
-            f"more than {TOLERANCE:g}"
-        )
     if equal != len(expected):
         raise ProofError(
             f"the exported model gives another best class than the source model on {len(expected) - equal} "
@@ -159,4 +176,4 @@ def compare(
     named = [name.decode("utf-8") for name in answer["labels"][:, 0]]
     if named != [labels[index] for index in best]:
         raise ProofError(f"the exported model names its classes {named}, which are not the labels of {best.tolist()}")
-    return parity
+    return equal

@@ -1,9 +1,11 @@
-"""The model directory's SavedModel: the source model behind the four signatures."""
+"""The model directory's SavedModel: a source model behind signatures that take image files."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, ClassVar
 
 import tensorflow as tf
 
@@ -16,20 +18,19 @@ from .decode.batch import Preprocessing
 Answer = dict[str, tf.Tensor]
 
 
-class Servable:
-    """The source model behind the signatures of the model directory.
+class Servable(ABC):
+    """A source model behind the signatures of its kind.
 
     Every input and output has the batch as its 0th dimension, and there are no scalar inputs, because TF Serving's
     batching joins requests along dimension 0.
-
-        Servable(model, labels, preprocessing, top_k=5).save(folder)
     """
 
-    def __init__(self, model: ImageModel, labels: Sequence[str], preprocessing: Preprocessing, top_k: int) -> None:
+    #: The signatures that take encoded images: the first steps of every request, so the ones to warm up.
+    byte_signatures: ClassVar[tuple[str, ...]]
+
+    def __init__(self, model: ImageModel, preprocessing: Preprocessing) -> None:
         self._model = model
-        self._labels = tuple(labels)
-        self._preprocessing = preprocessing
-        self._top_k = top_k
+        self.preprocessing = preprocessing
         # A function of its own, so that the signatures share one copy of its large graph.
         self._decode = tf.function(
             lambda image_bytes: batch.decode_batch(image_bytes, preprocessing),
@@ -37,78 +38,56 @@ class Servable:
             autograph=False,
         )
 
+    @abstractmethod
+    def signatures(self) -> dict[str, tf.types.experimental.ConcreteFunction]:
+        """The signatures by name, traced."""
+
+    @abstractmethod
+    def outputs(self) -> dict[str, Any]:
+        """What its answers hold, for the manifest."""
+
+    def assets(self) -> Mapping[str, str]:
+        """Text files to be saved among the assets, by name."""
+        return {}
+
     def save(self, folder: Path) -> None:
-        """Writes the SavedModel, with the labels among its assets.
+        """Writes the SavedModel.
 
         Raises:
-            ModelError: The model needs something that its `variables` do not hold.
+            ModelError: The model needs something that cannot be saved again.
         """
         # Only what hangs on this object is saved with the signatures.
         root = tf.Module(name="servable")
         root.model = self._model.state
         with private_folder() as scratch:
-            labels_file = scratch / "labels.txt"
-            labels_file.write_text("".join(f"{label}\n" for label in self._labels), encoding="utf-8")
-            root.labels_file = tf.saved_model.Asset(str(labels_file))
+            for name, text in self.assets().items():
+                (scratch / name).write_text(text, encoding="utf-8")
+            root.files = [tf.saved_model.Asset(str(scratch / name)) for name in self.assets()]
             try:
                 tf.saved_model.save(root, str(folder), signatures=self.signatures())
             except AssertionError as error:
                 raise ModelError(
-                    "the model uses variables or tables that its `variables` attribute does not list, so "
-                    "it cannot be saved again"
+                    "the model uses variables or tables that nothing in it lists, so it cannot be saved again"
                 ) from error
 
-    def signatures(self) -> dict[str, tf.types.experimental.ConcreteFunction]:
-        """The four signatures, traced."""
-        encoded = tf.TensorSpec([None], tf.string, name="image_bytes")
-        images = tf.TensorSpec(
-            [None, self._preprocessing.height, self._preprocessing.width, 3], tf.float32, name="images"
-        )
-        examples = tf.TensorSpec([None], tf.string, name="inputs")
-        return {
-            "serving_default": _traced(self._serving_default, encoded),
-            "logits": _traced(self._logits, encoded),
-            "images": _traced(self._images, images),
-            "classify": _traced(self._classify, examples),
-        }
+    def _call(self, images: tf.Tensor) -> tf.Tensor:
+        """The model on float32 [N, height, width, 3], N >= 0: float32 [N, outputs].
 
-    def _serving_default(self, image_bytes: tf.Tensor) -> Answer:
-        status, images = self._decode(image_bytes)
-        return {"status": status, **self._best(self._model.call(images), status == batch.OK)}
-
-    def _logits(self, image_bytes: tf.Tensor) -> Answer:
-        status, images = self._decode(image_bytes)
-        return {"status": status, "logits": tf.where((status == batch.OK)[:, None], self._model.call(images), 0.0)}
-
-    def _images(self, images: tf.Tensor) -> Answer:
-        logits = self._model.call(images)
-        return {"logits": logits, **self._best(logits, tf.fill([tf.shape(logits)[0]], True))}
-
-    def _classify(self, inputs: tf.Tensor) -> Answer:
-        status, images = batch.decode_batch(inputs, self._preprocessing, unwrap=_encoded_image)
-        best = self._best(self._model.call(images), status == batch.OK)
-        # TF Serving's Classify takes exactly these two outputs.
-        return {"classes": best["labels"], "scores": best["scores"]}
-
-    def _best(self, logits: tf.Tensor, ok: tf.Tensor) -> Answer:
-        """The top-k classes of the rows that are ok; elsewhere -1, empty and 0.
-
-        Returns:
-            class_ids int32 [N, K], labels string [N, K], scores float32 [N, K].
+        Some models fail on an empty batch, because a fused convolution does: they get one blank row, cut off again.
         """
-        logits = tf.ensure_shape(logits, [None, self._model.classes])
-        scores, class_ids = tf.math.top_k(tf.nn.softmax(logits), k=self._top_k)
-        ok = ok[:, None]
-        with tf.device("/CPU:0"):
-            labels = tf.where(ok, tf.gather(tf.constant(self._labels), class_ids), "")
-        return {"class_ids": tf.where(ok, class_ids, -1), "labels": labels, "scores": tf.where(ok, scores, 0.0)}
+        count, shape = tf.shape(images)[0], self._images_spec().shape
+        some = tf.cond(count > 0, lambda: images, lambda: tf.zeros((1, *shape[1:])))
+        return tf.ensure_shape(self._model.call(tf.ensure_shape(some, shape))[:count], [None, self._model.outputs])
+
+    def _images_spec(self) -> tf.TensorSpec:
+        return tf.TensorSpec([None, self.preprocessing.height, self.preprocessing.width, 3], tf.float32, "images")
 
 
-def _encoded_image(example: tf.Tensor) -> tf.Tensor:
-    """The image in one serialized tf.Example; an Example without one gives the empty string, which is not an image."""
-    feature = tf.io.FixedLenFeature([], tf.string, default_value="")
-    return tf.io.parse_single_example(example, {"image/encoded": feature})["image/encoded"]
+def encoded_spec() -> tf.TensorSpec:
+    """The input of a signature that takes encoded images: string [N]."""
+    return tf.TensorSpec([None], tf.string, name="image_bytes")
 
 
-def _traced(method: Callable[[tf.Tensor], Answer], spec: tf.TensorSpec) -> tf.types.experimental.ConcreteFunction:
+def traced(method: Callable[[tf.Tensor], Answer], spec: tf.TensorSpec) -> tf.types.experimental.ConcreteFunction:
+    """A method as a signature with one input."""
     return tf.function(method, input_signature=[spec], autograph=False).get_concrete_function()

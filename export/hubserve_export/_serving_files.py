@@ -9,8 +9,26 @@ from pathlib import Path
 import tensorflow as tf
 from tensorflow_serving.apis import classification_pb2, predict_pb2, prediction_log_pb2
 
+from ._errors import OutputError
+
 _WARMUP = Path("assets.extra", "tf_serving_warmup_requests")
 _BATCHING = Path("batching_params.pbtxt")
+# WarmupConsts::kMaxNumRecords: TF Serving refuses to load a version with more.
+_MAX_RECORDS = 1000
+
+
+def check_batch_sizes(batch_sizes: Sequence[int], signatures: Sequence[str]) -> None:
+    """Refuses more batch sizes than a warm-up file can have records for.
+
+    Raises:
+        OutputError: There are too many.
+    """
+    most = _MAX_RECORDS // len(signatures)
+    if len(batch_sizes) > most:
+        raise OutputError(
+            f"--batch-sizes has {len(batch_sizes)} sizes, and TensorFlow Serving takes {_MAX_RECORDS} warm-up records, "
+            f"{len(signatures)} for each size; give {most} at most"
+        )
 
 
 def write_batching(folder: Path, batch_sizes: Sequence[int]) -> None:
@@ -36,7 +54,7 @@ def write_batching(folder: Path, batch_sizes: Sequence[int]) -> None:
     )
 
 
-def write_warmup(folder: Path, images: Sequence[bytes], batch_sizes: Sequence[int]) -> None:
+def write_warmup(folder: Path, images: Sequence[bytes], batch_sizes: Sequence[int], signatures: Sequence[str]) -> None:
     """Writes one warm-up record per batch size and signature that takes encoded images.
 
     A record of k images warms up exactly the batch of k, because TF Serving replays records one at a time, through its
@@ -46,13 +64,15 @@ def write_warmup(folder: Path, images: Sequence[bytes], batch_sizes: Sequence[in
         folder: The version's folder.
         images: Real encoded images, at least one; repeated to fill the batches.
         batch_sizes: Ascending.
+        signatures: Those that take encoded images.
     """
     file = folder / _WARMUP
     file.parent.mkdir(exist_ok=True)
     with tf.io.TFRecordWriter(str(file)) as writer:
         for size in batch_sizes:
             batch = list(itertools.islice(itertools.cycle(images), size))
-            for log in (_predict_log("serving_default", batch), _predict_log("logits", batch), _classify_log(batch)):
+            for signature in signatures:
+                log = _classify_log(batch) if signature == "classify" else _predict_log(signature, batch)
                 writer.write(log.SerializeToString())
 
 

@@ -1,4 +1,4 @@
-"""Where a model comes from: the hub, a folder, an archive, or this package."""
+"""Where a model comes from: the hub, a folder, an archive, a Keras file, or this package."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import _archive, _efficientnet, _hub
+from . import _archive, _efficientnet, _hub, _keras
 from ._errors import SourceError
 from ._scratch import private_folder
 
@@ -28,18 +28,21 @@ class Source:
 
     Attributes:
         handle: What names it to others: the hub's URL, or the path as given.
-        kind: "hub", "directory", "archive" or "builtin".
+        kind: "hub", "directory", "archive", "keras" or "builtin".
         path: The SavedModel's folder; for "builtin" the file of weights.
+        origin: The file that was given, where the SavedModel is only made from it.
     """
 
     handle: str
     kind: str
     path: Path
+    origin: Path | None = None
 
     def files(self) -> tuple[SourceFile, ...]:
         """Reads and hashes every file of the source."""
-        root = self.path if self.path.is_dir() else self.path.parent
-        paths = sorted(path for path in root.rglob("*") if path.is_file()) if self.path.is_dir() else [self.path]
+        given = self.origin or self.path
+        root = given if given.is_dir() else given.parent
+        paths = sorted(path for path in given.rglob("*") if path.is_file()) if given.is_dir() else [given]
         return tuple(
             SourceFile(path.relative_to(root).as_posix(), path.stat().st_size, _sha256(path)) for path in paths
         )
@@ -50,7 +53,8 @@ def open_source(model: str) -> Iterator[Source]:
     """Makes the model available on this machine for as long as the context lasts.
 
     Args:
-        model: A hub handle or URL, the folder of a SavedModel, a `.tar.gz` of one, or `efficientnet-lite0`.
+        model: A hub handle or URL, the folder of a SavedModel, a `.tar.gz` of one, a `.keras` file, or
+            `efficientnet-lite0`.
 
     Raises:
         SourceError: There is no such thing, or it cannot be had.
@@ -59,12 +63,8 @@ def open_source(model: str) -> Iterator[Source]:
     if path.is_dir():
         yield _directory(model, path)
     elif path.is_file():
-        if not model.endswith((".tar.gz", ".tgz")):
-            raise SourceError(
-                f"{model} is a file, but not a .tar.gz; give the folder of a SavedModel, or pack it as .tar.gz"
-            )
         with private_folder() as folder:
-            yield Source(model, "archive", _archive.unpack(path, folder))
+            yield _unpacked(model, path, folder)
     elif model == _efficientnet.NAME:
         yield Source(model, "builtin", _efficientnet.weights_path())
     elif _hub.is_handle(model) and not model.startswith(("/", ".")):
@@ -72,8 +72,25 @@ def open_source(model: str) -> Iterator[Source]:
     else:
         raise SourceError(
             f"{model} is not there; give a hub URL or handle, the folder of a SavedModel, a .tar.gz of one, "
-            f"or {_efficientnet.NAME}"
+            f"a .keras file, or {_efficientnet.NAME}"
         )
+
+
+def _unpacked(model: str, path: Path, folder: Path) -> Source:
+    """The source in a single file, unpacked or converted into `folder`."""
+    if model.endswith((".tar.gz", ".tgz")):
+        return Source(model, "archive", _archive.unpack(path, folder))
+    if model.endswith(".keras"):
+        _keras.to_saved_model(path, folder)
+        return Source(model, "keras", folder, origin=path)
+    if model.endswith((".h5", ".hdf5")):
+        raise SourceError(
+            f"{model} is of Keras' old format, which does not hold all of a model; load it where it was made and save "
+            'it as a folder, model.save("folder") or, with Keras 3, model.export("folder")'
+        )
+    raise SourceError(
+        f"{model} is a file, but neither a .tar.gz nor a .keras; give the folder of a SavedModel, or pack it as .tar.gz"
+    )
 
 
 def _directory(model: str, path: Path) -> Source:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +18,9 @@ from . import _inspect, _manifest
 from ._errors import ExportError
 from ._progress import progress_on
 from ._quiet import quieten_tensorflow
+
+if TYPE_CHECKING:
+    from ._export import Published
 
 _DEFAULT_MODEL = "https://tfhub.dev/google/imagenet/pnasnet_large/classification/4"
 
@@ -29,6 +34,17 @@ def _batch_sizes(_context: click.Context, _option: click.Parameter, value: str) 
     if sizes[0] < 1 or any(later <= earlier for earlier, later in itertools.pairwise(sizes)):
         raise click.BadParameter(f"{value!r} must be positive and ascending, such as 1,2,4,8; the last is the largest")
     return sizes
+
+
+def _pixel_range(_context: click.Context, _option: click.Parameter, value: str) -> tuple[float, float]:
+    """Parses "0,255": black and white."""
+    try:
+        black, white = map(float, value.split(","))
+    except ValueError as error:
+        raise click.BadParameter(f"{value!r} must be two numbers with a comma between them, such as 0,255") from error
+    if not -math.inf < black < white < math.inf:
+        raise click.BadParameter(f"{value!r} must ascend: first what black is, then what white is, such as -1,1")
+    return black, white
 
 
 @contextmanager
@@ -56,7 +72,20 @@ def _ended_by_sigterm() -> Iterator[None]:
 )
 @click.option("--version", type=click.IntRange(min=1), metavar="N", help="The version to publish.  [default: the next]")
 @click.option(
+    "--kind",
+    type=click.Choice(["classification", "feature_vector"]),
+    help="What the model's numbers are.  [default: found from the model]",
+)
+@click.option(
     "--labels", type=click.Path(path_type=Path), metavar="FILE", help="Class names, one a line.  [default: ImageNet's]"
+)
+@click.option(
+    "--classes", type=click.IntRange(min=2), metavar="N", help="How many classes the model must have.  [default: any]"
+)
+@click.option(
+    "--background/--no-background",
+    default=None,
+    help="Whether class 0 is background; the labels may leave it out then.  [default: found from the labels]",
 )
 @click.option("--top-k", type=click.IntRange(min=1), metavar="K", help="Classes in an answer.  [default: 5]")
 @click.option(
@@ -64,6 +93,14 @@ def _ended_by_sigterm() -> Iterator[None]:
     type=click.IntRange(min=1),
     metavar="N",
     help="Height and width of the input, for a model that takes any.",
+)
+@click.option(
+    "--pixel-range",
+    callback=_pixel_range,
+    metavar="LOW,HIGH",
+    default="0,1",
+    show_default=True,
+    help="What MODEL takes for black and white.",
 )
 @click.option(
     "--crop-fraction",
@@ -93,27 +130,18 @@ def _ended_by_sigterm() -> Iterator[None]:
     metavar="DIR",
     help="Images for warm-up and proof.  [default: four that come along]",
 )
-def export(
-    model: str,
-    output: Path,
-    version: int | None,
-    labels: Path | None,
-    top_k: int | None,
-    image_size: int | None,
-    crop_fraction: float,
-    max_pixels: int,
-    batch_sizes: tuple[int, ...],
-    warmup_images: Path | None,
-) -> None:
+def export(**options: Any) -> None:
     """Turn MODEL into a model directory that TensorFlow Serving can load.
 
     MODEL is a TensorFlow Hub handle or URL (PNASNet-5 large unless given), the folder of a SavedModel, a .tar.gz of
-    one, or efficientnet-lite0, which comes with hubserve[demo]. The result takes encoded images, is proven against
-    MODEL before it is published, and never overwrites a version.
+    one, a .keras file of Keras 3, or efficientnet-lite0, which comes with hubserve[demo]. It gives classes or feature
+    vectors. The result takes encoded images, is proven against MODEL before it is published, and never overwrites a
+    version.
 
     \b
     Example:
       hubserve export efficientnet-lite0 --output models/lite0
+      hubserve export my-model --labels labels.txt --output models/mine
     """
     try:
         quieten_tensorflow()
@@ -124,21 +152,26 @@ def export(
         if missing.startswith("hubserve"):
             raise
         raise click.ClickException(f"export needs {missing}: pip install 'hubserve[export]'") from error
-    options = Options(
-        model, output, version, labels, top_k, image_size, crop_fraction, max_pixels, batch_sizes, warmup_images
-    )
     try:
         with _ended_by_sigterm(), progress_on(sys.stderr) as progress:
-            published = run(options, progress)
+            published = run(Options(**options), progress)
     except ExportError as error:
         raise click.ClickException(str(error)) from error
-    parity = published.parity
-    click.echo(
-        f"{published.folder}: {published.classes} classes; the same best class as {model} on "
-        f"{parity.top1_equal} of {parity.images} images, "
-        f"logits within {parity.max_logit_error:.1e} of their range"
-    )
+    click.echo(f"{published.folder}: {_proven(published, options['model'])}")
     click.echo(f"Serve it: hubserve serve {published.folder.parent}", err=True)
+
+
+def _proven(published: Published, model: str) -> str:
+    parity = published.parity
+    if parity.top1_equal is None:
+        return (
+            f"{published.outputs} features, within {parity.max_error:.1e} of the range of those of {model} "
+            f"on {parity.images} images"
+        )
+    return (
+        f"{published.outputs} classes; the same best class as {model} on {parity.top1_equal} of {parity.images} "
+        f"images, logits within {parity.max_error:.1e} of their range"
+    )
 
 
 @click.command()

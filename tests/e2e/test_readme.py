@@ -10,15 +10,15 @@ import pytest
 
 from hubserve._command import demo
 from hubserve._command.main import main
+from support import guide
 from support.processes import serving
 
-ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+README = guide.ROOT / "README.md"
 NUMBER = re.compile(r"\d\.\d\d")
 
 
 def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+    return [block.text for block in guide.blocks(README) if block.language == language]
 
 
 def commands() -> list[str]:
@@ -51,13 +51,13 @@ def test_every_command_line_is_one_that_the_command_takes(line: str) -> None:
 
 
 def test_the_two_commands_are_targets_of_the_makefile() -> None:
-    targets = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = (guide.ROOT / "Makefile").read_text(encoding="utf-8")
     used = set(re.findall(r"^make (\w+)", "\n".join(blocks("sh")), re.MULTILINE))
     assert used == {"demo", "test"}
     assert all(re.search(rf"^{target}:", targets, re.MULTILINE) for target in used)
 
 
 def test_links_lead_somewhere() -> None:
-    links = re.findall(r"\]\(([^)#]+)\)", README)
+    links = guide.links(README)
     assert links
-    assert [link for link in links if not (ROOT / link).exists()] == []
+    assert [link for link in links if not link.exists()] == []

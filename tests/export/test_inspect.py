@@ -20,9 +20,10 @@ def test_a_person_sees_model_labels_pixels_parity_source_and_signatures(miniatur
     assert result.exit_code == 0
     for line in (
         f"{miniature_dir}/1",
-        "model        1001 classes, the best 5 answered; 0.2 million parameters",
+        "model        1001 classes, class 0 is background, the best 5 answered; 0.2 million parameters",
         "labels       background, tench, goldfish, ... toilet tissue",
         "images       to 64 x 64, bilinear, antialiased",
+        "pixels from 0 to 1",
         "batches      of 1, 2; 6 warm-up records",
         "same best class on 4",
         "source       ",
@@ -39,10 +40,13 @@ def test_a_program_gets_the_manifest(miniature_dir: Path) -> None:
     manifest = json.loads(run(miniature_dir, "--json").stdout)
     assert manifest["format_version"] == 1
     assert manifest["source"]["kind"] == "directory"
+    assert {"kind": "classification", "classes": 1001, "background": True, "top_k": 5}.items() <= manifest[
+        "model"
+    ].items()
     assert manifest["preprocessing"]["height"] == 64
     assert manifest["batch_sizes"] == [1, 2]
     assert manifest["parity"]["top1_equal"] == manifest["parity"]["images"] == 4
-    assert manifest["parity"]["max_logit_error"] <= manifest["parity"]["tolerance"]
+    assert manifest["parity"]["max_error"] <= manifest["parity"]["tolerance"]
     assert manifest["signatures"]["classify"]["inputs"] == {"inputs": {"dtype": "string", "shape": [None]}}
 
 

@@ -21,7 +21,7 @@ from support.photographs import CHELSEA, COFFEE
 
 PHOTOGRAPHS = [CHELSEA.read_bytes(), COFFEE.read_bytes()]
 PREPROCESSING = Preprocessing(64, 64)
-LABELS = _labels.for_model(None, 1001)
+LABELS = _labels.for_model(None, 1001).names
 
 Array = npt.NDArray[Any]
 LOGITS = np.array([[0.0, 5.0, 1.0], [0.0, 1.0, 3.0]])
@@ -40,9 +40,9 @@ def version(miniature_dir: Path, tmp_path: Path) -> Path:
 
 
 def test_a_faithful_export_passes_with_its_figures(source: ImageModel, version: Path) -> None:
-    parity = _proof.prove(version, source, LABELS, PREPROCESSING, PHOTOGRAPHS)
+    parity = _proof.prove(version, source, PREPROCESSING, PHOTOGRAPHS, LABELS)
     assert parity.images == parity.top1_equal == 2
-    assert 0 <= parity.max_logit_error <= parity.tolerance
+    assert 0 <= parity.max_error <= parity.tolerance
     assert parity.warmup_records == 6
 
 
@@ -51,25 +51,25 @@ def test_a_faithful_export_passes_with_its_figures(source: ImageModel, version: 
     [lambda logits: logits * 1.01, lambda logits: logits * np.nan, lambda logits: np.roll(logits, 1, axis=1)],
     ids=["scaled", "not a number", "shifted by one class"],
 )
-def test_other_logits_than_the_sources_fail(change: Callable[[Array], Array]) -> None:
-    with pytest.raises(ProofError, match="logits differ from the source model's"):
-        _proof.compare(LOGITS, change(LOGITS), ANSWER, "abc", 0)
+def test_other_numbers_than_the_sources_fail(change: Callable[[Array], Array]) -> None:
+    with pytest.raises(ProofError, match="numbers differ from the source model's"):
+        _proof.compare_values(LOGITS, change(LOGITS))
 
 
 def test_another_best_class_than_the_sources_fails() -> None:
     answer = {**ANSWER, "class_ids": np.array([[1], [1]])}
     with pytest.raises(ProofError, match="another best class than the source model on 1 of 2 images"):
-        _proof.compare(LOGITS, LOGITS, answer, "abc", 0)
+        _proof.compare_classes(LOGITS, answer, "abc")
 
 
 def test_other_labels_fail() -> None:
     with pytest.raises(ProofError, match=r"names its classes \['b', 'c'\], which are not the labels of \[1, 2\]"):
-        _proof.compare(LOGITS, LOGITS, ANSWER, "bca", 0)
+        _proof.compare_classes(LOGITS, ANSWER, "bca")
 
 
 def test_other_pixels_than_the_sources_fail(source: ImageModel, version: Path) -> None:
-    with pytest.raises(ProofError, match="logits differ"):
-        _proof.prove(version, source, LABELS, dataclasses.replace(PREPROCESSING, crop_fraction=0.5), PHOTOGRAPHS)
+    with pytest.raises(ProofError, match="numbers differ"):
+        _proof.prove(version, source, dataclasses.replace(PREPROCESSING, crop_fraction=0.5), PHOTOGRAPHS, LABELS)
 
 
 def test_a_warm_up_record_that_fails_fails_the_proof(source: ImageModel, version: Path) -> None:
@@ -80,15 +80,15 @@ def test_a_warm_up_record_that_fails_fails_the_proof(source: ImageModel, version
     with tf.io.TFRecordWriter(str(version / "assets.extra" / "tf_serving_warmup_requests")) as writer:
         writer.write(log.SerializeToString())
     with pytest.raises(ProofError, match="signature images fails in a session"):
-        _proof.prove(version, source, LABELS, PREPROCESSING, PHOTOGRAPHS)
+        _proof.prove(version, source, PREPROCESSING, PHOTOGRAPHS, LABELS)
 
 
 def test_a_version_that_does_not_load_in_a_session_fails(source: ImageModel, version: Path) -> None:
     (version / "variables" / "variables.index").unlink()
     with pytest.raises(ProofError, match="does not load in a session"):
-        _proof.prove(version, source, LABELS, PREPROCESSING, PHOTOGRAPHS)
+        _proof.prove(version, source, PREPROCESSING, PHOTOGRAPHS, LABELS)
 
 
 def test_an_image_that_cannot_be_decoded_is_no_proof(source: ImageModel, version: Path) -> None:
     with pytest.raises(ProofError, match="warm-up image 2 of 2 cannot be decoded"):
-        _proof.prove(version, source, LABELS, PREPROCESSING, [PHOTOGRAPHS[0], b"text"])
+        _proof.prove(version, source, PREPROCESSING, [PHOTOGRAPHS[0], b"text"], LABELS)

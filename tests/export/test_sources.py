@@ -97,5 +97,8 @@ def test_a_name_that_is_nothing_says_what_it_may_be(model: str, says: str) -> No
 
 def test_a_file_that_is_no_archive_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(b"x")
-    with pytest.raises(SourceError, match=r"not a \.tar\.gz"), open_source(str(tmp_path / "model.onnx")):
+    with (
+        pytest.raises(SourceError, match=r"neither a \.tar\.gz nor a \.keras"),
+        open_source(str(tmp_path / "model.onnx")),
+    ):
         pass

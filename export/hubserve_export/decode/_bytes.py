@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
+import numpy as np
 import tensorflow as tf
 
 # Every format's header lies within it.
-_HEAD = 64
+_HEAD = 72
 
 
 def head(data: tf.Tensor) -> tf.Tensor:
-    """The first 64 bytes of the string scalar `data`: int64 [64], zeros where it is shorter."""
-    return tf.ensure_shape(tf.cast(tf.io.decode_raw(data, tf.uint8, fixed_length=_HEAD), tf.int64), [_HEAD])
+    """The first 72 bytes of the string scalar `data`: int64 [72], zeros where it is shorter."""
+    return _padded(data, _HEAD)
+
+
+def window(data: tf.Tensor, position: tf.Tensor, count: int) -> tf.Tensor:
+    """The `count` bytes at `position`, int64 scalar >= 0: int64 [count], zeros beyond the end."""
+    return _padded(piece(data, position, tf.constant(count, tf.int64)), count)
+
+
+def piece(data: tf.Tensor, position: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
+    """The `count` bytes at `position`, both int64 scalars >= 0, or what there is of them: string scalar."""
+    # `tf.strings.substr` fails when the position lies beyond the string.
+    inside = tf.minimum(position, tf.cast(tf.strings.length(data), tf.int64))
+    return tf.strings.substr(data, inside, count)
 
 
 def octets(data: tf.Tensor, position: tf.Tensor, count: int) -> tf.Tensor:
@@ -23,16 +38,33 @@ def octets(data: tf.Tensor, position: tf.Tensor, count: int) -> tf.Tensor:
     return tf.cast(tf.reshape(tf.io.decode_raw(piece, tf.uint8), [count]), tf.int64)
 
 
-def big_endian(octets: tf.Tensor) -> tf.Tensor:
-    """Joins bytes, int64 [..., n] with n known, to unsigned numbers, most significant byte first: int64 [...]."""
-    return tf.reduce_sum(octets * [256**i for i in reversed(range(octets.shape[-1]))], axis=-1)
+def big_endian(octets: tf.Tensor, *fields: tuple[int, int]) -> list[tf.Tensor]:
+    """The unsigned numbers at these places, (first byte, bytes), most significant byte first: int64 scalars.
+
+    `octets` is int64 [..., n], n known; of more than one dimension, the numbers have the others.
+    """
+    return _numbers(octets, fields, lambda count: range(count - 1, -1, -1))
 
 
-def little_endian(octets: tf.Tensor) -> tf.Tensor:
-    """Joins bytes, int64 [..., n] with n known, to unsigned numbers, least significant byte first: int64 [...]."""
-    return tf.reduce_sum(octets * [256**i for i in range(octets.shape[-1])], axis=-1)
+def little_endian(octets: tf.Tensor, *fields: tuple[int, int]) -> list[tf.Tensor]:
+    """The same, least significant byte first."""
+    return _numbers(octets, fields, range)
+
+
+def _numbers(
+    octets: tf.Tensor, fields: Sequence[tuple[int, int]], exponents: Callable[[int], Sequence[int]]
+) -> list[tf.Tensor]:
+    # One sum for all of them.
+    weights = np.zeros((len(fields), octets.shape[-1]), np.int64)
+    for row, (first, count) in zip(weights, fields, strict=True):
+        row[first : first + count] = [256**exponent for exponent in exponents(count)]
+    return tf.unstack(tf.reduce_sum(tf.expand_dims(octets, -2) * weights, axis=-1), axis=-1)
 
 
 def require(condition: tf.Tensor, message: str) -> tf.Operation:
     """An op that fails with InvalidArgumentError and `message` unless `condition` holds."""
     return tf.debugging.Assert(condition, [message])
+
+
+def _padded(data: tf.Tensor, count: int) -> tf.Tensor:
+    return tf.ensure_shape(tf.cast(tf.io.decode_raw(data, tf.uint8, fixed_length=count), tf.int64), [count])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import tensorflow as tf
@@ -17,7 +18,11 @@ TOO_MANY_PIXELS = 2
 # antialiased resize does the rest.
 _SCALE_MARGIN = 2
 
+# String tensors must never be copied to a GPU (tensorflow/serving#1626), and every op here has a CPU kernel.
+_DEVICE = "/CPU:0"
+
 _Size = tuple[tf.Tensor, tf.Tensor]
+_Picture = tuple[tf.Tensor, tf.Tensor]
 
 
 @dataclass(frozen=True)
@@ -55,8 +60,13 @@ def decode_batch(
         status, int32 [N] (0 ok, 1 not a decodable image, 2 more pixels than allowed), and images, float32 [N, height,
         width, 3] in [0, 1], zeros where the status is not 0.
     """
-    # String tensors must never be copied to a GPU (tensorflow/serving#1626), and every op here has a CPU kernel.
-    with tf.device("/CPU:0"):
+
+    def decoded(row: tf.Tensor, data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        # A dataset's function does not take over the device around it.
+        with tf.device(_DEVICE):
+            return (row, *decode_one(unwrap(data), preprocessing))
+
+    with tf.device(_DEVICE):
         count = tf.size(image_bytes)
         shape = (preprocessing.height, preprocessing.width, 3)
         # One row that is in no batch: `get_single_element` fails on an empty dataset, which is what N = 0 and an
@@ -64,11 +74,7 @@ def decode_batch(
         sentinel = tf.data.Dataset.from_tensors((count[None], tf.constant([NOT_AN_IMAGE]), tf.zeros((1, *shape))))
         rows, status, images = (
             tf.data.Dataset.from_tensor_slices((tf.range(count), image_bytes))
-            .map(
-                lambda row, data: (row, *_decode_one(unwrap(data), preprocessing)),
-                num_parallel_calls=tf.data.AUTOTUNE,
-                deterministic=True,
-            )
+            .map(decoded, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
             .ignore_errors()
             .batch(tf.cast(tf.maximum(count, 1), tf.int64))
             .concatenate(sentinel)
@@ -87,48 +93,62 @@ def decode_batch(
         return tf.ensure_shape(status, [None]), tf.ensure_shape(images, [None, *shape])
 
 
-def _decode_one(data: tf.Tensor, preprocessing: Preprocessing) -> tuple[tf.Tensor, tf.Tensor]:
+def decode_one(data: tf.Tensor, preprocessing: Preprocessing) -> tuple[tf.Tensor, tf.Tensor]:
     """Gives status and image of one string scalar; fails (InvalidArgumentError) where it is not a decodable image."""
     head = _bytes.head(data)
-    formats: list[tuple[bytes, Callable[[], _Size], Callable[[], tf.Tensor]]] = [
-        (b"\xff\xd8\xff", lambda: jpeg.size(data), lambda: _photograph(data, preprocessing)),
-        (b"\x89PNG\r\n\x1a\n", lambda: png.size(head), lambda: _fitted(png.decode(data, head), preprocessing)),
-        (b"GIF8", lambda: gif.size(head), lambda: _fitted(gif.decode(data, head), preprocessing)),
-        (b"BM", lambda: bmp.size(head), lambda: _fitted(bmp.decode(data, head), preprocessing)),
-        (b"RIFF", lambda: webp.size(head), lambda: _fitted(webp.decode(data, head), preprocessing)),
+    # A photograph may be turned on its side afterwards, so it has enough on either side.
+    needed = math.ceil(max(preprocessing.height, preprocessing.width) * _SCALE_MARGIN / preprocessing.crop_fraction)
+    formats: list[tuple[bytes, Callable[[], _Size], Callable[[], _Picture]]] = [
+        (b"\xff\xd8\xff", lambda: jpeg.size(data), lambda: jpeg.decode(data, size, needed)),
+        (b"\x89PNG\r\n\x1a\n", lambda: png.size(head), lambda: png.decode(data, head)),
+        (b"GIF8", lambda: gif.size(head), lambda: (gif.decode(data, head, preprocessing.max_pixels), _no_exif())),
+        (b"BM", lambda: bmp.size(head), lambda: (bmp.decode(data, head), _no_exif())),
+        (b"RIFF", lambda: webp.size(head), lambda: webp.decode(data, head)),
     ]
-    known = tf.stack([tf.reduce_all(head[: len(magic)] == list(magic)) for magic, _, _ in formats])
+    known = _begins_with(head, [magic for magic, _, _ in formats])
     with tf.control_dependencies([_bytes.require(tf.reduce_any(known), "not an image of a known format")]):
         which = tf.argmax(known, output_type=tf.int32)
-    height, width = tf.switch_case(which, [size for _, size, _ in formats])
-    blank = tf.zeros((preprocessing.height, preprocessing.width, 3))
-    return tf.cond(
-        height * width > preprocessing.max_pixels,
-        lambda: (tf.constant(TOO_MANY_PIXELS), blank),
-        lambda: (tf.constant(OK), tf.switch_case(which, [decode for _, _, decode in formats])),
-    )
+    size = tf.switch_case(which, [size for _, size, _ in formats])
+    too_many = _pixels(size, preprocessing.height) > preprocessing.max_pixels
+    # One black pixel stands for an image that is not to be decoded.
+    decoders = [*(decode for _, _, decode in formats), lambda: (tf.zeros((1, 1, 3), tf.uint8), _no_exif())]
+    image, exif_bytes = tf.switch_case(tf.where(too_many, len(formats), which), decoders)
+    status = tf.where(too_many, TOO_MANY_PIXELS, OK)
+    return status, _model_input(image, exif.orientation(exif_bytes), preprocessing)
 
 
-def _photograph(data: tf.Tensor, preprocessing: Preprocessing) -> tf.Tensor:
-    """A JPEG: resized as it lies and turned afterwards, because turning the small picture costs nothing."""
-    orientation = exif.orientation(data)
+def _begins_with(head: tf.Tensor, magics: Sequence[bytes]) -> tf.Tensor:
+    """Which of the signatures these first bytes have: bool [signatures]."""
+    longest = max(len(magic) for magic in magics)
+    octets = tf.constant([list(magic.ljust(longest, b"\0")) for magic in magics], tf.int64)
+    beyond = [[place >= len(magic) for place in range(longest)] for magic in magics]
+    return tf.reduce_all((head[:longest] == octets) | beyond, axis=1)
+
+
+def _no_exif() -> tf.Tensor:
+    return tf.constant(b"")
+
+
+def _pixels(size: _Size, rows: int) -> tf.Tensor:
+    """What an image of this height and width, int64 scalars, counts for: int64 scalar.
+
+    The resize first brings the rows to `rows`, each still as long as it was. One row of a million pixels would take
+    gigabytes, so an image that is lower than that counts as if it were as high.
+    """
+    # A header can claim sides of up to 2**32, and the product must not overflow.
+    height, width = (tf.minimum(side, 2**31) for side in size)
+    return tf.maximum(height, rows) * width
+
+
+def _model_input(image: tf.Tensor, orientation: tf.Tensor, preprocessing: Preprocessing) -> tf.Tensor:
+    """Resizes uint8 [h, w, 3] as it lies, and turns it afterwards, because turning the small picture costs nothing."""
     target = tf.where(
         exif.swaps_axes(orientation),
         tf.constant([preprocessing.width, preprocessing.height]),
         tf.constant([preprocessing.height, preprocessing.width]),
     )
-    needed = tf.cast(
-        tf.math.ceil(tf.cast(target, tf.float32) * (_SCALE_MARGIN / preprocessing.crop_fraction)), tf.int64
-    )
-    image = _resized(jpeg.decode(data, (needed[0], needed[1])), target, preprocessing.crop_fraction)
-    return tf.ensure_shape(exif.apply(image, orientation), (preprocessing.height, preprocessing.width, 3))
-
-
-def _fitted(image: tf.Tensor, preprocessing: Preprocessing) -> tf.Tensor:
-    target = tf.constant([preprocessing.height, preprocessing.width])
-    return tf.ensure_shape(
-        _resized(image, target, preprocessing.crop_fraction), (preprocessing.height, preprocessing.width, 3)
-    )
+    resized = _resized(image, target, preprocessing.crop_fraction)
+    return tf.ensure_shape(exif.apply(resized, orientation), (preprocessing.height, preprocessing.width, 3))
 
 
 def _resized(image: tf.Tensor, target: tf.Tensor, crop_fraction: float) -> tf.Tensor:

@@ -2,46 +2,70 @@
 
 Layout (little-endian): a file header of 14 bytes, then the information header, whose first field is its own size: width
 at 18, height at 22 (negative for rows from the top), bits per pixel at 28, compression at 30, colours in the palette at
-46; the palette follows it, four bytes a colour (blue, green, red, 0). TensorFlow reads the pixels but looks at neither
-palette nor compression, and would answer with wrong colours: what it does not read is refused here.
+46, and where the colours have masks, those of red, green, blue and alpha from 54; the palette follows the header, four
+bytes a colour (blue, green, red, 0). TensorFlow reads the pixels but looks at neither palette nor compression, and
+would answer with wrong colours: what it does not read is refused here.
 """
 
 from __future__ import annotations
 
 import tensorflow as tf
 
-from . import _bytes
+from . import _bytes, alpha
 
 _FILE_HEADER = 14
 _INFO_HEADER = 40
+# The shortest header in which the mask of alpha counts.
+_ALPHA_HEADER = 56
 _UNCOMPRESSED = 0
+_MASKS = 3
+# Blue, green, red and then alpha or nothing: the order that TensorFlow reads.
+_COLOUR_MASKS = (0xFF0000, 0xFF00, 0xFF)
+_ALPHA_MASK = 0xFF000000
 _COLOURS = 256
 
 
 def size(head: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Height and width from the information header."""
-    height = _bytes.little_endian(head[22:26])
-    return tf.minimum(height, 2**32 - height), _bytes.little_endian(head[18:22])
+    header, height, width = _bytes.little_endian(head, (14, 4), (22, 4), (18, 4))
+    with tf.control_dependencies([_bytes.require(header >= _INFO_HEADER, "BMP of OS/2, or of no known kind")]):
+        return tf.minimum(height, 2**32 - height), tf.identity(width)
 
 
 def decode(data: tf.Tensor, head: tf.Tensor) -> tf.Tensor:
-    """Decodes to uint8 [h, w, 3]; a fourth channel of 32 bits is ignored, as most readers do."""
-    header = _bytes.little_endian(head[14:18])
-    bits = _bytes.little_endian(head[28:30])
-    compression = _bytes.little_endian(head[30:34])
-    readable = (header >= _INFO_HEADER) & (compression == _UNCOMPRESSED) & tf.reduce_any(bits == [8, 24, 32])
-    with tf.control_dependencies([_bytes.require(readable, "BMP that is compressed, or not of 8, 24 or 32 bits")]):
-        pixels = tf.io.decode_bmp(data, channels=3)
-    return tf.cond(
-        bits == 8,
-        lambda: tf.gather(_palette(data, header, head), tf.cast(pixels[..., 0], tf.int32)),
-        lambda: pixels,
+    """Decodes to uint8 [h, w, 3]; a fourth byte of 32 bits is alpha where a mask says so, and nothing elsewhere."""
+    header, bits, compression, used, *colour_masks, alpha_mask = _bytes.little_endian(
+        head, (14, 4), (28, 2), (30, 4), (46, 4), (54, 4), (58, 4), (62, 4), (66, 4)
+    )
+    has_alpha = (header >= _ALPHA_HEADER) & (alpha_mask != 0)
+    masked = (
+        (compression == _MASKS)
+        & (bits == 32)
+        & tf.reduce_all(tf.stack(colour_masks) == _COLOUR_MASKS)
+        & (~has_alpha | (alpha_mask == _ALPHA_MASK))
+    )
+    plain = (compression == _UNCOMPRESSED) & tf.reduce_any(bits == [8, 24, 32])
+    with tf.control_dependencies(
+        [_bytes.require(plain | masked, "BMP that is compressed, or not of 8, 24 or 32 bits")]
+    ):
+        kind = tf.where(bits == 8, 1, tf.where(masked & has_alpha, 2, 0))
+    return tf.switch_case(
+        kind,
+        [
+            lambda: tf.io.decode_bmp(data, channels=3),
+            lambda: _coloured(tf.io.decode_bmp(data, channels=3), _palette(data, header, used)),
+            lambda: alpha.over_white(tf.io.decode_bmp(data, channels=4)),
+        ],
     )
 
 
-def _palette(data: tf.Tensor, header: tf.Tensor, head: tf.Tensor) -> tf.Tensor:
+def _coloured(pixels: tf.Tensor, palette: tf.Tensor) -> tf.Tensor:
+    """TensorFlow gives the palette's indices, three times over."""
+    return tf.gather(palette, tf.cast(pixels[..., 0], tf.int32))
+
+
+def _palette(data: tf.Tensor, header: tf.Tensor, used: tf.Tensor) -> tf.Tensor:
     """The palette as uint8 [256, 3], red first; entries that the file leaves out are black."""
-    used = _bytes.little_endian(head[46:50])
     count = tf.where((used == 0) | (used > _COLOURS), tf.constant(_COLOURS, tf.int64), used)
     table = tf.strings.substr(data, _FILE_HEADER + header, count * 4)
     entries = tf.reshape(tf.io.decode_raw(table, tf.uint8, fixed_length=4 * _COLOURS), [_COLOURS, 4])

@@ -37,19 +37,25 @@ _SENTINEL = b"\x2c\0\0\0\0\x01\0\x01\0\x80\0\0\0\xff\xff\xff\x02\x02\x44\x01\0"
 
 def size(head: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Height and width of the screen."""
-    return _bytes.little_endian(head[8:10]), _bytes.little_endian(head[6:8])
+    height, width = _bytes.little_endian(head, (8, 2), (6, 2))
+    return height, width
 
 
-def decode(data: tf.Tensor, head: tf.Tensor) -> tf.Tensor:
-    """Decodes the first frame to uint8 [h, w, 3] over white. A frame that reaches over the screen is refused."""
+def decode(data: tf.Tensor, head: tf.Tensor, max_pixels: int) -> tf.Tensor:
+    """Decodes the first frame to uint8 [h, w, 3] over white.
+
+    A frame that reaches over the screen makes it larger, as Pillow does, but not than `max_pixels`: then it fails.
+    """
     position, transparent = _first_frame(data, head)
     descriptor = _bytes.octets(data, position, _DESCRIPTOR)
-    left, top, width, height = tf.unstack(_bytes.little_endian(tf.reshape(descriptor[1:9], [4, 2])))
+    kind, left, top, width, height, flags = _bytes.little_endian(
+        descriptor, (0, 1), (1, 2), (3, 2), (5, 2), (7, 2), (9, 1)
+    )
     screen_height, screen_width = size(head)
-    below, right = screen_height - top - height, screen_width - left - width
-    fits = (descriptor[0] == _IMAGE) & (below >= 0) & (right >= 0)
-    with tf.control_dependencies([_bytes.require(fits, "GIF without a picture on its screen")]):
-        frames = tf.io.decode_gif(_single_frame(data, head, position, descriptor[9], transparent))
+    below, right = tf.maximum(screen_height - top - height, 0), tf.maximum(screen_width - left - width, 0)
+    allowed = (kind == _IMAGE) & ((top + height + below) * (left + width + right) <= max_pixels)
+    with tf.control_dependencies([_bytes.require(allowed, "GIF without a picture, or with one far over its screen")]):
+        frames = tf.io.decode_gif(_single_frame(data, head, position, flags, transparent))
     with tf.control_dependencies([_bytes.require(tf.shape(frames)[0] == 2, "GIF whose first frame is damaged")]):
         image = frames[0]
     return tf.pad(image, [[top, below], [left, right], [0, 0]], constant_values=tf.constant(255, tf.uint8))

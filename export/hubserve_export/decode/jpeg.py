@@ -1,8 +1,14 @@
-"""JPEG: every mode libjpeg reads, at the accuracy Pillow has, scaled while decoding when the photograph is large."""
+"""JPEG: every mode libjpeg reads, at the accuracy Pillow has, scaled while decoding when the photograph is large.
+
+A JPEG is a chain of segments (ISO 10918-1, B.1.1): 0xFF, a marker, a 16-bit big-endian length that counts itself, the
+payload. Any number of 0xFF may stand before a marker. EXIF is an APP1 segment whose payload begins with "Exif\\0\\0".
+"""
 
 from __future__ import annotations
 
 import tensorflow as tf
+
+from . import _bytes, exif
 
 # libjpeg can leave out high frequencies while decoding, which makes a large photograph cheap: it comes out at 1/2, 1/4
 # or 1/8 of its size.
@@ -10,25 +16,99 @@ _RATIOS = (1, 2, 4, 8)
 # Below this, full decoding is cheap, and exact.
 _LARGE_PIXELS = 1_000_000
 
+_MARKERS = 0xFF00
+_APP1 = 0xFFE1
+_START_OF_SCAN = 0xFFDA
+# SOF: the frame header, whose number says how the picture is coded. Among them stand DHT, JPG and DAC.
+_FRAME_HEADERS = tuple(0xFFC0 + number for number in range(16) if number not in (4, 8, 12))
+_SEQUENTIAL = (0xFFC0, 0xFFC1, 0xFFC9)
+_FILL = 0xFFFF
+# A file of nothing but tiny segments must not keep a server busy.
+_MAX_SEGMENTS = 1024
+# A progressive JPEG goes over all of its pixels once a scan, and a scan can be as short as 60 bytes: a file of some
+# megabytes could keep a core busy for an hour. Encoders write about ten; libjpeg-turbo's own fuzzers stop at 500.
+_MAX_SCANS = 500
+
+# CMYK in JPEG is inverted, as Photoshop began it, and readers take it so whether or not the file has Adobe's marker;
+# TensorFlow only where it has. An Adobe segment of the file's own comes later and overrides this one.
+_ADOBE = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00\x00"
+
 
 def size(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Height and width from the frame header, before any EXIF rotation."""
+    """Height and width from the frame header, as libjpeg reads it, before any EXIF rotation."""
     shape = tf.cast(tf.io.extract_jpeg_shape(data), tf.int64)
     return shape[0], shape[1]
 
 
-def decode(data: tf.Tensor, needed: tuple[tf.Tensor, tf.Tensor]) -> tf.Tensor:
-    """Decodes to uint8 [h, w, 3], a large photograph at the smallest of libjpeg's scales not below `needed`.
+def decode(data: tf.Tensor, size: tuple[tf.Tensor, tf.Tensor], needed: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """Decodes a small photograph whole, and a large one at the smallest of libjpeg's scales that is enough.
 
     Args:
         data: string scalar.
-        needed: height and width, int64 scalars, that a scaled result must have at least.
+        size: Its height and width.
+        needed: Rows, and columns, that a scaled result must have at least.
+
+    Returns:
+        The image, uint8 [h, w, 3], and the EXIF, string scalar, empty where there is none.
     """
-    height, width = size(data)
+    exif_bytes, marker, components = _segments(data)
+    sequential = tf.reduce_any(marker == _SEQUENTIAL)
+    cmyk = (components == 4) & tf.reduce_any(marker == _FRAME_HEADERS)
+    # Most are neither, and pass by with one question.
+    contents = tf.cond(~sequential | cmyk, lambda: _checked(data, sequential, cmyk), lambda: data)
+    height, width = size
     large = height * width >= _LARGE_PIXELS
-    fits = [large & (height >= needed[0] * ratio) & (width >= needed[1] * ratio) for ratio in _RATIOS[1:]]
+    fits = [large & (tf.minimum(height, width) >= needed * ratio) for ratio in _RATIOS[1:]]
     scale = tf.add_n([tf.cast(fit, tf.int32) for fit in fits])
-    return tf.switch_case(scale, [lambda ratio=ratio: _decode_at(data, ratio) for ratio in _RATIOS])
+    return tf.switch_case(scale, [lambda ratio=ratio: _decode_at(contents, ratio) for ratio in _RATIOS]), exif_bytes
+
+
+def _checked(data: tf.Tensor, sequential: tf.Tensor, cmyk: tf.Tensor) -> tf.Tensor:
+    """The file, with Adobe's marker if it is CMYK; fails if it may be progressive and has too many scans."""
+    marker = _START_OF_SCAN.to_bytes(2, "big")
+    # Within compressed data, a scan's marker cannot come up.
+    pieces = tf.raw_ops.StringSplitV2(input=[data], sep=marker, maxsplit=_MAX_SCANS + 1).shape[1]
+    with tf.control_dependencies([_bytes.require(sequential | (pieces <= _MAX_SCANS + 1), "JPEG of many scans")]):
+        return tf.strings.join(
+            [tf.strings.substr(data, 0, 2), tf.where(cmyk, _ADOBE, b""), tf.strings.substr(data, 2, -1)]
+        )
+
+
+def _segments(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Walks to the frame header.
+
+    Returns:
+        The EXIF, string scalar; the marker where the walk ended, of a frame header in a sound file, and the number of
+        components that the header has: int64 scalars.
+    """
+
+    def before_frame(_: tf.Tensor, marker: tf.Tensor, *__: tf.Tensor) -> tf.Tensor:
+        return (marker >= _MARKERS) & tf.reduce_all(marker != (*_FRAME_HEADERS, _START_OF_SCAN))
+
+    def next_segment(
+        position: tf.Tensor, _: tf.Tensor, __: tf.Tensor, exif_at: tf.Tensor, exif_size: tf.Tensor
+    ) -> tuple[tf.Tensor, ...]:
+        # In a frame header, the tenth byte is the number of components.
+        marker, length, prefix, components = _bytes.big_endian(
+            _bytes.window(data, position, 10), (0, 2), (2, 2), (4, 6), (9, 1)
+        )
+        is_exif = (exif_at == 0) & (marker == _APP1) & (prefix == int.from_bytes(exif.PREFIX, "big"))
+        return (
+            position + tf.where(marker == _FILL, tf.constant(1, tf.int64), 2 + length),
+            marker,
+            components,
+            tf.where(is_exif, position + 4, exif_at),
+            tf.where(is_exif, tf.maximum(length - 2, 0), exif_size),
+        )
+
+    zero = tf.constant(0, tf.int64)
+    _, marker, components, exif_at, exif_size = tf.while_loop(
+        before_frame,
+        next_segment,
+        (tf.constant(2, tf.int64), tf.constant(_MARKERS, tf.int64), zero, zero, zero),
+        maximum_iterations=_MAX_SEGMENTS,
+    )
+    return _bytes.piece(data, exif_at, exif_size), marker, components
 
 
 def _decode_at(data: tf.Tensor, ratio: int) -> tf.Tensor:

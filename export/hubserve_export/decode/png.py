@@ -1,4 +1,8 @@
-"""PNG (ISO/IEC 15948): 1 to 16 bits, grayscale, palette and colour, transparency composited over white."""
+"""PNG (ISO/IEC 15948): 1 to 16 bits, grayscale, palette and colour, transparency composited over white.
+
+After eight bytes of signature come chunks: a big-endian length, a kind of four letters, that many bytes, a checksum of
+four. The first is IHDR: width at 16, height at 20, the bit depth at 24 and the colour type at 25.
+"""
 
 from __future__ import annotations
 
@@ -15,38 +19,57 @@ _MAX_CHUNKS = 256
 
 
 def size(head: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Height and width from the IHDR chunk."""
-    return _bytes.big_endian(head[20:24]), _bytes.big_endian(head[16:20])
+    """Height and width from the IHDR chunk, which must be the first."""
+    kind, width, height = _bytes.big_endian(head, (12, 4), (16, 4), (20, 4))
+    with tf.control_dependencies([_bytes.require(kind == _kind(b"IHDR"), "PNG without IHDR")]):
+        return tf.identity(height), tf.identity(width)
 
 
-def decode(data: tf.Tensor, head: tf.Tensor) -> tf.Tensor:
-    """Decodes to uint8 [h, w, 3] over white. 16-bit samples keep their upper eight bits."""
-    return tf.cond(
-        ((head[_COLOUR_TYPE] & _ALPHA_BIT) != 0) | _has_transparency_chunk(data),
+def decode(data: tf.Tensor, head: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Decodes to uint8 [h, w, 3] over white, and gives the EXIF. 16-bit samples keep their upper eight bits."""
+    has_transparency_chunk, exif = _before_picture(data)
+    image = tf.cond(
+        ((head[_COLOUR_TYPE] & _ALPHA_BIT) != 0) | has_transparency_chunk,
         lambda: alpha.over_white(tf.io.decode_png(data, channels=4)),
         # Asked for an alpha channel that the file does not have, TensorFlow fills in the largest value of the file's
         # own bit depth: 1, 3 or 15 out of 255 for small palettes. So it is asked only where there is one.
         lambda: tf.io.decode_png(data, channels=3),
     )
+    return image, exif
 
 
-def _has_transparency_chunk(data: tf.Tensor) -> tf.Tensor:
-    """Whether a tRNS chunk, which gives palette entries or one colour their transparency, stands before the picture."""
+def _before_picture(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Walks to the first IDAT.
 
-    def kind(position: tf.Tensor) -> tf.Tensor:
-        return tf.strings.substr(data, position + 4, tf.constant(4, tf.int64))
+    Returns:
+        Whether there is a tRNS chunk, which gives palette entries or one colour their transparency: bool scalar. And
+        what the eXIf chunk holds: string scalar.
+    """
 
-    def searching(position: tf.Tensor) -> tf.Tensor:
-        return tf.reduce_all(kind(position) != [b"tRNS", b"IDAT"])
+    def next_chunk(
+        position: tf.Tensor, _: tf.Tensor, transparent: tf.Tensor, exif_at: tf.Tensor, exif_size: tf.Tensor
+    ) -> tuple[tf.Tensor, ...]:
+        length, kind = _bytes.big_endian(_bytes.window(data, position, 8), (0, 4), (4, 4))
+        is_exif = kind == _kind(b"eXIf")
+        return (
+            position + 12 + length,
+            kind,
+            transparent | (kind == _kind(b"tRNS")),
+            tf.where(is_exif, position + 8, exif_at),
+            tf.where(is_exif, length, exif_size),
+        )
 
-    def next_chunk(position: tf.Tensor) -> tuple[tf.Tensor]:
-        # Length, type and checksum take 12 bytes around the chunk's own.
-        return (position + 12 + _bytes.big_endian(_bytes.octets(data, position, 4)),)
+    zero = tf.constant(0, tf.int64)
+    _, kind, transparent, exif_at, exif_size = tf.while_loop(
+        lambda _, kind, *__: kind != _kind(b"IDAT"),
+        next_chunk,
+        (tf.constant(_FIRST_CHUNK, tf.int64), zero, tf.constant(False), zero, zero),
+        maximum_iterations=_MAX_CHUNKS,
+    )
+    arrived = _bytes.require(kind == _kind(b"IDAT"), "PNG with no picture, or with too many chunks before it")
+    with tf.control_dependencies([arrived]):
+        return tf.identity(transparent), _bytes.piece(data, exif_at, exif_size)
 
-    start = tf.constant(_FIRST_CHUNK, tf.int64)
-    (position,) = tf.while_loop(searching, next_chunk, (start,), maximum_iterations=_MAX_CHUNKS)
-    found = kind(position)
-    with tf.control_dependencies(
-        [_bytes.require(tf.reduce_any(found == [b"tRNS", b"IDAT"]), "PNG with too many chunks before the picture")]
-    ):
-        return found == b"tRNS"
+
+def _kind(letters: bytes) -> int:
+    return int.from_bytes(letters, "big")

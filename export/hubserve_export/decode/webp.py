@@ -1,8 +1,11 @@
-"""WebP (RFC 9649), still pictures with and without transparency.
+"""WebP (RFC 9649): still pictures and the first frame of animations, transparency composited over white.
 
-After "RIFF", a size and "WEBP" comes the first chunk at byte 12: "VP8 " (lossy), "VP8L" (lossless) or "VP8X" (extended:
-flags, then the canvas size); its payload begins at 20. TensorFlow must be told the number of channels the file has;
-left to find out, it has been seen to corrupt memory on an animation, so animations are refused.
+After "RIFF", a size and "WEBP" come chunks: a kind of four letters, a little-endian size, that many bytes, one more if
+the size is odd. The first is at byte 12: "VP8 " (lossy), "VP8L" (lossless) or "VP8X" (extended: flags at 20, then the
+canvas size). An extended file may hold EXIF in a chunk "EXIF", and an animation's frames in chunks "ANMF".
+
+TensorFlow unpacks every frame of an animation, and left to find out the number of channels has been seen to corrupt
+memory on one. So it never sees an animation: the first frame is wrapped as a still picture, and the channels are told.
 """
 
 from __future__ import annotations
@@ -12,42 +15,127 @@ import tensorflow as tf
 from . import _bytes, alpha
 
 _KINDS = (b"VP8 ", b"VP8L", b"VP8X")
+_FIRST_CHUNK = 12
+# The 32 bits after the signature byte 0x2F: width - 1 (14), height - 1 (14), alpha used (1), version (3).
+_LOSSLESS = (21, 4)
+_LOSSLESS_ALPHA = 2**28
+# The name, the size, the signature byte and these 32 bits.
+_LOSSLESS_HEADER = 13
 _ANIMATED = 0x02
+_EXIF = 0x08
 _ALPHA = 0x10
+_MAX_CHUNKS = 256
+# Of a frame: left / 2, top / 2, width - 1 and height - 1 of three bytes each, duration of three, flags of one.
+_FRAME_HEADER = 16
+# An extended header that announces transparency, without the canvas size that ends it.
+_STILL = b"VP8X\x0a\0\0\0\x10\0\0\0"
 
 
 def size(head: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Height and width of the canvas."""
-    bits = _lossless_bits(head)
     # Lossy: three bytes of frame tag, three of start code, then 14 bits each of width and height (RFC 6386, 9.1).
-    heights = [_bytes.little_endian(head[28:30]) & 0x3FFF, (bits // 2**14 & 0x3FFF) + 1]
-    widths = [_bytes.little_endian(head[26:28]) & 0x3FFF, (bits & 0x3FFF) + 1]
-    heights.append(_bytes.little_endian(head[27:30]) + 1)
-    widths.append(_bytes.little_endian(head[24:27]) + 1)
+    bits, *numbers = _bytes.little_endian(head, _LOSSLESS, (28, 2), (27, 3), (26, 2), (24, 3))
+    lossy_height, canvas_height, lossy_width, canvas_width = numbers
     kind = _kind(head)
-    return tf.gather(tf.stack(heights), kind), tf.gather(tf.stack(widths), kind)
+    return (
+        tf.gather(tf.stack([lossy_height & 0x3FFF, (bits // 2**14 & 0x3FFF) + 1, canvas_height + 1]), kind),
+        tf.gather(tf.stack([lossy_width & 0x3FFF, (bits & 0x3FFF) + 1, canvas_width + 1]), kind),
+    )
 
 
-def decode(data: tf.Tensor, head: tf.Tensor) -> tf.Tensor:
-    """Decodes to uint8 [h, w, 3] over white."""
+def decode(data: tf.Tensor, head: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Decodes to uint8 [h, w, 3] over white, and gives the EXIF."""
     # In the lossless kind, the bit after width and height says whether alpha is used.
-    lossless = (_lossless_bits(head) // 2**28 & 1) * _ALPHA
-    flags = tf.gather(tf.stack([tf.constant(0, tf.int64), lossless, head[20]]), _kind(head))
-    with tf.control_dependencies([_bytes.require((flags & _ANIMATED) == 0, "animated WebP")]):
-        transparent = (flags & _ALPHA) != 0
-    return tf.cond(transparent, lambda: alpha.over_white(_pixels(data, 4)), lambda: _pixels(data, 3))
+    bits, extended = _bytes.little_endian(head, _LOSSLESS, (20, 1))
+    none, has_alpha = tf.constant(0, tf.int64), tf.constant(_ALPHA, tf.int64)
+    lossless = tf.where((bits & _LOSSLESS_ALPHA) != 0, has_alpha, none)
+    flags = tf.gather(tf.stack([none, lossless, extended]), _kind(head))
+    animated = (flags & _ANIMATED) != 0
+    frame, exif_at, exif_size = _chunks(data, (flags & (_ANIMATED | _EXIF)) != 0)
+    still, transparent, around = tf.cond(
+        animated,
+        lambda: _first_frame(data, head, frame),
+        lambda: (data, (flags & _ALPHA) != 0, tf.zeros((3, 2), tf.int64)),
+    )
+    image = tf.cond(transparent, lambda: alpha.over_white(_pixels(still, 4)), lambda: _pixels(still, 3))
+    white = tf.constant(255, tf.uint8)
+    image = tf.cond(animated, lambda: tf.pad(image, around, constant_values=white), lambda: image)
+    return tf.ensure_shape(image, [None, None, 3]), _bytes.piece(data, exif_at, exif_size)
+
+
+def _first_frame(data: tf.Tensor, head: tf.Tensor, position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Wraps the frame whose ANMF chunk is at `position` as a still picture.
+
+    Returns:
+        The file, string scalar; whether TensorFlow sees four channels in it, bool scalar; and the pixels that the
+        canvas has around it, int64 [3, 2], as `tf.pad` takes them.
+    """
+    chunk = _bytes.octets(data, position, 8 + _FRAME_HEADER + _LOSSLESS_HEADER)
+    name, length, left, top, width, height, picture, bits = _bytes.little_endian(
+        chunk, (0, 4), (4, 4), (8, 3), (11, 3), (14, 3), (17, 3), (24, 4), (33, 4)
+    )
+    canvas_height, canvas_width = _bytes.little_endian(head, (27, 3), (24, 3))
+    right, below = canvas_width - (2 * left + width), canvas_height - (2 * top + height)
+    start = position + 8 + _FRAME_HEADER
+    end = position + 8 + length
+    whole = (name == _name(b"ANMF")) & (end >= start) & (end <= tf.cast(tf.strings.length(data), tf.int64))
+    with tf.control_dependencies([_bytes.require(whole & (right >= 0) & (below >= 0), "WebP without a first frame")]):
+        # The size in the file's RIFF header stays, and the file comes after the frame once more, so that there is as
+        # much. libwebp refuses a picture that has not the size of its canvas.
+        still = tf.strings.join(
+            [
+                tf.strings.substr(data, 0, _FIRST_CHUNK),
+                _STILL,
+                tf.strings.substr(data, position + 14, tf.constant(6, tf.int64)),
+                tf.strings.substr(data, start, end - start),
+                data,
+            ]
+        )
+    # A lossless picture says itself whether it has alpha, whatever the header before it announces.
+    transparent = (picture != _name(b"VP8L")) | ((bits & _LOSSLESS_ALPHA) != 0)
+    return still, transparent, tf.stack([[2 * top, below], [2 * left, right], tf.zeros(2, tf.int64)])
+
+
+def _chunks(data: tf.Tensor, needed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Walks over the chunks if `needed`: where the first ANMF is, and what EXIF holds: its position and its size."""
+    length = tf.cast(tf.strings.length(data), tf.int64)
+
+    def searching(position: tf.Tensor, *_: tf.Tensor) -> tf.Tensor:
+        return needed & (position < length)
+
+    def next_chunk(
+        position: tf.Tensor, frame: tf.Tensor, exif_at: tf.Tensor, exif_size: tf.Tensor
+    ) -> tuple[tf.Tensor, ...]:
+        kind, size = _bytes.little_endian(_bytes.window(data, position, 8), (0, 4), (4, 4))
+        is_exif = kind == _name(b"EXIF")
+        is_first_frame = (frame == 0) & (kind == _name(b"ANMF"))
+        return (
+            position + 8 + size + size % 2,
+            tf.where(is_first_frame, position, frame),
+            tf.where(is_exif, position + 8, exif_at),
+            tf.where(is_exif, size, exif_size),
+        )
+
+    zero = tf.constant(0, tf.int64)
+    _, frame, exif_at, exif_size = tf.while_loop(
+        searching,
+        next_chunk,
+        (tf.constant(_FIRST_CHUNK, tf.int64), zero, zero, zero),
+        maximum_iterations=_MAX_CHUNKS,
+    )
+    return frame, exif_at, exif_size
 
 
 def _kind(head: tf.Tensor) -> tf.Tensor:
     """0 lossy, 1 lossless, 2 extended: int64 scalar."""
-    kinds = tf.reduce_all(head[12:16] == [list(kind) for kind in _KINDS], axis=1)
+    (first,) = _bytes.little_endian(head, (12, 4))
+    kinds = first == [_name(kind) for kind in _KINDS]
     with tf.control_dependencies([_bytes.require(tf.reduce_any(kinds), "WebP of an unknown kind")]):
         return tf.argmax(kinds)
 
 
-def _lossless_bits(head: tf.Tensor) -> tf.Tensor:
-    """The 32 bits after the signature byte 0x2F: width - 1 (14), height - 1 (14), alpha used (1), version (3)."""
-    return _bytes.little_endian(head[21:25])
+def _name(letters: bytes) -> int:
+    return int.from_bytes(letters, "little")
 
 
 def _pixels(data: tf.Tensor, channels: int) -> tf.Tensor:

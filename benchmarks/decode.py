@@ -1,0 +1,257 @@
+"""What decoding in the exported graph costs, beside plain ways to do it, in the same run.
+
+    .venv/bin/python benchmarks/decode.py
+
+The contenders take turns, and each figure is the median of their ratios round by round, with the middle half beside it.
+`--memory` adds what an image of each format takes while it is decoded, each in a process of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import operator
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+import machine
+from hubserve_export.decode.batch import Preprocessing, decode_batch, decode_one
+
+SIDE = 331
+PREPROCESSING = Preprocessing(SIDE, SIDE)
+TESTS = Path(__file__).resolve().parent.parent / "tests"
+MEMORY_SIDE = 6000
+Decoder = Callable[[tf.Tensor], object]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=30, help="turns for each contender  [default: 30]")
+    parser.add_argument("--memory", action="store_true", help="measure memory too")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    parser.add_argument("--peak", metavar="FILE", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.peak:
+        print(peak(Path(arguments.peak)))
+        return
+    print(machine.described())
+    figures = {"machine": machine.facts(), "load": os.getloadavg()}
+    print(f"load of the machine at the start: {figures['load'][0]:.1f}\n")
+    figures["budgets"] = budgets(arguments.rounds)
+    figures["formats"] = formats(arguments.rounds)
+    if arguments.memory:
+        figures["memory"] = memory()
+    if arguments.json:
+        arguments.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+
+
+def exported() -> Decoder:
+    """The part of the exported graph that reads image files."""
+    return traced(lambda image_bytes: decode_batch(image_bytes, PREPROCESSING))
+
+
+def mapped(decode: Callable[[tf.Tensor], tf.Tensor]) -> Decoder:
+    """A plain `tf.map_fn`: one bad image fails all of them."""
+    return traced(
+        lambda image_bytes: tf.map_fn(decode, image_bytes, fn_output_signature=tf.float32, parallel_iterations=32)
+    )
+
+
+def traced(function: Callable[[tf.Tensor], object]) -> Decoder:
+    signature = [tf.TensorSpec([None], tf.string)]
+    return tf.function(function, input_signature=signature, autograph=False).get_concrete_function()
+
+
+def same_decode(data: tf.Tensor) -> tf.Tensor:
+    """What the exported graph does for one image, isolation left away."""
+    return decode_one(data, PREPROCESSING)[1]
+
+
+def accurate_jpeg(data: tf.Tensor) -> tf.Tensor:
+    """The same pixels of the same small JPEG, and nothing else: no header, no EXIF, no cap."""
+    return resized(tf.io.decode_jpeg(data, channels=3, dct_method="INTEGER_ACCURATE"))
+
+
+def any_image(data: tf.Tensor) -> tf.Tensor:
+    """What most exported models do, with the antialiasing that most of them lack."""
+    return resized(tf.io.decode_image(data, channels=3, expand_animations=False))
+
+
+def resized(image: tf.Tensor) -> tf.Tensor:
+    image = tf.ensure_shape(image, [None, None, 3])
+    return tf.image.resize(image, [SIDE, SIDE], antialias=True) / 255.0
+
+
+def photograph(width: int, height: int) -> Image.Image:
+    sys.path.insert(0, str(TESTS))
+    from support.photographs import image
+
+    return image().resize((width, height), Image.Resampling.BICUBIC)
+
+
+def encoded(picture: Image.Image, form: str, **options: object) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, form, **options)
+    return file.getvalue()
+
+
+def compare(contenders: dict[str, Decoder], batch: list[bytes], rounds: int) -> dict[str, list[float]]:
+    """Milliseconds of each contender, round by round, each the quicker of two runs."""
+    images = tf.constant(batch)
+    times: dict[str, list[float]] = {name: [] for name in contenders}
+    for number in range(rounds + 2):
+        # The order turns round, so that none always comes after the same.
+        for name in list(contenders)[:: 1 if number % 2 else -1]:
+            runs = []
+            for _ in range(2):
+                started = time.perf_counter()
+                contenders[name](images)
+                runs.append((time.perf_counter() - started) * 1000)
+            times[name].append(min(runs))
+    return {name: values[2:] for name, values in times.items()}
+
+
+def spread(values: list[float]) -> tuple[float, float, float]:
+    """The median, and the ends of the middle half."""
+    lower, median, upper = statistics.quantiles(values, n=4)
+    return median, lower, upper
+
+
+def budgets(rounds: int) -> list[dict[str, object]]:
+    small = encoded(photograph(500, 375), "JPEG", quality=90)
+    large = encoded(photograph(4032, 3024), "JPEG", quality=90)
+    isolating, plain, bare, stock = exported(), mapped(same_decode), mapped(accurate_jpeg), mapped(any_image)
+    found = []
+
+    def row(what: str, values: list[float], unit: str, budget: float, at_most: bool) -> None:
+        median, lower, upper = spread(values)
+        met = median <= budget if at_most else median >= budget
+        limit = f"{'at most' if at_most else 'at least'} {budget:g}{unit}"
+        print(f"{median:7.2f}{unit} ({lower:.2f} to {upper:.2f})  {what}: {limit}, {'met' if met else 'MISSED'}")
+        found.append({"what": what, "median": median, "middle_half": [lower, upper], "budget": limit, "met": met})
+
+    contenders = {"isolating": isolating, "plain": plain, "bare": bare}
+    times = compare(contenders, [small] * 32, rounds)
+    ratios = [a / b for a, b in zip(times["isolating"], times["plain"], strict=True)]
+    row(
+        "isolating against the same decoding under tf.map_fn, 500 x 375 JPEG, batch 32",
+        ratios,
+        " x",
+        1.05,
+        at_most=True,
+    )
+    aside(
+        "against decode_jpeg and resize alone: no header, no EXIF, no other format",
+        times,
+        "bare",
+        operator.truediv,
+        " x",
+    )
+    times = compare(contenders, [small], rounds * 4)
+    extra = [a - b for a, b in zip(times["isolating"], times["plain"], strict=True)]
+    row("isolating less the same decoding under tf.map_fn, batch 1", extra, " ms", 1.0, at_most=True)
+    aside("less decode_jpeg and resize alone", times, "bare", operator.sub, " ms")
+
+    times = compare({"scaling": isolating, "stock": stock}, [large] * 4, max(rounds // 3, 5))
+    ratios = [b / a for a, b in zip(times["scaling"], times["stock"], strict=True)]
+    row("12-megapixel JPEG against decode_image and antialiased resize, batch 4", ratios, " x", 2.0, at_most=False)
+    return found
+
+
+def aside(
+    what: str, times: dict[str, list[float]], other: str, compare: Callable[[float, float], float], unit: str
+) -> None:
+    """A figure beside a budget's, without one of its own."""
+    median, lower, upper = spread([compare(a, b) for a, b in zip(times["isolating"], times[other], strict=True)])
+    print(f"{median:7.2f}{unit} ({lower:.2f} to {upper:.2f})    {what}")
+
+
+def formats(rounds: int) -> dict[str, float]:
+    """What each format costs as a multiple of `decode_image` and antialiased resize."""
+    picture = photograph(500, 375)
+    faded = picture.convert("RGBA")
+    faded.putalpha(Image.linear_gradient("L").resize(faded.size))
+    files = {
+        "JPEG": encoded(picture, "JPEG"),
+        "JPEG, progressive": encoded(picture, "JPEG", progressive=True),
+        "PNG": encoded(picture, "PNG"),
+        "PNG, alpha": encoded(faded, "PNG"),
+        "GIF": encoded(picture, "GIF"),
+        "BMP": encoded(picture, "BMP"),
+        "BMP, palette": encoded(picture.quantize(256), "BMP"),
+        "WebP": encoded(picture, "WEBP"),
+    }
+    contenders = {"exported": exported(), "stock": mapped(any_image)}
+    print("\nthe same against decode_image and antialiased resize, 500 x 375, batch 8")
+    found = {}
+    for name, data in files.items():
+        times = compare(contenders, [data] * 8, rounds)
+        found[name], lower, upper = spread([a / b for a, b in zip(times["exported"], times["stock"], strict=True)])
+        print(f"{found[name]:7.2f} x ({lower:.2f} to {upper:.2f})  {name}")
+    return found
+
+
+def memory() -> dict[str, float]:
+    """Bytes for each pixel that a large image takes while it is decoded, at the peak."""
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (MEMORY_SIDE, MEMORY_SIDE, 4), np.uint8))
+    colour, gray = noise.convert("RGB"), noise.convert("L")
+    files = {
+        # Too low to be decoded at a part of its size.
+        "JPEG, 36000 x 1000": (Image.frombytes("RGB", (36_000, 1000), colour.tobytes()), "JPEG", {}),
+        "JPEG": (colour, "JPEG", {}),
+        "JPEG, progressive, 4:4:4": (colour, "JPEG", {"progressive": True, "subsampling": 0}),
+        "PNG": (colour, "PNG", {"compress_level": 1}),
+        "PNG, alpha": (noise, "PNG", {"compress_level": 1}),
+        "GIF": (gray, "GIF", {}),
+        "BMP": (colour, "BMP", {}),
+        "BMP, palette": (gray, "BMP", {}),
+        "WebP": (colour, "WEBP", {"method": 0}),
+        "WebP, alpha": (noise, "WEBP", {"method": 0}),
+    }
+    print(f"\nbytes a pixel at the peak, besides the file, {MEMORY_SIDE} x {MEMORY_SIDE}")
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "image")
+        for name, (picture, form, options) in files.items():
+            file.write_bytes(encoded(picture, form, **options))
+            command = [sys.executable, __file__, "--peak", str(file)]
+            done = subprocess.run(command, check=True, capture_output=True, text=True)
+            found[name] = int(done.stdout) / MEMORY_SIDE**2
+            print(f"{found[name]:7.1f}  {name}", flush=True)
+    return found
+
+
+def peak(file: Path) -> int:
+    """By how many bytes the process grows while it decodes the file, on Linux."""
+    decode = exported()
+    images = tf.constant([file.read_bytes()])
+    for form in ("JPEG", "PNG", "GIF", "BMP", "WEBP"):
+        decode(tf.constant([encoded(Image.new("RGB", (8, 8)), form)]))
+    # Makes the peak what the process has now.
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    before = _memory("VmRSS")
+    status = decode(images)[0].numpy()
+    if status != [0]:
+        sys.exit(f"{file} was answered with status {status}")
+    return _memory("VmHWM") - before
+
+
+def _memory(which: str) -> int:
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(re.search(rf"{which}:\s+(\d+) kB", status)[1]) * 1024
+
+
+if __name__ == "__main__":
+    main()

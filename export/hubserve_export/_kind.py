@@ -1,0 +1,85 @@
+"""Classification or feature vector: what a model's numbers are.
+
+Nothing in a SavedModel says it. The evidence, strongest first: what the person says (`--kind`, or an option that only
+classifiers have), how the hub names the module, ImageNet's number of classes, and the operation that makes the numbers:
+a dense layer gives logits, pooling gives features.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ._errors import ModelError
+
+# The hub's own words for the two.
+CLASSIFICATION = "classification"
+FEATURE_VECTOR = "feature_vector"
+
+_IMAGENET = (1000, 1001)
+_PASSING_ON = frozenset({"Identity", "IdentityN", "Cast", "Reshape", "Squeeze", "EnsureShape", "StopGradient"})
+_CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
+_POOLING = frozenset({"Mean", "Sum", "Max", "AvgPool", "MaxPool", "Relu", "Relu6", "Elu", "Selu"})
+
+
+def choose(handle: str, ending: str, width: int, given: str | None = None, said: Sequence[str] = ()) -> str:
+    """The kind of a model.
+
+    Args:
+        handle: What names the model to others: the hub's URL, or a path.
+        ending: The operation that makes its numbers, from `last_operation`.
+        width: How many numbers it gives for an image.
+        given: The kind that was asked for.
+        said: The options given that only a classifier can have, such as "--labels".
+
+    Raises:
+        ModelError: Two of these contradict each other.
+    """
+    claims = [(given, f"--kind is {given}")] if given else []
+    claims += [(CLASSIFICATION, f"{option} is of a classifier") for option in said]
+    if "://" in handle:  # A folder on this machine may be called anything.
+        claims += [
+            (kind, f"{handle} is a {kind} module by its name")
+            for kind in (CLASSIFICATION, FEATURE_VECTOR)
+            if f"/{kind}/" in f"{handle}/"
+        ]
+    if ending == "Softmax":
+        claims.append((CLASSIFICATION, f"{handle} ends in a softmax, which gives probabilities of classes"))
+    if claims:
+        (kind, first), *others = claims
+        for other, reason in others:
+            if other != kind:
+                raise ModelError(f"{first}, and {reason}; both cannot be: leave one away, or give another model")
+        return kind
+    return FEATURE_VECTOR if ending in _POOLING and width not in _IMAGENET else CLASSIFICATION
+
+
+def last_operation(graph: Any, output: str) -> str:
+    """The operation that makes a tensor's numbers: what only passes them on is left out, and functions are entered.
+
+    Args:
+        graph: A GraphDef with its function library.
+        output: The tensor, as "node" or "node:index".
+
+    Returns:
+        The operation's name, such as "BiasAdd"; "Placeholder" for an input that is handed through.
+    """
+    functions = {function.signature.name: function for function in graph.library.function}
+    return _maker(output, {node.name: node for node in graph.node}, functions)
+
+
+def _maker(tensor: str, nodes: Mapping[str, Any], functions: Mapping[str, Any]) -> str:
+    # In a graph a tensor is "node" or "node:index", in a function "node:output:index".
+    name, *rest = tensor.split(":")
+    index = int(rest[-1]) if rest else 0
+    node = nodes.get(name)
+    if node is None:
+        return "Placeholder"
+    if node.op in _PASSING_ON:
+        return _maker(node.input[index if node.op == "IdentityN" else 0], nodes, functions)
+    called = node.attr["f"].func.name if node.op in _CALLS else node.op
+    if called in functions:
+        function = functions[called]
+        inside = {inner.name: inner for inner in function.node_def}
+        return _maker(function.ret[function.signature.output_arg[index].name], inside, functions)
+    return str(node.op)

@@ -1,0 +1,59 @@
+"""Models of TensorFlow 1 with reference variables, which TensorFlow 2 can call and cannot save again.
+
+They were the default of TensorFlow 1. Its SavedModels load in TensorFlow 2, but such variables stay nodes of the graph,
+of which Python knows nothing (`tf.saved_model.load` warns of it), and a new checkpoint would not have their values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from . import _written
+
+_OPS = frozenset({"Variable", "VariableV2"})
+
+
+def replaced(folder: Path, loaded: Any, signature: Any) -> Callable[..., dict[str, tf.Tensor]]:
+    """A signature of one input with a `tf.Variable` of the same value for every reference variable.
+
+    It is the signature itself where there is none.
+
+    Args:
+        folder: The SavedModel.
+        loaded: The same, loaded; it comes to own the new variables.
+        signature: One of its signatures.
+    """
+    graph = signature.graph.as_graph_def()
+    references = [node for node in graph.node if node.op in _OPS]
+    if not references:
+        return signature
+    names = [node.name for node in references]
+    for node in references:
+        # A place to be filled: as a variable it would stay in the graph, and run, whether it is read or not.
+        node.op = "Placeholder"
+        del node.attr["container"], node.attr["shared_name"]
+    loaded.replaced_variables = [tf.Variable(value) for value in _values(folder, names)]
+    variables = {f"{name}:0": variable for name, variable in zip(names, loaded.replaced_variables, strict=True)}
+    outputs = {name: tensor.name for name, tensor in signature.structured_outputs.items()}
+
+    def call(**inputs: tf.Tensor) -> dict[str, tf.Tensor]:
+        # An import takes tensors of the graph that it goes into only.
+        filled = {place.name: tf.identity(captured) for captured, place in signature.graph.captures}
+        (filled[signature.inputs[0].name],) = inputs.values()
+        filled |= {name: variable.read_value() for name, variable in variables.items()}
+        found = tf.graph_util.import_graph_def(graph, input_map=filled, return_elements=list(outputs.values()), name="")
+        return dict(zip(outputs, found, strict=True))
+
+    return call
+
+
+def _values(folder: Path, names: Sequence[str]) -> Any:
+    """The variables' values, as a session finds them: a function cannot give out what a reference refers to."""
+    tags = list(_written.read(folder).meta_graphs[0].meta_info_def.tags)
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        tf.compat.v1.saved_model.load(session, tags, str(folder))
+        return session.run([f"{name}:0" for name in names])

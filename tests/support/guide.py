@@ -1,0 +1,109 @@
+"""A page of the documentation taken at its word: its blocks of code, and someone who does what they say."""
+
+import contextlib
+import dataclasses
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+_BLOCK = re.compile(r"(?:<!-- test: (?P<mark>\w+) -->\n)?```(?P<language>\w+)\n(?P<text>.*?)```", re.DOTALL)
+_FILE_NAME = re.compile(r"# (\w+\.py)\n")
+_LINK = re.compile(r"\]\((?!https?://)([^)#]+)")
+_PATIENCE_SECONDS = 900
+
+
+@dataclasses.dataclass(frozen=True)
+class Block:
+    """One block of code: its language, its text, and the mark in `<!-- test: MARK -->` on the line before, or None."""
+
+    language: str
+    text: str
+    mark: str | None
+
+
+def blocks(page: Path) -> list[Block]:
+    """The blocks of a page, in order."""
+    return [
+        Block(found["language"], found["text"], found["mark"])
+        for found in _BLOCK.finditer(page.read_text(encoding="utf-8"))
+    ]
+
+
+def links(page: Path) -> list[Path]:
+    """The files that a page links to."""
+    return [page.parent / link for link in _LINK.findall(page.read_text(encoding="utf-8"))]
+
+
+class Reader(contextlib.ExitStack):
+    """Someone who follows a page in one folder; what runs in the background ends with the context.
+
+    A Python block is written to the file that its first line names (`# train.py`). A shell block is run, one command a
+    line, unless it is marked: `skip` is left out, `background` is for another terminal. Other blocks are for the eye.
+
+        with Reader(folder, {"8500": "40123"}, {"TFHUB_CACHE_DIR": "hub"}) as reader:
+            reader.follow(blocks(page))
+            reader.said("python train.py")
+
+    Args:
+        folder: Where the reader works.
+        instead: What the reader writes for what is on the page, such as a port that is free for one that may not be.
+        environment: Variables besides our own; `python` and `hubserve` are the ones that run the tests.
+    """
+
+    def __init__(self, folder: Path, instead: Mapping[str, str], environment: Mapping[str, str]) -> None:
+        super().__init__()
+        self._folder = folder
+        self._instead = instead
+        tools = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        self._environment = {**os.environ, "PATH": tools, **environment}
+        self._said: dict[str, str] = {}
+
+    def follow(self, page: list[Block]) -> None:
+        """Does what the blocks say, one after another."""
+        for block in page:
+            text = block.text
+            for written, meant in self._instead.items():
+                text = text.replace(written, meant)
+            if block.language == "python":
+                name = _FILE_NAME.match(text)
+                assert name, f"the block does not begin with the name of its file: {text}"
+                (self._folder / name[1]).write_text(text, encoding="utf-8")
+            elif block.language == "sh" and block.mark == "background":
+                self.enter_context(self._in_background(text))
+            elif block.language == "sh" and block.mark is None:
+                self._run(text)
+
+    def said(self, command: str) -> str:
+        """What the command that begins so wrote to standard output."""
+        (output,) = (said for line, said in self._said.items() if line.startswith(command))
+        return output
+
+    def _run(self, text: str) -> None:
+        for line in text.splitlines():
+            done = subprocess.run(
+                ["bash", "-c", line],
+                cwd=self._folder,
+                env=self._environment,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=_PATIENCE_SECONDS,
+            )
+            assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
+            self._said[line] = done.stdout
+
+    @contextlib.contextmanager
+    def _in_background(self, text: str) -> Iterator[None]:
+        # A session of its own, so that the signal reaches what the shell started.
+        command = ["bash", "-c", text]
+        with subprocess.Popen(command, cwd=self._folder, env=self._environment, start_new_session=True) as process:
+            try:
+                yield
+            finally:
+                os.killpg(process.pid, signal.SIGTERM)
+                process.wait(_PATIENCE_SECONDS)
