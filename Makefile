@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-cluster decode-table format lint types check wire wire-check lock clean
+.PHONY: demo test test-cluster protobuf-check decode-table format lint types check wire wire-check lock clean
 
 demo: $(VENV)/.installed  ## the main job, end to end: export, serve, classify, a page to look at
 	$(BIN)/hubserve demo --output demo
@@ -13,6 +13,9 @@ test: $(VENV)/.installed  ## the whole suite
 
 test-cluster: $(VENV)/.installed  ## roll the manifests out: on KUBECONFIG's cluster, or on a control plane built with Go
 	$(BIN)/pytest tests/k8s/cluster --cluster -rs
+
+protobuf-check: $(VENV)/.installed  ## the wire messages on every protobuf and Python that they are made for
+	VENV=$(VENV) scripts/check-protobuf
 
 decode-table: $(VENV)/.installed  ## what decoding makes of every kind of image file, beside Pillow
 	PYTHONPATH=tests TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m support.decode_table

@@ -1,5 +1,9 @@
 """Deploy TensorFlow Hub image models on TensorFlow Serving, and ask them for answers over gRPC."""
 
+import logging
+from typing import TYPE_CHECKING
+
+from ._batcher import Batcher
 from ._client import Client
 from ._errors import (
     AccessDenied,
@@ -21,11 +25,24 @@ from ._errors import (
 )
 from ._images import ImageLike
 from ._results import Classification, ClassScore, Features, ImageResult
+from ._retry import Retry
+from ._security import TLS
 from ._servable import ModelMetadata, Signature, TensorSpec, VersionState, VersionStatus
 from ._version import __version__
 
+if TYPE_CHECKING:
+    from ._async_batcher import AsyncBatcher
+    from ._async_client import AsyncClient
+
+# Who wants to read the log configures it; others are not shown it.
+logging.getLogger("hubserve").addHandler(logging.NullHandler())
+
 __all__ = [
+    "TLS",
     "AccessDenied",
+    "AsyncBatcher",
+    "AsyncClient",
+    "Batcher",
     "CallError",
     "ClassScore",
     "Classification",
@@ -43,6 +60,7 @@ __all__ = [
     "ModelNotFound",
     "ModelNotReady",
     "NotAModelServer",
+    "Retry",
     "ServerBusy",
     "ServerFailed",
     "ServerUnavailable",
@@ -54,3 +72,16 @@ __all__ = [
     "VersionStatus",
     "__version__",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Loads what only asyncio needs when it is asked for."""
+    if name == "AsyncClient":
+        from ._async_client import AsyncClient
+
+        return AsyncClient
+    if name == "AsyncBatcher":
+        from ._async_batcher import AsyncBatcher
+
+        return AsyncBatcher
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

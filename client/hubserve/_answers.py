@@ -5,11 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ._errors import MalformedAnswer, UnsuitableModel
+from ._errors import MalformedAnswer, UnsuitableModel, UsageError
 from ._images import EncodedImage
 from ._results import OK, Classification, ClassScore, Features
 from ._tensors import read_values, shape_of
 from .wire.predict_pb2 import PredictResponse
+
+
+def check_top_k(top_k: int | None) -> None:
+    """Refuses a number of classes that makes no sense.
+
+    Raises:
+        UsageError: It is less than 1.
+    """
+    if top_k is not None and top_k < 1:
+        raise UsageError(f"top_k must be at least 1, not {top_k}")
 
 
 def read_classes(

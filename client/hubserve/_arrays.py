@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ._encode import Chunks, block, strings
 from ._errors import MalformedAnswer, UsageError
-from ._tensors import ELEMENTS, dtype_name, fill, shape_of, shape_proto, split_strings, unfilled
-from .wire import tensor_pb2
+from ._tensors import ELEMENTS, dtype_name, fill, shape_of, split_strings, unfilled
 from .wire.tensor_pb2 import TensorProto
 
 if TYPE_CHECKING:
@@ -21,7 +21,16 @@ _BFLOAT16_BITS = np.dtype("<u2")
 
 
 def to_tensor(name: str, value: ArrayLike) -> TensorProto:
-    """Writes an array, a number, a string or a nested list of them.
+    """Writes an array, a number, a string or a nested list of them, as `as_array` and `to_chunks` do.
+
+    Raises:
+        UsageError: A tensor cannot hold it.
+    """
+    return TensorProto.FromString(b"".join(to_chunks(as_array(name, value))))
+
+
+def as_array(name: str, value: ArrayLike) -> NDArray[Any]:
+    """Makes an array that a tensor can hold: of numbers, or of objects that are all bytes.
 
     Python's own numbers become int32 and float32, as in TensorFlow (int64 where int32 is too small); arrays keep their
     type. Strings go as UTF-8. bfloat16 arrays are those of the package ml_dtypes.
@@ -33,17 +42,23 @@ def to_tensor(name: str, value: ArrayLike) -> TensorProto:
     Raises:
         UsageError: A tensor cannot hold it.
     """
-    array = _as_array(name, value)
-    shape = shape_proto(array.shape)
+    array = _any_array(name, value)
     if array.dtype == object:
-        return TensorProto(
-            dtype=tensor_pb2.DT_STRING, tensor_shape=shape, string_val=[_as_bytes(name, item) for item in array.flat]
-        )
-    dtype = _DTYPES.get(array.dtype.name)
-    if dtype is None:
+        values = np.empty(array.size, object)
+        values[:] = [_as_bytes(name, item) for item in array.flat]
+        return values.reshape(array.shape)
+    if array.dtype.name not in _DTYPES:
         raise UsageError(f"the input {name} is of type {array.dtype}, which TF Serving does not know: convert it")
-    little_endian = array.astype(array.dtype.newbyteorder("<"), copy=False)
-    return TensorProto(dtype=dtype, tensor_shape=shape, tensor_content=little_endian.tobytes())  # type: ignore[arg-type]
+    return array
+
+
+def to_chunks(array: NDArray[Any]) -> Chunks:
+    """Writes what `as_array` made as a TensorProto."""
+    if array.dtype == object:
+        return strings(list(array.flat), array.shape)
+    little_endian = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
+    # Not every type has a memoryview of its own (bfloat16); bytes have.
+    return block(_DTYPES[array.dtype.name], array.shape, little_endian.reshape(-1).view(np.uint8).data)
 
 
 def to_array(tensor: TensorProto) -> NDArray[Any]:
@@ -68,7 +83,7 @@ def to_array(tensor: TensorProto) -> NDArray[Any]:
     return _read(tensor, element.field, np.dtype(element.name).newbyteorder("<")).reshape(shape)
 
 
-def _as_array(name: str, value: ArrayLike) -> NDArray[Any]:
+def _any_array(name: str, value: ArrayLike) -> NDArray[Any]:
     """Makes an array; one of text or bytes has type object, as numpy's own string types drop trailing zero bytes."""
     try:
         if hasattr(value, "dtype"):

@@ -1,23 +1,60 @@
-"""Cuts a stream of images into batches: pure, lazy, and never an empty one."""
+"""Cuts images into batches by count and by bytes: pure, one image at a time, and never an empty batch."""
 
-from collections.abc import Iterable, Iterator
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from ._images import EncodedImage
 
 
-def cut(images: Iterable[EncodedImage], *, max_size: int, max_bytes: int) -> Iterator[list[EncodedImage]]:
-    """Cuts the stream where a batch would hold more than `max_size` images or more than `max_bytes` of them.
+@dataclass(slots=True)
+class Limits:
+    """What one request may hold; lowered when a server takes less: `Limits(max_size=32, max_bytes=16 * 2**20)`."""
 
-    An image larger than `max_bytes` goes alone. One that cannot be sent holds a place in its batch all the same: it
-    keeps the order, and a run of such images cannot make a batch grow without bound.
+    max_size: int
+    max_bytes: int
+
+    def both(self) -> tuple[int, int]:
+        """Images and bytes."""
+        return self.max_size, self.max_bytes
+
+
+class Cutter:
+    """Collects images until the next would be too much: `batch = cutter.add(image)`, at the end `cutter.rest()`.
+
+    An image larger than `max_bytes` goes alone.
     """
-    batch: list[EncodedImage] = []
-    size = 0
-    for image in images:
-        if batch and (len(batch) == max_size or size + len(image.data) > max_bytes):
-            yield batch
-            batch, size = [], 0
-        batch.append(image)
-        size += len(image.data)
-    if batch:
-        yield batch
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._batch: list[EncodedImage] = []
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._batch)
+
+    def add(self, image: EncodedImage) -> list[EncodedImage]:
+        """Takes an image; gives the batch that is full because of it, or none (an empty list)."""
+        full: list[EncodedImage] = []
+        if self._batch and (self._is_full() or self._bytes + len(image.data) > self._limits.max_bytes):
+            full = self.rest()
+        self._batch.append(image)
+        self._bytes += len(image.data)
+        # Not held back until the next image comes, which may take a while.
+        return full or (self.rest() if self._is_full() else [])
+
+    def rest(self) -> list[EncodedImage]:
+        """Gives what there is."""
+        batch, self._batch, self._bytes = self._batch, [], 0
+        return batch
+
+    def _is_full(self) -> bool:
+        return len(self._batch) >= self._limits.max_size or self._bytes >= self._limits.max_bytes
+
+
+def cut(images: Iterable[EncodedImage], limits: Limits) -> list[list[EncodedImage]]:
+    """Cuts images that are all there."""
+    cutter = Cutter(limits)
+    batches = [batch for image in images if (batch := cutter.add(image))]
+    return [*batches, cutter.rest()] if len(cutter) else batches

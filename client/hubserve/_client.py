@@ -1,33 +1,28 @@
-"""The client: one model on one server."""
+"""The client for threads: one model on one server, or on its replicas."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from ._answers import read_classes, read_features
-from ._errors import (
-    DeadlineExceeded,
-    HubserveError,
-    ModelNotFound,
-    ModelNotReady,
-    ServerBusy,
-    ServerUnavailable,
-    UsageError,
-)
-from ._images import ImageLike, many
-from ._pipeline import Call
+from ._answers import check_top_k, read_classes, read_features
+from ._batcher import Batcher
+from ._errors import CallError, InvalidRequest
+from ._images import EncodedImage, ImageLike, encode, many
+from ._ready import Waiting
+from ._requests import METADATA, PREDICT, STATUS, Requests, parse, reading
 from ._results import Classification, Features, ImageResult
-from ._rpc import ModelServer
+from ._retry import Retry
+from ._rpc import Call, ModelServer
+from ._run import Reader, Run
+from ._security import TLS, Token
 from ._servable import ModelMetadata, VersionStatus, read_metadata, read_status
-from ._stream import Reader, stream
-from ._tensors import put_strings
-from .wire.metadata_pb2 import GetModelMetadataRequest
-from .wire.model_pb2 import ModelSpec
-from .wire.predict_pb2 import PredictRequest, PredictResponse
-from .wire.status_pb2 import GetModelStatusRequest
+from ._settings import Settings
+from ._stream import stream
+from .wire.metadata_pb2 import GetModelMetadataResponse
+from .wire.status_pb2 import GetModelStatusResponse
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -39,65 +34,75 @@ if TYPE_CHECKING:
 
 _Result = TypeVar("_Result", bound=ImageResult)
 
-# One batch being computed and one waiting keep a server at work; more would wait there while their own time runs out.
-_REQUESTS_IN_FLIGHT = 2
-_POLL_SECONDS = 0.2
-
 
 class Client:
-    """Asks one model on a TF Serving server for answers.
+    """Asks one model on TF Serving for answers.
 
         with Client("localhost:8500", model="pnasnet") as client:
             for result in client.classify(["cat.jpg", "dog.jpg"], top_k=3):
                 print(result.source, result.label, result.score)
 
-    Any number of threads may use one client.
+    Any number of threads may use one client. A process that forks must make its clients after that.
 
     Args:
-        target: The server's `HOST:PORT`, or any other gRPC target.
+        target: The server's `HOST:PORT`; `dns:///NAME:PORT` for all servers that the name stands for; several
+            `HOST:PORT`, whose names are looked up once; or any other gRPC target. Several are asked in turn.
         model: The model's name on the server.
         version: The version to ask; the newest loaded one by default.
         version_label: The label of the version to ask, in place of its number.
         timeout: Seconds that the server has for each request.
-        max_batch_size: The most images in one request; the server has its own limit, which this must not exceed.
+        tls: Encrypts the connection; by default it is not encrypted.
+        token: Shown with each call (`authorization: Bearer ...`); a function is called for each, to renew it.
+        allow_plaintext_token: Show the token on an unencrypted connection, too.
+        retry: How patiently failed requests are tried again; None: never.
+        max_batch_size: The most images in one request; lowered by itself when the server takes fewer.
         max_batch_bytes: The most bytes of images in one request; a larger image goes alone.
+        concurrency: The most requests of one call on their way at once; "auto" finds out how many keep the servers at
+            work without waiting for one another.
+        channel_options: gRPC's own options for the channel, by name; they win over the client's.
 
     Raises:
-        UsageError: An argument makes no sense.
+        UsageError: An argument makes no sense, or the token would travel unencrypted.
     """
 
     def __init__(
         self,
-        target: str,
+        target: str | Sequence[str],
         *,
         model: str,
         version: int | None = None,
         version_label: str | None = None,
         timeout: float = 30.0,
+        tls: TLS | None = None,
+        token: Token | None = None,
+        allow_plaintext_token: bool = False,
+        retry: Retry | None = Retry(),  # noqa: B008 - it is frozen
         max_batch_size: int = 32,
         max_batch_bytes: int = 16 * 2**20,
+        concurrency: int | Literal["auto"] = "auto",
+        channel_options: Mapping[str, str | int] | None = None,
     ) -> None:
-        if not target or target.startswith(("http://", "https://")):
-            raise UsageError(f"target must be a gRPC target such as localhost:8500, not {target!r}")
-        if not model:
-            raise UsageError("model must be the model's name on the server, not an empty string")
-        if version is not None and version_label is not None:
-            raise UsageError("version and version_label both choose a version: give one of them")
-        for name, value in (
-            ("timeout", timeout),
-            ("max_batch_size", max_batch_size),
-            ("max_batch_bytes", max_batch_bytes),
-        ):
-            if value <= 0:
-                raise UsageError(f"{name} must be more than 0, not {value}")
-        self._target = target
-        self._model = model
-        self._version = version
-        self._version_label = version_label
-        self._timeout = timeout
-        self._max_batch_size = max_batch_size
-        self._max_batch_bytes = max_batch_bytes
-        self._server = ModelServer(target, self._model_in_words())
+        self._settings = Settings(
+            target=target,
+            model=model,
+            version=version,
+            version_label=version_label,
+            timeout=timeout,
+            tls=tls,
+            token=token,
+            allow_plaintext_token=allow_plaintext_token,
+            retry=retry,
+            max_batch_size=max_batch_size,
+            max_batch_bytes=max_batch_bytes,
+            concurrency=concurrency,
+            channel_options=channel_options,
+        )
+        self._requests = Requests(model, version, version_label)
+        self._contact = self._settings.contact()
+        self._limits = self._settings.limits()
+        self._server = ModelServer(self._settings, self._contact)
+        self._rows_taken: int | None = None
+        self._metadata: ModelMetadata | None = None
 
     def classify(
         self, images: Iterable[ImageLike], *, top_k: int | None = None, ordered: bool = True
@@ -119,9 +124,8 @@ class Client:
         Raises:
             UsageError: `images` is a single image, or `top_k` is less than 1.
         """
-        if top_k is not None and top_k < 1:
-            raise UsageError(f"top_k must be at least 1, not {top_k}")
-        return self._stream(many(images), partial(read_classes, top_k=top_k), Classification, ordered=ordered)
+        check_top_k(top_k)
+        return self._stream(many(images), reading(partial(read_classes, top_k=top_k)), Classification, ordered)
 
     def features(self, images: Iterable[ImageLike], *, ordered: bool = True) -> Iterator[Features]:
         """Computes images' feature vectors, float32 [D]; in all else like `classify`.
@@ -136,7 +140,35 @@ class Client:
         Raises:
             UsageError: `images` is a single image.
         """
-        return self._stream(many(images), read_features, Features, ordered=ordered)
+        return self._stream(many(images), reading(read_features), Features, ordered)
+
+    def classify_batcher(
+        self, *, top_k: int | None = None, max_delay: float = 0.005, max_size: int | None = None
+    ) -> Batcher[Classification]:
+        """Classifies single images of many threads in shared requests: `batcher.ask(image)`.
+
+        Args:
+            top_k: As for `classify`.
+            max_delay: Seconds that an image waits for others at the most.
+            max_size: The most images that are sent together; the client's `max_batch_size` by default.
+
+        Raises:
+            UsageError: An argument makes no sense.
+        """
+        check_top_k(top_k)
+        return self._batcher(reading(partial(read_classes, top_k=top_k)), Classification, max_delay, max_size)
+
+    def features_batcher(self, *, max_delay: float = 0.005, max_size: int | None = None) -> Batcher[Features]:
+        """Computes feature vectors of single images; in all else like `classify_batcher`.
+
+        Args:
+            max_delay: As for `classify_batcher`.
+            max_size: As for `classify_batcher`.
+
+        Raises:
+            UsageError: An argument makes no sense.
+        """
+        return self._batcher(reading(read_features), Features, max_delay, max_size)
 
     def predict(
         self,
@@ -148,36 +180,45 @@ class Client:
     ) -> dict[str, NDArray[Any]]:
         """Runs any signature of any model on one batch.
 
-        Python's own numbers go as int32 and float32, strings as UTF-8; arrays keep their type.
+            outputs = client.predict({"images": np.zeros((8, 331, 331, 3), np.float32)}, signature="images")
+
+        Python's own numbers go as int32 and float32, strings as UTF-8; arrays keep their type. A batch that the server
+        finds too large is cut, and the answers are joined. One without rows is answered here, from the metadata.
 
         Args:
             inputs: An array for each input, all with the same number of rows.
             signature: The signature's name; `metadata()` lists them.
             outputs: The outputs to fetch; all by default. The server batches requests for different ones apart.
-            timeout: Seconds for this call; the client's by default.
+            timeout: Seconds for this call, all its requests and retries; the client's by default.
 
         Returns:
             An array for each output. Strings are objects (bytes); bfloat16 comes as float32 of the same value.
 
         Raises:
-            UsageError: An input cannot be sent, there are no rows, or `outputs` is no list.
+            UsageError: An input cannot be sent, or `outputs` is no list.
             CallError: The server did not answer.
             MalformedAnswer: The answer makes no sense.
         """
-        if isinstance(outputs, str):
-            raise UsageError(f"outputs must be a list of names, not one name: write [{outputs!r}]")
         # numpy is needed only here.
-        from ._arrays import to_array, to_tensor
+        from ._predicting import Question, joined, servers_limit
 
-        tensors = {name: to_tensor(name, value) for name, value in inputs.items()}
-        # TF Serving with batching lets such a request wait until its deadline.
-        if tensors and all(
-            tensor.tensor_shape.dim and not tensor.tensor_shape.dim[0].size for tensor in tensors.values()
-        ):
-            raise UsageError("the inputs have no rows: a server that batches would never answer them")
-        request = PredictRequest(model_spec=self._spec(signature), inputs=tensors, output_filter=outputs)
-        response = self._server.predict(request, self._timeout if timeout is None else timeout).result()
-        return {name: to_array(tensor) for name, tensor in sorted(response.outputs.items())}
+        question = Question(self._requests, inputs, signature, outputs)
+        if question.rows == 0:
+            return question.empty_answer(self._known_metadata())
+        end = time.monotonic() + (self._settings.timeout if timeout is None else timeout)
+
+        def ask() -> list[bytes]:
+            pieces = question.pieces(self._rows_taken)
+            return [self._server.ask(PREDICT, piece, end - time.monotonic()) for piece in pieces]
+
+        try:
+            return joined(ask())
+        except InvalidRequest as error:
+            size = servers_limit(error, question.rows)
+            if size is None or (self._rows_taken is not None and size >= self._rows_taken):
+                raise
+            self._rows_taken = size
+        return joined(ask())
 
     def metadata(self) -> ModelMetadata:
         """Asks for the model's signatures, with the types and shapes of their inputs and outputs.
@@ -186,8 +227,9 @@ class Client:
             CallError: The server did not answer.
             MalformedAnswer: The answer makes no sense.
         """
-        request = GetModelMetadataRequest(model_spec=self._spec(), metadata_field=["signature_def"])
-        return read_metadata(self._server.metadata(request, self._timeout))
+        answer = self._server.ask(METADATA, self._requests.metadata(), self._settings.timeout)
+        self._metadata = read_metadata(parse(GetModelMetadataResponse, answer))
+        return self._metadata
 
     def status(self) -> tuple[VersionStatus, ...]:
         """Asks which versions of the model the server knows, and how far each is; the newest first.
@@ -197,7 +239,7 @@ class Client:
         Raises:
             CallError: The server did not answer; `ModelNotFound`: it has never heard of the model.
         """
-        return self._status(self._timeout)
+        return self._status(self._settings.timeout)
 
     def wait_until_ready(self, timeout: float) -> tuple[VersionStatus, ...]:
         """Waits until the server is there and serves the model (the client's version of it, if it has one).
@@ -212,22 +254,17 @@ class Client:
             ModelNotReady: The time is over, and the model is not loaded.
             CallError: The time is over, and the server still did not answer; or no waiting would mend its answer.
         """
-        end = time.monotonic() + timeout
+        waiting = Waiting(self._settings, time.monotonic(), timeout)
         while True:
-            left = max(end - time.monotonic(), _POLL_SECONDS)
+            found: tuple[VersionStatus, ...] | CallError
             try:
-                versions = self._status(min(left, self._timeout))
-                if any(version.available for version in versions):
-                    return versions
-                found = ", ".join(map(str, versions)) or "it has no version of it"
-                failure: HubserveError = ModelNotReady(
-                    f"{self._target} does not serve {self._model_in_words()} after {timeout:g} s: {found}"
-                )
-            except (ServerUnavailable, ServerBusy, DeadlineExceeded, ModelNotFound) as error:
-                failure = error
-            if time.monotonic() + _POLL_SECONDS > end:
-                raise failure
-            time.sleep(_POLL_SECONDS)
+                found = self._status(waiting.request_timeout(time.monotonic()))
+            except CallError as error:
+                found = error
+            seconds, versions = waiting.judge(found, time.monotonic())
+            if versions is not None:
+                return versions
+            self._server.closed.wait(seconds)
 
     def close(self) -> None:
         """Gives up what is on its way, and closes the connection. Closing twice does no harm."""
@@ -242,42 +279,39 @@ class Client:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<Client of {self._model_in_words()} at {self._target}>"
+        return f"<Client of {self._settings.model_in_words()} at {self._settings.target_in_words()}>"
 
     def _stream(
         self, images: Iterable[ImageLike], read: Reader[_Result], kind: type[_Result], ordered: bool
     ) -> Iterator[_Result]:
-        return stream(
-            images,
-            send=self._send,
-            read=read,
-            kind=kind,
-            limit=_REQUESTS_IN_FLIGHT,
-            ordered=ordered,
-            max_size=self._max_batch_size,
-            max_bytes=self._max_batch_bytes,
-        )
+        window = self._settings.window()
+        run = Run(read=read, kind=kind, limits=self._limits, contact=self._contact, window=window, ordered=ordered)
+        return stream(images, run, send=self._send, sleep=self._server.closed.wait, how=encode)
 
-    def _send(self, images: Sequence[bytes]) -> Call[PredictResponse]:
-        # No output_filter: the server batches together what asks for the same outputs, so every caller asks for all.
-        request = PredictRequest(model_spec=self._spec("serving_default"))
-        put_strings(request.inputs["image_bytes"], images)
-        return self._server.predict(request, self._timeout)
+    def _batcher(
+        self, read: Reader[_Result], kind: type[_Result], max_delay: float, max_size: int | None
+    ) -> Batcher[_Result]:
+        limits = self._settings.batcher_limits(max_delay, max_size)
+
+        def new_run() -> Run[_Result]:
+            return Run(
+                read=read,
+                kind=kind,
+                limits=limits,
+                contact=self._contact,
+                window=self._settings.batcher_window(),
+                ordered=False,
+                linger=max_delay,
+            )
+
+        return Batcher(new_run, self._send)
+
+    def _send(self, images: Sequence[EncodedImage]) -> Call:
+        return self._server.start(PREDICT, self._requests.images(images), self._settings.timeout)
 
     def _status(self, timeout: float) -> tuple[VersionStatus, ...]:
-        return read_status(self._server.status(GetModelStatusRequest(model_spec=self._spec()), timeout))
+        answer = self._server.start(STATUS, self._requests.status(), timeout).result()
+        return read_status(parse(GetModelStatusResponse, answer))
 
-    def _spec(self, signature: str = "") -> ModelSpec:
-        spec = ModelSpec(name=self._model, signature_name=signature)
-        if self._version is not None:
-            spec.version.value = self._version
-        if self._version_label is not None:
-            spec.version_label = self._version_label
-        return spec
-
-    def _model_in_words(self) -> str:
-        if self._version is not None:
-            return f"model {self._model}, version {self._version}"
-        if self._version_label is not None:
-            return f"model {self._model}, version label {self._version_label}"
-        return f"model {self._model}"
+    def _known_metadata(self) -> ModelMetadata:
+        return self._metadata or self.metadata()

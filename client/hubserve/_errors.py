@@ -22,7 +22,7 @@ HubserveError
 # ruff: noqa: N818
 
 import textwrap
-from dataclasses import dataclass
+from enum import Enum
 
 import grpc
 
@@ -53,6 +53,21 @@ class ModelNotReady(HubserveError):
     """The server knows the model, and does not serve it yet."""
 
 
+class Then(Enum):
+    """What comes next for the images of a request that failed."""
+
+    # It would fail again.
+    REPORT = "report"
+    # It may well succeed a little later: a prediction changes nothing on the server, so that it can always be repeated.
+    RETRY = "retry"
+    # The same, if this client has had answers before: then the server is between two versions.
+    RETRY_IF_MET = "retry if met"
+    # Fewer images at once may succeed.
+    SPLIT = "split"
+    # One of the images may be at fault; or a stranger's, which the server put into the same batch.
+    SUSPECT = "suspect"
+
+
 class CallError(HubserveError):
     """A call to the server failed.
 
@@ -61,10 +76,13 @@ class CallError(HubserveError):
         details: The server's own words (gRPC's, where the server was not reached), whole.
     """
 
-    def __init__(self, text: str, code: grpc.StatusCode = _Code.UNKNOWN, details: str = "") -> None:
+    def __init__(
+        self, text: str, code: grpc.StatusCode = _Code.UNKNOWN, details: str = "", then: Then = Then.REPORT
+    ) -> None:
         super().__init__(text)
         self.code = code
         self.details = details
+        self._then = then
 
 
 class ServerUnavailable(CallError):
@@ -103,71 +121,57 @@ class ClientClosed(CallError):
     """The client was closed before or during the call."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Rule:
-    """`_Rule(code, words, kind, text)`: a failure with this code whose details contain the words is of this kind."""
-
-    code: grpc.StatusCode
-    words: str
-    kind: type[CallError]
-    text: str
-
-
+_GONE = "no answer from {target}: check that a model server runs there and that the address is right"
+_BROKEN_OFF = "the connection to {target} broke while it worked for {model}: see whether the server still runs"
+_TLS = "{target} and this client do not agree on TLS: compare tls= with the server's certificate"
 _UNSERVED = "{target} does not serve {model}: correct the name, version or label, or ask client.status() what it has"
 _BUSY = "{target} has no room for the request: try again later, or send less at once"
+_MEMORY = "{target} has not memory enough for so many images of {model} at once: make max_batch_size smaller"
 _REFUSED = "{target} refuses the request for {model}: compare it with what client.metadata() says the model takes"
 _TOO_LARGE = "{target} takes no message as large as this request: make max_batch_bytes or max_batch_size smaller"
+_TOO_MANY = "{target} takes no batch as large as this one for {model}: make max_batch_size smaller"
+_ENDLESS = "the request for {model} is larger than a message can be (2 GiB): split it"
+_SLOW = "{target} did not answer for {model} in time: give a longer timeout, or send smaller batches"
+_UNKNOWN_CALLER = "{target} wants to know who calls: give token= or tls="
+_FORBIDDEN = "{target} does not let this caller use {model}: ask its keeper"
+_FOREIGN = "what listens at {target} is no TF Serving: check the address (its gRPC port is usually 8500)"
+_CLOSED = "the client of {target} was closed: keep it open until the last answer is read"
 _BROKE = "{target} failed while answering for {model}: look in the server's log"
 
-# The first rule that fits decides; "" fits any words. The words are TF Serving 2.20's and gRPC's, where one of their
-# codes means several things.
-_RULES = (
-    _Rule(_Code.UNAVAILABLE, "batch scheduling queue", ServerBusy, _BUSY),
-    _Rule(
-        _Code.UNAVAILABLE,
-        "",
-        ServerUnavailable,
-        "no answer from {target}: check that a model server runs there and that the address is right",
-    ),
-    _Rule(_Code.RESOURCE_EXHAUSTED, "message larger than max", InvalidRequest, _TOO_LARGE),
-    _Rule(_Code.RESOURCE_EXHAUSTED, "", ServerBusy, _BUSY),
-    _Rule(
-        _Code.INTERNAL,
-        "serializing request",
-        InvalidRequest,
-        "the request for {model} is larger than a message can be (2 GiB): split it",
-    ),
-    _Rule(
-        _Code.DEADLINE_EXCEEDED,
-        "",
-        DeadlineExceeded,
-        "{target} did not answer for {model} in time: give a longer timeout, or send smaller batches",
-    ),
-    _Rule(_Code.NOT_FOUND, "", ModelNotFound, _UNSERVED),
-    _Rule(_Code.INVALID_ARGUMENT, "Unrecognized servable version label", ModelNotFound, _UNSERVED),
-    _Rule(
-        _Code.INVALID_ARGUMENT,
-        "larger than maximum input batch size",
-        InvalidRequest,
-        "{target} takes no batch as large as this one for {model}: make max_batch_size smaller",
-    ),
-    _Rule(_Code.INVALID_ARGUMENT, "", InvalidRequest, _REFUSED),
-    _Rule(_Code.FAILED_PRECONDITION, "", InvalidRequest, _REFUSED),
-    _Rule(_Code.OUT_OF_RANGE, "", InvalidRequest, _REFUSED),
-    _Rule(_Code.UNAUTHENTICATED, "", AccessDenied, "{target} wants to know who calls: give credentials"),
-    _Rule(_Code.PERMISSION_DENIED, "", AccessDenied, "{target} does not let this caller use {model}: ask its keeper"),
-    _Rule(
-        _Code.UNIMPLEMENTED,
-        "",
-        NotAModelServer,
-        "what listens at {target} is no TF Serving: check the address (its gRPC port is usually 8500)",
-    ),
-    _Rule(
-        _Code.CANCELLED,
-        "Channel closed",
-        ClientClosed,
-        "the client of {target} was closed: keep it open until the last answer is read",
-    ),
+# The one table of what failures mean and of what is tried again. The first line that fits code and words decides; ""
+# fits any words. The words are TF Serving 2.20's and gRPC's, where one of their codes means several things.
+_RULES: tuple[tuple[grpc.StatusCode, str, type[CallError], Then, str], ...] = (
+    (_Code.UNAVAILABLE, "batch scheduling queue", ServerBusy, Then.RETRY, _BUSY),
+    (_Code.UNAVAILABLE, "handshake failed", ServerUnavailable, Then.REPORT, _TLS),
+    (_Code.UNAVAILABLE, "Verification Check failed", ServerUnavailable, Then.REPORT, _TLS),
+    (_Code.UNAVAILABLE, "", ServerUnavailable, Then.RETRY, _GONE),
+    (_Code.UNKNOWN, "Stream removed", ServerUnavailable, Then.RETRY, _BROKEN_OFF),
+    (_Code.INTERNAL, "RST_STREAM", ServerUnavailable, Then.RETRY, _BROKEN_OFF),
+    (_Code.RESOURCE_EXHAUSTED, "message larger than max", InvalidRequest, Then.SPLIT, _TOO_LARGE),
+    # TensorFlow's, of a GPU.
+    (_Code.RESOURCE_EXHAUSTED, "OOM when allocating", ServerBusy, Then.SPLIT, _MEMORY),
+    (_Code.RESOURCE_EXHAUSTED, "", ServerBusy, Then.RETRY, _BUSY),
+    (_Code.ABORTED, "", ServerBusy, Then.RETRY, _BUSY),
+    (_Code.INTERNAL, "serializing request", InvalidRequest, Then.SPLIT, _ENDLESS),
+    (_Code.DEADLINE_EXCEEDED, "", DeadlineExceeded, Then.RETRY, _SLOW),
+    (_Code.NOT_FOUND, "", ModelNotFound, Then.RETRY_IF_MET, _UNSERVED),
+    (_Code.INVALID_ARGUMENT, "Unrecognized servable version label", ModelNotFound, Then.RETRY_IF_MET, _UNSERVED),
+    (_Code.INVALID_ARGUMENT, "larger than maximum input batch size", InvalidRequest, Then.SPLIT, _TOO_MANY),
+    # About the request, whatever images are in it: its model, signature, inputs or outputs.
+    (_Code.INVALID_ARGUMENT, "ModelSpec", InvalidRequest, Then.REPORT, _REFUSED),
+    (_Code.INVALID_ARGUMENT, "input size does not match signature", InvalidRequest, Then.REPORT, _REFUSED),
+    (_Code.INVALID_ARGUMENT, "Signature input alias", InvalidRequest, Then.REPORT, _REFUSED),
+    (_Code.INVALID_ARGUMENT, "tensor alias", InvalidRequest, Then.REPORT, _REFUSED),
+    (_Code.INVALID_ARGUMENT, "Inputs contains invalid name", InvalidRequest, Then.REPORT, _REFUSED),
+    (_Code.INVALID_ARGUMENT, "", InvalidRequest, Then.SUSPECT, _REFUSED),
+    (_Code.FAILED_PRECONDITION, "", InvalidRequest, Then.REPORT, _REFUSED),
+    (_Code.OUT_OF_RANGE, "", InvalidRequest, Then.SUSPECT, _REFUSED),
+    (_Code.UNAUTHENTICATED, "", AccessDenied, Then.REPORT, _UNKNOWN_CALLER),
+    (_Code.PERMISSION_DENIED, "", AccessDenied, Then.REPORT, _FORBIDDEN),
+    (_Code.UNIMPLEMENTED, "", NotAModelServer, Then.REPORT, _FOREIGN),
+    (_Code.CANCELLED, "Channel closed", ClientClosed, Then.REPORT, _CLOSED),
+    # Nobody here cancelled it: the server did, going down, or what stands before it.
+    (_Code.CANCELLED, "", ServerUnavailable, Then.RETRY, _BROKEN_OFF),
 )
 
 
@@ -181,11 +185,13 @@ def call_error(code: grpc.StatusCode, details: str | None, *, target: str, model
         model: The model in words, such as `model pnasnet, version 3`.
     """
     details = details or ""
-    for rule in _RULES:
-        if rule.code is code and rule.words in details:
-            kind, text = rule.kind, rule.text
-            break
-    else:
-        kind, text = ServerFailed, _BROKE
+    # What no line fits broke on the server.
+    fitting = ((kind, then, text) for its, words, kind, then, text in _RULES if its is code and words in details)
+    kind, then, text = next(fitting, (ServerFailed, Then.REPORT, _BROKE))
     reason = textwrap.shorten(f"{code.name}: {details}", 300, placeholder=" ...")
-    return kind(f"{text.format(target=target, model=model)} ({reason})", code, details)
+    return kind(f"{text.format(target=target, model=model)} ({reason})", code, details, then)
+
+
+def then(error: CallError) -> Then:
+    """What comes next for the images of a request that failed so."""
+    return error._then

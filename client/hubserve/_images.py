@@ -11,9 +11,9 @@ import os
 import struct
 import sys
 import zlib
-from collections.abc import Iterable
+from collections.abc import AsyncIterable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, TypeGuard
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, TypeGuard, TypeVar
 
 from ._errors import ImageError, UsageError
 
@@ -30,6 +30,8 @@ _PNG_MODES = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I;16"})
 # What PNG calls a pixel of so many channels.
 _PNG_COLOR_TYPES = {1: 0, 3: 2, 4: 6}
 _SUB_FILTER = 1
+# Twice the 64 million pixels that models allow by default, at three bytes each: whatever is larger is no image.
+_MAX_BYTES = 384 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,11 @@ def encode(index: int, image: ImageLike) -> EncodedImage:
     """Reads or encodes one image; what is wrong with it is kept in the answer, not raised."""
     source = _source(index, image)
     try:
-        return EncodedImage(index, source, _encoded(image))
+        data = _encoded(image)
+        if not data:
+            raise ImageError("it is empty, 0 bytes: check that it was written to its end")
+        _refuse_huge(len(data))
+        return EncodedImage(index, source, data)
     except ImageError as error:
         return EncodedImage(index, source, error=ImageError(f"{source}: {error}"))
     # Reading runs code that is not ours (Pillow's, a remote file's), which raises what it likes.
@@ -56,12 +62,21 @@ def encode(index: int, image: ImageLike) -> EncodedImage:
         return EncodedImage(index, source, error=failure)
 
 
-def is_path(image: object) -> bool:
+def _refuse_huge(size: int) -> None:
+    if size > _MAX_BYTES:
+        raise ImageError(f"it has more than {_MAX_BYTES >> 20} MiB: check that it is an image")
+
+
+def is_path(image: object) -> TypeGuard[str | os.PathLike[str]]:
     """Whether the image is to be read from the file system."""
-    return isinstance(image, str | os.PathLike)
+    # Asking for os.PathLike takes a while, and most images are bytes or text.
+    return isinstance(image, str) or (not isinstance(image, bytes) and isinstance(image, os.PathLike))
 
 
-def many(images: Iterable[ImageLike]) -> Iterable[ImageLike]:
+_Images = TypeVar("_Images", bound="Iterable[ImageLike] | AsyncIterable[ImageLike]")
+
+
+def many(images: _Images) -> _Images:
     """Gives back the images, unless what came is one image: iterating it would give letters, lines or rows of pixels.
 
     Raises:
@@ -73,7 +88,7 @@ def many(images: Iterable[ImageLike]) -> Iterable[ImageLike]:
         or hasattr(images, "read")
         or (_is_array(images) and images.ndim in (2, 3))
     )
-    if one or not isinstance(images, Iterable):
+    if one or not isinstance(images, Iterable | AsyncIterable):
         raise UsageError(f"images must be an iterable of images, not one {type(images).__name__}: write [image]")
     return images
 
@@ -89,7 +104,9 @@ def _source(index: int, image: Any) -> str:
 def _encoded(image: Any) -> bytes:
     if is_path(image):
         with open(image, "rb") as file:
-            return file.read()
+            # What is no file (a pipe, a device) has no size.
+            _refuse_huge(os.fstat(file.fileno()).st_size)
+            return file.read(_MAX_BYTES + 1)
     if isinstance(image, bytes | bytearray | memoryview):
         return bytes(image)
     if _is_array(image):
@@ -97,7 +114,7 @@ def _encoded(image: Any) -> bytes:
     if _is_pillow(image):
         return _png_from_pillow(image)
     if hasattr(image, "read"):
-        data = image.read()
+        data = image.read(_MAX_BYTES + 1)
         if not isinstance(data, bytes):
             raise ImageError('the file is open for text: open it with mode "rb"')
         return data

@@ -1,33 +1,43 @@
-"""The way to the server: TF Serving's RPCs by name, and the one place where gRPC's errors become ours."""
+"""The way to the server for threads: calls by name, bytes in and out, and gRPC's errors as ours."""
 
 from __future__ import annotations
 
+import logging
+import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any, Generic, TypeVar
+from typing import Any, Protocol
 
 import grpc
 
+from ._channel import channel_options, grpc_target
 from ._errors import CallError, call_error
-from ._pipeline import Call
-from .wire.metadata_pb2 import GetModelMetadataRequest, GetModelMetadataResponse
-from .wire.predict_pb2 import PredictRequest, PredictResponse
-from .wire.status_pb2 import GetModelStatusRequest, GetModelStatusResponse
+from ._requests import METADATA, PREDICT, STATUS
+from ._retry import Contact
+from ._security import bearer, no_token
+from ._settings import Settings
 
-_Answer = TypeVar("_Answer")
-
-_CHANNEL_OPTIONS = (
-    # gRPC's own limit is 4 MiB: an answer with logits or feature maps is soon larger.
-    ("grpc.max_receive_message_length", -1),
-    ("grpc.max_send_message_length", -1),
-    # A server that comes up is noticed within seconds; gRPC would let its tries grow two minutes apart.
-    ("grpc.initial_reconnect_backoff_ms", 200),
-    ("grpc.max_reconnect_backoff_ms", 2000),
-)
+_log = logging.getLogger("hubserve")
+# What protobuf and gRPC hold in one message is less.
+_TOO_LARGE = 2**31
 
 
-class PendingCall(Generic[_Answer]):
-    """A call on its way; `result()` waits for its answer, or raises its failure as a `CallError`.
+class Call(Protocol):
+    """An answer on its way: `PendingCall`, or a `concurrent.futures.Future`."""
+
+    def result(self) -> bytes:
+        """Waits for the answer, or raises the failure as a `CallError`."""
+
+    def cancel(self) -> object:
+        """Gives the answer up."""
+
+    def add_done_callback(self, callback: Callable[[Any], object], /) -> object:
+        """Calls back when the answer or failure is there, on any thread."""
+
+
+class PendingCall:
+    """A call on its way.
 
     Args:
         future: gRPC's.
@@ -38,14 +48,14 @@ class PendingCall(Generic[_Answer]):
         self._future = future
         self._failed = failed
 
-    def result(self) -> _Answer:
+    def result(self) -> bytes:
         """Waits for the answer.
 
         Raises:
             CallError: The call failed.
         """
         try:
-            answer: _Answer = self._future.result()
+            answer: bytes = self._future.result()
         # What a cancelled call raises is no RpcError, but the call has its code and words all the same.
         except (grpc.RpcError, grpc.FutureCancelledError) as error:
             raise self._failed(self._future.code(), self._future.details()) from error
@@ -54,10 +64,6 @@ class PendingCall(Generic[_Answer]):
             self._future.cancel()
             raise
         return answer
-
-    def done(self) -> bool:
-        """Whether `result()` would not wait."""
-        return bool(self._future.done())
 
     def cancel(self) -> None:
         """Gives the call up."""
@@ -69,64 +75,92 @@ class PendingCall(Generic[_Answer]):
 
 
 class ModelServer:
-    """The RPCs of one model's server over one channel: `ModelServer("localhost:8500", "model pnasnet")`.
+    """The RPCs of one model's server, or of its replicas, over one channel.
 
     Args:
-        target: A gRPC target.
-        model: The model in words, for errors.
+        settings: The client's.
+        contact: What the client knows about its servers.
     """
 
-    def __init__(self, target: str, model: str) -> None:
-        self._target = target
-        self._model = model
-        self._channel = grpc.insecure_channel(target, options=_CHANNEL_OPTIONS)
-        self._predict = self._rpc("PredictionService/Predict", PredictRequest, PredictResponse)
-        self._metadata = self._rpc(
-            "PredictionService/GetModelMetadata", GetModelMetadataRequest, GetModelMetadataResponse
-        )
-        self._status = self._rpc("ModelService/GetModelStatus", GetModelStatusRequest, GetModelStatusResponse)
+    def __init__(self, settings: Settings, contact: Contact) -> None:
+        self._settings = settings
+        self._contact = contact
+        self.closed = threading.Event()
+        target, replicas = grpc_target(settings.target)
+        options = channel_options(replicas=replicas, tls=settings.tls, more=settings.channel_options or {})
+        if settings.tls is None:
+            self._channel = grpc.insecure_channel(target, options=options)
+        else:
+            self._channel = grpc.secure_channel(target, settings.tls.credentials(), options=options)
+        # No serializers: requests and answers are bytes here.
+        self._calls = {path: self._channel.unary_unary(path) for path in (PREDICT, METADATA, STATUS)}
 
-    def predict(self, request: PredictRequest, timeout: float) -> Call[PredictResponse]:
-        """Sends a Predict request and does not wait for its answer."""
-        return self._start(self._predict, request, timeout)
-
-    def metadata(self, request: GetModelMetadataRequest, timeout: float) -> GetModelMetadataResponse:
-        """Asks for a model's signatures."""
-        call: Call[GetModelMetadataResponse] = self._start(self._metadata, request, timeout)
-        return call.result()
-
-    def status(self, request: GetModelStatusRequest, timeout: float) -> GetModelStatusResponse:
-        """Asks for a model's versions."""
-        call: Call[GetModelStatusResponse] = self._start(self._status, request, timeout)
-        return call.result()
-
-    def close(self) -> None:
-        """Gives up what is on its way, and closes the connection."""
-        self._channel.close()
-
-    def _rpc(self, path: str, request: Any, answer: Any) -> Any:
-        return self._channel.unary_unary(
-            f"/tensorflow.serving.{path}",
-            request_serializer=request.SerializeToString,
-            response_deserializer=answer.FromString,
-        )
-
-    def _start(self, rpc: Any, request: Any, timeout: float) -> Call[Any]:
+    def start(self, path: str, request: bytes, timeout: float) -> Call:
+        """Sends a request and does not wait for its answer."""
+        if len(request) >= _TOO_LARGE:
+            return _failed_call(self._failed(grpc.StatusCode.INTERNAL, "serializing request: 2 GiB or more"), None)
         try:
-            return PendingCall(rpc.future(request, timeout=timeout), self._failed)
+            return PendingCall(
+                self._calls[path].future(request, timeout=timeout, metadata=self._metadata()), self._failed
+            )
         # gRPC's word for a closed channel.
         except ValueError as error:
             return _failed_call(self._failed(grpc.StatusCode.CANCELLED, "Channel closed!"), error)
-        # The request could not be serialized.
+        # The request cannot be sent.
         except grpc.RpcError as error:
             return _failed_call(self._failed(error.code(), error.details()), error)
+        except CallError as error:
+            return _failed_call(error, error.__cause__)
 
-    def _failed(self, code: grpc.StatusCode, details: str) -> CallError:
-        return call_error(code, details, target=self._target, model=self._model)
+    def ask(self, path: str, request: bytes, timeout: float) -> bytes:
+        """Sends a request and waits for its answer, trying again as the retry policy has it, within the timeout.
+
+        Raises:
+            CallError: There is no answer.
+        """
+        deadline = time.monotonic() + timeout
+        first_failure = None
+        while True:
+            sent = time.monotonic()
+            try:
+                answer = self.start(path, request, deadline - sent).result()
+            except CallError as error:
+                now = time.monotonic()
+                first_failure = now if first_failure is None else first_failure
+                at = self._contact.retry_at(error, sent=sent, now=now, first_failure=first_failure, deadline=deadline)
+                if at is None:
+                    raise
+                _log.info("again in %.2f s: %s", at - now, error)
+                # A wait that closing the client ends: the next start says so.
+                self.closed.wait(at - now)
+            else:
+                self._contact.answered()
+                return answer
+
+    def close(self) -> None:
+        """Gives up what is on its way, and closes the connection."""
+        self.closed.set()
+        self._channel.close()
+
+    def _metadata(self) -> tuple[tuple[str, str], ...]:
+        token = self._settings.token
+        if token is None:
+            return ()
+        try:
+            return bearer(token() if callable(token) else token)
+        # Whatever the caller's own function raises.
+        except Exception as error:
+            raise no_token(self._settings.target_in_words(), error) from error
+
+    def _failed(self, code: grpc.StatusCode, details: str | None) -> CallError:
+        if self.closed.is_set() and code is grpc.StatusCode.CANCELLED:
+            details = "Channel closed!"
+        words = self._settings
+        return call_error(code, details, target=words.target_in_words(), model=words.model_in_words())
 
 
-def _failed_call(error: CallError, cause: Exception) -> Future[Any]:
+def _failed_call(error: CallError, cause: BaseException | None) -> Future[bytes]:
     error.__cause__ = cause
-    call: Future[Any] = Future()
+    call: Future[bytes] = Future()
     call.set_exception(error)
     return call

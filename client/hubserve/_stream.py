@@ -1,91 +1,172 @@
-"""Images in, results out: the course of a `classify` or `features` call."""
+"""Images in, results out, for threads: moves a `Run`'s requests and answers, and does the waiting."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeAlias, TypeVar
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from queue import Empty, SimpleQueue
+from typing import Generic, TypeVar
 
-from ._batches import cut
-from ._errors import CallError, ClientClosed, HubserveError, MalformedAnswer
+from ._errors import CallError, ClientClosed
 from ._images import EncodedImage, ImageLike
-from ._pipeline import READERS, Call, Source, in_flight, read_ahead
+from ._reading import READERS, Ahead, Encode, Source
 from ._results import ImageResult
-from .wire.predict_pb2 import PredictResponse
+from ._rpc import Call
+from ._run import Run
 
 _Result = TypeVar("_Result", bound=ImageResult)
-Reader: TypeAlias = Callable[[PredictResponse, Sequence[EncodedImage]], Iterable[_Result]]
+
+
+class Mover(Generic[_Result]):
+    """Moves a run's requests and answers: `move()` does what can be done at once, `wait()` waits for the next event.
+
+    Args:
+        run: The course of the call.
+        send: Starts a call for the images of a request.
+        sleep: Waits so many seconds, or until the client is closed, when nothing is on its way. None: for what is
+            posted from other threads.
+    """
+
+    def __init__(
+        self,
+        run: Run[_Result],
+        send: Callable[[Sequence[EncodedImage]], Call],
+        sleep: Callable[[float], object] | None = None,
+    ) -> None:
+        self._run = run
+        self._send = send
+        self._sleep = sleep
+        self._calls: dict[int, Call] = {}
+        self._events: SimpleQueue[Callable[[], None]] = SimpleQueue()
+
+    def move(self) -> None:
+        """Takes the answers that are there, and sends what is due.
+
+        Raises:
+            ClientClosed: Nothing can be sent any more.
+            UnsuitableModel: The model is not for this call.
+        """
+        while True:
+            try:
+                event = self._events.get_nowait()
+            except Empty:
+                break
+            event()
+        while request := self._run.next_request(time.monotonic()):
+            call = self._calls[request.number] = self._send(request.images)
+            call.add_done_callback(partial(self._note, request.number, call))
+        for number in self._run.take_abandoned():
+            self._calls.pop(number).cancel()
+
+    def wait(self) -> None:
+        """Waits for an answer, or until a request is due."""
+        at = self._run.wake_at()
+        seconds = None if at is None else max(at - time.monotonic(), 0.0)
+        if not self._calls and seconds is not None and self._sleep is not None:
+            self._sleep(seconds)
+            return
+        try:
+            event = self._events.get(timeout=seconds)
+        except Empty:
+            return
+        event()
+
+    def post(self, event: Callable[[], None]) -> None:
+        """Has the thread that moves and waits call this, soon; from any thread."""
+        self._events.put(event)
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing has happened since the last `move`."""
+        return self._events.empty()
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is on its way or posted."""
+        return not self._calls and self._events.empty()
+
+    def start_over(self, run: Run[_Result]) -> None:
+        """Gives up what is on its way, and goes on with another run; what was posted is still called."""
+        self.stop()
+        self._run = run
+
+    def stop(self) -> None:
+        """Gives up what is on its way: the server need not work on it."""
+        for call in self._calls.values():
+            call.cancel()
+        self._calls.clear()
+
+    def _note(self, number: int, call: Call, _: object) -> None:
+        self.post(partial(self._land, number, call, time.monotonic()))
+
+    def _land(self, number: int, call: Call, at: float) -> None:
+        # Given up in the meantime, and perhaps of a run before this one, which had the same numbers.
+        if self._calls.get(number) is not call:
+            return
+        del self._calls[number]
+        try:
+            response = call.result()
+        except ClientClosed:
+            raise
+        except CallError as error:
+            self._run.failed(number, error, at)
+        else:
+            self._run.answered(number, response, at)
 
 
 def stream(
     images: Iterable[ImageLike],
+    run: Run[_Result],
     *,
-    send: Callable[[Sequence[bytes]], Call[PredictResponse]],
-    read: Reader[_Result],
-    kind: type[_Result],
-    limit: int,
-    ordered: bool,
-    max_size: int,
-    max_bytes: int,
+    send: Callable[[Sequence[EncodedImage]], Call],
+    sleep: Callable[[float], object],
+    how: Encode,
 ) -> Iterator[_Result]:
-    """Encodes, batches, sends and reads, and yields one result for each image.
+    """Reads images, sends them as the run has it, and yields one result for each.
 
     Args:
         images: The caller's.
-        send: Starts the call for the images of one batch, which are never none.
-        read: Makes the results of one batch from its answer.
-        kind: The class of the results.
-        limit: The most requests without an answer.
-        ordered: Whether results keep the order of the images.
-        max_size: The most images in a request.
-        max_bytes: The most bytes of images in a request.
+        run: The course of the call, which gives the results' order.
+        send: As for `Mover`.
+        sleep: As for `Mover`.
+        how: Encodes one image.
 
     Raises:
         Exception: What iterating `images` raised, after the results of those before.
     """
     source = Source(images)
+    remaining = iter(source)
+    mover = Mover(run, send, sleep)
     readers = ThreadPoolExecutor(READERS, thread_name_prefix="hubserve-reader")
-
-    def start(batch: Sequence[EncodedImage]) -> Call[PredictResponse]:
-        data = [image.data for image in batch if image.error is None]
-        # A server that batches never answers an empty request.
-        return send(data) if data else _nothing_sent()
-
+    ahead = Ahead(readers, how)
+    more = True
     try:
-        batches = cut(read_ahead(source, readers), max_size=max_size, max_bytes=max_bytes)
-        for batch, call in in_flight(batches, start, limit=limit, ordered=ordered):
-            yield from _results(batch, call, read, kind)
+        while True:
+            mover.move()
+            yield from run.take_results()
+            if run.finished:
+                break
+            if not run.wants_images:
+                mover.wait()
+                continue
+            # On to the next batch, unless an answer comes or a request falls due.
+            while True:
+                if more and not ahead.full:
+                    try:
+                        ahead.start(next(remaining))
+                    except StopIteration:
+                        more = False
+                elif len(ahead):
+                    head = ahead.take()
+                    run.push(head if isinstance(head, EncodedImage) else head.result(), time.monotonic())
+                else:
+                    run.end()
+                if not run.wants_images or run.watches_the_clock or not mover.quiet:
+                    break
     finally:
+        mover.stop()
         readers.shutdown(wait=False, cancel_futures=True)
     if source.failure is not None:
         raise source.failure
-
-
-def _results(
-    batch: Sequence[EncodedImage], call: Call[PredictResponse], read: Reader[_Result], kind: type[_Result]
-) -> Iterator[_Result]:
-    sent = [image for image in batch if image.error is None]
-    answered: Iterator[_Result] = iter(())
-    try:
-        if sent:
-            answered = iter(list(read(call.result(), sent)))
-    except ClientClosed:
-        raise
-    except (CallError, MalformedAnswer) as error:
-        answered = iter([_failed(kind, image, error) for image in sent])
-    for image in batch:
-        yield next(answered) if image.error is None else _failed(kind, image, image.error)
-
-
-def _failed(kind: type[_Result], image: EncodedImage, error: HubserveError) -> _Result:
-    # Results may be kept for long, and a traceback would keep the whole batch with them.
-    error.__traceback__ = None
-    if error.__cause__ is not None:
-        error.__cause__.__traceback__ = None
-    return kind(source=image.source, index=image.index, exception=error)
-
-
-def _nothing_sent() -> Future[PredictResponse]:
-    call: Future[PredictResponse] = Future()
-    call.set_result(PredictResponse())
-    return call

@@ -2,13 +2,12 @@
 
 import math
 import struct
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ._errors import MalformedAnswer
 from .wire import tensor_pb2
-from .wire.tensor_pb2 import DataType, TensorProto, TensorShapeProto
+from .wire.tensor_pb2 import DataType, TensorProto
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,21 +46,9 @@ def dtype_name(dtype: int) -> str:
     return DataType.Name(dtype) if dtype in DataType.values() else f"DataType {dtype}"
 
 
-def shape_proto(shape: Sequence[int]) -> TensorShapeProto:
-    """Writes a shape."""
-    return TensorShapeProto(dim=[TensorShapeProto.Dim(size=size) for size in shape])
-
-
 def shape_of(tensor: TensorProto) -> tuple[int, ...]:
     """Reads the shape of a tensor that has values, so that every size is known."""
     return tuple(dim.size for dim in tensor.tensor_shape.dim)
-
-
-def put_strings(tensor: TensorProto, values: Sequence[bytes]) -> None:
-    """Writes a string tensor [N] where it is to be: images are megabytes, and moving the tensor would copy them."""
-    tensor.dtype = tensor_pb2.DT_STRING
-    tensor.tensor_shape.dim.add(size=len(values))
-    tensor.string_val.extend(values)
 
 
 def read_values(tensor: TensorProto) -> list[Any]:

@@ -1,6 +1,7 @@
 """Compares our messages with tensorflow-serving-api's in this process; the argument says whose are imported first."""
 
 import importlib
+import pathlib
 import pkgutil
 import sys
 
@@ -11,34 +12,12 @@ for name in OURS + THEIRS if sys.argv[1] == "ours" else THEIRS + OURS:
     importlib.import_module(name)
 
 import tensorflow_serving.apis as serving  # noqa: E402
-from google.protobuf.message import Message  # noqa: E402
 from tensorflow.core.framework import types_pb2  # noqa: E402
 
 import hubserve.wire as wire  # noqa: E402
 
-
-def fill(message: Message) -> None:
-    """Puts values into every field, so that a field of another number or type changes the bytes."""
-    for field in message.DESCRIPTOR.fields:
-        values = getattr(message, field.name)
-        if field.message_type is None:
-            value = {
-                field.TYPE_BYTES: b"\x00a\x00",
-                field.TYPE_STRING: "text",
-                field.TYPE_BOOL: True,
-                field.TYPE_FLOAT: 0.25,
-                field.TYPE_DOUBLE: -0.125,
-                field.TYPE_ENUM: 10,
-            }.get(field.type, 300 + field.number)
-            if hasattr(values, "extend"):
-                values.extend([value, value])
-            else:
-                setattr(message, field.name, value)
-        elif field.message_type.GetOptions().map_entry:
-            fill(values["key"])
-        else:
-            fill(values.add() if hasattr(values, "add") else values)
-
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+from wire_digest import filled  # noqa: E402
 
 PAIRS = [
     (wire.predict_pb2.PredictRequest, serving.predict_pb2.PredictRequest),
@@ -51,9 +30,7 @@ PAIRS = [
 ]
 messages = []
 for ours, theirs in PAIRS:
-    message = ours()
-    fill(message)
-    messages.append((message, theirs))
+    messages.append((filled(ours), theirs))
 # Of a version and its label only one can be set; the loop above leaves the label.
 by_number = wire.predict_pb2.PredictRequest()
 by_number.model_spec.version.value = 3

@@ -20,7 +20,8 @@ def server() -> Iterator[FakeServer]:
 
 @pytest.fixture
 def client(server: FakeServer) -> Iterator[Client]:
-    with Client(server.target, model="pnasnet", timeout=20) as client:
+    """Without retries: what a server says reaches the test as it is."""
+    with Client(server.target, model="pnasnet", timeout=20, retry=None) as client:
         yield client
 
 

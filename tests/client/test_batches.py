@@ -1,9 +1,6 @@
-from collections.abc import Iterator
-
 import pytest
 
-from hubserve import ImageError
-from hubserve._batches import cut
+from hubserve._batches import Cutter, Limits, cut
 from hubserve._images import EncodedImage
 
 
@@ -26,26 +23,25 @@ def images(*sizes: int) -> list[EncodedImage]:
     ],
 )
 def test_batches_are_cut_by_count_and_by_bytes(sizes: list[int], batches: list[list[int]]):
-    made = list(cut(images(*sizes), max_size=3, max_bytes=10))
+    made = cut(images(*sizes), Limits(max_size=3, max_bytes=10))
 
     assert [[len(image.data) for image in batch] for batch in made] == batches
     assert [image for batch in made for image in batch] == images(*sizes)
 
 
-def test_no_more_images_are_taken_than_the_batch_needs():
-    taken = []
+def test_a_full_batch_does_not_wait_for_the_next_image():
+    cutter = Cutter(Limits(max_size=3, max_bytes=10))
 
-    def stream() -> Iterator[EncodedImage]:
-        for image in images(*[1] * 100):
-            taken.append(image)
-            yield image
-
-    next(cut(stream(), max_size=3, max_bytes=10))
-
-    assert len(taken) == 4
+    assert [len(cutter.add(image)) for image in images(1, 1, 1, 10, 5, 6, 1)] == [0, 0, 3, 1, 0, 1, 0]
+    assert len(cutter) == 2
 
 
-def test_images_that_cannot_be_sent_do_not_let_a_batch_grow_without_bound():
-    unreadable = [EncodedImage(index, "x", error=ImageError("x")) for index in range(7)]
+def test_limits_that_are_lowered_hold_at_once():
+    limits = Limits(max_size=3, max_bytes=10)
+    cutter = Cutter(limits)
+    first, second = images(1, 1)
+    cutter.add(first)
 
-    assert [len(batch) for batch in cut(unreadable, max_size=3, max_bytes=10)] == [3, 3, 1]
+    limits.max_size = 1
+
+    assert [len(cutter.add(second)), len(cutter.rest())] == [1, 1]

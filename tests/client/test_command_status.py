@@ -1,5 +1,8 @@
 """`hubserve status`: which versions there are, and an exit code for scripts."""
 
+import socket
+from concurrent.futures import ThreadPoolExecutor
+
 import grpc
 from click.testing import CliRunner, Result
 from tensorflow_serving.apis import get_model_status_pb2
@@ -50,6 +53,54 @@ def test_wait_ends_when_the_time_is_over(server: FakeServer) -> None:
     result = status(server, "--wait", "0.1")
     assert result.exit_code == 1
     assert "does not serve model pnasnet after 0.1 s" in result.stderr
+
+
+def test_wait_goes_on_while_the_server_is_not_up_or_does_not_know_the_model(server: FakeServer) -> None:
+    looks = [Refusal(grpc.StatusCode.NOT_FOUND, "Could not find any versions of model pnasnet"), State.START]
+
+    def coming_up(request: object) -> get_model_status_pb2.GetModelStatusResponse:
+        look = looks.pop(0) if looks else State.AVAILABLE
+        if isinstance(look, Refusal):
+            raise look
+        return answer((1, look, ""))
+
+    with ThreadPoolExecutor(1) as pool, socket.create_server(("127.0.0.1", 0)) as nobody:
+        late = FakeServer(status=coming_up, port=nobody.getsockname()[1])
+        result = pool.submit(status, late, "--wait", "60")
+        # It has come, and found nobody it could talk to.
+        nobody.accept()[0].close()
+        nobody.close()
+        with late:
+            assert result.result(60).stdout == "pnasnet version 1: AVAILABLE\n"
+    assert looks == []
+
+
+def test_wait_ends_at_once_when_the_model_could_not_be_loaded(server: FakeServer) -> None:
+    looks = []
+    server.status = lambda request: looks.append(request) or answer((1, State.END, ""), (2, State.END, "no such file"))
+    result = status(server, "--wait", "600")
+    assert (result.exit_code, result.stdout, len(looks)) == (1, "", 1)
+    assert result.stderr == (
+        f"Error: {server.target} could not load model pnasnet (version 2 is END (no such file), version 1 is END): "
+        "mend the version, or give the server another one\n"
+    )
+
+
+def test_wait_goes_on_when_another_version_may_still_come(server: FakeServer) -> None:
+    states = [State.LOADING, State.LOADING]
+    server.status = lambda request: answer(
+        (1, State.END, "no such file"), (2, states.pop(0) if states else State.AVAILABLE, "")
+    )
+    result = status(server, "--wait", "20")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("pnasnet version 2: AVAILABLE\n")
+
+
+def test_wait_goes_on_when_the_versions_were_only_unloaded(server: FakeServer) -> None:
+    states = [State.END, State.END]
+    server.status = lambda request: answer((1, states.pop(0) if states else State.AVAILABLE, ""))
+    result = status(server, "--wait", "20")
+    assert (result.exit_code, result.stdout) == (0, "pnasnet version 1: AVAILABLE\n")
 
 
 def test_an_unknown_model_is_named(server: FakeServer) -> None:

@@ -12,6 +12,7 @@ import hubserve
 from hubserve import Client
 from hubserve._errors import call_error
 from hubserve._images import EncodedImage
+from hubserve._requests import PREDICT
 from support import scripted_model
 from support.fake_server import FakeServer, Refusal
 
@@ -39,7 +40,7 @@ Code = grpc.StatusCode
             "max_batch_size",
         ),
         (Code.INVALID_ARGUMENT, "tensor parsing error: x", "InvalidRequest", "client.metadata()"),
-        (Code.UNAUTHENTICATED, "", "AccessDenied", "credentials"),
+        (Code.UNAUTHENTICATED, "", "AccessDenied", "give token= or tls="),
         (Code.PERMISSION_DENIED, "", "AccessDenied", "keeper"),
         (Code.UNIMPLEMENTED, "Method not found!", "NotAModelServer", "check the address"),
         (Code.INTERNAL, "broken\nin two lines", "ServerFailed", "log"),
@@ -79,7 +80,7 @@ def test_every_code_of_grpc_has_an_error(code: grpc.StatusCode):
 def test_a_failed_batch_leaves_the_others_answered(server: FakeServer):
     def script(request: predict_pb2.PredictRequest) -> predict_pb2.PredictResponse:
         if b"poison" in scripted_model.images_in(request):
-            raise Refusal(Code.INVALID_ARGUMENT, "no")
+            raise Refusal(Code.INTERNAL, "no")
         return scripted_model.classify(request)
 
     server.predict = script
@@ -87,7 +88,7 @@ def test_a_failed_batch_leaves_the_others_answered(server: FakeServer):
         results = list(client.classify([b"a", b"b", b"c", b"poison", b"e"]))
 
     assert [result.label for result in results] == ["a", "b", None, None, "e"]
-    assert {type(result.exception) for result in results[2:4]} == {hubserve.InvalidRequest}
+    assert {type(result.exception) for result in results[2:4]} == {hubserve.ServerFailed}
 
 
 def test_a_server_that_is_not_there_is_the_error_of_every_image():
@@ -152,9 +153,10 @@ def test_a_closed_client_says_so(client: Client):
         list(running)
 
 
-def test_a_request_that_cannot_be_serialized_is_an_invalid_one(client: Client):
+def test_a_request_of_2_gib_is_an_invalid_one(client: Client):
     with pytest.raises(hubserve.InvalidRequest, match="split it"):
-        client._server.predict(object(), 1).result()
+        # Nobody writes to these zeros, so that they take no memory.
+        client._server.start(PREDICT, bytes(2**31), 1).result()
 
 
 @pytest.mark.parametrize(

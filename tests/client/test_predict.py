@@ -4,7 +4,8 @@ import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
-from tensorflow_serving.apis import predict_pb2
+from tensorflow.core.framework import types_pb2
+from tensorflow_serving.apis import get_model_metadata_pb2, predict_pb2
 
 from hubserve import Client, DeadlineExceeded, InvalidRequest, UsageError
 from support import scripted_model
@@ -47,10 +48,63 @@ def test_an_answer_beyond_grpcs_own_limit_of_4_mib_is_taken(client: Client, serv
     np.testing.assert_array_equal(client.predict({"x": large})["x"], large * 2)
 
 
-def test_a_batch_without_rows_is_refused_and_not_sent(client: Client, server: FakeServer):
-    with pytest.raises(UsageError, match="no rows"):
-        client.predict({"images": np.zeros((0, 8, 8, 3), np.float32)})
+@pytest.fixture
+def described(server: FakeServer) -> None:
+    def metadata(request: get_model_metadata_pb2.GetModelMetadataRequest) -> object:
+        signatures = get_model_metadata_pb2.SignatureDefMap()
+        outputs = signatures.signature_def["serving_default"].outputs
+        outputs["labels"].dtype = types_pb2.DT_STRING
+        outputs["labels"].tensor_shape.dim.add(size=-1)
+        outputs["logits"].dtype = types_pb2.DT_BFLOAT16
+        for size in (-1, 7, -1):
+            outputs["logits"].tensor_shape.dim.add(size=size)
+        response = get_model_metadata_pb2.GetModelMetadataResponse(model_spec=request.model_spec)
+        response.metadata["signature_def"].Pack(signatures)
+        return response
+
+    server.metadata = metadata
+
+
+@pytest.mark.usefixtures("described")
+def test_a_batch_without_rows_is_answered_from_the_metadata_and_not_sent(client: Client, server: FakeServer):
+    rows = np.zeros((0, 8, 8, 3), np.float32)
+
+    outputs = client.predict({"images": rows})
+
+    assert {name: (array.shape, array.dtype.name) for name, array in outputs.items()} == {
+        "labels": ((0,), "object"),
+        "logits": ((0, 7, 0), "float32"),
+    }
+    assert list(client.predict({"images": rows}, outputs=["labels"])) == ["labels"]
     assert server.requests == []
+
+
+@pytest.mark.usefixtures("described")
+@pytest.mark.parametrize(
+    ("choice", "words"),
+    [({"signature": "nope"}, "m* has serving_default"), ({"outputs": ["nope"]}, "it has labels, logits")],
+)
+def test_a_batch_without_rows_for_what_the_model_has_not_is_refused(client: Client, choice: dict, words: str):
+    with pytest.raises(UsageError, match=words):
+        client.predict({"images": []}, **choice)
+
+
+def test_a_batch_that_is_too_large_for_the_server_is_cut_and_joined(client: Client, server: FakeServer):
+    def at_most_3(request: predict_pb2.PredictRequest) -> predict_pb2.PredictResponse:
+        rows = request.inputs["x"].tensor_shape.dim[0].size
+        if rows > 3:
+            words = f"Task size {rows} is larger than maximum input batch size 3"
+            raise Refusal(grpc.StatusCode.INVALID_ARGUMENT, words)
+        return doubled(request)
+
+    server.predict = at_most_3
+    rows = np.arange(8)
+
+    assert client.predict({"x": rows})["x"].tolist() == (rows * 2).tolist()
+    # The limit is known now.
+    assert client.predict({"x": rows[:4]})["x"].tolist() == (rows[:4] * 2).tolist()
+    sizes = [request.inputs["x"].tensor_shape.dim[0].size for request in server.requests]
+    assert sizes == [8, 3, 3, 2, 3, 1]
 
 
 def test_the_servers_words_about_a_wrong_signature_are_kept(client: Client, server: FakeServer):

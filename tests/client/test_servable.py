@@ -136,13 +136,20 @@ def test_waiting_begins_before_the_server_does():
 
 
 def test_waiting_in_vain_says_what_the_server_said_last(client: Client, server: FakeServer):
-    server.status = lambda _: states((1, "END", "bad checkpoint"))
-    with pytest.raises(ModelNotReady, match=r"after 0.1 s: version 1 is END \(bad checkpoint\)"):
+    server.status = lambda _: states((1, "LOADING", ""))
+    with pytest.raises(ModelNotReady, match=r"after 0.1 s: version 1 is LOADING"):
         client.wait_until_ready(0.1)
 
     server.status = one_after_the_other(NO_SUCH_MODEL)
     with pytest.raises(ModelNotFound):
         client.wait_until_ready(0.1)
+
+
+def test_waiting_ends_at_once_when_the_model_could_not_be_loaded(client: Client, server: FakeServer):
+    server.status = one_after_the_other(states((1, "END", "bad checkpoint")), states((1, "AVAILABLE", "")))
+
+    with pytest.raises(ModelNotReady, match=r"could not load model pnasnet \(version 1 is END \(bad checkpoint\)\)"):
+        client.wait_until_ready(20)
 
 
 def test_waiting_for_nobody_says_so():

@@ -33,3 +33,12 @@ def test_ours_are_not_registered_under_tensorflows_names():
     done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, timeout=120)
 
     assert done.stdout.split() == ["none", "none", "hubserve.wire.TensorProto"], done.stderr
+
+
+def test_what_is_printed_for_each_protobuf_is_printed_here_too():
+    # Held to be the same on other versions of protobuf by scripts/check-protobuf.
+    command = [sys.executable, "-W", "error", Path(__file__).with_name("wire_digest.py")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 9

@@ -11,6 +11,7 @@ import click
 
 from .. import CallError, Classification, Client, HubserveError
 from . import sources
+from .memory import keep_memory
 from .options import server_options
 
 _SOME_NOT_CLASSIFIED = 3
@@ -46,6 +47,7 @@ def classify(
     Example:
       hubserve classify photographs/ --server localhost:8500 --model lite0
     """
+    keep_memory()
     images = sources.find(source)
     write = _table_row if (form or ("table" if sys.stdout.isatty() else "jsonl")) == "table" else _json_line
     started = time.monotonic()

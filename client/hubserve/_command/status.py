@@ -16,7 +16,8 @@ from .options import server_options
 def status(server: str, model: str, wait: float | None) -> None:
     """Show which versions of a model a server has, and whether they answer.
 
-    Ends with 0 when a version is available, else with 1.
+    Ends with 0 when a version is available, else with 1. Waiting goes on while no server answers, while it does not
+    know the model, and while it loads; it ends at once when the model could not be loaded.
 
     \b
     Example:

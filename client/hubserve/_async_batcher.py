@@ -1,0 +1,129 @@
+"""Single images of many tasks, in shared requests."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from ._async_rpc import AsyncModelServer
+from ._async_stream import AsyncMover
+from ._errors import HubserveError, UsageError
+from ._images import EncodedImage, ImageLike, encode
+from ._results import ImageResult
+from ._run import Run
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+_Result = TypeVar("_Result", bound=ImageResult)
+
+
+class AsyncBatcher(Generic[_Result]):
+    """Answers one image at a time, and sends those of many tasks together.
+
+        async with client.classify_batcher(max_delay=0.005) as batcher:
+            result = await batcher.ask(photograph)    # from any number of tasks
+
+    Made by `AsyncClient.classify_batcher` and `AsyncClient.features_batcher`. A cancelled task disturbs no other.
+
+    Args:
+        new_run: Makes a course of requests.
+        send: Makes the call for the images of a request.
+        server: The client's.
+    """
+
+    def __init__(
+        self,
+        new_run: Callable[[], Run[_Result]],
+        send: Callable[[Sequence[EncodedImage]], Coroutine[Any, Any, bytes]],
+        server: AsyncModelServer,
+    ) -> None:
+        self._new_run = new_run
+        self._send = send
+        self._server = server
+        self._closing = False
+        self._count = 0
+        self._waiting: dict[int, asyncio.Future[_Result]] = {}
+        self._run = new_run()
+        self._mover = AsyncMover(self._run, send, server.sleep)
+        self._task: asyncio.Task[None] | None = None
+        self._news = asyncio.Event()
+
+    async def ask(self, image: ImageLike) -> _Result:
+        """Asks about one image, and waits for its result.
+
+        Args:
+            image: A path, bytes, a binary file, a Pillow image or a uint8 array; read and encoded on another thread.
+
+        Returns:
+            The image's result; what failed it is in the result.
+
+        Raises:
+            UnsuitableModel: The model is not for this.
+            ClientClosed: The client was closed.
+            UsageError: The batcher was closed.
+        """
+        encoded = encode(0, image) if isinstance(image, bytes) else await asyncio.to_thread(encode, 0, image)
+        if self._closing:
+            raise UsageError("the batcher is closed: keep it open until the last image is answered")
+        if self._task is None:
+            self._task = asyncio.ensure_future(self._work())
+        future = asyncio.get_running_loop().create_future()
+        self._count += 1
+        self._waiting[self._count] = future
+        self._run.push(replace(encoded, index=self._count), time.monotonic())
+        self._news.set()
+        result: _Result = await future
+        return result
+
+    async def close(self) -> None:
+        """Waits until what was asked is answered, and takes no more. Closing twice does no harm."""
+        self._closing = True
+        self._news.set()
+        if self._task is not None:
+            await self._task
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def _work(self) -> None:
+        news = asyncio.ensure_future(self._news.wait())
+        try:
+            while self._waiting or not self._closing:
+                if news.done():
+                    self._news.clear()
+                    news = asyncio.ensure_future(self._news.wait())
+                try:
+                    self._mover.move()
+                except HubserveError as error:
+                    await self._fail(error)
+                for result in self._run.take_results():
+                    future = self._waiting.pop(result.index)
+                    # Its task may have been cancelled.
+                    if not future.done():
+                        future.set_result(replace(result, index=0))
+                if self._waiting or not self._closing:
+                    await self._mover.wait(news)
+        finally:
+            news.cancel()
+            await self._mover.stop()
+
+    async def _fail(self, error: HubserveError) -> None:
+        """Gives everyone who waits the error, and begins anew."""
+        waiting, self._waiting = self._waiting, {}
+        await self._mover.stop()
+        self._run = self._new_run()
+        self._mover = AsyncMover(self._run, self._send, self._server.sleep)
+        for future in waiting.values():
+            if not future.done():
+                future.set_exception(error)

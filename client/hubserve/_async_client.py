@@ -1,0 +1,303 @@
+"""The client for asyncio: the verbs of `Client`, awaited."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from ._answers import check_top_k, read_classes, read_features
+from ._async_batcher import AsyncBatcher
+from ._async_rpc import AsyncModelServer
+from ._async_stream import stream
+from ._errors import CallError, InvalidRequest
+from ._images import EncodedImage, ImageLike, encode, many
+from ._ready import Waiting
+from ._requests import METADATA, PREDICT, STATUS, Requests, parse, reading
+from ._results import Classification, Features, ImageResult
+from ._retry import Retry
+from ._run import Reader, Run
+from ._security import TLS, AsyncToken
+from ._servable import ModelMetadata, VersionStatus, read_metadata, read_status
+from ._settings import Settings
+from .wire.metadata_pb2 import GetModelMetadataResponse
+from .wire.status_pb2 import GetModelStatusResponse
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from numpy.typing import ArrayLike, NDArray
+
+    # Python 3.10 has no typing.Self.
+    from typing_extensions import Self
+
+_Result = TypeVar("_Result", bound=ImageResult)
+
+
+class AsyncClient:
+    """Asks one model on TF Serving for answers, without holding up the event loop.
+
+        async with AsyncClient("localhost:8500", model="pnasnet") as client:
+            async for result in client.classify(["cat.jpg", "dog.jpg"], top_k=3):
+                print(result.source, result.label, result.score)
+
+    Any number of tasks of one event loop may use one client. The arguments are those of `Client`; a `token` function
+    may be a coroutine function, too.
+
+    Raises:
+        UsageError: An argument makes no sense, or the token would travel unencrypted.
+    """
+
+    def __init__(
+        self,
+        target: str | Sequence[str],
+        *,
+        model: str,
+        version: int | None = None,
+        version_label: str | None = None,
+        timeout: float = 30.0,
+        tls: TLS | None = None,
+        token: AsyncToken | None = None,
+        allow_plaintext_token: bool = False,
+        retry: Retry | None = Retry(),  # noqa: B008 - it is frozen
+        max_batch_size: int = 32,
+        max_batch_bytes: int = 16 * 2**20,
+        concurrency: int | Literal["auto"] = "auto",
+        channel_options: Mapping[str, str | int] | None = None,
+    ) -> None:
+        self._settings = Settings(
+            target=target,
+            model=model,
+            version=version,
+            version_label=version_label,
+            timeout=timeout,
+            tls=tls,
+            token=token,
+            allow_plaintext_token=allow_plaintext_token,
+            retry=retry,
+            max_batch_size=max_batch_size,
+            max_batch_bytes=max_batch_bytes,
+            concurrency=concurrency,
+            channel_options=channel_options,
+        )
+        self._requests = Requests(model, version, version_label)
+        self._contact = self._settings.contact()
+        self._limits = self._settings.limits()
+        self._server = AsyncModelServer(self._settings, self._contact)
+        self._rows_taken: int | None = None
+        self._metadata: ModelMetadata | None = None
+
+    def classify(
+        self, images: Iterable[ImageLike] | AsyncIterable[ImageLike], *, top_k: int | None = None, ordered: bool = True
+    ) -> AsyncGenerator[Classification, None]:
+        """Classifies images, as `Client.classify`; `images` may be an async iterable, too.
+
+        Files are read, and pixels encoded, on other threads. Who may leave the loop early closes the iterator, to give
+        up what is on its way: `async with contextlib.aclosing(client.classify(images)) as results`.
+
+        Args:
+            images: Paths, bytes, binary files, Pillow images or uint8 arrays, of any number.
+            top_k: The most classes for each image; by default as many as the model gives.
+            ordered: Give results in the order of the images; else each batch as soon as it is answered.
+
+        Returns:
+            One result for each image; taking one raises as for `Client.classify`.
+
+        Raises:
+            UsageError: `images` is a single image, or `top_k` is less than 1.
+        """
+        check_top_k(top_k)
+        return self._stream(many(images), reading(partial(read_classes, top_k=top_k)), Classification, ordered)
+
+    def features(
+        self, images: Iterable[ImageLike] | AsyncIterable[ImageLike], *, ordered: bool = True
+    ) -> AsyncGenerator[Features, None]:
+        """Computes images' feature vectors, float32 [D]; in all else like `classify`.
+
+        Args:
+            images: As for `classify`.
+            ordered: As for `classify`.
+
+        Returns:
+            One result for each image; taking one raises as for `Client.classify`.
+
+        Raises:
+            UsageError: `images` is a single image.
+        """
+        return self._stream(many(images), reading(read_features), Features, ordered)
+
+    def classify_batcher(
+        self, *, top_k: int | None = None, max_delay: float = 0.005, max_size: int | None = None
+    ) -> AsyncBatcher[Classification]:
+        """Classifies single images of many tasks in shared requests: `await batcher.ask(image)`.
+
+        Args:
+            top_k: As for `classify`.
+            max_delay: Seconds that an image waits for others at the most.
+            max_size: The most images that are sent together; the client's `max_batch_size` by default.
+
+        Raises:
+            UsageError: An argument makes no sense.
+        """
+        check_top_k(top_k)
+        return self._batcher(reading(partial(read_classes, top_k=top_k)), Classification, max_delay, max_size)
+
+    def features_batcher(self, *, max_delay: float = 0.005, max_size: int | None = None) -> AsyncBatcher[Features]:
+        """Computes feature vectors of single images; in all else like `classify_batcher`.
+
+        Args:
+            max_delay: As for `classify_batcher`.
+            max_size: As for `classify_batcher`.
+
+        Raises:
+            UsageError: An argument makes no sense.
+        """
+        return self._batcher(reading(read_features), Features, max_delay, max_size)
+
+    async def predict(
+        self,
+        inputs: Mapping[str, ArrayLike],
+        *,
+        signature: str = "serving_default",
+        outputs: Sequence[str] | None = None,
+        timeout: float | None = None,
+    ) -> dict[str, NDArray[Any]]:
+        """Runs any signature of any model on one batch, as `Client.predict`.
+
+            outputs = await client.predict({"images": np.zeros((8, 331, 331, 3), np.float32)}, signature="images")
+
+        Args:
+            inputs: An array for each input, all with the same number of rows.
+            signature: The signature's name; `metadata()` lists them.
+            outputs: The outputs to fetch; all by default.
+            timeout: Seconds for this call, all its requests and retries; the client's by default.
+
+        Returns:
+            An array for each output, as for `Client.predict`.
+
+        Raises:
+            UsageError: An input cannot be sent, or `outputs` is no list.
+            CallError: The server did not answer.
+            MalformedAnswer: The answer makes no sense.
+        """
+        # numpy is needed only here.
+        from ._predicting import Question, joined, servers_limit
+
+        question = Question(self._requests, inputs, signature, outputs)
+        if question.rows == 0:
+            return question.empty_answer(await self._known_metadata())
+        end = time.monotonic() + (self._settings.timeout if timeout is None else timeout)
+
+        async def ask() -> list[bytes]:
+            pieces = question.pieces(self._rows_taken)
+            return [await self._server.ask(PREDICT, piece, end - time.monotonic()) for piece in pieces]
+
+        try:
+            return joined(await ask())
+        except InvalidRequest as error:
+            size = servers_limit(error, question.rows)
+            if size is None or (self._rows_taken is not None and size >= self._rows_taken):
+                raise
+            self._rows_taken = size
+        return joined(await ask())
+
+    async def metadata(self) -> ModelMetadata:
+        """Asks for the model's signatures, with the types and shapes of their inputs and outputs.
+
+        Raises:
+            CallError: The server did not answer.
+            MalformedAnswer: The answer makes no sense.
+        """
+        answer = await self._server.ask(METADATA, self._requests.metadata(), self._settings.timeout)
+        self._metadata = read_metadata(parse(GetModelMetadataResponse, answer))
+        return self._metadata
+
+    async def status(self) -> tuple[VersionStatus, ...]:
+        """Asks which versions of the model the server knows, and how far each is; the newest first.
+
+        With a `version`, only of that one. The server knows no answer by label: with a `version_label`, of all.
+
+        Raises:
+            CallError: The server did not answer; `ModelNotFound`: it has never heard of the model.
+        """
+        return await self._status(self._settings.timeout)
+
+    async def wait_until_ready(self, timeout: float) -> tuple[VersionStatus, ...]:
+        """Waits until the server is there and serves the model (the client's version of it, if it has one).
+
+        Args:
+            timeout: Seconds to wait at the most.
+
+        Returns:
+            What `status()` says then.
+
+        Raises:
+            ModelNotReady: The time is over, and the model is not loaded.
+            CallError: The time is over, and the server still did not answer; or no waiting would mend its answer.
+        """
+        waiting = Waiting(self._settings, time.monotonic(), timeout)
+        while True:
+            found: tuple[VersionStatus, ...] | CallError
+            try:
+                found = await self._status(waiting.request_timeout(time.monotonic()))
+            except CallError as error:
+                found = error
+            seconds, versions = waiting.judge(found, time.monotonic())
+            if versions is not None:
+                return versions
+            await self._server.sleep(seconds)
+
+    async def close(self) -> None:
+        """Gives up what is on its way, and closes the connection. Closing twice does no harm."""
+        await self._server.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        return f"<AsyncClient of {self._settings.model_in_words()} at {self._settings.target_in_words()}>"
+
+    def _stream(
+        self,
+        images: Iterable[ImageLike] | AsyncIterable[ImageLike],
+        read: Reader[_Result],
+        kind: type[_Result],
+        ordered: bool,
+    ) -> AsyncGenerator[_Result, None]:
+        window = self._settings.window()
+        run = Run(read=read, kind=kind, limits=self._limits, contact=self._contact, window=window, ordered=ordered)
+        return stream(images, run, send=self._send, sleep=self._server.sleep, how=encode)
+
+    def _batcher(
+        self, read: Reader[_Result], kind: type[_Result], max_delay: float, max_size: int | None
+    ) -> AsyncBatcher[_Result]:
+        limits = self._settings.batcher_limits(max_delay, max_size)
+
+        def new_run() -> Run[_Result]:
+            return Run(
+                read=read,
+                kind=kind,
+                limits=limits,
+                contact=self._contact,
+                window=self._settings.batcher_window(),
+                ordered=False,
+                linger=max_delay,
+            )
+
+        return AsyncBatcher(new_run, self._send, self._server)
+
+    async def _send(self, images: Sequence[EncodedImage]) -> bytes:
+        return await self._server.call(PREDICT, self._requests.images(images), self._settings.timeout)
+
+    async def _status(self, timeout: float) -> tuple[VersionStatus, ...]:
+        answer = await self._server.call(STATUS, self._requests.status(), timeout)
+        return read_status(parse(GetModelStatusResponse, answer))
+
+    async def _known_metadata(self) -> ModelMetadata:
+        return self._metadata or await self.metadata()

@@ -1,0 +1,131 @@
+"""The way to the server for asyncio: calls by name, bytes in and out, and gRPC's errors as ours."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import time
+from typing import Any
+
+import grpc
+
+from ._channel import channel_options, grpc_target
+from ._errors import CallError, call_error
+from ._requests import METADATA, PREDICT, STATUS
+from ._retry import Contact
+from ._security import bearer, no_token
+from ._settings import Settings
+
+_log = logging.getLogger("hubserve")
+# What protobuf and gRPC hold in one message is less.
+_TOO_LARGE = 2**31
+
+
+class AsyncModelServer:
+    """The RPCs of one model's server, or of its replicas, over one channel of the running event loop.
+
+    Args:
+        settings: The client's.
+        contact: What the client knows about its servers.
+    """
+
+    def __init__(self, settings: Settings, contact: Contact) -> None:
+        self._settings = settings
+        self._contact = contact
+        self._closed = asyncio.Event()
+        self._channel: Any = None
+        self._calls: dict[str, Any] = {}
+
+    async def call(self, path: str, request: bytes, timeout: float) -> bytes:
+        """Sends a request once and waits for its answer.
+
+        Raises:
+            CallError: There is no answer.
+        """
+        if self._closed.is_set():
+            raise self._failed(grpc.StatusCode.CANCELLED, "Channel closed!")
+        if len(request) >= _TOO_LARGE:
+            raise self._failed(grpc.StatusCode.INTERNAL, "serializing request: 2 GiB or more")
+        metadata = await self._metadata()
+        try:
+            answer: bytes = await self._opened()[path](request, timeout=timeout, metadata=metadata)
+        except grpc.RpcError as error:
+            # grpc.aio's error has them, as AioRpcError says.
+            raise self._failed(error.code(), error.details()) from error
+        except asyncio.CancelledError as error:
+            # Closing the channel cancels its calls; so does the caller, who then must not see another error.
+            if self._closed.is_set():
+                raise self._failed(grpc.StatusCode.CANCELLED, "Channel closed!") from error
+            raise
+        return answer
+
+    async def ask(self, path: str, request: bytes, timeout: float) -> bytes:
+        """Sends a request and waits for its answer, trying again as the retry policy has it, within the timeout.
+
+        Raises:
+            CallError: There is no answer.
+        """
+        deadline = time.monotonic() + timeout
+        first_failure = None
+        while True:
+            sent = time.monotonic()
+            try:
+                answer = await self.call(path, request, deadline - sent)
+            except CallError as error:
+                now = time.monotonic()
+                first_failure = now if first_failure is None else first_failure
+                at = self._contact.retry_at(error, sent=sent, now=now, first_failure=first_failure, deadline=deadline)
+                if at is None:
+                    raise
+                _log.info("again in %.2f s: %s", at - now, error)
+                await self.sleep(at - now)
+            else:
+                self._contact.answered()
+                return answer
+
+    async def sleep(self, seconds: float) -> None:
+        """Waits so long, or until the client is closed: the next call says so."""
+        try:
+            await asyncio.wait_for(self._closed.wait(), seconds)
+        except asyncio.TimeoutError:
+            return
+
+    async def close(self) -> None:
+        """Gives up what is on its way, and closes the connection."""
+        self._closed.set()
+        if self._channel is not None:
+            await self._channel.close()
+
+    def _opened(self) -> dict[str, Any]:
+        # Not in __init__: the channel belongs to the event loop that runs when it is made.
+        if self._channel is None:
+            # The half of gRPC that only asyncio needs.
+            import grpc.aio
+
+            settings = self._settings
+            target, replicas = grpc_target(settings.target)
+            options = channel_options(replicas=replicas, tls=settings.tls, more=settings.channel_options or {})
+            if settings.tls is None:
+                self._channel = grpc.aio.insecure_channel(target, options=options)
+            else:
+                self._channel = grpc.aio.secure_channel(target, settings.tls.credentials(), options=options)
+            self._calls = {path: self._channel.unary_unary(path) for path in (PREDICT, METADATA, STATUS)}
+        return self._calls
+
+    async def _metadata(self) -> tuple[tuple[str, str], ...]:
+        token = self._settings.token
+        if token is None:
+            return ()
+        try:
+            made = token() if callable(token) else token
+            return bearer(await made if inspect.isawaitable(made) else made)
+        # Whatever the caller's own function raises.
+        except Exception as error:
+            raise no_token(self._settings.target_in_words(), error) from error
+
+    def _failed(self, code: grpc.StatusCode, details: str | None) -> CallError:
+        if self._closed.is_set() and code is grpc.StatusCode.CANCELLED:
+            details = "Channel closed!"
+        words = self._settings
+        return call_error(code, details, target=words.target_in_words(), model=words.model_in_words())

@@ -1,0 +1,116 @@
+"""Single images of many threads, in shared requests."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from ._errors import HubserveError, UsageError
+from ._images import EncodedImage, ImageLike, encode
+from ._results import ImageResult
+from ._rpc import Call
+from ._run import Run
+from ._stream import Mover
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+_Result = TypeVar("_Result", bound=ImageResult)
+
+
+class Batcher(Generic[_Result]):
+    """Answers one image at a time, and sends those of many threads together.
+
+        with client.classify_batcher(max_delay=0.005) as batcher:
+            result = batcher.ask(photograph)    # from any number of threads
+
+    Made by `Client.classify_batcher` and `Client.features_batcher`.
+
+    Args:
+        new_run: Makes a course of requests.
+        send: Starts a call for the images of a request.
+    """
+
+    def __init__(self, new_run: Callable[[], Run[_Result]], send: Callable[[Sequence[EncodedImage]], Call]) -> None:
+        self._new_run = new_run
+        self._send = send
+        self._lock = threading.Lock()
+        self._closing = False
+        # Of the batcher's thread alone, as is the run: other threads post to the mover.
+        self._count = 0
+        self._waiting: dict[int, Future[_Result]] = {}
+        self._run = new_run()
+        self._mover = Mover(self._run, send)
+        self._thread = threading.Thread(target=self._work, name="hubserve-batcher", daemon=True)
+        self._thread.start()
+
+    def ask(self, image: ImageLike) -> _Result:
+        """Asks about one image, and waits for its result.
+
+        Args:
+            image: A path, bytes, a binary file, a Pillow image or a uint8 array; read and encoded on this thread.
+
+        Returns:
+            The image's result; what failed it is in the result.
+
+        Raises:
+            UnsuitableModel: The model is not for this.
+            ClientClosed: The client was closed.
+            UsageError: The batcher was closed.
+        """
+        encoded = encode(0, image)
+        future: Future[_Result] = Future()
+        with self._lock:
+            if self._closing:
+                raise UsageError("the batcher is closed: keep it open until the last image is answered")
+            self._mover.post(partial(self._take, encoded, future))
+        return future.result()
+
+    def close(self) -> None:
+        """Waits until what was asked is answered, and takes no more. Closing twice does no harm."""
+        with self._lock:
+            self._closing = True
+            # Only to wake the thread.
+            self._mover.post(lambda: None)
+        self._thread.join()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _work(self) -> None:
+        while True:
+            try:
+                self._mover.move()
+                for result in self._run.take_results():
+                    # Alone in its call, whatever its number among those of the others.
+                    self._waiting.pop(result.index).set_result(replace(result, index=0))
+                if self._closing and not self._waiting and self._mover.idle:
+                    return
+                self._mover.wait()
+            except HubserveError as error:
+                self._fail(error)
+
+    def _take(self, image: EncodedImage, future: Future[_Result]) -> None:
+        self._count += 1
+        self._waiting[self._count] = future
+        self._run.push(replace(image, index=self._count), time.monotonic())
+
+    def _fail(self, error: HubserveError) -> None:
+        """Gives everyone who waits the error, and begins anew."""
+        waiting, self._waiting = self._waiting, {}
+        self._run = self._new_run()
+        self._mover.start_over(self._run)
+        for future in waiting.values():
+            future.set_exception(error)

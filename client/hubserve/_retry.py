@@ -1,0 +1,156 @@
+"""When a request that failed is tried again: plain arithmetic on times that are passed in.
+
+Delays are exponential with full jitter (Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015), so
+that callers that failed together do not come back together. Retries are paid from a token bucket that all calls of a
+client share, filled by a share of the answers and by time (as Finagle's `RetryBudget`; gRPC's retry throttling,
+proposal A6, has the first half), so that retries never become the load that keeps a server down. gRPC's own retries
+cannot serve here: they stop at requests of 256 KiB, which one photograph exceeds.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ._errors import CallError, ServerUnavailable, Then, UsageError, then
+
+# A server that has never answered is more likely misspelt than restarting.
+_FIRST_CONTACT_SECONDS = 2.0
+_TOKENS_PER_ANSWER = 0.1
+_TOKENS_PER_SECOND = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """How patiently failed requests are tried again: `Client(target, model="m", retry=Retry(max_seconds=300))`.
+
+    Attributes:
+        max_seconds: How long after its first failure a request is tried again; a server that is away for longer makes
+            its images' results errors. While a server has not answered this client even once, 2 seconds at the most.
+        first_delay: Seconds before the first retry, at the most; the most doubles with each failure in a row, and the
+            delay is drawn at random from 0 up to it.
+        max_delay: Where the doubling ends, in seconds.
+        budget: How many retries may be made at once beyond a tenth of the requests and one in a second.
+        hedge_after: Seconds after which a second request is sent for images whose answer is still out; the first
+            answer counts, and the second request is paid from the budget. None: never.
+
+    Raises:
+        UsageError: A value makes no sense.
+    """
+
+    max_seconds: float = 60.0
+    first_delay: float = 0.1
+    max_delay: float = 5.0
+    budget: int = 100
+    hedge_after: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("max_seconds", "first_delay", "max_delay", "budget"):
+            if getattr(self, name) < 0:
+                raise UsageError(f"Retry's {name} must not be less than 0, but it is {getattr(self, name)}")
+        if self.hedge_after is not None and self.hedge_after <= 0:
+            raise UsageError(f"Retry's hedge_after must be more than 0, not {self.hedge_after}")
+
+
+NEVER = Retry(max_seconds=0.0, budget=0)
+
+
+class Contact:
+    """What one client knows about its servers: whether they answer, since when not, how many retries it still has.
+
+    `contact.retry_at(error, sent=9.0, now=10.0)` tells when to send the request again. Threads may share it.
+
+    Args:
+        retry: The policy.
+        draw: Gives random numbers in [0, 1).
+    """
+
+    def __init__(self, retry: Retry, draw: Callable[[], float] = random.random) -> None:
+        self.retry = retry
+        self._draw = draw
+        self._lock = threading.Lock()
+        self._met = False
+        self._tokens = float(retry.budget)
+        self._filled_at: float | None = None
+        self._failing_since: float | None = None
+        self._failures = 0
+        self._last_failure = 0.0
+
+    def answered(self) -> None:
+        """Takes note of an answer."""
+        with self._lock:
+            self._met = True
+            self._failing_since = None
+            self._failures = 0
+            self._tokens = min(self._tokens + _TOKENS_PER_ANSWER, self.retry.budget)
+
+    def retry_at(
+        self,
+        error: CallError,
+        *,
+        sent: float,
+        now: float,
+        first_failure: float | None = None,
+        deadline: float | None = None,
+    ) -> float | None:
+        """Takes note of a failure, and tells when to try again.
+
+        Args:
+            error: The failure.
+            sent: When the request was sent, in seconds on the clock of `now`.
+            now: The time.
+            first_failure: When the same request failed for the first time; None for now.
+            deadline: When the caller's time is over.
+
+        Returns:
+            The time for the next try, or None: report the failure.
+        """
+        with self._lock:
+            what = then(error)
+            # Such a refusal shows that the model is served.
+            self._met = self._met or what in (Then.SPLIT, Then.SUSPECT)
+            if what is not Then.RETRY and not (what is Then.RETRY_IF_MET and self._met):
+                return None
+            self._note(sent, now)
+            patience = self.retry.max_seconds
+            if not self._met and isinstance(error, ServerUnavailable):
+                patience = min(patience, _FIRST_CONTACT_SECONDS)
+            # A server that has been away for long already is not waited for by every request anew.
+            since = now if first_failure is None else first_failure
+            if self._failing_since is not None:
+                since = min(since, self._failing_since)
+            end = since + patience if deadline is None else min(since + patience, deadline)
+            longest = min(self.retry.max_delay, self.retry.first_delay * 2.0 ** min(self._failures - 1, 60))
+            at = now + max(self._draw() * longest, self._seconds_to_token(now))
+            if at >= end:
+                return None
+            self._tokens -= 1
+            return at
+
+    def may_hedge(self, now: float) -> bool:
+        """Takes a token for a second request, if there is one."""
+        with self._lock:
+            if self._seconds_to_token(now) > 0:
+                return False
+            self._tokens -= 1
+            return True
+
+    def _note(self, sent: float, now: float) -> None:
+        """Counts a failure; those of requests that were on their way together count as one."""
+        forgotten = now - self._last_failure > max(self.retry.max_seconds, self.retry.max_delay)
+        if self._failing_since is None or forgotten:
+            self._failing_since = now
+            self._failures = 1
+        elif sent >= self._last_failure:
+            self._failures += 1
+        self._last_failure = now
+
+    def _seconds_to_token(self, now: float) -> float:
+        if self._filled_at is not None:
+            gained = _TOKENS_PER_SECOND * max(now - self._filled_at, 0.0)
+            self._tokens = min(self._tokens + gained, float(self.retry.budget))
+        self._filled_at = now
+        return max(1 - self._tokens, 0.0) / _TOKENS_PER_SECOND if self.retry.budget >= 1 else math.inf

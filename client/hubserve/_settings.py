@@ -1,0 +1,93 @@
+"""What a client is told when it is made, checked: the same for `Client` and `AsyncClient`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from ._batches import Limits
+from ._channel import grpc_target
+from ._errors import UsageError
+from ._retry import NEVER, Contact, Retry
+from ._security import TLS, AsyncToken, check_token
+from ._window import MOST, Fixed, Vegas, Window
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """A client's arguments; `repr` shows no secret.
+
+    Raises:
+        UsageError: One makes no sense.
+    """
+
+    target: str | Sequence[str]
+    model: str
+    version: int | None
+    version_label: str | None
+    timeout: float
+    tls: TLS | None
+    token: AsyncToken | None = field(repr=False)
+    allow_plaintext_token: bool
+    retry: Retry | None
+    max_batch_size: int
+    max_batch_bytes: int
+    concurrency: int | Literal["auto"]
+    channel_options: Mapping[str, str | int] | None
+
+    def __post_init__(self) -> None:
+        grpc_target(self.target)
+        if not self.model:
+            raise UsageError("model must be the model's name on the server, not an empty string")
+        if self.version is not None and self.version_label is not None:
+            raise UsageError("version and version_label both choose a version: give one of them")
+        for name in ("timeout", "max_batch_size", "max_batch_bytes"):
+            if getattr(self, name) <= 0:
+                raise UsageError(f"{name} must be more than 0, not {getattr(self, name)}")
+        if self.concurrency != "auto" and (not isinstance(self.concurrency, int) or self.concurrency < 1):
+            raise UsageError(f'concurrency must be "auto" or at least 1, not {self.concurrency!r}')
+        check_token(self.token, encrypted=self.tls is not None, allow_plaintext=self.allow_plaintext_token)
+
+    def contact(self) -> Contact:
+        """A client's knowledge of its servers, to begin with."""
+        return Contact(NEVER if self.retry is None else self.retry)
+
+    def limits(self) -> Limits:
+        """What one request may hold, until a server takes less."""
+        return Limits(self.max_batch_size, self.max_batch_bytes)
+
+    def window(self) -> Window:
+        """How many requests a call may have on their way."""
+        if self.concurrency == "auto":
+            # Half a GiB of requests at the most.
+            return Vegas(max(2, min(MOST, 2**29 // self.max_batch_bytes)))
+        return Fixed(self.concurrency)
+
+    def batcher_limits(self, max_delay: float, max_size: int | None) -> Limits:
+        """What one request of a batcher may hold.
+
+        Raises:
+            UsageError: An argument makes no sense.
+        """
+        if max_delay < 0:
+            raise UsageError(f"max_delay must not be less than 0 seconds, but it is {max_delay}")
+        if max_size is not None and max_size < 1:
+            raise UsageError(f"max_size must be at least 1, not {max_size}")
+        return Limits(min(max_size or self.max_batch_size, self.max_batch_size), self.max_batch_bytes)
+
+    def batcher_window(self) -> Window:
+        """How many requests a batcher may have on their way: callers who wait for their answer are a limit already."""
+        return Fixed(MOST if self.concurrency == "auto" else self.concurrency)
+
+    def model_in_words(self) -> str:
+        """For errors."""
+        if self.version is not None:
+            return f"model {self.model}, version {self.version}"
+        if self.version_label is not None:
+            return f"model {self.model}, version label {self.version_label}"
+        return f"model {self.model}"
+
+    def target_in_words(self) -> str:
+        """For errors."""
+        return self.target if isinstance(self.target, str) else ", ".join(self.target)

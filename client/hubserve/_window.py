@@ -1,0 +1,104 @@
+"""How many requests are on their way at once: plain arithmetic on what answers take.
+
+"auto" is TCP Vegas (Brakmo, O'Malley and Peterson, SIGCOMM 1994), as Netflix's concurrency-limits applies it to
+requests. Answers take longer than the best time because requests wait for one another, so that with W on their way
+W * (1 - best / now) of them are waiting. One or two should be: with none, a server idles between requests; more only
+makes each answer later. A server's word that it has no room halves W. The best time is measured anew now and
+then with half the window (after BBR's ProbeRTT), because images and servers change in the course of a long run.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+# Of the window, where that is more than one request: answers differ by themselves, and the more so over many servers.
+_WAITING_SHARE = 1 / 6
+_FEWEST_TIMES = 3
+_ROUNDS_BETWEEN_PROBES = 50
+# Enough for 16 replicas of a server; 32 requests of 16 MiB are half a GiB.
+MOST = 32
+
+
+class Window(Protocol):
+    """Decides how many requests may be on their way."""
+
+    @property
+    def limit(self) -> int:
+        """The most requests without an answer."""
+
+    def answered(self, seconds: float, in_flight: int) -> None:
+        """Takes note of a full batch's answer: how long it took, and how many requests were out when it was sent."""
+
+    def overloaded(self) -> None:
+        """Takes note that a server has no room."""
+
+
+class Fixed:
+    """Always the same: `Fixed(4)`."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+
+    def answered(self, seconds: float, in_flight: int) -> None:
+        """Changes nothing."""
+
+    def overloaded(self) -> None:
+        """Changes nothing."""
+
+
+class Vegas:
+    """Finds the limit by itself: `window = Vegas(); window.answered(0.2, in_flight=1); window.limit`."""
+
+    def __init__(self, most: int = MOST) -> None:
+        self._most = most
+        self._limit = 1
+        self._growing_fast = True
+        self._best = float("inf")
+        self._times: list[float] = []
+        self._rounds = 0
+        self._probing = False
+
+    @property
+    def limit(self) -> int:
+        """The most requests without an answer."""
+        return max(1, self._limit // 2) if self._probing else self._limit
+
+    def answered(self, seconds: float, in_flight: int) -> None:
+        """Takes note of a full batch's answer, and after as many as the limit, changes the limit.
+
+        Args:
+            seconds: What the answer took.
+            in_flight: How many requests were on their way when it was sent, itself included.
+        """
+        # With room left, the time says nothing of a full window; with more than the limit, it is of an older one.
+        if in_flight != self.limit:
+            return
+        self._times.append(seconds)
+        if len(self._times) < max(self.limit, _FEWEST_TIMES):
+            return
+        typical = sum(self._times) / len(self._times)
+        self._times.clear()
+        if self._probing:
+            self._best = typical
+            self._probing = False
+            return
+        self._best = min(self._best, typical)
+        self._adjust(self._limit * (1 - self._best / typical) if typical > 0 else 0.0)
+        self._rounds += 1
+        self._probing = self._rounds % _ROUNDS_BETWEEN_PROBES == 0
+
+    def overloaded(self) -> None:
+        """Takes note that a server has no room: half as many from now on."""
+        self._times.clear()
+        self._growing_fast = False
+        self._limit = max(1, self._limit // 2)
+
+    def _adjust(self, waiting: float) -> None:
+        fewest = max(1.0, self._limit * _WAITING_SHARE)
+        if waiting >= fewest:
+            self._growing_fast = False
+        if waiting > 2 * fewest:
+            self._limit = max(1, self._limit - 1)
+        elif waiting < fewest:
+            step = self._limit if self._growing_fast else 1
+            self._limit = min(self._most, self._limit + step)

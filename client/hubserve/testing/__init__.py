@@ -1,0 +1,17 @@
+"""A model server for tests: real gRPC on a real socket, no TensorFlow, answers and faults as a test wants them.
+
+    from hubserve.testing import FakeServer, Fault
+
+    with FakeServer(lambda image: {"cat": 0.9, "dog": 0.1}) as server:
+        server.then(Fault("UNAVAILABLE", "gone for a moment"))
+        with Client(server.target, model="m") as client:
+            (result,) = client.classify([b"..."])
+            assert result.label == "cat"
+
+As a process of its own: `python -m hubserve.testing --port 8500`. For pytest, `hubserve.testing.fixture` has a fixture.
+"""
+
+from ._script import DROP, Fault, Request
+from ._server import FakeServer
+
+__all__ = ["DROP", "FakeServer", "Fault", "Request"]

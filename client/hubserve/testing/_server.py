@@ -1,0 +1,215 @@
+"""The fake model server."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import grpc
+
+from ..wire.metadata_pb2 import GetModelMetadataRequest
+from ..wire.predict_pb2 import PredictRequest, PredictResponse
+from ..wire.status_pb2 import GetModelStatusRequest
+from . import _answers
+from ._relay import Relay
+from ._script import DROP, Fault, Request, Script, Step
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+# grpc.health.v1.HealthCheckResponse, status SERVING (1) and NOT_SERVING (2).
+_SERVING, _NOT_SERVING = b"\x08\x01", b"\x08\x02"
+
+
+def _its_text(image: bytes) -> dict[str, float]:
+    return {image[:40].decode(errors="replace"): 1.0}
+
+
+class FakeServer:
+    """Serves one model that a test makes up: `with FakeServer(lambda image: {"cat": 0.9}) as server: ...`.
+
+    It answers Predict, GetModelMetadata, GetModelStatus and health, in threads, and refuses what TF Serving refuses
+    with TF Serving's words.
+
+    Args:
+        classify: Labels with scores for an image's bytes, best first, or the model's status of a bad one (1 or 2). By
+            default an image's first 40 bytes are its label.
+        features: In place of `classify`: the feature vector of an image's bytes, as floats.
+        predict: In place of both: called with the signature's name and the inputs as arrays, gives the outputs.
+        model: The name to serve it under; None: under any.
+        version: Its number.
+        port: 0 for a free one.
+        max_batch_size: Larger batches are refused.
+        before: See the attribute.
+        credentials: For TLS: what `grpc.ssl_server_credentials` gives.
+        threads: How many requests are answered at once.
+
+    Attributes:
+        requests: Every Predict request, in the order of arrival.
+        before: Called with each `Request` before it is answered; may wait, or raise `Fault`.
+        ready: Whether the model says it is loaded, and the server that it is healthy.
+    """
+
+    def __init__(
+        self,
+        classify: _answers.Classify = _its_text,
+        *,
+        features: _answers.Featurize | None = None,
+        predict: _answers.Predict | None = None,
+        model: str | None = None,
+        version: int = 1,
+        port: int = 0,
+        max_batch_size: int | None = None,
+        before: Callable[[Request], object] | None = None,
+        credentials: grpc.ServerCredentials | None = None,
+        threads: int = 16,
+    ) -> None:
+        self._classify = classify
+        self._features = features
+        self._predict = predict
+        self._model = model
+        self._version = version
+        self._max_batch_size = max_batch_size
+        self.before = before
+        self._credentials = credentials
+        self._threads = threads
+        self._script = Script()
+        self._stopping = threading.Event()
+        self._server: Any = None
+        self._relay = Relay(port)
+        self.requests: list[Request] = []
+        self.ready = True
+
+    @property
+    def target(self) -> str:
+        """Where it listens: `127.0.0.1:PORT`, the same after each start."""
+        return f"127.0.0.1:{self._relay.port}"
+
+    def then(self, *steps: Step, times: int = 1) -> None:
+        """Tells what becomes of the next Predict requests, one step each: the whole list, so many times over.
+
+        Args:
+            steps: A `Fault`; seconds to wait before the answer; `DROP` for a connection that breaks; bytes to send in
+                place of an answer; None for an answer as always.
+            times: How often.
+        """
+        self._script.add(iter(steps * times))
+
+    def start(self) -> None:
+        """Serves, from now on."""
+        self._stopping.clear()
+        self._server = grpc.server(
+            ThreadPoolExecutor(self._threads + 4, thread_name_prefix="hubserve-fake-server"),
+            options=[("grpc.max_receive_message_length", -1), ("grpc.so_reuseport", 0)],
+        )
+        serving = "tensorflow.serving"
+        self._serve(f"{serving}.PredictionService", "Predict", PredictRequest, self._answer)
+        self._serve(f"{serving}.PredictionService", "GetModelMetadata", GetModelMetadataRequest, self._describe)
+        self._serve(f"{serving}.ModelService", "GetModelStatus", GetModelStatusRequest, self._state)
+        health = {
+            "Check": grpc.unary_unary_rpc_method_handler(lambda _, __: self._health()),
+            "Watch": grpc.unary_stream_rpc_method_handler(self._watch),
+        }
+        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("grpc.health.v1.Health", health),))
+        if self._credentials is None:
+            behind = self._server.add_insecure_port("127.0.0.1:0")
+        else:
+            behind = self._server.add_secure_port("127.0.0.1:0", self._credentials)
+        self._server.start()
+        self._relay.open(behind)
+
+    def stop(self) -> None:
+        """Is gone as if it had crashed: connections break, and nobody listens on the port. `start` brings it back."""
+        self._relay.close()
+        self._stopping.set()
+        if self._server is not None:
+            self._server.stop(None).wait()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _answer(self, message: PredictRequest, context: grpc.ServicerContext) -> PredictResponse | bytes:
+        spec = message.model_spec
+        request = Request(
+            model=spec.name,
+            version=spec.version.value if spec.HasField("version") else None,
+            version_label=spec.version_label,
+            signature=spec.signature_name,
+            images=tuple(message.inputs["image_bytes"].string_val) if "image_bytes" in message.inputs else (),
+            metadata=dict(context.invocation_metadata()),
+        )
+        self.requests.append(request)
+        step = self._script.next()
+        if step is DROP:
+            self._relay.drop()
+        elif isinstance(step, Fault):
+            raise step
+        elif isinstance(step, bytes):
+            return step
+        elif step is not None:
+            self._stopping.wait(step)
+        if self.before is not None:
+            self.before(request)
+        self._check(spec.name)
+        if self._max_batch_size is not None and len(request.images) > self._max_batch_size:
+            raise Fault(
+                "INVALID_ARGUMENT",
+                f"Task size {len(request.images)} is larger than maximum input batch size {self._max_batch_size}",
+            )
+        if self._predict is not None:
+            response = _answers.predicted(message, self._predict)
+        elif self._features is not None:
+            response = _answers.featurized(request.images, self._features)
+        else:
+            response = _answers.classified(request.images, self._classify)
+        response.model_spec.CopyFrom(spec)
+        response.model_spec.version.value = self._version
+        return response
+
+    def _describe(self, message: GetModelMetadataRequest, _: grpc.ServicerContext) -> object:
+        self._check(message.model_spec.name)
+        return _answers.described(message.model_spec.name, self._version, features=self._features is not None)
+
+    def _state(self, message: GetModelStatusRequest, _: grpc.ServicerContext) -> object:
+        if self._model not in (None, message.model_spec.name):
+            raise Fault("NOT_FOUND", f"Could not find any versions of model {message.model_spec.name}")
+        return _answers.state(self._version, ready=self.ready)
+
+    def _check(self, model: str) -> None:
+        if self._model not in (None, model):
+            raise Fault("NOT_FOUND", f"Servable not found for request: Latest({model})")
+
+    def _health(self) -> bytes:
+        return _SERVING if self.ready else _NOT_SERVING
+
+    def _watch(self, _: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
+        said = b""
+        while context.is_active() and not self._stopping.is_set():
+            if said != self._health():
+                said = self._health()
+                yield said
+            self._stopping.wait(0.05)
+
+    def _serve(self, service: str, method: str, kind: Any, answer: Callable[[Any, grpc.ServicerContext], Any]) -> None:
+        def answered(message: Any, context: grpc.ServicerContext) -> Any:
+            try:
+                return answer(message, context)
+            except Fault as fault:
+                context.abort(fault.code, fault.details)
+
+        handler = grpc.unary_unary_rpc_method_handler(
+            answered,
+            request_deserializer=kind.FromString,
+            response_serializer=lambda message: message if isinstance(message, bytes) else message.SerializeToString(),
+        )
+        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {method: handler}),))

@@ -1,0 +1,95 @@
+"""A server and a clock that exist only in arithmetic, to drive a `Run` through hours in no time."""
+
+import heapq
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+import grpc
+
+from hubserve import CallError, Classification, ClassScore, Retry
+from hubserve._batches import Limits
+from hubserve._errors import call_error
+from hubserve._images import EncodedImage
+from hubserve._retry import Contact
+from hubserve._run import Run
+from hubserve._window import Fixed, Window
+
+
+def failure(code: str, details: str = "") -> CallError:
+    return call_error(grpc.StatusCode[code], details, target="host:1", model="model m")
+
+
+def images(count: int) -> list[EncodedImage]:
+    return [EncodedImage(index, f"image {index}", b"%d" % index) for index in range(count)]
+
+
+def read(response: bytes, batch: Sequence[EncodedImage]) -> Iterable[Classification]:
+    """An answer here is its images' bytes, each followed by a space."""
+    for image, label in zip(batch, response.decode().split(), strict=True):
+        yield Classification(
+            source=image.source, index=image.index, status=0, classes=(ClassScore(0, label, 1.0),), model_version=1
+        )
+
+
+# What becomes of a request that is sent at a time: the seconds that it takes, and None for an answer, or its failure.
+Server = Callable[[Sequence[EncodedImage], float], tuple[float, CallError | None]]
+
+
+@dataclass
+class Simulation:
+    """`Simulation(server, count=100).run()` gives the results in the order in which they came."""
+
+    server: Server
+    count: int = 100
+    retry: Retry = field(default_factory=Retry)
+    limits: Limits = field(default_factory=lambda: Limits(8, 2**20))
+    window: Window = field(default_factory=lambda: Fixed(4))
+    ordered: bool = True
+    draw: Callable[[], float] = lambda: 1.0
+    now: float = 1000.0
+    sizes: list[int] = field(default_factory=list)
+    most_in_flight: int = 0
+
+    def run(self, *, contact: Contact | None = None) -> list[Classification]:
+        contact = contact or Contact(self.retry, self.draw)
+        run: Run[Classification] = Run(
+            read=read,
+            kind=Classification,
+            limits=self.limits,
+            contact=contact,
+            window=self.window,
+            ordered=self.ordered,
+        )
+        remaining = iter(images(self.count))
+        landing: list[tuple[float, int, bytes, CallError | None]] = []
+        results: list[Classification] = []
+        abandoned: set[int] = set()
+        while not run.finished:
+            while request := run.next_request(self.now):
+                self.sizes.append(len(request.images))
+                seconds, error = self.server(request.images, self.now)
+                answer = b"".join(image.data + b" " for image in request.images)
+                heapq.heappush(landing, (self.now + seconds, request.number, answer, error))
+                self.most_in_flight = max(self.most_in_flight, run.in_flight)
+            abandoned |= set(run.take_abandoned())
+            results += run.take_results()
+            if run.wants_images:
+                image = next(remaining, None)
+                run.end() if image is None else run.push(image, self.now)
+                continue
+            if run.finished:
+                break
+            wake = run.wake_at()
+            if landing and (wake is None or landing[0][0] <= wake):
+                at, number, answer, error = heapq.heappop(landing)
+                self.now = max(self.now, at)
+                if number in abandoned:
+                    continue
+                if error is None:
+                    run.answered(number, answer, self.now)
+                else:
+                    run.failed(number, error, self.now)
+            else:
+                assert wake is not None, "nothing will ever happen again"
+                self.now = max(self.now, wake)
+        return results

@@ -1,0 +1,283 @@
+"""The course of a call, on a clock that does not tick: what is sent when, and what each image gets."""
+
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from client.simulation import Simulation, failure, images, read
+from hubserve import CallError, Classification, InvalidRequest, Retry, ServerBusy, ServerUnavailable
+from hubserve._batches import Limits
+from hubserve._images import EncodedImage
+from hubserve._retry import Contact
+from hubserve._run import Run
+from hubserve._window import Fixed
+
+GONE = failure("UNAVAILABLE", "failed to connect")
+BUSY = failure("RESOURCE_EXHAUSTED", "Server Threadpool Exhausted")
+
+
+def labels(results: list) -> list[str | None]:
+    return [result.label for result in results]
+
+
+def numbers(count: int) -> list[str]:
+    return [str(number) for number in range(count)]
+
+
+def test_every_image_is_answered_in_its_order_with_as_many_requests_out_as_the_window_allows():
+    simulation = Simulation(lambda *_: (1.0, None))
+
+    assert labels(simulation.run()) == numbers(100)
+    assert simulation.sizes == [8] * 12 + [4]
+    assert simulation.most_in_flight == 4
+    assert simulation.now == 1004.0
+
+
+FAULTS = [
+    None,
+    None,
+    GONE,
+    BUSY,
+    failure("DEADLINE_EXCEEDED"),
+    failure("CANCELLED"),
+    failure("INVALID_ARGUMENT", "a neighbour's fault"),
+    failure("INVALID_ARGUMENT", "Task size 9 is larger than maximum input batch size 3"),
+    failure("RESOURCE_EXHAUSTED", "OOM when allocating tensor"),
+    failure("RESOURCE_EXHAUSTED", "Received message larger than max (9 vs. 4)"),
+    failure("INTERNAL", "it broke"),
+]
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    steps=st.lists(st.tuples(st.floats(0.0, 100.0), st.sampled_from(FAULTS)), max_size=60),
+    count=st.integers(0, 70),
+    ordered=st.booleans(),
+    hedge_after=st.none() | st.floats(0.1, 50.0),
+)
+def test_whatever_fails_each_image_gets_one_result_and_it_is_its_own(
+    steps: list, count: int, ordered: bool, hedge_after: float | None
+):
+    remaining = iter(steps)
+    simulation = Simulation(
+        lambda *_: next(remaining, (1.0, None)), count=count, ordered=ordered, retry=Retry(hedge_after=hedge_after)
+    )
+
+    results = simulation.run()
+
+    assert sorted(result.index for result in results) == list(range(count))
+    if ordered:
+        assert [result.index for result in results] == list(range(count))
+    assert all(result.label == str(result.index) or isinstance(result.exception, CallError) for result in results)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    bad=st.sets(st.integers(0, 31), max_size=32),
+    size=st.integers(1, 32),
+    poisoned_by_strangers=st.sets(st.integers(0, 40), max_size=3),
+)
+def test_bad_images_are_found_one_by_one_and_their_neighbours_answered(
+    bad: set[int], size: int, poisoned_by_strangers: set[int]
+):
+    requests = 0
+
+    def server(batch: Sequence[EncodedImage], now: float) -> tuple[float, CallError | None]:
+        nonlocal requests
+        requests += 1
+        refused = bad & {image.index for image in batch} or (
+            # A stranger's image in the same batch of the server, but never twice in a row.
+            requests in poisoned_by_strangers and requests - 1 not in poisoned_by_strangers
+        )
+        return 1.0, failure("INVALID_ARGUMENT", "cannot decode") if refused else None
+
+    results = Simulation(server, count=32, limits=Limits(size, 2**20)).run()
+
+    assert {result.index for result in results if not result.ok} <= bad
+    assert {result.index for result in results if result.ok} == set(range(32)) - bad
+    # 2 N - 1 for halving, N for asking again.
+    assert requests <= 3 * 32 + 3 * 2 * 6
+
+
+def test_suspected_images_are_never_on_their_way_with_others():
+    # The server could put them into one batch, and fail the good ones with the bad.
+    out: list[tuple[float, int]] = []
+
+    def server(batch: Sequence[EncodedImage], now: float) -> tuple[float, CallError | None]:
+        out.append((now, len(batch)))
+        return 1.0, failure("INVALID_ARGUMENT", "x") if any(image.index == 5 for image in batch) else None
+
+    results = Simulation(server, count=40).run()
+
+    assert [result.index for result in results if not result.ok] == [5]
+    assert isinstance(results[5].exception, InvalidRequest)
+    suspected = [sent for sent, size in out if size < 8]
+    assert len(suspected) == 7
+    assert all(sum(abs(sent - other) < 1 for other, _ in out) == 1 for sent in suspected)
+
+
+def test_a_refusal_that_no_image_is_to_blame_for_ends_the_search():
+    simulation = Simulation(lambda *_: (0.1, failure("INVALID_ARGUMENT", "always")), count=2_000)
+
+    results = simulation.run()
+
+    assert not any(result.ok for result in results)
+    assert len(simulation.sizes) < 2_000 / 8 + 3 * 64 + 100
+
+
+def test_a_request_that_is_wrong_in_itself_is_not_searched():
+    words = "Signature input alias: image_bytes(feed name: x:0) not found in request"
+    simulation = Simulation(lambda *_: (0.1, failure("INVALID_ARGUMENT", words)), count=80)
+
+    simulation.run()
+
+    assert simulation.sizes == [8] * 10
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("Task size 8 is larger than maximum input batch size 3", "INVALID_ARGUMENT"),
+        ("OOM when allocating tensor with shape[8,331,331,3]", "RESOURCE_EXHAUSTED"),
+        ("Received message larger than max (9 vs. 4)", "RESOURCE_EXHAUSTED"),
+    ],
+)
+def test_a_server_that_takes_less_gets_less_from_then_on(words: str, code: str):
+    def server(batch: Sequence[EncodedImage], now: float) -> tuple[float, CallError | None]:
+        return 1.0, failure(code, words) if len(batch) > 3 else None
+
+    simulation = Simulation(server, count=400)
+
+    assert labels(simulation.run()) == numbers(400)
+    assert all(size <= 3 for size in simulation.sizes[60:])
+
+
+def test_one_image_that_is_too_large_gets_the_refusal():
+    (result,) = Simulation(lambda *_: (1.0, failure("RESOURCE_EXHAUSTED", "message larger than max")), count=1).run()
+
+    assert isinstance(result.exception, InvalidRequest)
+
+
+def test_a_server_that_comes_back_within_the_policys_time_costs_no_image_and_few_requests():
+    def server(batch: Sequence[EncodedImage], now: float) -> tuple[float, CallError | None]:
+        away = 1002 <= now < 1052
+        return (0.01, GONE) if away else (1.0, None)
+
+    simulation = Simulation(server, count=1600, window=Fixed(16))
+
+    assert labels(simulation.run()) == numbers(1600)
+    # One at a time asks whether it is back, 0.1, 0.2, 0.4 ... 5 seconds apart.
+    assert len(simulation.sizes) - 1600 / 8 < 16 + 20
+
+
+def test_a_server_that_stays_away_makes_results_errors_and_the_run_ends():
+    simulation = Simulation(
+        lambda _, now: (0.01, GONE) if now >= 1002 else (1.0, None), count=8_000, retry=Retry(max_seconds=60)
+    )
+
+    results = simulation.run()
+
+    answered = [result for result in results if result.ok]
+    assert 0 < len(answered) < 200
+    assert all(isinstance(result.exception, ServerUnavailable) for result in results[len(answered) :])
+    # It is waited for once, not by each batch.
+    assert simulation.now < 1002 + 60 + 1_000 * 0.01 + 10
+
+
+def test_a_server_that_was_never_there_is_not_waited_for_long():
+    simulation = Simulation(lambda *_: (0.0, GONE), count=10)
+
+    assert not any(result.ok for result in simulation.run())
+    assert simulation.now <= 1002.0
+
+
+def test_a_busy_server_is_asked_again_and_halves_the_window():
+    class Counting(Fixed):
+        reductions = 0
+
+        def overloaded(self) -> None:
+            self.reductions += 1
+
+    window = Counting(4)
+    steps = iter([(1.0, None), (0.5, BUSY), (0.5, BUSY), (0.5, BUSY)])
+    simulation = Simulation(lambda *_: next(steps, (1.0, None)), window=window)
+
+    assert labels(simulation.run()) == numbers(100)
+    assert window.reductions == 1
+
+
+def test_without_retries_a_failure_is_the_result():
+    steps = iter([(1.0, BUSY)])
+    simulation = Simulation(lambda *_: next(steps, (1.0, None)), retry=Retry(max_seconds=0))
+
+    results = simulation.run()
+
+    assert isinstance(results[0].exception, ServerBusy)
+    assert sum(not result.ok for result in results) == 8
+
+
+def test_a_slow_request_is_hedged_and_the_first_answer_counts():
+    steps = iter([(100.0, None)])
+    simulation = Simulation(lambda *_: next(steps, (1.0, None)), count=32, retry=Retry(hedge_after=3.0))
+
+    assert labels(simulation.run()) == numbers(32)
+    assert simulation.now == 1004.0
+    assert simulation.sizes == [8] * 5
+
+
+def test_hedges_are_paid_from_the_budget():
+    simulation = Simulation(
+        lambda *_: (100.0, None), count=80, window=Fixed(10), retry=Retry(hedge_after=1.0, budget=3)
+    )
+    simulation.run()
+
+    assert len(simulation.sizes) == 10 + 3
+
+
+def test_an_image_that_waits_does_not_let_the_results_behind_it_pile_up():
+    pushed = 0
+
+    def server(batch: Sequence[EncodedImage], now: float) -> tuple[float, CallError | None]:
+        nonlocal pushed
+        pushed = max(pushed, batch[-1].index)
+        return (1000.0 if batch[0].index == 0 else 1.0), None
+
+    simulation = Simulation(server, count=1_000)
+    first = None
+    original = simulation.server
+
+    def watching(batch: Sequence[EncodedImage], now: float) -> tuple[float, CallError | None]:
+        nonlocal first
+        if now >= 1999 and first is None:
+            first = pushed
+        return original(batch, now)
+
+    simulation.server = watching
+    simulation.run()
+
+    assert first is not None
+    assert first < 4 * 4 * 8 + 2 * 8
+
+
+def test_a_batch_that_lingers_is_sent_when_its_time_is_over():
+    run: Run[Classification] = Run(
+        read=read,
+        kind=Classification,
+        limits=Limits(8, 2**20),
+        contact=Contact(Retry()),
+        window=Fixed(2),
+        ordered=False,
+        linger=0.01,
+    )
+    first, second = images(2)
+    run.push(first, 5.0)
+    assert run.next_request(5.005) is None
+    run.push(second, 5.006)
+    assert run.wake_at() == pytest.approx(5.01)
+
+    request = run.next_request(5.011)
+
+    assert request is not None
+    assert [image.index for image in request.images] == [0, 1]

@@ -1,0 +1,162 @@
+"""TLS, mutual TLS and tokens against a real server; and that no secret is ever shown."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+import trustme
+
+from client.shells import SHELLS, classify
+from hubserve import TLS, AccessDenied, AsyncClient, Client, DeadlineExceeded, ServerUnavailable, UsageError
+from hubserve.testing import FakeServer
+
+SECRET = "s3cret-token"  # noqa: S105 - it opens nothing
+
+
+@pytest.fixture(scope="module")
+def ca() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(scope="module")
+def ca_file(ca: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("tls") / "ca.pem"
+    ca.cert_pem.write_to_path(path)
+    return path
+
+
+def credentials(ca: trustme.CA, *, name: str = "127.0.0.1", clients: trustme.CA | None = None) -> Any:
+    certificate = ca.issue_cert(name)
+    chain = b"".join(blob.bytes() for blob in certificate.cert_chain_pems)
+    return grpc.ssl_server_credentials(
+        [(certificate.private_key_pem.bytes(), chain)],
+        root_certificates=clients.cert_pem.bytes() if clients else None,
+        require_client_auth=clients is not None,
+    )
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_an_own_authority_is_trusted_and_the_token_travels_encrypted(shell: str, ca: trustme.CA, ca_file: Path):
+    with FakeServer(credentials=credentials(ca)) as server:
+        (result,) = classify(shell, server.target, [b"cat"], tls=TLS(ca=ca_file), token=SECRET)
+
+    assert result.label == "cat"
+    assert server.requests[0].metadata["authorization"] == f"Bearer {SECRET}"
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_server_of_an_unknown_authority_is_not_trusted(shell: str, ca: trustme.CA):
+    stranger = trustme.CA().cert_pem.bytes()
+    with FakeServer(credentials=credentials(ca)) as server:
+        (result,) = classify(shell, server.target, [b"cat"], tls=TLS(ca=stranger), token=SECRET)
+
+    assert isinstance(result.exception, ServerUnavailable)
+    assert "do not agree on TLS" in result.error
+    assert server.requests == []
+
+
+def test_a_certificate_of_another_name_needs_that_name_to_be_given(ca: trustme.CA, ca_file: Path):
+    with FakeServer(credentials=credentials(ca, name="models.internal")) as server:
+        (refused,) = classify("threads", server.target, [b"cat"], tls=TLS(ca=ca_file))
+        (result,) = classify("threads", server.target, [b"cat"], tls=TLS(ca=ca_file, server_name="models.internal"))
+
+    assert "do not agree on TLS" in refused.error
+    assert result.label == "cat"
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_server_may_ask_who_the_client_is(shell: str, ca: trustme.CA, ca_file: Path):
+    clients = trustme.CA()
+    own = clients.issue_cert("client@example.org")
+    chain = b"".join(blob.bytes() for blob in own.cert_chain_pems)
+    with FakeServer(credentials=credentials(ca, clients=clients)) as server:
+        mutual = TLS(ca=ca_file, certificate=chain, key=own.private_key_pem.bytes())
+        (result,) = classify(shell, server.target, [b"cat"], tls=mutual)
+        (refused,) = classify(shell, server.target, [b"cat"], tls=TLS(ca=ca_file), retry=None, timeout=3)
+
+    assert result.label == "cat"
+    # The server hangs up, and gRPC may not hear of it before the time is over.
+    assert isinstance(refused.exception, ServerUnavailable | DeadlineExceeded)
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("make", [Client, AsyncClient])
+@pytest.mark.parametrize("target", ["localhost:8500", "unix:/run/model.sock", "dns:///models:8500"])
+def test_a_token_never_travels_unencrypted_unless_that_is_allowed(make: Any, target: str):
+    with pytest.raises(UsageError, match="allow_plaintext_token=True") as raised:
+        make(target, model="m", token=SECRET)
+    assert SECRET not in str(raised.value)
+
+    make(target, model="m", token=SECRET, allow_plaintext_token=True)
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_token_function_is_asked_for_every_call(shell: str):
+    tokens = iter(["first", "second"])
+    with FakeServer() as server:
+        results = classify(
+            shell,
+            server.target,
+            [b"a", b"b"],
+            token=lambda: next(tokens),
+            allow_plaintext_token=True,
+            max_batch_size=1,
+            concurrency=1,
+        )
+
+    assert [result.label for result in results] == ["a", "b"]
+    assert [request.metadata["authorization"] for request in server.requests] == ["Bearer first", "Bearer second"]
+
+
+def test_a_token_function_may_be_a_coroutine_function():
+    async def token() -> str:
+        return "fetched"
+
+    with FakeServer() as server:
+        classify("asyncio", server.target, [b"cat"], token=token, allow_plaintext_token=True)
+
+    assert server.requests[0].metadata["authorization"] == "Bearer fetched"
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_token_function_that_fails_is_the_error_of_the_images(shell: str):
+    def token() -> str:
+        raise OSError("no token service")
+
+    with FakeServer() as server:
+        (result,) = classify(shell, server.target, [b"cat"], token=token, allow_plaintext_token=True)
+
+    assert isinstance(result.exception, AccessDenied)
+    assert "the token function raised OSError" in result.error
+    assert isinstance(result.exception.__cause__, OSError)
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("wrong", ["", "two\nlines", "naïve", 7])
+def test_a_token_that_cannot_be_sent_is_refused_and_not_shown(wrong: Any):
+    with pytest.raises(UsageError, match="printable ASCII") as raised:
+        Client("localhost:1", model="m", token=wrong, allow_plaintext_token=True)
+    assert not wrong or str(wrong) not in str(raised.value)
+
+
+def test_secrets_are_in_no_repr_and_no_log(caplog: pytest.LogCaptureFixture, ca: trustme.CA):
+    own = ca.issue_cert("client@example.org")
+    tls = TLS(ca=ca.cert_pem.bytes(), certificate=own.cert_chain_pems[0].bytes(), key=own.private_key_pem.bytes())
+    caplog.set_level(logging.DEBUG)
+    with FakeServer(credentials=credentials(ca)) as server:
+        client = Client(server.target, model="m", tls=tls, token=SECRET)
+        shown = repr(client) + repr(tls) + repr(client._settings) + repr(client._server) + str(vars(TLS))
+        list(client.classify([b"cat"]))
+        client.close()
+
+    assert SECRET not in shown + caplog.text
+    assert "PRIVATE KEY" not in shown + caplog.text
+
+
+def test_half_an_identity_and_a_missing_file_are_refused():
+    with pytest.raises(UsageError, match="certificate and key together"):
+        TLS(key=b"key")
+    with pytest.raises(UsageError, match=r"TLS ca nowhere\.pem cannot be read \(No such file"):
+        Client("localhost:1", model="m", tls=TLS(ca="nowhere.pem"))
