@@ -19,7 +19,7 @@ class SourceError(ExportError):
 
 
 class ModelError(ExportError):
-    """The model is not one that takes images and gives classes."""
+    """The model is not one that takes images and gives a row of numbers for each."""
 
 
 class LabelsError(ExportError):

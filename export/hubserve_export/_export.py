@@ -113,16 +113,20 @@ def export(options: Options, progress: Progress | None = None) -> Published:
         labels = _model_labels(options, model)
         servable = _servable(options, model, labels)
         _serving_files.check_batch_sizes(options.batch_sizes, servable.byte_signatures)
+        progress.step("asking it about the warm-up images")
+        at_once = options.batch_sizes[-1]
+        reference = _proof.ask(model, servable.preprocessing, photographs, at_once)
+        signatures = servable.signatures()
         with _publish.staging(options.output, version) as folder:
             progress.step("saving")
             with _writing(options.output):
-                servable.save(folder)
+                servable.save(folder, signatures)
                 _serving_files.write_batching(folder, options.batch_sizes)
-                _serving_files.write_warmup(folder, photographs, options.batch_sizes, servable.byte_signatures)
+                _serving_files.write_warmup(folder, reference.images, options.batch_sizes, servable.byte_signatures)
             _ops.refuse_foreign(_written.read(folder))
             progress.step("proving that it answers as the source model does")
             names = None if labels is None else labels.names
-            parity = _proof.prove(folder, model, servable.preprocessing, photographs, names, progress)
+            parity = _proof.prove(folder, reference, at_once, names, progress)
             progress.step("publishing")
             with _writing(options.output):
                 _manifest.write(folder, _described(options, source, model, servable, folder, parity))
@@ -174,16 +178,14 @@ def _unwritable(base: Path, reason: str | None) -> OutputError:
     )
 
 
-def _warmup_images(folder: Path | None) -> list[bytes]:
+def _warmup_images(folder: Path | None) -> dict[str, bytes]:
+    """Encoded images by the names of their files."""
     if folder is None:
         shipped = resources.files("hubserve_export") / "data" / "photographs"
-        return [
-            file.read_bytes()
-            for file in sorted(shipped.iterdir(), key=lambda file: file.name)
-            if file.name.endswith(".jpg")
-        ]
+        files = sorted(shipped.iterdir(), key=lambda file: file.name)
+        return {file.name: file.read_bytes() for file in files if file.name.endswith(".jpg")}
     try:
-        images = [path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()]
+        images = {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()}
     except OSError as error:
         raise OutputError(
             f"the warm-up images in {folder} cannot be read ({error.strerror}); give a folder of images "

@@ -58,8 +58,10 @@ def fetch(handle: str) -> Path:
     try:
         folder = Path(library().resolve(url(handle)))
     except (OSError, ValueError, RuntimeError, tarfile.TarError, tf.errors.OpError) as error:
+        # What was meant for a path looks like a handle too.
+        meant = "" if "://" in handle else f"{handle} is no file or folder here, and as a handle of the hub, "
         raise SourceError(
-            f"{url(handle)} cannot be downloaded ({error}); check the network, or set TFHUB_CACHE_DIR to a "
+            f"{meant}{url(handle)} cannot be downloaded ({error}); check the network, or set TFHUB_CACHE_DIR to a "
             "cache that has it, "
             "or download its .tar.gz elsewhere and give that file instead of the URL"
         ) from error

@@ -23,7 +23,7 @@ _METADATA_BYTES = 1 << 20
 def to_saved_model(file: Path, folder: Path) -> None:
     """Loads `file` and exports it into the empty folder `folder`.
 
-    Code in the file is never run: Keras' safe mode refuses layers that carry some.
+    Keras' safe mode is on: it refuses layers that carry code.
 
     Raises:
         SourceError: It is not of Keras 3, is damaged, or has layers that this program does not know.
@@ -39,11 +39,23 @@ def to_saved_model(file: Path, folder: Path) -> None:
         # Keras tells on the standard output where it exported to.
         with contextlib.redirect_stdout(io.StringIO()):
             model = keras.models.load_model(file, compile=False, safe_mode=True)
-            model.export(str(folder), format="tf_saved_model", verbose=False)
+            _export(model, file, folder)
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError, zipfile.BadZipFile) as error:
         raise SourceError(
             f"{file} cannot be loaded ({_first_sentence(error)}); where it has layers of your own, export it beside "
             'their code, model.export("folder"), and give that folder'
+        ) from error
+
+
+def _export(model: Any, file: Path, folder: Path) -> None:
+    import tensorflow as tf
+
+    try:
+        model.export(str(folder), format="tf_saved_model", verbose=False)
+    except (OSError, tf.errors.OpError) as error:
+        raise SourceError(
+            f"{file} cannot be unpacked into {folder.parent} ({str(error).rpartition('; ')[2]}); set TMPDIR to a "
+            "folder with room for the model"
         ) from error
 
 

@@ -28,10 +28,13 @@ def choose_version(base: Path, version: int | None) -> int:
     """The version to publish: `version`, or one more than the newest.
 
     Raises:
-        OutputError: That version is there already, or `base` is something else than a folder.
+        OutputError: That version is there already, or `base` is something else than a folder, or read-only.
     """
     if base.exists() and not base.is_dir():
         raise OutputError(f"{base} is a file; give the folder that holds the model's versions, with --output")
+    nearest = next(folder for folder in (base, *base.absolute().parents) if folder.is_dir())
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise OutputError(f"{base} cannot be written ({nearest} is read-only for this user); give another --output")
     there = versions(base)
     if version is None:
         return there[-1] + 1 if there else 1
@@ -71,9 +74,12 @@ def _publish(folder: Path, version: Path) -> None:
         os.rename(folder, version)
         _flush_one(version.parent)
     except OSError as error:
-        raise OutputError(
-            f"{version} cannot be published ({error.strerror}); another export may have taken that version"
-        ) from error
+        remedy = (
+            "another export has taken that version; export again"
+            if error.errno in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
+            else "make room there, or give another --output"
+        )
+        raise OutputError(f"{version} cannot be published ({error.strerror}); {remedy}") from error
 
 
 def _flush(folder: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -10,6 +10,9 @@ import tensorflow as tf
 from . import _hub, _reference_variables
 from ._errors import ModelError, SourceError
 from ._sources import Source
+
+# What tf.saved_model.save calls the signature of a caller who names none, and what TF1 hub modules call it.
+_USUAL = ("serving_default", "default")
 
 
 def load(source: Source) -> Any:
@@ -47,11 +50,12 @@ def entry(source: Source, loaded: Any) -> tuple[Callable[[tf.Tensor], Any], tupl
     for spec in _traced_inputs(loaded):
         if _takes_images(spec):
             return (lambda images: _inference(loaded, images)), (spec.shape[1], spec.shape[2])
-    for signature in getattr(loaded, "signatures", {}).values():
-        inputs = signature.structured_input_signature[1]
-        if len(inputs) == 1 and _takes_images(spec := next(iter(inputs.values()))):
-            function = _reference_variables.replaced(source.path, loaded, signature)
-            return _of_one_argument(function, *inputs), (spec.shape[1], spec.shape[2])
+    fitting = {name: signature for name, signature in getattr(loaded, "signatures", {}).items() if _fits(signature)}
+    if fitting:
+        signature = fitting[_chosen(source, list(fitting))]
+        ((argument, spec),) = signature.structured_input_signature[1].items()
+        function = _reference_variables.replaced(source.path, loaded, signature)
+        return _of_one_argument(function, argument), (spec.shape[1], spec.shape[2])
     raise ModelError(
         f"{source.handle} is not an image model: it has {_found(loaded)}, and nothing that takes float32 "
         "images [N, H, W, 3]"
@@ -71,6 +75,24 @@ def _takes_images(spec: Any) -> bool:
         and spec.shape.rank == 4
         and spec.shape[3] in (3, None)
     )
+
+
+def _fits(signature: Any) -> bool:
+    inputs = signature.structured_input_signature[1]
+    return len(inputs) == 1 and _takes_images(next(iter(inputs.values())))
+
+
+def _chosen(source: Source, names: Sequence[str]) -> str:
+    """The signature that a server would run when none is named; else the only one."""
+    for usual in _USUAL:
+        if usual in names:
+            return usual
+    if len(names) > 1:
+        raise ModelError(
+            f"{source.handle} has several signatures that take images, {', '.join(sorted(names))}, and none of them is "
+            f"{_USUAL[0]}; save it with the one to export under that name"
+        )
+    return names[0]
 
 
 def _of_one_argument(signature: Callable[..., Any], name: str) -> Callable[[tf.Tensor], Any]:

@@ -11,7 +11,6 @@ import tensorflow as tf
 
 from ._errors import ModelError
 from ._image_model import ImageModel
-from ._scratch import private_folder
 from .decode import batch
 from .decode.batch import Preprocessing
 
@@ -50,8 +49,8 @@ class Servable(ABC):
         """Text files to be saved among the assets, by name."""
         return {}
 
-    def save(self, folder: Path) -> None:
-        """Writes the SavedModel.
+    def save(self, folder: Path, signatures: Mapping[str, tf.types.experimental.ConcreteFunction]) -> None:
+        """Writes the SavedModel with these signatures, its own.
 
         Raises:
             ModelError: The model needs something that cannot be saved again.
@@ -59,16 +58,19 @@ class Servable(ABC):
         # Only what hangs on this object is saved with the signatures.
         root = tf.Module(name="servable")
         root.model = self._model.state
-        with private_folder() as scratch:
-            for name, text in self.assets().items():
-                (scratch / name).write_text(text, encoding="utf-8")
-            root.files = [tf.saved_model.Asset(str(scratch / name)) for name in self.assets()]
-            try:
-                tf.saved_model.save(root, str(folder), signatures=self.signatures())
-            except AssertionError as error:
-                raise ModelError(
-                    "the model uses variables or tables that nothing in it lists, so it cannot be saved again"
-                ) from error
+        # TensorFlow copies assets from where they lie.
+        files = {folder / name: text for name, text in self.assets().items()}
+        for file, text in files.items():
+            file.write_text(text, encoding="utf-8")
+        root.files = [tf.saved_model.Asset(str(file)) for file in files]
+        try:
+            tf.saved_model.save(root, str(folder), signatures=dict(signatures))
+        except AssertionError as error:
+            raise ModelError(
+                "the model uses variables or tables that nothing in it lists, so it cannot be saved again"
+            ) from error
+        for file in files:
+            file.unlink()
 
     def _call(self, images: tf.Tensor) -> tf.Tensor:
         """The model on float32 [N, height, width, 3], N >= 0: float32 [N, outputs].

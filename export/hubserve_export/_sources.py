@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,7 +63,14 @@ def open_source(model: str) -> Iterator[Source]:
     if path.is_dir():
         yield _directory(model, path)
     elif path.is_file():
-        with private_folder() as folder:
+        with ExitStack() as stack:
+            try:
+                folder = stack.enter_context(private_folder())
+            except OSError as error:
+                raise SourceError(
+                    f"{model} cannot be unpacked, because there is no temporary folder to write to "
+                    f"({error.strerror}); set TMPDIR to one"
+                ) from error
             yield _unpacked(model, path, folder)
     elif model == _efficientnet.NAME:
         yield Source(model, "builtin", _efficientnet.weights_path())

@@ -197,4 +197,6 @@ def inspect(model_dir: Path, version: int | None, as_json: bool) -> None:
         )
     except ExportError as error:
         raise click.ClickException(str(error)) from error
+    except KeyError as error:
+        raise click.ClickException(f"the manifest of {folder} lacks {error}; export the model again") from error
     click.echo("\n".join(lines))

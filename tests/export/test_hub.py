@@ -79,6 +79,16 @@ def test_a_hub_that_cannot_be_reached_names_the_three_remedies(cache: Path) -> N
     assert all(remedy in str(raised.value) for remedy in ("check the network", "TFHUB_CACHE_DIR", ".tar.gz"))
 
 
+def test_a_path_that_is_not_there_and_looks_like_a_handle_is_told_as_both(cache: Path) -> None:
+    with (
+        pytest.raises(
+            SourceError, match=r"^models/mine/1 is no file or folder here, and as a handle of the hub, https:"
+        ),
+        open_source("models/mine/1"),
+    ):
+        pass
+
+
 def test_a_module_that_the_hub_does_not_have_is_an_error(hub_server: str, cache: Path) -> None:
     with pytest.raises(SourceError, match="404"), open_source(f"{hub_server}/me/other/1"):
         pass

@@ -72,6 +72,21 @@ def test_a_model_without_a_callable_is_used_by_its_signature(tmp_path: Path) -> 
     assert np.allclose(loaded.call(images), model.logits(images))
 
 
+def test_of_several_signatures_the_one_that_a_server_runs_unasked_is_taken(tmp_path: Path) -> None:
+    model = Model(12, 12, 3)
+    names = {"a_first": 2.0, "serving_default": 1.0, "z_last": 3.0}
+    signatures = {
+        name: tf.function(lambda x, factor=factor: {"y": model.logits(x) * factor}, input_signature=[model.spec])
+        for name, factor in names.items()
+    }
+    loaded = _image_model.load(saved(tmp_path / "usual", model, signatures))
+    images = tf.random.uniform([2, 12, 12, 3], seed=1)
+    assert np.allclose(loaded.call(images), model.logits(images))
+    del signatures["serving_default"]
+    with pytest.raises(ModelError, match="several signatures that take images, a_first, z_last, and none of them is"):
+        _image_model.load(saved(tmp_path / "unusual", model, signatures))
+
+
 def test_a_model_of_any_size_asks_for_one(tmp_path: Path) -> None:
     model = Model(None, None, 3)
     function = tf.function(model.logits, input_signature=[model.spec])

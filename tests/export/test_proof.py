@@ -15,11 +15,12 @@ from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 from hubserve_export import _image_model, _labels, _proof
 from hubserve_export._errors import ProofError
 from hubserve_export._image_model import ImageModel
+from hubserve_export._proof import Reference
 from hubserve_export._sources import open_source
 from hubserve_export.decode.batch import Preprocessing
 from support.photographs import CHELSEA, COFFEE
 
-PHOTOGRAPHS = [CHELSEA.read_bytes(), COFFEE.read_bytes()]
+PHOTOGRAPHS = {"chelsea.png": CHELSEA.read_bytes(), "coffee.png": COFFEE.read_bytes()}
 PREPROCESSING = Preprocessing(64, 64)
 LABELS = _labels.for_model(None, 1001).names
 
@@ -34,13 +35,18 @@ def source(miniature_saved: Path) -> ImageModel:
         return _image_model.load(found)
 
 
+@pytest.fixture(scope="module")
+def reference(source: ImageModel) -> Reference:
+    return _proof.ask(source, PREPROCESSING, PHOTOGRAPHS, 2)
+
+
 @pytest.fixture
 def version(miniature_dir: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(miniature_dir / "1", tmp_path / "1"))
 
 
-def test_a_faithful_export_passes_with_its_figures(source: ImageModel, version: Path) -> None:
-    parity = _proof.prove(version, source, PREPROCESSING, PHOTOGRAPHS, LABELS)
+def test_a_faithful_export_passes_with_its_figures(reference: Reference, version: Path) -> None:
+    parity = _proof.prove(version, reference, 2, LABELS)
     assert parity.images == parity.top1_equal == 2
     assert 0 <= parity.max_error <= parity.tolerance
     assert parity.warmup_records == 6
@@ -68,11 +74,12 @@ def test_other_labels_fail() -> None:
 
 
 def test_other_pixels_than_the_sources_fail(source: ImageModel, version: Path) -> None:
+    cropped = _proof.ask(source, dataclasses.replace(PREPROCESSING, crop_fraction=0.5), PHOTOGRAPHS, 2)
     with pytest.raises(ProofError, match="numbers differ"):
-        _proof.prove(version, source, dataclasses.replace(PREPROCESSING, crop_fraction=0.5), PHOTOGRAPHS, LABELS)
+        _proof.prove(version, cropped, 2, LABELS)
 
 
-def test_a_warm_up_record_that_fails_fails_the_proof(source: ImageModel, version: Path) -> None:
+def test_a_warm_up_record_that_fails_fails_the_proof(reference: Reference, version: Path) -> None:
     request = predict_pb2.PredictRequest()
     request.model_spec.signature_name = "images"
     request.inputs["images"].CopyFrom(tf.make_tensor_proto(tf.zeros([1, 3, 3, 3])))
@@ -80,15 +87,57 @@ def test_a_warm_up_record_that_fails_fails_the_proof(source: ImageModel, version
     with tf.io.TFRecordWriter(str(version / "assets.extra" / "tf_serving_warmup_requests")) as writer:
         writer.write(log.SerializeToString())
     with pytest.raises(ProofError, match="signature images fails in a session"):
-        _proof.prove(version, source, PREPROCESSING, PHOTOGRAPHS, LABELS)
+        _proof.prove(version, reference, 2, LABELS)
 
 
-def test_a_version_that_does_not_load_in_a_session_fails(source: ImageModel, version: Path) -> None:
+def test_a_version_that_does_not_load_in_a_session_fails(reference: Reference, version: Path) -> None:
     (version / "variables" / "variables.index").unlink()
     with pytest.raises(ProofError, match="does not load in a session"):
-        _proof.prove(version, source, PREPROCESSING, PHOTOGRAPHS, LABELS)
+        _proof.prove(version, reference, 2, LABELS)
 
 
-def test_an_image_that_cannot_be_decoded_is_no_proof(source: ImageModel, version: Path) -> None:
-    with pytest.raises(ProofError, match="warm-up image 2 of 2 cannot be decoded"):
-        _proof.prove(version, source, PREPROCESSING, [PHOTOGRAPHS[0], b"text"], LABELS)
+def test_an_image_that_cannot_be_decoded_is_named(source: ImageModel) -> None:
+    with pytest.raises(
+        ProofError, match=r"the warm-up image notes\.txt cannot be decoded; give others with --warmup-im"
+    ):
+        _proof.ask(source, PREPROCESSING, {**PHOTOGRAPHS, "notes.txt": b"text"}, 2)
+
+
+def test_images_are_run_a_batch_at_a_time_and_all_are_compared(source: ImageModel, version: Path) -> None:
+    sizes = []
+
+    def call(images: tf.Tensor) -> tf.Tensor:
+        sizes.append(len(images))
+        return source.call(images)
+
+    three = {**PHOTOGRAPHS, "again.png": PHOTOGRAPHS["chelsea.png"]}
+    reference = _proof.ask(dataclasses.replace(source, call=call), PREPROCESSING, three, 2)
+    assert sizes == [2, 1]
+    assert reference.values.shape == (3, 1001)
+    assert _proof.prove(version, reference, 2, LABELS).images == 3
+
+
+def test_a_source_that_gives_no_numbers_is_told_apart_from_a_bad_export(source: ImageModel) -> None:
+    broken = dataclasses.replace(source, call=lambda images: source.call(images) * np.nan)
+    with pytest.raises(ProofError, match=r"the source model itself gives numbers for chelsea\.png that are not finite"):
+        _proof.ask(broken, PREPROCESSING, PHOTOGRAPHS, 2)
+
+
+def test_two_classes_that_are_equal_but_for_rounding_may_change_places() -> None:
+    close = np.array([[0.0, 5.0, 5.0 - 1e-5]])
+    answer = {"class_ids": np.array([[2]]), "labels": np.array([[b"c"]], object)}
+    assert _proof.compare_classes(close, answer, "abc") == 0
+
+
+def test_a_head_that_gives_nearly_one_number_for_all_is_compared_by_that_number() -> None:
+    untrained = np.array([[7.0, 7.0 + 1e-7, 7.0 + 2e-7]])
+    assert _proof.compare_values(untrained, untrained + 1e-7) <= _proof.TOLERANCE
+
+
+def test_another_answer_to_an_example_than_to_its_image_fails() -> None:
+    answer = {"labels": np.array([[b"a", b"b"]], object), "scores": np.array([[0.7, 0.2]])}
+    same = {"classes": answer["labels"], "scores": answer["scores"]}
+    _proof.compare_examples(answer, same)
+    for other in ({**same, "classes": answer["labels"][:, ::-1]}, {**same, "scores": answer["scores"] / 2}):
+        with pytest.raises(ProofError, match=r"answers a tf\.Example otherwise than the image in it"):
+            _proof.compare_examples(answer, other)

@@ -1,6 +1,8 @@
 """Where a model can come from, and what is said when it cannot."""
 
 import io
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
@@ -102,3 +104,15 @@ def test_a_file_that_is_no_archive_is_refused(tmp_path: Path) -> None:
         open_source(str(tmp_path / "model.onnx")),
     ):
         pass
+
+
+def test_without_a_temporary_folder_an_archive_says_so(tmp_path: Path) -> None:
+    packed = archive(tmp_path / "m.tar.gz", {"saved_model.pb": b""})
+    program = (
+        "import tempfile; tempfile.tempdir = '/dev/null/nowhere'\n"
+        "from hubserve_export.command import export\n"
+        f"export([{str(packed)!r}, '--output', {str(tmp_path / 'm')!r}])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "there is no temporary folder to write to (Not a directory); set TMPDIR to one" in done.stderr
