@@ -95,10 +95,11 @@ def resized(image: tf.Tensor) -> tf.Tensor:
 
 
 def photograph(width: int, height: int) -> Image.Image:
+    """A part of one, or it and its mirror images: as sharp as it was taken, which one that is enlarged is not."""
     sys.path.insert(0, str(TESTS))
-    from support.photographs import image
+    from support.photographs import mirrored
 
-    return image().resize((width, height), Image.Resampling.BICUBIC)
+    return mirrored(width, height)
 
 
 def encoded(picture: Image.Image, form: str, **options: object) -> bytes:
@@ -207,13 +208,21 @@ def memory() -> dict[str, float]:
     """Bytes for each pixel that a large image takes while it is decoded, at the peak."""
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (MEMORY_SIDE, MEMORY_SIDE, 4), np.uint8))
     colour, gray = noise.convert("RGB"), noise.convert("L")
+    # As few rows as the model has: the resize first works on all of the columns.
+    wide = (MEMORY_SIDE**2 // SIDE, SIDE)
     files = {
         # Too low to be decoded at a part of its size.
         "JPEG, 36000 x 1000": (Image.frombytes("RGB", (36_000, 1000), colour.tobytes()), "JPEG", {}),
         "JPEG": (colour, "JPEG", {}),
         "JPEG, progressive, 4:4:4": (colour, "JPEG", {"progressive": True, "subsampling": 0}),
         "PNG": (colour, "PNG", {"compress_level": 1}),
+        f"PNG, {wide[0]} x {SIDE}": (Image.frombytes("RGB", wide, colour.tobytes()), "PNG", {"compress_level": 1}),
         "PNG, alpha": (noise, "PNG", {"compress_level": 1}),
+        f"PNG, alpha, {wide[0]} x {SIDE}": (
+            Image.frombytes("RGBA", wide, noise.tobytes()),
+            "PNG",
+            {"compress_level": 1},
+        ),
         "GIF": (gray, "GIF", {}),
         "BMP": (colour, "BMP", {}),
         "BMP, palette": (gray, "BMP", {}),

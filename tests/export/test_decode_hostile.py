@@ -77,6 +77,7 @@ HOSTILE: dict[str, tuple[int, Callable[[], bytes]]] = {
     "JPEG with a segment beyond the end": (1, lambda: FORMS["JPEG"][:2] + b"\xff\xe5\xff\xff"),
     "JPEG of nothing but markers": (1, lambda: b"\xff" * 5000),
     "JPEG of 5000 empty segments": (1, lambda: b"\xff\xd8" + b"\xff\xe5\0\2" * 5000),
+    "JPEG, baseline, 5000 scans of one component": (1, lambda: image_files.baseline_scans(8000, 8000, 5000)),
     "JPEG of 5000 scans": (1, lambda: image_files.progressive_scans(4000, 4000, 5000)),
     "JPEG of 5000 scans after 2000 segments": (
         1,
@@ -87,6 +88,10 @@ HOSTILE: dict[str, tuple[int, Callable[[], bytes]]] = {
     "GIF of the largest screen": (2, lambda: patched("GIF", (6, b"\xff\xff\xff\xff"))),
     "GIF of 100000 empty extensions": (1, lambda: FORMS["GIF"][:205] + b"\x21\xfe\0" * 100_000 + FORMS["GIF"][205:]),
     "GIF of 200000 tiny sub-blocks": (1, lambda: FORMS["GIF"][:205] + b"\x21\xfe" + b"\1x" * 200_000 + b"\0"),
+    "GIF of 30 extensions of 65535 tiny sub-blocks": (
+        1,
+        lambda: FORMS["GIF"][:205] + (b"\x21\xfe" + b"\1x" * 65_535 + b"\0") * 30 + FORMS["GIF"][205:],
+    ),
     "BMP that claims no width": (1, lambda: patched("BMP", (18, le(0)))),
     "BMP that claims no height": (1, lambda: patched("BMP", (22, le(0)))),
     "BMP of a negative width": (2, lambda: patched("BMP", (18, le(-64)))),
@@ -145,7 +150,7 @@ def test_a_hostile_file_has_its_status_and_harms_no_other(answers: dict[str, int
 
 
 def test_every_case_in_one_batch_has_the_status_that_it_has_alone(alone: np.ndarray) -> None:
-    cases = [case for case in CASES if "megapixels" not in case.name]
+    cases = [case for case in CASES if "megapixels" not in case.name and "decoded at" not in case.name]
     assert among_good_ones([case.data() for case in cases], alone) == [case.status for case in cases]
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from support import image_files
-from support.decoding import decode
+from support.decoding import HEIGHT, decode
 from support.image_cases import CASES
 from support.photographs import encoded
 
@@ -62,6 +62,12 @@ def _square(form: str, mode: str = "RGB", **options: object) -> bytes:
     return encoded(Image.fromarray(samples), form, **options)
 
 
+def _wide() -> bytes:
+    """Four million pixels in as few rows as the model has: the resize first works on all of its columns."""
+    samples = np.random.default_rng(0).integers(0, 256, (HEIGHT, 4_000_000 // HEIGHT, 3), np.uint8)
+    return encoded(Image.fromarray(samples), "PNG", compress_level=1)
+
+
 # Vast in what they claim or unpack to: the status, and the file.
 VAST: dict[str, tuple[int, Callable[[], bytes]]] = {
     "PNG of 20000 x 20000": (2, lambda: image_files.black_png(20_000, 20_000)),
@@ -78,6 +84,7 @@ ALLOWED: dict[str, Callable[[], bytes]] = {
     "JPEG": lambda: _square("JPEG"),
     "JPEG, progressive": lambda: _square("JPEG", progressive=True, subsampling=0),
     "PNG": lambda: _square("PNG", compress_level=1),
+    "PNG, wide": _wide,
     "PNG with alpha": lambda: _square("PNG", "RGBA", compress_level=1),
     "GIF": lambda: _square("GIF", "L"),
     "BMP": lambda: _square("BMP"),

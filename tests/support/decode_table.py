@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from support.decoding import HEIGHT, WIDTH, decode
+from support.decoding import decode
 from support.image_cases import CASES, Case
 from support.reference import pixels
 
@@ -29,11 +29,12 @@ class Finding:
 def find(case: Case) -> Finding:
     """Decodes the case's file, and compares."""
     data = case.data()
-    (status,), found = decode(data)
+    height, width = case.size
+    (status,), found = decode(data, height=height, width=width)
     if status:
         return Finding(status)
     # In float32, a whole level is off by a millionth.
-    shown = pixels((case.shown or case.data)(), HEIGHT, WIDTH)
+    shown = pixels((case.shown or case.data)(), height, width)
     difference = np.abs(found[0] - shown).round(4)
     return Finding(status, difference.max(), difference.mean())
 

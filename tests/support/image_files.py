@@ -79,6 +79,25 @@ def progressive_scans(width: int, height: int, scans: int) -> bytes:
     )
 
 
+def baseline_scans(width: int, height: int, scans: int) -> bytes:
+    """A JPEG of three components, none of it progressive, whose scans have one component each, and no bytes for it.
+
+    libjpeg takes what is missing for zeros, block by block.
+    """
+    components = [bytes([number, 0x11, 0]) for number in (1, 2, 3)]
+    return b"".join(
+        [
+            b"\xff\xd8",
+            segment(0xDB, b"\0" + b"\1" * 64),
+            segment(0xC0, struct.pack(">BHHB", 8, height, width, 3) + b"".join(components)),
+            segment(0xC4, b"\x00" + bytes([1] + [0] * 15) + b"\x00"),
+            segment(0xC4, b"\x10" + bytes([1] + [0] * 15) + b"\x00"),
+            *(segment(0xDA, bytes([1, 1 + number % 3, 0, 0, 63, 0])) for number in range(scans)),
+            b"\xff\xd9",
+        ]
+    )
+
+
 def _stuffed(bits: str) -> bytes:
     bits += "1" * (-len(bits) % 8)
     return int(bits, 2).to_bytes(len(bits) // 8, "big").replace(b"\xff", b"\xff\0")

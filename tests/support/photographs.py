@@ -4,6 +4,7 @@ import importlib.util
 import io
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 
@@ -19,12 +20,20 @@ CHELSEA = path("skimage", "data/chelsea.png")
 COFFEE = path("skimage", "data/coffee.png")
 CAMERA = path("skimage", "data/camera.png")
 GRACE_HOPPER = path("matplotlib", "mpl-data/sample_data/grace_hopper.jpg")
+CHINA = path("sklearn", "datasets/images/china.jpg")
 
 
 def image(file: Path = CHELSEA) -> Image.Image:
     """A photograph as RGB."""
     with Image.open(file) as opened:
         return opened.convert("RGB")
+
+
+def mirrored(width: int, height: int, file: Path = CHINA) -> Image.Image:
+    """A picture of any size at a photograph's own sharpness: cut, or tiled, each tile a mirror image of the next."""
+    samples = np.asarray(image(file))
+    beyond = [(0, max(0, wanted - there)) for wanted, there in zip((height, width), samples.shape[:2], strict=True)]
+    return Image.fromarray(np.pad(samples, [*beyond, (0, 0)], mode="symmetric")[:height, :width])
 
 
 def encoded(picture: Image.Image, form: str, **options: object) -> bytes:

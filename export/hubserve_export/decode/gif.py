@@ -30,6 +30,7 @@ _DESCRIPTOR = 10
 _MAX_EXTENSIONS = 256
 # Sub-blocks of full length, which is nearly all of them, are passed over together: so many at once.
 _RUN = 4096
+# Over all the sub-blocks that are passed over, those of every extension and of the picture.
 _MAX_STEPS = 65536
 # One black pixel with its own colour table.
 _SENTINEL = b"\x2c\0\0\0\0\x01\0\x01\0\x80\0\0\0\xff\xff\xff\x02\x02\x44\x01\0"
@@ -46,7 +47,8 @@ def decode(data: tf.Tensor, head: tf.Tensor, max_pixels: int) -> tf.Tensor:
 
     A frame that reaches over the screen makes it larger, as Pillow does, but not than `max_pixels`: then it fails.
     """
-    position, transparent = _first_frame(data, head)
+    raw = tf.io.decode_raw(data, tf.uint8)
+    position, transparent, steps = _first_frame(data, raw, head)
     descriptor = _bytes.octets(data, position, _DESCRIPTOR)
     kind, left, top, width, height, flags = _bytes.little_endian(
         descriptor, (0, 1), (1, 2), (3, 2), (5, 2), (7, 2), (9, 1)
@@ -55,19 +57,23 @@ def decode(data: tf.Tensor, head: tf.Tensor, max_pixels: int) -> tf.Tensor:
     below, right = tf.maximum(screen_height - top - height, 0), tf.maximum(screen_width - left - width, 0)
     allowed = (kind == _IMAGE) & ((top + height + below) * (left + width + right) <= max_pixels)
     with tf.control_dependencies([_bytes.require(allowed, "GIF without a picture, or with one far over its screen")]):
-        frames = tf.io.decode_gif(_single_frame(data, head, position, flags, transparent))
+        frames = tf.io.decode_gif(_single_frame(data, raw, head, position, flags, transparent, steps))
     with tf.control_dependencies([_bytes.require(tf.shape(frames)[0] == 2, "GIF whose first frame is damaged")]):
         image = frames[0]
     return tf.pad(image, [[top, below], [left, right], [0, 0]], constant_values=tf.constant(255, tf.uint8))
 
 
-def _first_frame(data: tf.Tensor, head: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Walks over the extensions: the position of the first block that is none, and the transparent index or -1."""
+def _first_frame(data: tf.Tensor, raw: tf.Tensor, head: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Walks over the extensions.
 
-    def in_extension(position: tf.Tensor, _: tf.Tensor) -> tf.Tensor:
+    Returns:
+        The position of the first block that is none, the transparent index or -1, and the steps that are left.
+    """
+
+    def in_extension(position: tf.Tensor, *_: tf.Tensor) -> tf.Tensor:
         return _byte(data, position) == _EXTENSION
 
-    def over_extension(position: tf.Tensor, transparent: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def over_extension(position: tf.Tensor, transparent: tf.Tensor, steps: tf.Tensor) -> tuple[tf.Tensor, ...]:
         # The longest that is looked into has eight bytes, and the shortest file goes on for more than that.
         block = _bytes.octets(data, position, 8)
         transparent = tf.where(
@@ -75,22 +81,32 @@ def _first_frame(data: tf.Tensor, head: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor
             tf.where((block[3] & 1) != 0, block[6], tf.constant(-1, tf.int64)),
             transparent,
         )
-        return _end_of_sub_blocks(data, position + 2), transparent
+        end, steps = _end_of_sub_blocks(data, raw, position + 2, steps)
+        return end, transparent, steps
 
     start = _HEADER + _table_size(head[10])
-    position, transparent = tf.while_loop(
-        in_extension, over_extension, (start, tf.constant(-1, tf.int64)), maximum_iterations=_MAX_EXTENSIONS
+    position, transparent, steps = tf.while_loop(
+        in_extension,
+        over_extension,
+        (start, tf.constant(-1, tf.int64), tf.constant(_MAX_STEPS)),
+        maximum_iterations=_MAX_EXTENSIONS,
     )
-    return position, transparent
+    return position, transparent, steps
 
 
 def _single_frame(
-    data: tf.Tensor, head: tf.Tensor, position: tf.Tensor, flags: tf.Tensor, transparent: tf.Tensor
+    data: tf.Tensor,
+    raw: tf.Tensor,
+    head: tf.Tensor,
+    position: tf.Tensor,
+    flags: tf.Tensor,
+    transparent: tf.Tensor,
+    steps: tf.Tensor,
 ) -> tf.Tensor:
     """The file again with the one frame at the corner, the sentinel after it, and no extensions."""
     global_size, local_size = _table_size(head[10]), _table_size(flags)
     pixels = position + _DESCRIPTOR + local_size
-    end = _end_of_sub_blocks(data, pixels + 1)
+    end, _ = _end_of_sub_blocks(data, raw, pixels + 1, steps)
     own = local_size > 0
     table = tf.where(own, position + _DESCRIPTOR, _HEADER)
     whitened = _whitened(tf.strings.substr(data, table, tf.where(own, local_size, global_size)), transparent)
@@ -124,21 +140,22 @@ def _whitened(table: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
     )
 
 
-def _end_of_sub_blocks(data: tf.Tensor, position: tf.Tensor) -> tf.Tensor:
-    """The position after the sub-blocks that start at `position`."""
-    raw = tf.io.decode_raw(data, tf.uint8)
+def _end_of_sub_blocks(
+    data: tf.Tensor, raw: tf.Tensor, position: tf.Tensor, steps: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """The position after the sub-blocks that start at `position`, and what is left of the steps; fails without any."""
 
-    def inside(position: tf.Tensor) -> tf.Tensor:
-        return _byte(data, position) != 0
+    def inside(position: tf.Tensor, steps: tf.Tensor) -> tf.Tensor:
+        return (steps > 0) & (_byte(data, position) != 0)
 
-    def over_blocks(position: tf.Tensor) -> tuple[tf.Tensor]:
+    def over_blocks(position: tf.Tensor, steps: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         lengths = tf.cast(raw[position : position + 256 * _RUN : 256], tf.int64)
         run = tf.reduce_sum(tf.math.cumprod(tf.cast(lengths == 255, tf.int64)))
-        return (position + tf.where(run > 0, 256 * run, 1 + lengths[0]),)
+        return position + tf.where(run > 0, 256 * run, 1 + lengths[0]), steps - 1
 
-    (end,) = tf.while_loop(inside, over_blocks, (position,), maximum_iterations=_MAX_STEPS)
+    end, steps = tf.while_loop(inside, over_blocks, (position, steps))
     with tf.control_dependencies([_bytes.require(_byte(data, end) == 0, "GIF of too many sub-blocks")]):
-        return end + 1
+        return end + 1, tf.identity(steps)
 
 
 def _byte(data: tf.Tensor, position: tf.Tensor) -> tf.Tensor:

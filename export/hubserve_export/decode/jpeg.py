@@ -21,12 +21,12 @@ _APP1 = 0xFFE1
 _START_OF_SCAN = 0xFFDA
 # SOF: the frame header, whose number says how the picture is coded. Among them stand DHT, JPG and DAC.
 _FRAME_HEADERS = tuple(0xFFC0 + number for number in range(16) if number not in (4, 8, 12))
-_SEQUENTIAL = (0xFFC0, 0xFFC1, 0xFFC9)
 _FILL = 0xFFFF
 # A file of nothing but tiny segments must not keep a server busy.
 _MAX_SEGMENTS = 1024
-# A progressive JPEG goes over all of its pixels once a scan, and a scan can be as short as 60 bytes: a file of some
-# megabytes could keep a core busy for an hour. Encoders write about ten; libjpeg-turbo's own fuzzers stop at 500.
+# Where a file has several scans, progressive or not, libjpeg goes over all of its pixels once a scan, and a scan can be
+# as short as 10 bytes: a file of some megabytes could keep a core busy for an hour. Encoders write about ten;
+# libjpeg-turbo's own fuzzers stop at 500.
 _MAX_SCANS = 500
 
 # CMYK in JPEG is inverted, as Photoshop began it, and readers take it so whether or not the file has Adobe's marker;
@@ -52,10 +52,9 @@ def decode(data: tf.Tensor, size: tuple[tf.Tensor, tf.Tensor], needed: int) -> t
         The image, uint8 [h, w, 3], and the EXIF, string scalar, empty where there is none.
     """
     exif_bytes, marker, components = _segments(data)
-    sequential = tf.reduce_any(marker == _SEQUENTIAL)
     cmyk = (components == 4) & tf.reduce_any(marker == _FRAME_HEADERS)
-    # Most are neither, and pass by with one question.
-    contents = tf.cond(~sequential | cmyk, lambda: _checked(data, sequential, cmyk), lambda: data)
+    with tf.control_dependencies([_bytes.require(_scans(data) <= _MAX_SCANS, "JPEG of many scans")]):
+        contents = tf.cond(cmyk, lambda: _with_adobe_marker(data), lambda: data)
     height, width = size
     large = height * width >= _LARGE_PIXELS
     fits = [large & (tf.minimum(height, width) >= needed * ratio) for ratio in _RATIOS[1:]]
@@ -63,15 +62,18 @@ def decode(data: tf.Tensor, size: tuple[tf.Tensor, tf.Tensor], needed: int) -> t
     return tf.switch_case(scale, [lambda ratio=ratio: _decode_at(contents, ratio) for ratio in _RATIOS]), exif_bytes
 
 
-def _checked(data: tf.Tensor, sequential: tf.Tensor, cmyk: tf.Tensor) -> tf.Tensor:
-    """The file, with Adobe's marker if it is CMYK; fails if it may be progressive and has too many scans."""
+def _scans(data: tf.Tensor) -> tf.Tensor:
+    """How often a scan's marker comes up, int64 scalar: at least the number of scans, or of 501 where there are more.
+
+    Within compressed data it cannot come up. Elsewhere, as in a video behind the picture, it does by chance, once in
+    64 KiB.
+    """
     marker = _START_OF_SCAN.to_bytes(2, "big")
-    # Within compressed data, a scan's marker cannot come up.
-    pieces = tf.raw_ops.StringSplitV2(input=[data], sep=marker, maxsplit=_MAX_SCANS + 1).shape[1]
-    with tf.control_dependencies([_bytes.require(sequential | (pieces <= _MAX_SCANS + 1), "JPEG of many scans")]):
-        return tf.strings.join(
-            [tf.strings.substr(data, 0, 2), tf.where(cmyk, _ADOBE, b""), tf.strings.substr(data, 2, -1)]
-        )
+    return tf.raw_ops.StringSplitV2(input=[data], sep=marker, maxsplit=_MAX_SCANS + 1).shape[1] - 1
+
+
+def _with_adobe_marker(data: tf.Tensor) -> tf.Tensor:
+    return tf.strings.join([tf.strings.substr(data, 0, 2), _ADOBE, tf.strings.substr(data, 2, -1)])
 
 
 def _segments(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:

@@ -20,6 +20,7 @@ class Case:
         largest: The most that a value may differ from Pillow's, in levels of 255.
         mean: The most that all values may differ in the mean.
         shown: Makes another file, which Pillow shows as this one must be shown, where Pillow does not do it itself.
+        size: Height and width of the model's input.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Case:
     largest: float = 0
     mean: float = 0
     shown: Callable[[], bytes] | None = None
+    size: tuple[int, int] = (HEIGHT, WIDTH)
 
 
 def photograph() -> Image.Image:
