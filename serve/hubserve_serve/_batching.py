@@ -58,6 +58,11 @@ class BatchingSession:
         if rows == 0:
             # TF Serving never answers an empty task: its caller waits until the deadline.
             return self._session.run(feeds, fetches, timeout)
+        # Before the kernel says so, in its words (shared_batch_scheduler.h): by then it has a copy of all rows.
+        if rows > self._parameters.max_batch_size:
+            raise _refusal(
+                f"Task size {rows} is larger than maximum input batch size {self._parameters.max_batch_size}"
+            )
         self._session.check(feeds)
         queue = self._queue(frozenset(feeds), frozenset(fetches))
         deadline = math.inf if timeout is None else time.time() + timeout

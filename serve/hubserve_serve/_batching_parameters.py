@@ -14,7 +14,7 @@ from ._errors import LoadError
 if TYPE_CHECKING:
     from pathlib import Path
 
-_FILENAME = "batching_params.pbtxt"
+FILENAME = "batching_params.pbtxt"
 _INT_MAX = 2**31 - 1
 
 
@@ -48,7 +48,7 @@ def read_batching_parameters(version_directory: Path) -> BatchingParameters | No
     Raises:
         LoadError: The file is no BatchingParameters, or asks for something impossible.
     """
-    file = version_directory / _FILENAME
+    file = version_directory / FILENAME
     if not file.is_file():
         return None
     try:

@@ -55,7 +55,7 @@ class Manager:
         """Make a version's servable, warm it up, and have it answer from then on.
 
         Raises:
-            LoadError: One of the two failed; the version's status keeps the error.
+            LoadError: One of the two failed; the version's status keeps the error, as it does of any other exception.
         """
         entry = _Version()
         with self._changed:
@@ -69,6 +69,10 @@ class Manager:
             warm_up(servable)
         except LoadError as error:
             self._end(entry, error)
+            raise
+        except BaseException as error:
+            unforeseen = LoadError(f"version {version} of {self.name} cannot be loaded ({error!r})")
+            self._end(entry, unforeseen)
             raise
         with self._changed:
             entry.state = State.AVAILABLE

@@ -13,7 +13,7 @@ from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_p
 
 from ._address import hold, join
 from ._drain import Drain
-from ._errors import AddressError, ModelDirectoryError, ServeError
+from ._errors import AddressError
 from ._manager import Manager
 from ._services import ModelService, PredictionService
 from ._session import read_session_config
@@ -45,7 +45,7 @@ class EmbeddedServer:
     Args:
         model_dir: The model's base folder, the one that holds its versions.
         name: The model's name for callers; by default the folder's.
-        version: The version to serve, or several; by default the highest, and each higher one that comes.
+        version: The version to serve, or several; by default the highest, and without labels higher ones as they come.
         version_labels: Versions by the labels that callers may ask for in their place: ``{"stable": 1, "canary": 2}``.
         host: The address to listen on; only this machine can reach the default.
         port: The port to listen on; 0 takes a free one.
@@ -76,8 +76,8 @@ class EmbeddedServer:
         report: Callable[[str], None] = _silent,
     ) -> None:
         self.name = name or Path(model_dir).resolve().name
-        self._store = Store(Path(model_dir), (version,) if isinstance(version, int) else version)
         self._labels = dict(version_labels or {})
+        self._store = Store(Path(model_dir), (version,) if isinstance(version, int) else version, self._labels)
         self._host, self._port = host, port
         self._session_config = Path(session_config) if session_config is not None else None
         self._poll_seconds, self._drain_seconds = poll_seconds, drain_seconds
@@ -106,13 +106,6 @@ class EmbeddedServer:
             ServeError: One of its kinds, when any of that cannot be done; then nothing is left behind.
         """
         directories = self._store.find()
-        served = [directory.version for directory in directories]
-        for label, version in self._labels.items():
-            if version not in served:
-                raise ModelDirectoryError(
-                    f"the label {label} names version {version}, which is not served: name one that is "
-                    f"({', '.join(map(str, served))})"
-                )
         config = read_session_config(self._session_config) if self._session_config else None
         # Known before the long load, and in the system's words.
         hold(self._host, self._port).close()
@@ -121,7 +114,7 @@ class EmbeddedServer:
         try:
             self._watcher.load(directories)
             self._open()
-        except ServeError:
+        except BaseException:
             self._manager.close()
             raise
         self._watcher.start(self._poll_seconds)
@@ -150,6 +143,9 @@ class EmbeddedServer:
                 ("grpc.max_send_message_length", -1),
                 # With it on, as gRPC has it, a second server would share the port of the first and take half its calls.
                 ("grpc.so_reuseport", 0),
+                # A client whose machine has vanished never ends its calls: its silence does, and frees their threads.
+                ("grpc.keepalive_time_ms", 30_000),
+                ("grpc.keepalive_timeout_ms", 10_000),
             ],
         )
         prediction = PredictionService(self._manager, _at_a_time(self._manager.largest_batch()))

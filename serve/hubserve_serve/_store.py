@@ -28,11 +28,21 @@ class Store:
     Args:
         model_dir: The model's base folder, the one that holds its versions.
         wanted: The versions to serve; None for the highest there is.
+        labels: Versions by their labels. A label stands for one version for good, so with labels the versions that are
+            found first stay the ones to serve.
     """
 
-    def __init__(self, model_dir: Path, wanted: Collection[int] | None = None) -> None:
+    def __init__(
+        self, model_dir: Path, wanted: Collection[int] | None = None, labels: Mapping[str, int] | None = None
+    ) -> None:
         self._model_dir = model_dir
         self._wanted = wanted
+        self._labels = dict(labels or {})
+
+    @property
+    def pinned(self) -> bool:
+        """Whether the versions found are the only ones meant; else a higher one that appears takes their place."""
+        return self._wanted is not None or bool(self._labels)
 
     def look(self) -> list[VersionDirectory] | None:
         """Tell which versions are to be served now, by what is there; None when the folder itself is not there.
@@ -51,7 +61,8 @@ class Store:
         """Find the versions to serve, at least one and in rising order.
 
         Raises:
-            ModelDirectoryError: The folder is not there or is no base folder, or a version is missing.
+            ModelDirectoryError: The folder is not there or is no base folder, a version is missing, or a label names
+                one that is not among those to serve.
         """
         if not self._model_dir.is_dir():
             raise ModelDirectoryError(
@@ -61,7 +72,16 @@ class Store:
         if not versions:
             raise ModelDirectoryError(_why_no_version(self._model_dir))
         chosen = [max(versions)] if self._wanted is None else sorted(set(self._wanted))
-        return [self._require(versions, version) for version in chosen]
+        for label, version in self._labels.items():
+            if version not in chosen:
+                raise ModelDirectoryError(
+                    f"the label {label} names version {version}, which is not served: name one that is "
+                    f"({', '.join(map(str, chosen))}), or choose it too"
+                )
+        found = [self._require(versions, version) for version in chosen]
+        if self.pinned:
+            self._wanted = chosen
+        return found
 
     def _require(self, versions: Mapping[int, Path], version: int) -> VersionDirectory:
         if version not in versions:
@@ -72,11 +92,6 @@ class Store:
                 f"{versions[version]} holds no {_GRAPH}, so it is no model: export it again, or choose another version"
             )
         return VersionDirectory(versions[version], version)
-
-
-def find_version(model_dir: Path, version: int | None = None) -> VersionDirectory:
-    """Find one version of a model, the highest by default; see `Store.find`."""
-    return Store(model_dir, None if version is None else [version]).find()[0]
 
 
 def _versions(model_dir: Path) -> dict[int, Path]:

@@ -11,6 +11,12 @@ from tensorflow.core.framework import tensor_pb2, types_pb2
 # vast shape would otherwise be filled up to it.
 MAX_BYTES = 2**31 - 1
 
+# TF Serving fills a short list of values up to whatever the shape says. Here a message of a few bytes must not take the
+# memory of everybody else: 64 MiB is a batch of 50 pictures of 331 x 331 pixels, each channel a float.
+MOST_FILLED_BYTES = 2**26
+# A string is a pointer in numpy's array and 24 bytes in TensorFlow's (tstring), before its first character.
+_STRING_BYTES = 8 + 24
+
 # Tensor::AsProtoField puts values into the typed field of their dtype; TF Serving answers so unless told otherwise.
 _FIELDS = {
     tf.float32: "float_val",
@@ -37,7 +43,8 @@ def from_proto(proto: tensor_pb2.TensorProto) -> np.ndarray[Any, Any]:
     zero bytes, and pad every image to the longest.
 
     Raises:
-        ValueError: The message is no tensor: its shape is impossible, or its values do not fit shape and dtype.
+        ValueError: The message is no tensor: its shape is impossible, or its values do not fit shape and dtype; or a
+            short list of values stands for more than `MOST_FILLED_BYTES`.
     """
     shape = [dim.size for dim in proto.tensor_shape.dim]
     if proto.tensor_shape.unknown_rank or any(size < 0 for size in shape):
@@ -47,6 +54,10 @@ def from_proto(proto: tensor_pb2.TensorProto) -> np.ndarray[Any, Any]:
         dtype = tf.as_dtype(proto.dtype)
         if count * np.dtype(dtype.as_numpy_dtype).itemsize > MAX_BYTES:
             raise ValueError("the shape is larger than any message")
+        value_bytes = _STRING_BYTES if dtype == tf.string else np.dtype(dtype.as_numpy_dtype).itemsize
+        # On the wire a value has a byte at least, so what has more values than bytes is a short list.
+        if count * value_bytes > MOST_FILLED_BYTES and not proto.tensor_content and count > proto.ByteSize():
+            raise ValueError("the shape is much larger than the values sent")
         if dtype == tf.string:
             return _strings(proto, count).reshape(shape)
         if proto.tensor_content:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from ._manager import Manager
     from ._servable import Servable
     from ._store import Store, VersionDirectory
+
+_LOG = logging.getLogger(__name__)
 
 
 class Watcher:
@@ -84,22 +87,31 @@ class Watcher:
             if directory.version not in self._seen and not self._stopping.is_set():
                 try:
                     self._load(directory)
-                    self._report(f"version {directory.version} is served")
+                    self._tell(f"version {directory.version} is served")
                 except LoadError as error:
-                    self._report(f"version {directory.version} is not served: {error}")
+                    self._tell(f"version {directory.version} is not served: {error}")
         available = self._manager.available()
         if not wanted or wanted & available:
             for version in sorted(available - wanted):
                 self._manager.unload(version)
-                self._report(f"version {version} is unloaded")
+                self._tell(f"version {version} is unloaded")
 
     def _follow(self, seconds: float) -> None:
         while not self._stopping.wait(seconds):
-            self.look()
+            try:
+                self.look()
+            except Exception:  # noqa: BLE001 - one version's own fault must not keep the next ones from being served
+                _LOG.exception("Looking for versions of %s failed; it goes on", self._manager.name)
+
+    def _tell(self, line: str) -> None:
+        try:
+            self._report(line)
+        except Exception:  # noqa: BLE001 - the model is served all the same
+            _LOG.exception("Nobody could be told: %s", line)
 
     def _load(self, directory: VersionDirectory) -> None:
         self._seen.add(directory.version)
-        self._report(f"loading {directory.path}")
+        self._tell(f"loading {directory.path}")
         self._manager.load(
             directory.version,
             lambda: load_servable(self._manager.name, directory, self._config),
@@ -108,5 +120,5 @@ class Watcher:
 
     def _warm_up(self, servable: Servable, directory: VersionDirectory) -> None:
         if logs := read_warmup(directory.path):
-            self._report(f"warming up with {len(logs)} records")
+            self._tell(f"warming up with {len(logs)} records")
             replay(servable, logs)

@@ -34,7 +34,7 @@ def _labels(_context: click.Context, _option: click.Parameter, given: tuple[str,
     "versions",
     type=click.IntRange(min=0),
     multiple=True,
-    help="A version to serve; may be given again.  [default: the highest, and higher ones as they come]",
+    help="A version to serve; may be given again.  [default: the highest, and without labels higher ones as they come]",
 )
 @click.option(
     "--version-label",
@@ -124,7 +124,9 @@ def serve(
 
 
 def _progress(line: str) -> None:
-    click.echo(line, err=True)
+    # Whoever read standard error may have gone; the model is served all the same.
+    with contextlib.suppress(OSError, ValueError):
+        click.echo(line, err=True)
 
 
 @contextlib.contextmanager

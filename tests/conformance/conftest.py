@@ -4,6 +4,7 @@
 that runs already, and skips what needs a server of its own.
 """
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -50,6 +51,20 @@ def subject(request: pytest.FixtureRequest) -> Iterator[Subject]:
 
 
 @pytest.fixture(scope="session")
+def exported(request: pytest.FixtureRequest) -> Iterator[Subject]:
+    """A model as hubserve exports it, which tells a status for each image."""
+    external = _external(request.config)
+    if external is None:
+        server = request.getfixturevalue("pnasnet_server")
+        external = server.target, server.name
+    with calling(external[0]) as caller:
+        subject = Subject(caller, *external)
+        if "status" not in subject.outputs:
+            pytest.skip("needs a model that hubserve exported")
+        yield subject
+
+
+@pytest.fixture(scope="session")
 def toy_server(toy: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
     """The toy, not batched, with an older version in its folder."""
     with EmbeddedServer(model_dir(toy, tmp_path_factory.mktemp("models") / "toy", 1, 3)) as server:
@@ -63,9 +78,15 @@ def toy_caller(toy_server: EmbeddedServer) -> Iterator[Caller]:
 
 
 @pytest.fixture(scope="session")
-def pnasnet_server(own: None, miniature_dir: Path) -> Iterator[EmbeddedServer]:
-    """The miniature PNASNet as hubserve exports it, batched and warmed up."""
-    with EmbeddedServer(miniature_dir, name="pnasnet") as server:
+def pnasnet_server(
+    own: None, miniature_dir: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[EmbeddedServer]:
+    """The miniature PNASNet as hubserve exports it, warmed up, and batched in eights."""
+    base = shutil.copytree(miniature_dir, tmp_path_factory.mktemp("exported") / "pnasnet")
+    (base / "1" / "batching_params.pbtxt").write_text(
+        "max_batch_size { value: 8 } allowed_batch_sizes: [1, 2, 4, 8] max_enqueued_batches { value: 100 }"
+    )
+    with EmbeddedServer(base) as server:
         yield server
 
 

@@ -7,6 +7,8 @@ _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _DATA, _HEADERS, _SETTINGS = 0, 1, 4
 _END_HEADERS = 4
 
+# A server sends it when it has read the client's settings (RFC 9113, 6.5.3), which `begin_call` sends with the call.
+SETTINGS_READ = b"\0\0\0\x04\x01\0\0\0\0"
 PREDICT = "/tensorflow.serving.PredictionService/Predict"
 
 

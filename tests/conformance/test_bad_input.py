@@ -2,18 +2,24 @@
 
 import socket
 import struct
+import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 
 import grpc
 import pytest
 from tensorflow_serving.apis.predict_pb2 import PredictResponse
 
-from conformance.raw_http2 import PREDICT, begin_call, connect
+from conformance.raw_http2 import PREDICT, SETTINGS_READ, begin_call, connect, read_until
 from conformance.subject import Subject, refusal
-from serve.calls import PATIENCE, calling
+from serve.calls import PATIENCE, Caller, calling, request, wait_for
+from serve.toys import model_dir
 
 MANY = 50
+# One for each thread that the embedded engine may have, and more.
+MORE_THAN_THREADS = 1100
 
 
 def assert_served(subject: Subject) -> None:
@@ -59,8 +65,9 @@ def test_calls_that_are_begun_and_not_finished_hold_up_nobody(subject: Subject):
 
 
 def test_clients_that_vanish_in_mid_request_leave_nothing_behind(subject: Subject):
-    for _ in range(MANY):
+    for _ in range(MORE_THAN_THREADS):
         connection = begin_call(subject.target, PREDICT, 2**30, sent=bytes(10_000))
+        assert SETTINGS_READ in read_until(connection, SETTINGS_READ)
         # Closed so, a socket sends RST: the client's machine has gone.
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         connection.close()
@@ -71,6 +78,18 @@ def test_clients_that_give_up_waiting_cost_the_others_nothing(subject: Subject):
     for _ in range(MANY):
         subject.caller.prediction.Predict.future(subject.request(), timeout=PATIENCE).cancel()
     assert_served(subject)
+
+
+def test_a_client_that_gives_up_while_its_call_runs_costs_the_others_nothing(
+    serve: Callable[..., Caller], toy: Path, tmp_path: Path
+):
+    caller = serve(model_dir(toy, tmp_path / "toy"))
+    # Only one: what waits here takes one of TensorFlow's threads, and there may be no more than two.
+    running = caller.prediction.Predict.future(request("gated", folder=[str(tmp_path).encode()]), timeout=PATIENCE)
+    wait_for(tmp_path / "started")
+    assert running.cancel()
+    assert caller.predict(image_bytes=[b"odd"])["labels"].tolist() == [[b"dog", b"cat"]]
+    (tmp_path / "go").touch()
 
 
 def test_a_message_that_is_no_request_is_an_error_of_its_own_call(subject: Subject):
@@ -93,12 +112,14 @@ def test_two_hundred_connections_at_once_are_all_answered(subject: Subject):
         options = [("grpc.use_local_subchannel_pool", 1)]
         with grpc.insecure_channel(subject.target, options) as channel:
             predict = channel.unary_unary(PREDICT, type(message).SerializeToString, PredictResponse.FromString)
+            deadline = time.monotonic() + PATIENCE
             while True:
                 try:
                     return sorted(predict(message, timeout=PATIENCE).outputs)
                 except grpc.RpcError as error:
                     # A full batching queue, and TF Serving's --grpc_max_threads, are answers too: come again.
-                    if error.code() not in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED):
+                    full = error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
+                    if not full or time.monotonic() > deadline:
                         raise
 
     with ThreadPoolExecutor(callers) as pool:

@@ -1,4 +1,7 @@
-"""Batching: callers share runs, and none of them notices (batching_session.cc, shared_batch_scheduler.h)."""
+"""Batching: callers share runs, and none of them notices.
+
+Release 2.20.0: `batching/batching_session.cc`; and TensorFlow's `core/kernels/batching_util/shared_batch_scheduler.h`.
+"""
 
 import time
 from collections.abc import Callable, Iterator
@@ -77,18 +80,21 @@ def test_callers_who_want_other_outputs_are_not_merged(merging: Caller):
 
 
 def test_a_request_larger_than_the_largest_batch(merging: Caller):
+    """shared_batch_scheduler.h."""
     words = "Task size 5 is larger than maximum input batch size 4"
     message = request(image_bytes=[b"x"] * 5)
     assert refusal(merging.prediction.Predict, message) == (grpc.StatusCode.INVALID_ARGUMENT, words)
 
 
 def test_inputs_of_different_numbers_of_rows(merging: Caller):
+    """batching_session.cc."""
     words = "Batching Run() input tensors must have equal 0th-dimension size"
     message = request("subtract", a=np.ones([2, 2], "f"), b=np.ones([3, 2], "f"))
     assert refusal(merging.prediction.Predict, message) == (grpc.StatusCode.INVALID_ARGUMENT, words)
 
 
 def test_an_input_without_rows(merging: Caller):
+    """batching_session.cc."""
     words = "Batching Run() input tensors must have at least one dimension"
     message = request("subtract", a=np.float32(1), b=np.ones([3, 2], "f"))
     assert refusal(merging.prediction.Predict, message) == (grpc.StatusCode.INVALID_ARGUMENT, words)
@@ -100,6 +106,7 @@ def test_no_rows_get_no_rows_at_once(merging: Caller):
 
 
 def test_a_caller_with_a_wrong_dtype_is_refused_and_the_others_merge_without_it(merging: Caller):
+    """TensorFlow's direct_session.cc has the words; there they would be every caller's."""
     good = [merging.prediction.Predict.future(request("echo", image_bytes=[b"x"])) for _ in range(3)]
     words = "Expects arg[0] to be string but float is provided"
     message = request("echo", image_bytes=np.float32([1]))
@@ -134,6 +141,7 @@ def test_a_large_request_is_split_when_the_parameters_say_so(batched: Serve):
 
 
 def test_a_full_queue_refuses_with_unavailable(batched: Serve, tmp_path: Path):
+    """shared_batch_scheduler.h."""
     caller = batched(f"{ONE_AT_A_TIME} max_enqueued_batches {{ value: 1 }}")
     message = request("gated", folder=[gate(tmp_path / "gate")])
     running = caller.prediction.Predict.future(message)

@@ -1,4 +1,7 @@
-"""Classify: tf.Examples in, labels and scores out (classifier.cc, util.cc InputToSerializedExampleTensor)."""
+"""Classify: tf.Examples in, labels and scores out.
+
+Release 2.20.0: `servables/tensorflow/classifier.cc`, and `util.cc` (InputToSerializedExampleTensor).
+"""
 
 import grpc
 import pytest
@@ -73,6 +76,7 @@ def test_no_model_spec(subject: Subject):
 
 
 def test_a_signature_that_is_not_there(subject: Subject):
+    """classifier.cc."""
     message = classification(subject.model, "no_such_signature", example())
     code, words = refusal(subject.caller.prediction.Classify, message)
     assert code is grpc.StatusCode.INVALID_ARGUMENT
@@ -80,18 +84,21 @@ def test_a_signature_that_is_not_there(subject: Subject):
 
 
 def test_no_examples(subject: Subject, classifying: str):
+    """util.cc, InputToSerializedExampleTensor."""
     message = classification(subject.model, classifying)
     code, words = refusal(subject.caller.prediction.Classify, message)
     assert (code, words) == (grpc.StatusCode.INVALID_ARGUMENT, "Input is empty.")
 
 
 def test_a_signature_with_several_inputs(toy_caller: Caller):
+    """classifier.cc."""
     message = classification("toy", "subtract", example())
     code, words = refusal(toy_caller.prediction.Classify, message)
     assert (code, words) == (grpc.StatusCode.INVALID_ARGUMENT, "Expected one input Tensor.")
 
 
 def test_a_signature_with_too_many_outputs(toy_caller: Caller):
+    """classifier.cc."""
     code, words = refusal(toy_caller.prediction.Classify, classification("toy", DEFAULT, example()))
     assert code is grpc.StatusCode.INVALID_ARGUMENT
     assert words == "Expected one or two output Tensors, found 4"

@@ -1,4 +1,7 @@
-"""The gRPC health service, as TF Serving has it with --enable_grpc_healthcheck_service (server.cc)."""
+"""The gRPC health service, as TF Serving has it with --enable_grpc_healthcheck_service.
+
+Release 2.20.0: `model_servers/server.cc`.
+"""
 
 import grpc
 import pytest

@@ -1,4 +1,7 @@
-"""How large a request may be: 2 GiB less one byte, protobuf's own limit (server.cc, SetMaxMessageSize)."""
+"""How large a request may be: 2 GiB less one byte, protobuf's own limit.
+
+Release 2.20.0: `model_servers/server.cc` (SetMaxMessageSize).
+"""
 
 from conformance.raw_http2 import PREDICT, begin_call, read_until
 from conformance.subject import Subject

@@ -1,4 +1,7 @@
-"""GetModelMetadata: what a model takes and gives (get_model_metadata_impl.cc)."""
+"""GetModelMetadata: what a model takes and gives.
+
+Release 2.20.0: `servables/tensorflow/get_model_metadata_impl.cc`, `core/basic_manager.cc`.
+"""
 
 import grpc
 from tensorflow_serving.apis import get_model_metadata_pb2
@@ -27,23 +30,27 @@ def test_the_signatures_are_told_with_the_init_op_among_them(subject: Subject):
 
 
 def test_no_model_spec(subject: Subject):
+    """get_model_metadata_impl.cc."""
     message = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
     assert refusal(subject.caller.prediction.GetModelMetadata, message) == (INVALID, "Missing ModelSpec")
 
 
 def test_no_field(subject: Subject):
+    """get_model_metadata_impl.cc."""
     words = "GetModelMetadataRequest must specify at least one metadata_field"
     message = metadata_request(subject.model)
     assert refusal(subject.caller.prediction.GetModelMetadata, message) == (INVALID, words)
 
 
 def test_a_field_that_there_is_not(subject: Subject):
+    """get_model_metadata_impl.cc."""
     message = metadata_request(subject.model, "graph")
     words = "Metadata field graph is not supported"
     assert refusal(subject.caller.prediction.GetModelMetadata, message) == (INVALID, words)
 
 
 def test_a_model_that_is_not_served(subject: Subject):
+    """basic_manager.cc, GetUntypedServableHandle."""
     message = metadata_request("no-such-model", "signature_def")
     words = "Servable not found for request: Latest(no-such-model)"
     assert refusal(subject.caller.prediction.GetModelMetadata, message) == (grpc.StatusCode.NOT_FOUND, words)

@@ -1,4 +1,4 @@
-"""GetModelStatus: the states of a model's versions (get_model_status_impl.cc)."""
+"""GetModelStatus: the states of a model's versions (release 2.20.0: `model_servers/get_model_status_impl.cc`)."""
 
 import grpc
 import pytest
@@ -28,17 +28,20 @@ def test_a_label_is_ignored(subject: Subject):
 
 
 def test_no_model_spec(subject: Subject):
+    """get_model_status_impl.cc."""
     message = get_model_status_pb2.GetModelStatusRequest()
     words = "Missing ModelSpec"
     assert refusal(subject.caller.models.GetModelStatus, message) == (grpc.StatusCode.INVALID_ARGUMENT, words)
 
 
 def test_a_model_that_is_not_served(subject: Subject):
+    """get_model_status_impl.cc."""
     words = "Could not find any versions of model no-such-model"
     assert refusal(subject.caller.models.GetModelStatus, status_request("no-such-model")) == (NOT_FOUND, words)
 
 
 def test_a_version_that_is_not_served(subject: Subject):
+    """get_model_status_impl.cc."""
     words = f"Could not find version 987654321 of model {subject.model}"
     message = status_request(subject.model, 987654321)
     assert refusal(subject.caller.models.GetModelStatus, message) == (NOT_FOUND, words)

@@ -1,5 +1,6 @@
-"""Versions: which one answers, and how one takes over from another (server_core.cc, availability_preserving_policy.cc).
+"""Versions: which one answers, and how one takes over from another.
 
+Release 2.20.0: `model_servers/server_core.cc`, `core/availability_preserving_policy.cc`, `core/basic_manager.cc`.
 TF Serving looks at the folder every second (--file_system_poll_wait_seconds); these servers look more often.
 """
 
@@ -60,6 +61,7 @@ def base(toy: Path, tmp_path: Path) -> Path:
 
 
 def test_the_highest_version_answers_and_the_others_are_not_loaded(base: Path, serve: Serve):
+    """basic_manager.cc, GetUntypedServableHandle."""
     caller = serve(base)
     assert states(caller) == {3: State.AVAILABLE}
     assert answering(caller) == 3
@@ -83,6 +85,7 @@ def test_a_model_answers_by_the_name_it_is_served_under(base: Path, serve: Serve
 
 
 def test_a_version_answers_by_its_label(base: Path, serve: Serve):
+    """server_core.cc, GetModelVersionForLabel."""
     caller = serve(base, version=(1, 3), version_labels={"stable": 1, "canary": 3})
     assert [answering(caller, label="stable"), answering(caller, label="canary")] == [1, 3]
     message = request("echo", image_bytes=[b"x"])
@@ -161,6 +164,7 @@ def test_a_broken_new_version_leaves_the_old_one_serving_and_tells_its_error(
 
 
 def test_a_version_that_is_taken_away_is_unloaded(base: Path, serve: Serve):
+    """basic_manager.cc, GetUntypedServableHandle."""
     caller = serve(base, version=(1, 3))
     (base / "3").rename(base / "away")
     wait_until(caller, {1: State.AVAILABLE, 3: State.END})

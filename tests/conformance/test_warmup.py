@@ -1,4 +1,7 @@
-"""Warm-up: recorded requests are run before the first caller comes (saved_model_warmup_util.cc, server.cc)."""
+"""Warm-up: recorded requests are run before the first caller comes.
+
+Release 2.20.0: `servables/tensorflow/saved_model_warmup_util.cc`, `saved_model_warmup.cc`, `model_servers/server.cc`.
+"""
 
 import socket
 import threading

@@ -31,6 +31,15 @@ def test_a_batch_whose_callers_all_came_too_late_is_told_in_tf_servings_words(se
     assert batching.run(feeds, fetches, timeout=60)[0].tolist() == [1]
 
 
+def test_more_rows_than_a_batch_are_refused_before_they_are_fed(sessions):
+    model, batching = sessions
+    # No memory stands behind these rows: a copy of them takes 24 bytes for each.
+    rows = np.broadcast_to(np.array(b"x", dtype=object), [2**27])
+    with pytest.raises(RequestError) as caught:
+        batching.run({model.signatures["echo"].inputs["image_bytes"].name: rows}, ["no such tensor"])
+    assert caught.value.words == f"Task size {2**27} is larger than maximum input batch size 4"
+
+
 def test_a_failing_batch_tells_the_models_error_and_names_nothing_of_ours(sessions):
     model, batching = sessions
     with pytest.raises(RequestError) as caught:

@@ -9,7 +9,7 @@ import grpc
 import pytest
 
 from hubserve_serve import EmbeddedServer
-from serve.calls import calling
+from serve.calls import calling, wait_for
 from serve.stand_ins.machine import Machine, wait_until_gone
 
 PROGRAM = "tensorflow_model_server"
@@ -105,6 +105,17 @@ def test_the_log_goes_to_standard_error(machine: Machine, toy_dir: Path) -> None
     with machine.starting(toy_dir, "--engine", "binary", "--port", 0) as process:
         assert process.stderr.readline() == f"loading {toy_dir / '3'}\n"
         assert process.stderr.readline() == "loading toy\n"
+
+
+def test_a_log_that_nobody_reads_any_more_does_not_hold_up_the_server(machine: Machine, toy_dir: Path) -> None:
+    # Many times what a pipe holds.
+    machine.install(PROGRAM, gate=True, talk=50_000)
+    with machine.starting(toy_dir, "--engine", "binary", "--port", 0) as process:
+        machine.server()
+        process.stderr.close()
+        (machine.folder / "go").touch()
+        wait_for(machine.folder / "talked")
+        assert process.stdout.readline().startswith("Serving toy version 3 on ")
 
 
 def test_a_flag_that_the_server_does_not_know_ends_the_command(machine: Machine, toy_dir: Path) -> None:

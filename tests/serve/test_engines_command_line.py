@@ -97,11 +97,14 @@ def test_a_folder_given_by_a_relative_path_arrives_whole(toy_dir: Path, monkeypa
     assert (model.name, model.base_path) == ("toy", str(toy_dir))
 
 
-def test_the_newest_version_is_followed_unless_versions_are_named(toy_dir: Path) -> None:
+def test_the_newest_version_is_followed_unless_versions_are_named_or_labelled(toy_dir: Path) -> None:
     assert not models_config(describe(toy_dir)).HasField("model_version_policy")
     named = models_config(describe(toy_dir, versions=[3, 1], labels={"stable": 1, "can'ary": 3}))
     assert list(named.model_version_policy.specific.versions) == [1, 3]
     assert dict(named.version_labels) == {"stable": 1, "can'ary": 3}
+    # A label would come to name a version that is not served any more.
+    labelled = models_config(describe(toy_dir, labels={"stable": 3}))
+    assert list(labelled.model_version_policy.specific.versions) == [3]
 
 
 def test_a_label_for_a_version_that_is_not_served_is_refused(toy_dir: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from hubserve_serve._engines._docker import docker_run
+from hubserve_serve._engines._docker import docker_run, docker_version
 
 pytestmark = pytest.mark.skipif(not shutil.which("docker"), reason="the command docker is not here")
 
@@ -92,6 +92,15 @@ def test_the_container_is_the_one_that_was_meant(daemon: Daemon) -> None:
         ("bind", "/here", "/etc/hubserve", True),
     ]
     assert host["DeviceRequests"][0]["Count"] == -1
+
+
+def test_asking_for_the_version_gives_the_gpus_too(daemon: Daemon) -> None:
+    for image in ("serving:2.20.0-gpu", "serving:2.20.0"):
+        run(daemon, docker_version(image))
+    with_gpus, without = daemon.created
+    assert with_gpus["Cmd"] == without["Cmd"] == ["--version"]
+    assert with_gpus["HostConfig"]["DeviceRequests"][0]["Count"] == -1
+    assert not without["HostConfig"]["DeviceRequests"]
 
 
 def test_an_ipv6_address_and_no_gpus(daemon: Daemon) -> None:

@@ -107,3 +107,44 @@ def test_ipv6_is_an_address_as_well(behind: socket.socket) -> None:
         client.sendall(b"six")
         client.shutdown(socket.SHUT_WR)
         assert read_all(server) == b"six"
+
+
+def test_an_address_that_is_held_is_taken(behind: socket.socket) -> None:
+    with hold("127.0.0.1", 0) as held:
+        with pytest.raises(AddressError, match="Address already in use"):
+            hold(*address_of(held))
+        # Whoever has it can still listen there.
+        with Relay(held, Path(behind.getsockname())):
+            pass
+
+
+def test_an_address_that_another_listens_at_is_named(behind: socket.socket) -> None:
+    with hold("127.0.0.1", 0) as held, socket.socket() as rival:
+        # Two of them can be bound at once when both say so.
+        for sharing in (held, rival):
+            sharing.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            rival.bind(address_of(held))
+        except OSError:
+            pytest.skip("the system does not let two sockets share a port")
+        rival.listen()
+        with (
+            pytest.raises(AddressError, match=r"cannot listen on 127\.0\.0\.1:\d+ \(Address already in use\)"),
+            Relay(held, Path(behind.getsockname())),
+        ):
+            pass
+
+
+def test_calls_that_linger_do_not_keep_the_port(behind: socket.socket) -> None:
+    with hold("127.0.0.1", 0) as held:
+        where = address_of(held)
+        with (
+            Relay(held, Path(behind.getsockname())),
+            socket.create_connection(where) as client,
+            behind.accept()[0] as server,
+        ):
+            # The side that ends first keeps the port in the state TIME_WAIT.
+            server.shutdown(socket.SHUT_WR)
+            assert read_all(client) == b""
+    with hold(*where) as held, Relay(held, Path(behind.getsockname())):
+        socket.create_connection(where).close()

@@ -34,6 +34,16 @@ def test_only_the_versions_wanted_are_followed(toy, tmp_path):
         store.find()
 
 
+def test_with_labels_no_higher_version_takes_the_place_of_the_one_that_they_name(toy, tmp_path):
+    base = model_dir(toy, tmp_path / "toy", 3)
+    store = Store(base, labels={"stable": 3})
+    assert versions(store.find()) == [3]
+    (base / "4").mkdir()
+    assert versions(store.look()) == [3]
+    with pytest.raises(ModelDirectoryError, match=r"label canary names version 4, which is not served: .* \(3\)"):
+        Store(base, [3], {"canary": 4}).find()
+
+
 def test_an_empty_folder_has_no_versions_and_a_missing_one_tells_nothing(tmp_path):
     store = Store(tmp_path / "toy")
     assert store.look() is None

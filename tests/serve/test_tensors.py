@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.framework import tensor_pb2, types_pb2
 
-from hubserve_serve._tensors import dtype_word, from_proto, to_proto
+from hubserve_serve._tensors import MOST_FILLED_BYTES, dtype_word, from_proto, to_proto
 
 DTYPES = [
     tf.float16, tf.bfloat16, tf.float32, tf.float64, tf.int8, tf.int16, tf.int32, tf.int64,
@@ -50,6 +50,33 @@ def test_a_short_list_of_strings_is_filled_with_its_last():
 def test_a_message_that_is_no_tensor_is_refused(proto):
     with pytest.raises(ValueError):  # noqa: PT011 - the caller is told only that it cannot be parsed
         from_proto(proto)
+
+
+@pytest.mark.parametrize("values", [[], [b"x"]])
+def test_a_few_bytes_do_not_stand_for_a_vast_tensor_of_strings(values):
+    proto = tensor_pb2.TensorProto(
+        dtype=types_pb2.DT_STRING, tensor_shape={"dim": [{"size": 2**27}]}, string_val=values
+    )
+    with pytest.raises(ValueError, match="much larger than the values sent"):
+        from_proto(proto)
+
+
+def test_a_short_list_of_numbers_is_filled_up_to_a_bound():
+    proto = tensor_pb2.TensorProto(
+        dtype=types_pb2.DT_FLOAT, tensor_shape={"dim": [{"size": MOST_FILLED_BYTES // 4}]}, float_val=[0.5]
+    )
+    assert (from_proto(proto) == 0.5).all()
+    proto.tensor_shape.dim[0].size += 1
+    with pytest.raises(ValueError, match="much larger than the values sent"):
+        from_proto(proto)
+
+
+def test_values_that_are_all_there_may_be_more_than_the_bound():
+    array = np.zeros(MOST_FILLED_BYTES + 1, np.uint8)
+    proto = tensor_pb2.TensorProto(
+        dtype=types_pb2.DT_UINT8, tensor_shape={"dim": [{"size": array.size}]}, tensor_content=array.tobytes()
+    )
+    assert from_proto(proto).shape == array.shape
 
 
 def test_dtypes_are_named_as_in_cpp():

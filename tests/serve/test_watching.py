@@ -2,11 +2,15 @@ import shutil
 import threading
 import time
 
+import pytest
+import tensorflow as tf
+from tensorflow_serving.apis import get_model_status_pb2
+
 from hubserve_serve import EmbeddedServer
 from hubserve_serve._manager import Manager
 from hubserve_serve._store import Store
 from hubserve_serve._watcher import Watcher
-from serve.calls import PATIENCE, calling, predict_log, request, wait_for, write_warmup
+from serve.calls import PATIENCE, calling, predict_log, request, status_request, wait_for, write_warmup
 from serve.toys import model_dir
 
 
@@ -87,3 +91,61 @@ def test_stopping_while_an_old_version_waits_for_its_last_call_cuts_that_off_too
         assert endless.exception(PATIENCE) is not None
     left = {thread.name for thread in set(threading.enumerate()) - before}
     assert not [name for name in left if name == "versions" or name.startswith("rpc")]
+
+
+def wait_until_available(manager: Manager, *versions: int) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while manager.available() != set(versions):
+        assert time.monotonic() < deadline, manager.available()
+        time.sleep(0.02)
+
+
+def test_versions_come_and_go_when_nobody_can_be_told(toy, tmp_path, caplog):
+    def broken(line: str) -> None:
+        raise BrokenPipeError(line)
+
+    manager = Manager("toy")
+    watcher = Watcher(manager, Store(model_dir(toy, tmp_path / "toy", 1)), None, broken)
+    watcher.start(0.02)
+    wait_until_available(manager, 1)
+    model_dir(toy, tmp_path / "other", 2)
+    (tmp_path / "other" / "2").rename(tmp_path / "toy" / "2")
+    wait_until_available(manager, 2)
+    watcher.stop()
+    watcher.join(PATIENCE)
+    assert "Nobody could be told: version 2 is served" in caplog.messages
+    manager.close()
+
+
+def test_a_look_that_fails_is_logged_and_followed_by_the_next(toy, tmp_path, caplog):
+    class Faulty(Store):
+        looks = 0
+
+        def look(self):
+            self.looks += 1
+            if self.looks == 1:
+                raise MemoryError
+            return super().look()
+
+    manager = Manager("toy")
+    watcher = Watcher(manager, Faulty(model_dir(toy, tmp_path / "toy", 1)), None, lambda _: None)
+    watcher.start(0.02)
+    wait_until_available(manager, 1)
+    watcher.stop()
+    watcher.join(PATIENCE)
+    assert caplog.messages == ["Looking for versions of toy failed; it goes on"]
+    manager.close()
+
+
+def test_a_version_that_fails_in_an_unforeseen_way_has_ended_with_that_error():
+    manager = Manager("toy")
+
+    def make():
+        raise MemoryError("no room")
+
+    with pytest.raises(MemoryError):
+        manager.load(1, make, lambda _: None)
+    (entry,) = manager.status(status_request().model_spec).model_version_status
+    assert entry.state == get_model_status_pb2.ModelVersionStatus.END
+    assert entry.status.error_code == tf.errors.UNKNOWN
+    assert entry.status.error_message == "version 1 of toy cannot be loaded (MemoryError('no room'))"

@@ -17,7 +17,8 @@ def status(server: str, model: str, wait: float | None) -> None:
     """Show which versions of a model a server has, and whether they answer.
 
     Ends with 0 when a version is available, else with 1. Waiting goes on while no server answers, while it does not
-    know the model, and while it loads; it ends at once when the model could not be loaded.
+    know the model, and while it loads; it ends at once when a running server could not load it. A server whose first
+    load fails opens no port, so that the wait goes on to its end.
 
     \b
     Example:

@@ -13,14 +13,12 @@ if TYPE_CHECKING:
 
     from ._engine import Engine
 
-ENGINES = ("embedded", "binary", "docker")
-
 
 def choose(name: str, image: str, report: Callable[[str], None]) -> Engine:
     """Give the engine by its name; with "auto" the first that is there of binary and docker, else embedded.
 
     Args:
-        name: One of `ENGINES`, or "auto".
+        name: "binary", "docker", "embedded" or "auto".
         image: The image for the docker engine.
         report: Is called with the line that says which was taken, and why.
     """

@@ -6,16 +6,14 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .._batching_parameters import read_batching_parameters
-from .._errors import LoadError, ModelDirectoryError
+from .._batching_parameters import FILENAME, read_batching_parameters
+from .._errors import LoadError
 from .._store import Store, VersionDirectory
 from ._session_configs import SessionConfig, read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
-
-_BATCHING_FILE = "batching_params.pbtxt"
 
 
 @dataclass(frozen=True)
@@ -52,7 +50,7 @@ class ServerDescription:
     @property
     def batching_file(self) -> Path | None:
         """The newest version's batching parameters, if it has any."""
-        file = self.newest.path / _BATCHING_FILE
+        file = self.newest.path / FILENAME
         return file if file.is_file() else None
 
 
@@ -72,7 +70,7 @@ def describe(
         model_dir: The model's base folder, the one that holds its versions.
         name: The model's name for callers; by default the folder's.
         versions: The versions to serve; by default the highest.
-        labels: Versions by their labels.
+        labels: Versions by their labels; with any, no higher version takes the place of those that are there.
         host: The address to listen on.
         port: The port to listen on; 0 for a free one.
         session_config: The name of a session config that comes with hubserve, or a file.
@@ -81,20 +79,14 @@ def describe(
         ModelDirectoryError: A version is not there, or a label names one that is not served.
         SessionConfigError: The session config cannot be read.
     """
-    found = Store(model_dir, versions or None).find()
-    served = [version.version for version in found]
-    for label, version in (labels or {}).items():
-        if version not in served:
-            raise ModelDirectoryError(
-                f"the label {label} names version {version}, which is not served: name one that is "
-                f"({', '.join(map(str, served))})"
-            )
+    store = Store(model_dir, versions or None, labels)
+    found = store.find()
     base = model_dir.resolve()
     return ServerDescription(
         model_dir=base,
         name=name or base.name,
         versions=tuple(VersionDirectory(base / version.path.name, version.version) for version in found),
-        pinned=bool(versions),
+        pinned=store.pinned,
         labels=dict(labels or {}),
         host=host,
         port=port,

@@ -51,10 +51,20 @@ def docker_run(image: str, name: str, published: str, mounts: Mapping[str, str],
     command.append("--init")
     command.append(f"--publish={published}:{PORT}")
     command += [f"--mount={_mount(source, target)}" for target, source in mounts.items()]
-    if image.partition("@")[0].endswith("-gpu"):
-        command.append("--gpus=all")
     # The image's own entry point is a shell with flags of its own.
-    return [*command, f"--entrypoint={PROGRAM}", image, *flags]
+    return [*command, *_gpus(image), f"--entrypoint={PROGRAM}", image, *flags]
+
+
+def docker_version(image: str) -> list[str]:
+    """Give the command line that asks a model server in a container for its release.
+
+    One that is built for GPUs may need the driver's library to start at all, and has it only along with the GPUs.
+    """
+    return [_DOCKER, "run", "--rm", "--pull=never", *_gpus(image), f"--entrypoint={PROGRAM}", image, "--version"]
+
+
+def _gpus(image: str) -> list[str]:
+    return ["--gpus=all"] if image.partition("@")[0].endswith("-gpu") else []
 
 
 def _mount(source: str, target: str) -> str:
@@ -87,8 +97,7 @@ class DockerEngine:
             raise EngineError(": ".join(missing))
         if not self._has_image():
             self._pull(report)
-        ask = [_DOCKER, "run", "--rm", "--pull=never", f"--entrypoint={PROGRAM}", self._image, "--version"]
-        release = ask_release(ask, self._image)
+        release = ask_release(docker_version(self._image), self._image)
         flags = model_server_flags(description, listen=[f"--port={PORT}"], model_dir=MODEL_DIR, config_dir=CONFIG_DIR)
         require_known(flags, release, self._image)
         container = f"hubserve-{uuid.uuid4().hex[:12]}"

@@ -13,6 +13,8 @@ import socketserver
 import threading
 from typing import TYPE_CHECKING
 
+from .._address import listen
+
 if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
@@ -26,6 +28,9 @@ class Relay:
     Args:
         held: A bound TCP socket; entering the context listens on it, and leaving it closes it.
         path: The UNIX socket that each connection is joined with.
+
+    Raises:
+        AddressError: Another listens at the address already; on entering the context.
     """
 
     def __init__(self, held: socket.socket, path: Path) -> None:
@@ -33,7 +38,7 @@ class Relay:
         self._thread = threading.Thread(target=self._server.serve_forever, name="relay", daemon=True)
 
     def __enter__(self) -> Relay:
-        self._server.server_activate()
+        listen(self._server.socket, self._server.request_queue_size)
         self._thread.start()
         return self
 

@@ -33,6 +33,7 @@ class Machine:
             "empty": False,
             "load_error": "",
             "gate": False,
+            "talk": 0,
             "backend": "127.0.0.1:1",
             "address": "",
             "daemon_error": "",
