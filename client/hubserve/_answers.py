@@ -8,8 +8,20 @@ from typing import Any
 from ._errors import MalformedAnswer, UnsuitableModel, UsageError
 from ._images import EncodedImage
 from ._results import OK, Classification, ClassScore, Features
-from ._tensors import read_values, shape_of
+from ._tensors import dtype_name, read_values, shape_of
 from .wire.predict_pb2 import PredictResponse
+
+_INTEGERS = frozenset({"int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"})
+_REALS = frozenset({"float16", "bfloat16", "float32", "float64"})
+_TYPES = {
+    "status": _INTEGERS,
+    "class_ids": _INTEGERS,
+    "labels": frozenset({"string"}),
+    "scores": _REALS,
+    "feature_vector": _REALS,
+}
+# A TensorProto can claim any shape in a few bytes, and would be filled up to it.
+_WIDEST_ROW = 2**20
 
 
 def check_top_k(top_k: int | None) -> None:
@@ -29,7 +41,7 @@ def read_classes(
 
     Raises:
         UnsuitableModel: The model has other outputs, or was exported with a smaller K.
-        MalformedAnswer: The outputs do not fit each other or the images.
+        MalformedAnswer: The outputs are of other types, or do not fit each other or the images.
     """
     _demand(response, ("class_ids", "labels", "scores", "status"), "classify")
     rows = len(images)
@@ -61,7 +73,7 @@ def read_features(response: PredictResponse, images: Sequence[EncodedImage]) -> 
 
     Raises:
         UnsuitableModel: The model has other outputs.
-        MalformedAnswer: The outputs do not fit each other or the images.
+        MalformedAnswer: The outputs are of other types, or do not fit each other or the images.
     """
     # Only here, where arrays are the answer, is numpy needed.
     from ._arrays import to_array
@@ -87,12 +99,15 @@ def _demand(response: PredictResponse, names: Sequence[str], verb: str) -> None:
             f"client.{verb} needs the outputs {', '.join(names)}, and model {response.model_spec.name} has "
             f"{', '.join(sorted(response.outputs)) or 'none'}: export it with hubserve, or use client.predict"
         )
+    for name in names:
+        if (dtype := dtype_name(response.outputs[name].dtype)) not in _TYPES[name]:
+            raise MalformedAnswer(f"the model answers with {name} of type {dtype}: look at its export")
 
 
 def _columns(response: PredictResponse, name: str, rows: int) -> int:
     """The second size of an output that has one row an image."""
     shape = shape_of(response.outputs[name])
-    if len(shape) != 2 or shape[0] != rows:
+    if len(shape) != 2 or shape[0] != rows or not 0 <= shape[1] <= _WIDEST_ROW:
         raise MalformedAnswer(f"the model answers {rows} images with {name} of shape {list(shape)}: look at its export")
     return shape[1]
 

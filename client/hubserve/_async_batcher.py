@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ._async_rpc import AsyncModelServer
 from ._async_stream import AsyncMover
-from ._errors import HubserveError, UsageError
+from ._errors import UsageError
 from ._images import EncodedImage, ImageLike, encode
 from ._results import ImageResult
 from ._run import Run
@@ -105,25 +105,30 @@ class AsyncBatcher(Generic[_Result]):
                     news = asyncio.ensure_future(self._news.wait())
                 try:
                     self._mover.move()
-                except HubserveError as error:
+                    self._give()
+                # A defect too must reach those who wait, and not end the task that others will need.
+                except Exception as error:  # noqa: BLE001
                     await self._fail(error)
-                for result in self._run.take_results():
-                    future = self._waiting.pop(result.index)
-                    # Its task may have been cancelled.
-                    if not future.done():
-                        future.set_result(replace(result, index=0))
                 if self._waiting or not self._closing:
                     await self._mover.wait(news)
         finally:
             news.cancel()
             await self._mover.stop()
 
-    async def _fail(self, error: HubserveError) -> None:
+    def _give(self) -> None:
+        for result in self._run.take_results():
+            future = self._waiting.pop(result.index)
+            # Its task may have been cancelled.
+            if not future.done():
+                future.set_result(replace(result, index=0))
+
+    async def _fail(self, error: Exception) -> None:
         """Gives everyone who waits the error, and begins anew."""
         waiting, self._waiting = self._waiting, {}
-        await self._mover.stop()
-        self._run = self._new_run()
-        self._mover = AsyncMover(self._run, self._send, self._server.sleep)
         for future in waiting.values():
             if not future.done():
                 future.set_exception(error)
+        # Before anything is awaited: whoever asks meanwhile asks the new run.
+        old, self._run = self._mover, self._new_run()
+        self._mover = AsyncMover(self._run, self._send, self._server.sleep)
+        await old.stop()

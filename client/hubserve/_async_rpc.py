@@ -48,6 +48,9 @@ class AsyncModelServer:
         if len(request) >= _TOO_LARGE:
             raise self._failed(grpc.StatusCode.INTERNAL, "serializing request: 2 GiB or more")
         metadata = await self._metadata()
+        # Closed while the token was fetched: a channel must not be opened again.
+        if self._closed.is_set():
+            raise self._failed(grpc.StatusCode.CANCELLED, "Channel closed!")
         try:
             answer: bytes = await self._opened()[path](request, timeout=timeout, metadata=metadata)
         except grpc.RpcError as error:

@@ -64,7 +64,9 @@ class AsyncMover(Generic[_Result]):
         while request := self._run.next_request(time.monotonic()):
             self._calls[request.number] = asyncio.ensure_future(self._timed(request.images))
         for number in self._run.take_abandoned():
-            self._calls.pop(number).cancel()
+            # Its answer may have come together with the one that counts.
+            if (abandoned := self._calls.pop(number, None)) is not None:
+                abandoned.cancel()
 
     async def wait(self, *others: asyncio.Future[Any]) -> None:
         """Waits for an answer, until a request is due, or for one of the others."""

@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from ._errors import HubserveError, UsageError
+from ._errors import UsageError
 from ._images import EncodedImage, ImageLike, encode
 from ._results import ImageResult
 from ._rpc import Call
@@ -99,7 +99,8 @@ class Batcher(Generic[_Result]):
                 if self._closing and not self._waiting and self._mover.idle:
                     return
                 self._mover.wait()
-            except HubserveError as error:
+            # A defect too must reach those who wait, and not end the thread that others will ask.
+            except Exception as error:  # noqa: BLE001
                 self._fail(error)
 
     def _take(self, image: EncodedImage, future: Future[_Result]) -> None:
@@ -107,7 +108,7 @@ class Batcher(Generic[_Result]):
         self._waiting[self._count] = future
         self._run.push(replace(image, index=self._count), time.monotonic())
 
-    def _fail(self, error: HubserveError) -> None:
+    def _fail(self, error: Exception) -> None:
         """Gives everyone who waits the error, and begins anew."""
         waiting, self._waiting = self._waiting, {}
         self._run = self._new_run()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 import struct
 import sys
 import zlib
@@ -103,9 +104,12 @@ def _source(index: int, image: Any) -> str:
 
 def _encoded(image: Any) -> bytes:
     if is_path(image):
+        # Before it is opened, which for a pipe waits until somebody writes into it.
+        about = os.stat(image)
+        if not (stat.S_ISREG(about.st_mode) or stat.S_ISDIR(about.st_mode)):
+            raise ImageError("it is no regular file: read it yourself, and give the bytes")
+        _refuse_huge(about.st_size)
         with open(image, "rb") as file:
-            # What is no file (a pipe, a device) has no size.
-            _refuse_huge(os.fstat(file.fileno()).st_size)
             return file.read(_MAX_BYTES + 1)
     if isinstance(image, bytes | bytearray | memoryview):
         return bytes(image)

@@ -73,6 +73,8 @@ class Contact:
         self._draw = draw
         self._lock = threading.Lock()
         self._met = False
+        # Whether a prediction has ever been answered; set once, and never back.
+        self.predicts = False
         self._tokens = float(retry.budget)
         self._filled_at: float | None = None
         self._failing_since: float | None = None
@@ -152,5 +154,6 @@ class Contact:
         if self._filled_at is not None:
             gained = _TOKENS_PER_SECOND * max(now - self._filled_at, 0.0)
             self._tokens = min(self._tokens + gained, float(self.retry.budget))
-        self._filled_at = now
+        # Threads come with times that they took a little earlier.
+        self._filled_at = now if self._filled_at is None else max(now, self._filled_at)
         return max(1 - self._tokens, 0.0) / _TOKENS_PER_SECOND if self.retry.budget >= 1 else math.inf

@@ -34,7 +34,7 @@ Reader: TypeAlias = Callable[[bytes, Sequence[EncodedImage]], Iterable[_Result]]
 _WINDOWS_AHEAD = 4
 # An image that is refused alone is sent once more: the server may have batched it with a stranger's bad one.
 _REFUSALS_TO_CONVICT = 2
-# So many images refused alone in the same words, and none answered: no image is at fault, and searching is in vain.
+# So many images refused alone in the same words, and the model has never answered: searching is probably in vain.
 _HOPELESS = 64
 _SERVERS_LIMIT = r"maximum input batch size (\d+)"
 
@@ -52,7 +52,7 @@ class Request:
 class _Piece:
     """Images that go together until they are answered or cut further."""
 
-    __slots__ = ("first_failure", "flights", "full", "hedged", "images", "refusals", "suspect")
+    __slots__ = ("first_failure", "flights", "full", "given_up", "hedged", "images", "refusals", "suspect")
 
     def __init__(self, images: list[EncodedImage], *, full: bool = False, suspect: bool = False) -> None:
         self.images = images
@@ -62,6 +62,8 @@ class _Piece:
         self.first_failure: float | None = None
         self.hedged = False
         self.flights: set[int] = set()
+        # What refused it, when it goes only if there is hope again.
+        self.given_up: CallError | None = None
 
 
 class _Flight:
@@ -130,8 +132,7 @@ class Run(Generic[_Result]):
     @property
     def wants_images(self) -> bool:
         """Whether the next image may be pushed: one batch waits for room at the most."""
-        ahead = _WINDOWS_AHEAD * self._window.limit * self._limits.max_size
-        return not (self.ended or self._fresh or self._suspects or self._taken - self._given > ahead)
+        return not (self.ended or self._fresh or self._suspects or self._too_far_ahead)
 
     @property
     def finished(self) -> bool:
@@ -168,7 +169,9 @@ class Run(Generic[_Result]):
 
     def next_request(self, now: float) -> Request | None:
         """Gives a request to be sent at once, if there is one and it may go."""
-        if self._linger is not None and len(self._cutter) and now >= self._collecting_since + self._linger:
+        lingered = self._linger is not None and now >= self._collecting_since + self._linger
+        # No image is taken now: what the results wait for may be in a batch that would never be full.
+        if len(self._cutter) and (lingered or (self._ordered and self._too_far_ahead)):
             self._fresh.append(_Piece(self._cutter.rest()))
         piece = self._next_piece(now) or self._next_hedge(now)
         if piece is None:
@@ -204,9 +207,9 @@ class Run(Generic[_Result]):
         for other in piece.flights:
             del self._flights[other]
         self._contact.answered()
+        self._contact.predicts = True
         self._failing = False
         self._not_before = 0.0
-        self._refused_alone = 0
         if piece.full and not piece.hedged:
             self._window.answered(now - flight.sent, flight.in_flight)
         try:
@@ -236,11 +239,15 @@ class Run(Generic[_Result]):
             self._failing = True
             self._not_before = max(self._not_before, at)
             _log.info("%d images again in %.2f s: %s", len(piece.images), at - now, error)
-            (self._suspects if piece.suspect else self._again).append(piece)
+            if piece.suspect:
+                # Before those that wait for what becomes of it.
+                self._suspects.appendleft(piece)
+            else:
+                self._again.append(piece)
         elif then(error) is Then.SPLIT and len(piece.images) > 1:
             self._learn(piece, error)
             self._again.extendleft(_Piece(images) for images in reversed(cut(piece.images, self._limits)))
-        elif then(error) is Then.SUSPECT and not self._hopeless(error):
+        elif then(error) is Then.SUSPECT:
             self._suspect(piece, error)
         else:
             self._report(piece, error)
@@ -263,6 +270,10 @@ class Run(Generic[_Result]):
         abandoned, self._abandoned = self._abandoned, []
         return abandoned
 
+    @property
+    def _too_far_ahead(self) -> bool:
+        return self._taken - self._given > _WINDOWS_AHEAD * self._window.limit * self._limits.max_size
+
     def _room(self) -> bool:
         # A suspect travels alone: the server could put it into one batch with others, and fail them with it.
         if self._suspects or self._failing or any(flight.piece.suspect for flight in self._flights.values()):
@@ -273,8 +284,11 @@ class Run(Generic[_Result]):
         if not self._room() or now < self._not_before:
             return None
         for waiting in (self._suspects, self._again, self._fresh):
-            if waiting:
-                return waiting.popleft()
+            while waiting:
+                piece = waiting.popleft()
+                if piece.given_up is None or not self._hopeless(piece.given_up):
+                    return piece
+                self._report(piece, piece.given_up)
         return None
 
     def _next_hedge(self, now: float) -> _Piece | None:
@@ -296,6 +310,9 @@ class Run(Generic[_Result]):
 
     def _suspect(self, piece: _Piece, error: CallError) -> None:
         """Halves the images until a bad one stands alone: at most 2 N - 1 requests more for N images, and N repeats."""
+        if self._hopeless(error):
+            self._probe(piece, error)
+            return
         if len(piece.images) > 1:
             _log.info("looking for the image that fails %d: %s", len(piece.images), error)
             middle = len(piece.images) // 2
@@ -312,7 +329,19 @@ class Run(Generic[_Result]):
         self._report(piece, error)
 
     def _hopeless(self, error: CallError) -> bool:
-        return self._refused_alone >= _HOPELESS and error.details == self._words
+        return not self._contact.predicts and self._refused_alone >= _HOPELESS and error.details == self._words
+
+    def _probe(self, piece: _Piece, error: CallError) -> None:
+        """Asks for the first, the middle and the last image alone: one answer, and the others are searched too."""
+        if len(piece.images) == 1:
+            self._report(piece, error)
+            return
+        last = len(piece.images) - 1
+        places = sorted({0, last // 2, last})
+        rest = _Piece([image for place, image in enumerate(piece.images) if place not in places], suspect=True)
+        rest.given_up = error
+        probes = [_Piece([piece.images[place]], suspect=True) for place in places]
+        self._suspects.extendleft(reversed([*probes, rest] if rest.images else probes))
 
     def _learn(self, piece: _Piece, error: CallError) -> None:
         """Lowers the limits to what the server takes, as far as its refusal tells."""

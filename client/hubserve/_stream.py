@@ -58,7 +58,9 @@ class Mover(Generic[_Result]):
             call = self._calls[request.number] = self._send(request.images)
             call.add_done_callback(partial(self._note, request.number, call))
         for number in self._run.take_abandoned():
-            self._calls.pop(number).cancel()
+            # Its answer may have come together with the one that counts.
+            if (abandoned := self._calls.pop(number, None)) is not None:
+                abandoned.cancel()
 
     def wait(self) -> None:
         """Waits for an answer, or until a request is due."""

@@ -72,7 +72,9 @@ def read_values(tensor: TensorProto) -> list[Any]:
             raise unfilled(tensor) from error
     values = list(getattr(tensor, element.field))
     if element.name == "float16":
-        values = list(struct.unpack(f"<{len(values)}e", struct.pack(f"<{len(values)}H", *values)))
+        # The field is of int32, and has room for more than the 16 bits that count.
+        bits = [value & 0xFFFF for value in values]
+        values = list(struct.unpack(f"<{len(bits)}e", struct.pack(f"<{len(bits)}H", *bits)))
     return fill(values, tensor)
 
 

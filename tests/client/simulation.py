@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import grpc
 
-from hubserve import CallError, Classification, ClassScore, Retry
+from hubserve import CallError, Classification, ClassScore, ImageError, Retry
 from hubserve._batches import Limits
 from hubserve._errors import call_error
 from hubserve._images import EncodedImage
@@ -19,8 +19,13 @@ def failure(code: str, details: str = "") -> CallError:
     return call_error(grpc.StatusCode[code], details, target="host:1", model="model m")
 
 
-def images(count: int) -> list[EncodedImage]:
-    return [EncodedImage(index, f"image {index}", b"%d" % index) for index in range(count)]
+def images(count: int, unreadable: frozenset[int] = frozenset()) -> list[EncodedImage]:
+    return [
+        EncodedImage(index, f"image {index}", error=ImageError("it is none"))
+        if index in unreadable
+        else EncodedImage(index, f"image {index}", b"%d" % index)
+        for index in range(count)
+    ]
 
 
 def read(response: bytes, batch: Sequence[EncodedImage]) -> Iterable[Classification]:
@@ -45,6 +50,7 @@ class Simulation:
     limits: Limits = field(default_factory=lambda: Limits(8, 2**20))
     window: Window = field(default_factory=lambda: Fixed(4))
     ordered: bool = True
+    unreadable: frozenset[int] = frozenset()
     draw: Callable[[], float] = lambda: 1.0
     now: float = 1000.0
     sizes: list[int] = field(default_factory=list)
@@ -60,7 +66,7 @@ class Simulation:
             window=self.window,
             ordered=self.ordered,
         )
-        remaining = iter(images(self.count))
+        remaining = iter(images(self.count, self.unreadable))
         landing: list[tuple[float, int, bytes, CallError | None]] = []
         results: list[Classification] = []
         abandoned: set[int] = set()

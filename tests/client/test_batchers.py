@@ -2,18 +2,51 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from client.shells import SHELLS
-from hubserve import AsyncClient, Client, ClientClosed, HubserveError, ImageError, Retry, UnsuitableModel, UsageError
+from client.simulation import read
+from hubserve import (
+    AsyncClient,
+    Classification,
+    Client,
+    ClientClosed,
+    HubserveError,
+    ImageError,
+    Retry,
+    UnsuitableModel,
+    UsageError,
+)
+from hubserve._async_batcher import AsyncBatcher
+from hubserve._batcher import Batcher
+from hubserve._batches import Limits
+from hubserve._images import EncodedImage
+from hubserve._retry import Contact
+from hubserve._run import Run
+from hubserve._window import Fixed
 from hubserve.testing import FakeServer, Fault, Request
 
 QUICK = Retry(first_delay=0.001)
+# All that a batcher asks of its client's server.
+SERVER: Any = SimpleNamespace(sleep=asyncio.sleep)
+
+
+def new_run(window: Fixed) -> Run[Classification]:
+    return Run(
+        read=read,
+        kind=Classification,
+        limits=Limits(1, 100),
+        contact=Contact(QUICK),
+        window=window,
+        ordered=False,
+        linger=0.0,
+    )
 
 
 def ask_at_once(
@@ -108,6 +141,65 @@ def test_a_cancelled_caller_does_not_disturb_the_others():
 
     assert isinstance(results.pop(3), asyncio.CancelledError)
     assert [result.label for result in results] == ["0", "1", "2", "4", "5"]
+
+
+def test_who_asks_while_others_get_their_error_is_answered():
+    async def course() -> str | None:
+        giving_up, given_up = asyncio.Event(), asyncio.Event()
+
+        async def send(images: Sequence[EncodedImage]) -> bytes:
+            if images[0].data == b"bad":
+                raise RuntimeError("a defect")
+            if images[0].data == b"slow":
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    giving_up.set()
+                    await given_up.wait()
+            return images[0].data + b" "
+
+        batcher = AsyncBatcher(lambda: new_run(Fixed(2)), send, SERVER)
+        others = [asyncio.create_task(batcher.ask(image)) for image in (b"slow", b"bad")]
+        await asyncio.wait_for(giving_up.wait(), 20)
+        late = asyncio.create_task(batcher.ask(b"late"))
+        await asyncio.sleep(0)
+        given_up.set()
+        label = (await asyncio.wait_for(late, 20)).label
+        assert [str(error) for error in await asyncio.gather(*others, return_exceptions=True)] == ["a defect"] * 2
+        await batcher.close()
+        return label
+
+    assert asyncio.run(course()) == "late"
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_defect_reaches_those_who_wait_and_the_next_are_answered(shell: str):
+    error = RuntimeError("a defect")
+
+    def answer(images: Sequence[EncodedImage]) -> bytes:
+        if images[0].data == b"bad":
+            raise error
+        return images[0].data + b" "
+
+    def of_threads() -> tuple[BaseException | None, str | None]:
+        def send(images: Sequence[EncodedImage]) -> Any:
+            future: Future[bytes] = Future()
+            future.set_result(answer(images))
+            return future
+
+        with Batcher(lambda: new_run(Fixed(1)), send) as batcher, ThreadPoolExecutor(1) as callers:
+            raised = callers.submit(batcher.ask, b"bad").exception(20)
+            return raised, callers.submit(batcher.ask, b"good").result(20).label
+
+    async def of_tasks() -> tuple[BaseException | None, str | None]:
+        async def send(images: Sequence[EncodedImage]) -> bytes:
+            return answer(images)
+
+        async with AsyncBatcher(lambda: new_run(Fixed(1)), send, SERVER) as batcher:
+            (raised,) = await asyncio.wait_for(asyncio.gather(batcher.ask(b"bad"), return_exceptions=True), 20)
+            return raised, (await asyncio.wait_for(batcher.ask(b"good"), 20)).label
+
+    assert (asyncio.run(of_tasks()) if shell == "asyncio" else of_threads()) == (error, "good")
 
 
 def test_a_wrong_question_does_not_end_the_batcher():

@@ -6,6 +6,7 @@ from pathlib import Path
 import grpc
 import pytest
 from click.testing import CliRunner, Result
+from tensorflow_serving.apis import predict_pb2
 
 from hubserve._command.main import main
 from support.fake_server import FakeServer, Refusal
@@ -94,6 +95,22 @@ def test_a_run_that_reaches_no_model_fails_with_one_sentence(
     assert result.stderr.startswith("Error: ")
     assert says in result.stderr
     assert result.stderr.count("\n") == 1
+
+
+def test_a_first_image_that_the_server_refuses_does_not_end_the_run(server: FakeServer, images: Path) -> None:
+    answer = server.predict
+
+    def refuse(request: predict_pb2.PredictRequest) -> predict_pb2.PredictResponse:
+        if b"cat" in request.inputs["image_bytes"].string_val:
+            raise Refusal(grpc.StatusCode.INVALID_ARGUMENT, "cannot decode")
+        return answer(request)
+
+    server.predict = refuse
+    result = classify(server, images)
+    documents = [json.loads(line) for line in result.stdout.splitlines()]
+    assert result.exit_code == 3
+    assert "cannot decode" in documents[0]["error"]
+    assert [document["classes"][0]["label"] for document in documents[1:]] == ["dog", "owl"]
 
 
 def test_a_server_that_is_not_there_is_named_with_the_remedy(images: Path) -> None:

@@ -148,6 +148,28 @@ def test_a_slow_request_is_hedged(shell: str):
     assert len(server.requests) == 2
 
 
+def test_a_good_image_is_answered_before_very_many_unreadable_ones_behind_it(shell: str):
+    with FakeServer() as server:
+        results = classify(
+            shell, server.target, [b"good", *[b""] * 200, b"last"], max_batch_size=2, concurrency=1, retry=None
+        )
+
+    assert [result.label for result in results if result.ok] == ["good", "last"]
+    assert len(results) == 202
+
+
+def test_a_model_of_which_64_images_were_bad_is_still_asked_for_the_good_ones(shell: str):
+    def refuse(request: Request) -> None:
+        if any(image.startswith(b"bad") for image in request.images):
+            raise Fault("INVALID_ARGUMENT", "cannot decode")
+
+    images = [b"bad"] * 64 + [b"bad" if number % 16 == 0 else b"good" for number in range(320)]
+    with FakeServer(before=refuse) as server:
+        results = classify(shell, server.target, images)
+
+    assert [result.ok for result in results] == [image == b"good" for image in images]
+
+
 def test_an_image_that_is_none_leaves_the_others_answered(shell: str, tmp_path: Path):
     (tmp_path / "empty.jpg").touch()
     (tmp_path / "good.jpg").write_bytes(b"good")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from hubserve.testing import FakeServer, Fault
+from hubserve.testing import FakeServer, Fault, Request
 from support import guide
 
 MILLION = guide.ROOT / "docs" / "classify-a-million-images.md"
@@ -39,7 +39,11 @@ def test_a_million_images_are_classified_and_a_second_start_goes_on(tmp_path: Pa
         command = [sys.executable, "million.py"]
         return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
 
-    with FakeServer(three_classes) as server:
+    def refuse(request: Request) -> None:
+        if b"image 5" in request.images:
+            raise Fault("INVALID_ARGUMENT", "cannot decode")
+
+    with FakeServer(three_classes, before=refuse) as server:
         (tmp_path / "million.py").write_text(blocks(MILLION, server)["million.py"])
         # The second request, of the first start.
         server.then(None, Fault("INTERNAL", "it broke"))
@@ -57,7 +61,7 @@ def test_a_million_images_are_classified_and_a_second_start_goes_on(tmp_path: Pa
     )
     good = [line for line in lines if not line["error"]]
     assert all(line["classes"][0] == f"image {int(Path(line['source']).stem)}" for line in good)
-    assert [line["source"] for line in lines if line["error"]] == ["images/empty.jpg"]
+    assert sorted(line["source"] for line in lines if line["error"]) == ["images/below/05.jpg", "images/empty.jpg"]
 
 
 def three_classes(image: bytes) -> dict[str, float] | int:
@@ -104,6 +108,9 @@ def test_the_web_service_answers_many_visitors_in_few_requests(tmp_path: Path):
             assert len(server.requests) < 10
             server.then(Fault("INTERNAL", "it broke"))
             assert await visit(app, b"image") == [(502, "the model does not answer")]
+            huge = Visitor({"body": b"x" * (20 * 2**20), "more_body": True}, {"body": b"x", "more_body": True})
+            await app({"type": "http"}, huge.receive, huge.send)
+            assert huge.answer == (413, "a photograph has at most 20971520 bytes")
             life = Visitor({"type": "lifespan.startup"}, {"type": "lifespan.shutdown"})
             await app({"type": "lifespan"}, life.receive, life.send)
             assert [answer["type"] for answer in life.answers] == [

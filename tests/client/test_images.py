@@ -1,4 +1,5 @@
 import io
+import os
 import pickle
 from pathlib import Path
 
@@ -132,3 +133,9 @@ def test_a_result_with_its_error_can_go_to_another_process(client: Client):
     assert copy.source == "nowhere.jpg"
     assert type(copy.exception) is ImageError
     assert copy.error == result.error
+
+
+def test_a_pipe_that_nobody_writes_to_is_no_image_and_is_not_waited_for(tmp_path: Path):
+    os.mkfifo(tmp_path / "pipe.jpg")
+
+    assert "it is no regular file" in str(encode(0, tmp_path / "pipe.jpg").error)

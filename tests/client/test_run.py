@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from client.simulation import Simulation, failure, images, read
-from hubserve import CallError, Classification, InvalidRequest, Retry, ServerBusy, ServerUnavailable
+from hubserve import CallError, Classification, ImageError, InvalidRequest, Retry, ServerBusy, ServerUnavailable
 from hubserve._batches import Limits
 from hubserve._images import EncodedImage
 from hubserve._retry import Contact
@@ -56,13 +56,28 @@ FAULTS = [
     count=st.integers(0, 70),
     ordered=st.booleans(),
     hedge_after=st.none() | st.floats(0.1, 50.0),
+    window=st.integers(1, 4),
+    size=st.integers(1, 8),
+    unreadable=st.frozensets(st.integers(0, 69)) | st.integers(1, 69).map(lambda first: frozenset(range(first, 70))),
 )
 def test_whatever_fails_each_image_gets_one_result_and_it_is_its_own(
-    steps: list, count: int, ordered: bool, hedge_after: float | None
+    steps: list,
+    count: int,
+    ordered: bool,
+    hedge_after: float | None,
+    window: int,
+    size: int,
+    unreadable: frozenset[int],
 ):
     remaining = iter(steps)
     simulation = Simulation(
-        lambda *_: next(remaining, (1.0, None)), count=count, ordered=ordered, retry=Retry(hedge_after=hedge_after)
+        lambda *_: next(remaining, (1.0, None)),
+        count=count,
+        ordered=ordered,
+        retry=Retry(hedge_after=hedge_after),
+        limits=Limits(size, 2**20),
+        window=Fixed(window),
+        unreadable=unreadable,
     )
 
     results = simulation.run()
@@ -70,7 +85,21 @@ def test_whatever_fails_each_image_gets_one_result_and_it_is_its_own(
     assert sorted(result.index for result in results) == list(range(count))
     if ordered:
         assert [result.index for result in results] == list(range(count))
-    assert all(result.label == str(result.index) or isinstance(result.exception, CallError) for result in results)
+    for result in results:
+        if result.index in unreadable:
+            assert isinstance(result.exception, ImageError)
+        else:
+            assert result.label == str(result.index) or isinstance(result.exception, CallError)
+
+
+@pytest.mark.parametrize("good", [{0}, {0, 129}, {0, 3, 128, 129, 130}, {0, 7, 64, 140}])
+def test_a_batch_that_unreadable_images_never_fill_is_sent_all_the_same(good: set[int]):
+    simulation = Simulation(lambda *_: (1.0, None), count=1_000, unreadable=frozenset(range(1_000)) - good)
+
+    results = simulation.run()
+
+    assert {result.index for result in results if result.ok} == good
+    assert [result.index for result in results] == list(range(1_000))
 
 
 @settings(deadline=None, max_examples=40)
@@ -83,14 +112,17 @@ def test_bad_images_are_found_one_by_one_and_their_neighbours_answered(
     bad: set[int], size: int, poisoned_by_strangers: set[int]
 ):
     requests = 0
+    poisoned: set[int] = set()
 
     def server(batch: Sequence[EncodedImage], now: float) -> tuple[float, CallError | None]:
-        nonlocal requests
+        nonlocal requests, poisoned
         requests += 1
-        refused = bad & {image.index for image in batch} or (
-            # A stranger's image in the same batch of the server, but never twice in a row.
-            requests in poisoned_by_strangers and requests - 1 not in poisoned_by_strangers
-        )
+        asked = {image.index for image in batch}
+        refused = bool(bad & asked)
+        # A stranger's image in the same batch of the server, but never twice with the same of ours.
+        if requests in poisoned_by_strangers and not poisoned & asked:
+            poisoned |= asked
+            refused = True
         return 1.0, failure("INVALID_ARGUMENT", "cannot decode") if refused else None
 
     results = Simulation(server, count=32, limits=Limits(size, 2**20)).run()
@@ -124,7 +156,41 @@ def test_a_refusal_that_no_image_is_to_blame_for_ends_the_search():
     results = simulation.run()
 
     assert not any(result.ok for result in results)
-    assert len(simulation.sizes) < 2_000 / 8 + 3 * 64 + 100
+    # Each batch, and three of its images.
+    assert len(simulation.sizes) < (1 + 3) * 2_000 / 8 + 3 * 64
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    first_bad=st.integers(60, 100),
+    bad=st.lists(st.frozensets(st.integers(0, 7), max_size=2), min_size=1, max_size=12),
+)
+def test_however_many_bad_images_come_first_the_good_ones_among_the_next_are_answered(
+    first_bad: int, bad: list[frozenset[int]]
+):
+    first_bad -= first_bad % 8
+    refused = set(range(first_bad))
+    for batch, places in enumerate(bad):
+        refused |= {first_bad + 8 * batch + place for place in places}
+
+    def server(batch: Sequence[EncodedImage], now: float) -> tuple[float, CallError | None]:
+        found = refused & {image.index for image in batch}
+        return 1.0, failure("INVALID_ARGUMENT", "cannot decode") if found else None
+
+    count = first_bad + 8 * len(bad)
+    results = Simulation(server, count=count).run()
+
+    assert {result.index for result in results if result.ok} == set(range(count)) - refused
+
+
+def test_a_model_that_has_answered_is_searched_however_many_images_are_bad():
+    def server(batch: Sequence[EncodedImage], now: float) -> tuple[float, CallError | None]:
+        bad = any(image.index >= 8 and image.index % 8 != 1 for image in batch)
+        return 1.0, failure("INVALID_ARGUMENT", "cannot decode") if bad else None
+
+    results = Simulation(server, count=800).run()
+
+    assert {result.index for result in results if result.ok} == {*range(8), *range(9, 800, 8)}
 
 
 def test_a_request_that_is_wrong_in_itself_is_not_searched():

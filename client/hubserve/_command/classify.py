@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterable
 
 import click
 
-from .. import CallError, Classification, Client, HubserveError
+from .. import CallError, Classification, Client, HubserveError, InvalidRequest
+from .._errors import Then, then
 from . import sources
 from .memory import keep_memory
 from .options import server_options
@@ -72,11 +73,16 @@ def _run(
     """
     classified = failed = 0
     for result in client.classify(images, top_k=top_k):
-        if not classified and isinstance(result.exception, CallError):
+        if not classified and isinstance(result.exception, CallError) and not _is_the_images(result.exception):
             raise result.exception
         write(result)
         classified, failed = classified + result.ok, failed + (not result.ok)
     return classified, failed
+
+
+def _is_the_images(error: CallError) -> bool:
+    """Whether the server refused the image, and would answer another."""
+    return isinstance(error, InvalidRequest) and then(error) in (Then.SPLIT, Then.SUSPECT)
 
 
 def _table_row(result: Classification) -> None:

@@ -1,0 +1,75 @@
+"""Both requests of a hedged pair answered before the caller, who was busy elsewhere, takes note of either."""
+
+import asyncio
+from collections.abc import Sequence
+from concurrent.futures import Future
+from typing import Any
+
+from client.simulation import images, read
+from hubserve import Classification, Retry
+from hubserve._async_stream import AsyncMover
+from hubserve._batches import Limits
+from hubserve._images import EncodedImage
+from hubserve._retry import Contact
+from hubserve._run import Run
+from hubserve._stream import Mover
+from hubserve._window import Fixed
+
+
+def run_of_one_image() -> Run[Classification]:
+    run: Run[Classification] = Run(
+        read=read,
+        kind=Classification,
+        limits=Limits(1, 2**20),
+        contact=Contact(Retry(hedge_after=0.001)),
+        window=Fixed(1),
+        ordered=True,
+    )
+    run.push(images(1)[0], 0.0)
+    run.end()
+    return run
+
+
+def test_the_first_answer_counts_and_the_second_does_no_harm_to_threads():
+    run = run_of_one_image()
+    calls: list[Future[bytes]] = []
+
+    def send(_: Sequence[EncodedImage]) -> Any:
+        calls.append(Future())
+        return calls[-1]
+
+    mover = Mover(run, send)
+    mover.move()
+    while len(calls) < 2:
+        mover.wait()
+        mover.move()
+    for call in calls:
+        call.set_result(b"0 ")
+    mover.move()
+
+    assert [result.label for result in run.take_results()] == ["0"]
+    assert mover.idle
+
+
+def test_the_first_answer_counts_and_the_second_does_no_harm_to_tasks():
+    async def course() -> None:
+        run = run_of_one_image()
+        answer = asyncio.Event()
+
+        async def send(_: Sequence[EncodedImage]) -> bytes:
+            await answer.wait()
+            return b"0 "
+
+        mover = AsyncMover(run, send, asyncio.sleep)
+        mover.move()
+        while len(calls := asyncio.all_tasks() - {asyncio.current_task()}) < 2:
+            await mover.wait()
+            mover.move()
+        answer.set()
+        await asyncio.wait(calls)
+        mover.move()
+
+        assert [result.label for result in run.take_results()] == ["0"]
+        await mover.stop()
+
+    asyncio.run(course())
