@@ -1,6 +1,7 @@
 """The suite of tests/conformance against `hubserve serve`, as anybody runs it against any server."""
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,11 +11,14 @@ from support.processes import serving
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_the_suite_passes_on_a_server_that_runs_elsewhere(miniature_dir):
-    with serving(miniature_dir, "--engine", "embedded") as target:
+def test_the_suite_passes_on_a_server_that_runs_elsewhere(miniature_dir, tmp_path):
+    # As large a batch as the suite has requests.
+    base = shutil.copytree(miniature_dir, tmp_path / "miniature")
+    (base / "1" / "batching_params.pbtxt").write_text("max_batch_size { value: 8 } allowed_batch_sizes: [1, 2, 8]")
+    with serving(base) as target:
         suite = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/conformance"]
         done = subprocess.run(
-            [*suite, "--server", target, "--model", miniature_dir.name],
+            [*suite, "--server", target, "--model", base.name],
             capture_output=True,
             text=True,
             check=False,
