@@ -61,7 +61,7 @@ def test_a_version_that_is_there_is_never_overwritten(tmp_path: Path) -> None:
     publish(tmp_path, 3)
     with pytest.raises(OutputError, match="3 is there already, and versions are never overwritten"):
         _publish.choose_version(tmp_path, 3)
-    with pytest.raises(OutputError, match="another export may have taken that version"):
+    with pytest.raises(OutputError, match="another export has taken that version"):
         publish(tmp_path, 3)
     assert [child.name for child in tmp_path.iterdir()] == ["3"]
 
