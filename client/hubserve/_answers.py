@@ -35,7 +35,7 @@ def check_top_k(top_k: int | None) -> None:
 
 
 def read_classes(
-    response: PredictResponse, images: Sequence[EncodedImage], *, top_k: int | None
+    response: PredictResponse, images: Sequence[EncodedImage], seconds: float, *, top_k: int | None
 ) -> Iterator[Classification]:
     """Reads `status` [N], `class_ids` [N, K], `labels` [N, K] and `scores` [N, K], and keeps the first `top_k` of K.
 
@@ -61,6 +61,7 @@ def read_classes(
             index=image.index,
             status=status,
             model_version=_version(response),
+            seconds=seconds,
             classes=tuple(
                 ClassScore(int(class_ids[cell]), labels[cell].decode(errors="replace"), float(scores[cell]))
                 for cell in cells
@@ -68,7 +69,7 @@ def read_classes(
         )
 
 
-def read_features(response: PredictResponse, images: Sequence[EncodedImage]) -> Iterator[Features]:
+def read_features(response: PredictResponse, images: Sequence[EncodedImage], seconds: float) -> Iterator[Features]:
     """Reads `status` [N] and `feature_vector` float32 [N, D].
 
     Raises:
@@ -88,6 +89,7 @@ def read_features(response: PredictResponse, images: Sequence[EncodedImage]) -> 
             index=image.index,
             status=status,
             model_version=_version(response),
+            seconds=seconds,
             vector=vector if status == OK else None,
         )
 

@@ -78,6 +78,6 @@ def parse(kind: type[_Message], data: bytes) -> _Message:
     return message
 
 
-def reading(read: Callable[[PredictResponse, Sequence[EncodedImage]], Iterable[_Result]]) -> Reader[_Result]:  # type: ignore[type-var]
+def reading(read: Callable[[PredictResponse, Sequence[EncodedImage], float], Iterable[_Result]]) -> Reader[_Result]:  # type: ignore[type-var]
     """Makes a reader of bytes from a reader of messages."""
-    return lambda data, images: read(parse(PredictResponse, data), images)
+    return lambda data, images, seconds: read(parse(PredictResponse, data), images, seconds)

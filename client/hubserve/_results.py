@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ class ImageResult:
             it, and `exception` says why.
         exception: Why the model did not see the image: an `ImageError` of this image, or what failed its whole batch.
         model_version: The version that answered.
+        seconds: From sending the request that brought this answer until the answer was there; the images of a request
+            share it. None: the model did not see the image.
     """
 
     source: str
@@ -46,6 +48,8 @@ class ImageResult:
     status: int | None = None
     exception: HubserveError | None = None
     model_version: int | None = None
+    # The same answer is equal however long it took.
+    seconds: float | None = field(default=None, compare=False)
 
     @property
     def ok(self) -> bool:

@@ -27,8 +27,8 @@ from ._window import Window
 
 _log = logging.getLogger("hubserve")
 _Result = TypeVar("_Result", bound=ImageResult)
-# Makes the results of a batch from the bytes of its answer.
-Reader: TypeAlias = Callable[[bytes, Sequence[EncodedImage]], Iterable[_Result]]
+# Makes the results of a batch from the bytes of its answer, and from the seconds that it took.
+Reader: TypeAlias = Callable[[bytes, Sequence[EncodedImage], float], Iterable[_Result]]
 
 # Answers that wait for an earlier one, in windows: a slow replica should not stop the others at once.
 _WINDOWS_AHEAD = 4
@@ -213,7 +213,7 @@ class Run(Generic[_Result]):
         if piece.full and not piece.hedged:
             self._window.answered(now - flight.sent, flight.in_flight)
         try:
-            results = list(self._read(response, piece.images))
+            results = list(self._read(response, piece.images, now - flight.sent))
         except MalformedAnswer as error:
             self._report(piece, error)
             return

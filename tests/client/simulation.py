@@ -28,11 +28,16 @@ def images(count: int, unreadable: frozenset[int] = frozenset()) -> list[Encoded
     ]
 
 
-def read(response: bytes, batch: Sequence[EncodedImage]) -> Iterable[Classification]:
+def read(response: bytes, batch: Sequence[EncodedImage], seconds: float) -> Iterable[Classification]:
     """An answer here is its images' bytes, each followed by a space."""
     for image, label in zip(batch, response.decode().split(), strict=True):
         yield Classification(
-            source=image.source, index=image.index, status=0, classes=(ClassScore(0, label, 1.0),), model_version=1
+            source=image.source,
+            index=image.index,
+            status=0,
+            classes=(ClassScore(0, label, 1.0),),
+            model_version=1,
+            seconds=seconds,
         )
 
 

@@ -79,6 +79,7 @@ def test_bad_images_leave_their_neighbours_answered(client: Client, ordered: boo
     assert "more pixels" in results[3].error
     assert results[1].classes == results[3].classes == ()
     assert results[1].score is None
+    assert [result.seconds is None for result in results] == [False, False, True, False, False]
 
 
 @pytest.mark.parametrize("images", [[], ["nowhere.jpg", 42]], ids=["no images", "none that can be read"])

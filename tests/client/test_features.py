@@ -20,6 +20,7 @@ def test_each_image_gets_its_vector_and_a_bad_one_gets_none(client: Client, serv
         [1, ord("A"), 0.5],
     ]
     assert results[3].model_version == 7
+    assert [result.seconds is None for result in results] == [False, False, True, False]
 
 
 def test_a_model_without_feature_vectors_is_an_error_that_lists_its_outputs(client: Client):

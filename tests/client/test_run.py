@@ -293,6 +293,24 @@ def test_a_slow_request_is_hedged_and_the_first_answer_counts():
     assert simulation.sizes == [8] * 5
 
 
+def test_a_result_tells_what_the_request_that_answered_it_took():
+    # The first fails after 9 seconds; the second is overtaken by its hedge; of the third an image was never sent.
+    steps = iter([(9.0, GONE), (2.0, None), (100.0, None), (0.5, None)])
+    simulation = Simulation(
+        lambda *_: next(steps, (1.5, None)),
+        count=24,
+        window=Fixed(1),
+        retry=Retry(hedge_after=3.0),
+        unreadable=frozenset({20}),
+    )
+
+    seconds = [result.seconds for result in simulation.run()]
+
+    assert seconds[:8] == [2.0] * 8
+    assert seconds[8:16] == [0.5] * 8
+    assert seconds[16:] == [1.5] * 4 + [None] + [1.5] * 3
+
+
 def test_hedges_are_paid_from_the_budget():
     simulation = Simulation(
         lambda *_: (100.0, None), count=80, window=Fixed(10), retry=Retry(hedge_after=1.0, budget=3)
