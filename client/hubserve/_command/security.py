@@ -1,0 +1,59 @@
+"""Options of the subcommands that call a server over TLS."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from .. import TLS
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+_FILE = click.Path(exists=True, dir_okay=False)
+
+
+def tls_options(command: _Command) -> _Command:
+    """Adds --tls and what goes with it; the command gets one keyword, `tls`: a TLS, or None for no encryption.
+
+    Each option is also taken from the environment, so that Kubernetes brings certificates to a pod without a change
+    of its command. Any of them means TLS.
+    """
+
+    @functools.wraps(command)
+    def with_tls(
+        *args: Any,
+        tls: bool,
+        tls_ca: str | None,
+        tls_cert: str | None,
+        tls_key: str | None,
+        tls_server_name: str | None,
+        **options: Any,
+    ) -> Any:
+        if (tls_cert is None) != (tls_key is None):
+            raise click.UsageError("--tls-cert and --tls-key belong together: give both, or neither.")
+        wanted = tls or any((tls_ca, tls_cert, tls_server_name))
+        chosen = TLS(ca=tls_ca, certificate=tls_cert, key=tls_key, server_name=tls_server_name) if wanted else None
+        return command(*args, tls=chosen, **options)
+
+    with_options: Any = with_tls
+    for option in reversed(_OPTIONS):
+        with_options = option(with_options)
+    return with_options  # type: ignore[no-any-return]
+
+
+def _option(name: str, **settings: Any) -> Callable[[Any], Any]:
+    return click.option(name, envvar=f"HUBSERVE_{name[2:].replace('-', '_').upper()}", show_envvar=True, **settings)
+
+
+_OPTIONS = (
+    _option("--tls", is_flag=True, help="Call over TLS. The next four options mean it too."),
+    _option(
+        "--tls-ca", type=_FILE, metavar="FILE", help="PEM of the server's authorities.  [default: those of gRPC's]"
+    ),
+    _option("--tls-cert", type=_FILE, metavar="FILE", help="PEM of your certificate, for a server that asks for one."),
+    _option("--tls-key", type=_FILE, metavar="FILE", help="PEM of its private key."),
+    _option("--tls-server-name", metavar="NAME", help="The name in the server's certificate, if not that of --server."),
+)
