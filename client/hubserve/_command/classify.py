@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 
 import click
 
@@ -14,6 +15,7 @@ from .._errors import Then, then
 from . import sources
 from .memory import keep_memory
 from .options import server_options
+from .sinks import Sink
 
 _SOME_NOT_CLASSIFIED = 3
 
@@ -51,10 +53,14 @@ def classify(
     keep_memory()
     images = sources.find(source)
     write = _table_row if (form or ("table" if sys.stdout.isatty() else "jsonl")) == "table" else _json_line
+    sinks: list[Sink] = [_StandardOutput(write)]
     started = time.monotonic()
     try:
-        with Client(server, model=model, max_batch_size=batch_size) as client:
-            classified, failed = _run(client, images, top_k, write)
+        with ExitStack() as stack:
+            for sink in sinks:
+                stack.callback(sink.close)
+            client = stack.enter_context(Client(server, model=model, max_batch_size=batch_size))
+            classified, failed = _run(client, images, top_k, sinks)
     except HubserveError as error:
         raise click.ClickException(str(error)) from error
     seconds = time.monotonic() - started
@@ -63,10 +69,8 @@ def classify(
         raise click.exceptions.Exit(_SOME_NOT_CLASSIFIED)
 
 
-def _run(
-    client: Client, images: Iterable[str], top_k: int | None, write: Callable[[Classification], None]
-) -> tuple[int, int]:
-    """Classifies and writes; counts the images that were classified and those that were not.
+def _run(client: Client, images: Iterable[str], top_k: int | None, sinks: Sequence[Sink]) -> tuple[int, int]:
+    """Classifies, and gives each result to all sinks; counts the images that were classified and those that were not.
 
     Raises:
         CallError: Not even the first images reached a model: the run as a whole has failed.
@@ -75,7 +79,8 @@ def _run(
     for result in client.classify(images, top_k=top_k):
         if not classified and isinstance(result.exception, CallError) and not _is_the_images(result.exception):
             raise result.exception
-        write(result)
+        for sink in sinks:
+            sink.add(result)
         classified, failed = classified + result.ok, failed + (not result.ok)
     return classified, failed
 
@@ -83,6 +88,20 @@ def _run(
 def _is_the_images(error: CallError) -> bool:
     """Whether the server refused the image, and would answer another."""
     return isinstance(error, InvalidRequest) and then(error) in (Then.SPLIT, Then.SUSPECT)
+
+
+class _StandardOutput:
+    """Writes a line for each result."""
+
+    def __init__(self, write: Callable[[Classification], None]) -> None:
+        self._write = write
+
+    def add(self, result: Classification, image: bytes | None = None) -> None:  # noqa: ARG002
+        """Writes it."""
+        self._write(result)
+
+    def close(self) -> None:
+        """Each line was written as it came."""
 
 
 def _table_row(result: Classification) -> None:
