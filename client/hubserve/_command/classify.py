@@ -10,11 +10,13 @@ from contextlib import ExitStack
 
 import click
 
-from .. import CallError, Classification, Client, HubserveError, InvalidRequest
+from .. import TLS, CallError, Classification, Client, HubserveError, InvalidRequest
 from .._errors import Then, then
+from .._security import Token
 from . import sources
 from .memory import keep_memory
 from .options import server_options
+from .security import tls_options, token_options
 from .sinks import Sink
 
 _SOME_NOT_CLASSIFIED = 3
@@ -23,6 +25,8 @@ _SOME_NOT_CLASSIFIED = 3
 @click.command()
 @click.argument("source", nargs=-1, required=True)
 @server_options
+@tls_options
+@token_options
 @click.option(
     "--top-k", type=click.IntRange(min=1), metavar="K", help="Classes per image.  [default: all that the model gives]"
 )
@@ -38,7 +42,15 @@ _SOME_NOT_CLASSIFIED = 3
     "--format", "form", type=click.Choice(["table", "jsonl"]), help="[default: table on a terminal, else jsonl]"
 )
 def classify(
-    source: tuple[str, ...], server: str, model: str, top_k: int | None, batch_size: int, form: str | None
+    source: tuple[str, ...],
+    server: str | tuple[str, ...],
+    model: str,
+    tls: TLS | None,
+    token: Token | None,
+    allow_plaintext_token: bool,
+    top_k: int | None,
+    batch_size: int,
+    form: str | None,
 ) -> None:
     """Classify the images that SOURCE names: files, folders, globs, or - for paths on standard input.
 
@@ -59,7 +71,16 @@ def classify(
         with ExitStack() as stack:
             for sink in sinks:
                 stack.callback(sink.close)
-            client = stack.enter_context(Client(server, model=model, max_batch_size=batch_size))
+            client = stack.enter_context(
+                Client(
+                    server,
+                    model=model,
+                    tls=tls,
+                    token=token,
+                    allow_plaintext_token=allow_plaintext_token,
+                    max_batch_size=batch_size,
+                )
+            )
             classified, failed = _run(client, images, top_k, sinks)
     except HubserveError as error:
         raise click.ClickException(str(error)) from error

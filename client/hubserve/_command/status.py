@@ -5,17 +5,26 @@ from __future__ import annotations
 import click
 
 from .. import TLS, Client, HubserveError
+from .._security import Token
 from .options import server_options
-from .security import tls_options
+from .security import tls_options, token_options
 
 
 @click.command()
 @server_options
 @tls_options
+@token_options
 @click.option(
     "--wait", type=click.FloatRange(min=0), metavar="SECONDS", help="Wait until the model is ready, this long at most."
 )
-def status(server: str, model: str, tls: TLS | None, wait: float | None) -> None:
+def status(
+    server: str | tuple[str, ...],
+    model: str,
+    tls: TLS | None,
+    token: Token | None,
+    allow_plaintext_token: bool,
+    wait: float | None,
+) -> None:
     """Show which versions of a model a server has, and whether they answer.
 
     Ends with 0 when a version is available, else with 1. Waiting goes on while no server answers, while it does not
@@ -27,7 +36,7 @@ def status(server: str, model: str, tls: TLS | None, wait: float | None) -> None
       hubserve status --server localhost:8500 --model lite0 --wait 60
     """
     try:
-        with Client(server, model=model, tls=tls) as client:
+        with Client(server, model=model, tls=tls, token=token, allow_plaintext_token=allow_plaintext_token) as client:
             if wait is not None:
                 client.wait_until_ready(wait)
             versions = client.status()
