@@ -1,0 +1,1 @@
+"""`hubserve bench`: what a model server does under load, measured from outside."""
