@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ._async_rpc import AsyncModelServer
 from ._async_stream import AsyncMover
 from ._errors import UsageError
-from ._images import EncodedImage, ImageLike, encode
+from ._images import ImageLike, encode
 from ._results import ImageResult
-from ._run import Run
+from ._run import Request, Run
+from ._telemetry import caller
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -33,14 +35,14 @@ class AsyncBatcher(Generic[_Result]):
 
     Args:
         new_run: Makes a course of requests.
-        send: Makes the call for the images of a request.
+        send: Makes the call for a request.
         server: The client's.
     """
 
     def __init__(
         self,
         new_run: Callable[[], Run[_Result]],
-        send: Callable[[Sequence[EncodedImage]], Coroutine[Any, Any, bytes]],
+        send: Callable[[Request], Coroutine[Any, Any, bytes]],
         server: AsyncModelServer,
     ) -> None:
         self._new_run = new_run
@@ -72,11 +74,12 @@ class AsyncBatcher(Generic[_Result]):
         if self._closing:
             raise UsageError("the batcher is closed: keep it open until the last image is answered")
         if self._task is None:
-            self._task = asyncio.ensure_future(self._work())
+            # Not in this caller's context: what it does is for all of them.
+            self._task = contextvars.Context().run(asyncio.ensure_future, self._work())
         future = asyncio.get_running_loop().create_future()
         self._count += 1
         self._waiting[self._count] = future
-        self._run.push(replace(encoded, index=self._count), time.monotonic())
+        self._run.push(replace(encoded, index=self._count, caller=caller()), time.monotonic())
         self._news.set()
         result: _Result = await future
         return result

@@ -12,12 +12,12 @@ from ._async_batcher import AsyncBatcher
 from ._async_rpc import AsyncModelServer
 from ._async_stream import stream
 from ._errors import CallError, InvalidRequest
-from ._images import EncodedImage, ImageLike, encode, many
+from ._images import ImageLike, encode, many
 from ._ready import Waiting
 from ._requests import METADATA, PREDICT, STATUS, Requests, parse, reading
 from ._results import Classification, Features, ImageResult
 from ._retry import Retry
-from ._run import Reader, Run
+from ._run import Reader, Request, Run
 from ._security import TLS, AsyncToken
 from ._servable import ModelMetadata, VersionStatus, read_metadata, read_status
 from ._settings import Settings
@@ -292,8 +292,11 @@ class AsyncClient:
 
         return AsyncBatcher(new_run, self._send, self._server)
 
-    async def _send(self, images: Sequence[EncodedImage]) -> bytes:
-        return await self._server.call(PREDICT, self._requests.images(images), self._settings.timeout)
+    async def _send(self, request: Request) -> bytes:
+        data = self._requests.images(request.images)
+        return await self._server.call(
+            PREDICT, data, self._settings.timeout, images=request.images, resends=request.resends
+        )
 
     async def _status(self, timeout: float) -> tuple[VersionStatus, ...]:
         answer = await self._server.call(STATUS, self._requests.status(), timeout)

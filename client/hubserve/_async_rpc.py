@@ -6,16 +6,19 @@ import asyncio
 import inspect
 import logging
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import grpc
 
 from ._channel import channel_options, grpc_target
 from ._errors import CallError, call_error
+from ._images import EncodedImage
 from ._requests import METADATA, PREDICT, STATUS
 from ._retry import Contact
 from ._security import bearer, no_token
 from ._settings import Settings
+from ._telemetry import telemetry
 
 _log = logging.getLogger("hubserve")
 # What protobuf and gRPC hold in one message is less.
@@ -33,12 +36,15 @@ class AsyncModelServer:
     def __init__(self, settings: Settings, contact: Contact) -> None:
         self._settings = settings
         self._contact = contact
+        self._telemetry = telemetry(settings)
         self._closed = asyncio.Event()
         self._channel: Any = None
         self._calls: dict[str, Any] = {}
 
-    async def call(self, path: str, request: bytes, timeout: float) -> bytes:
-        """Sends a request once and waits for its answer.
+    async def call(
+        self, path: str, request: bytes, timeout: float, *, images: Sequence[EncodedImage] = (), resends: int = 0
+    ) -> bytes:
+        """Sends a request once and waits for its answer; the last two arguments are as for `Telemetry.begin`.
 
         Raises:
             CallError: There is no answer.
@@ -51,16 +57,26 @@ class AsyncModelServer:
         # Closed while the token was fetched: a channel must not be opened again.
         if self._closed.is_set():
             raise self._failed(grpc.StatusCode.CANCELLED, "Channel closed!")
+        attempt = None
+        if self._telemetry is not None:
+            attempt = self._telemetry.begin(path, images=images, resends=resends)
+            metadata += attempt.headers
+        code, details = grpc.StatusCode.CANCELLED, None
         try:
             answer: bytes = await self._opened()[path](request, timeout=timeout, metadata=metadata)
+            code = grpc.StatusCode.OK
         except grpc.RpcError as error:
             # grpc.aio's error has them, as AioRpcError says.
-            raise self._failed(error.code(), error.details()) from error
+            code, details = error.code(), error.details()
+            raise self._failed(code, details) from error
         except asyncio.CancelledError as error:
             # Closing the channel cancels its calls; so does the caller, who then must not see another error.
             if self._closed.is_set():
                 raise self._failed(grpc.StatusCode.CANCELLED, "Channel closed!") from error
             raise
+        finally:
+            if attempt is not None:
+                attempt.end(code, details)
         return answer
 
     async def ask(self, path: str, request: bytes, timeout: float) -> bytes:
@@ -71,10 +87,11 @@ class AsyncModelServer:
         """
         deadline = time.monotonic() + timeout
         first_failure = None
+        resends = 0
         while True:
             sent = time.monotonic()
             try:
-                answer = await self.call(path, request, deadline - sent)
+                answer = await self.call(path, request, deadline - sent, resends=resends)
             except CallError as error:
                 now = time.monotonic()
                 first_failure = now if first_failure is None else first_failure
@@ -83,6 +100,7 @@ class AsyncModelServer:
                     raise
                 _log.info("again in %.2f s: %s", at - now, error)
                 await self.sleep(at - now)
+                resends += 1
             else:
                 self._contact.answered()
                 return answer

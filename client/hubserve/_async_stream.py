@@ -12,7 +12,6 @@ from collections.abc import (
     Callable,
     Coroutine,
     Iterable,
-    Sequence,
 )
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Generic, TypeVar
@@ -21,7 +20,7 @@ from ._errors import CallError, ClientClosed
 from ._images import EncodedImage, ImageLike, is_path
 from ._reading import READERS, Ahead, Encode, Source
 from ._results import ImageResult
-from ._run import Run
+from ._run import Request, Run
 
 _Result = TypeVar("_Result", bound=ImageResult)
 
@@ -31,14 +30,14 @@ class AsyncMover(Generic[_Result]):
 
     Args:
         run: The course of the call.
-        send: Makes the call for the images of a request.
+        send: Makes the call for a request.
         sleep: Waits so many seconds, or until the client is closed.
     """
 
     def __init__(
         self,
         run: Run[_Result],
-        send: Callable[[Sequence[EncodedImage]], Coroutine[Any, Any, bytes]],
+        send: Callable[[Request], Coroutine[Any, Any, bytes]],
         sleep: Callable[[float], Awaitable[None]],
     ) -> None:
         self._run = run
@@ -62,7 +61,7 @@ class AsyncMover(Generic[_Result]):
             else:
                 self._run.answered(number, answer, at)
         while request := self._run.next_request(time.monotonic()):
-            self._calls[request.number] = asyncio.ensure_future(self._timed(request.images))
+            self._calls[request.number] = asyncio.ensure_future(self._timed(request))
         for number in self._run.take_abandoned():
             # Its answer may have come together with the one that counts.
             if (abandoned := self._calls.pop(number, None)) is not None:
@@ -85,9 +84,9 @@ class AsyncMover(Generic[_Result]):
         await asyncio.gather(*self._calls.values(), return_exceptions=True)
         self._calls.clear()
 
-    async def _timed(self, images: Sequence[EncodedImage]) -> tuple[bytes | CallError, float]:
+    async def _timed(self, request: Request) -> tuple[bytes | CallError, float]:
         try:
-            return await self._send(images), time.monotonic()
+            return await self._send(request), time.monotonic()
         except CallError as error:
             return error, time.monotonic()
 
@@ -96,7 +95,7 @@ async def stream(
     images: Iterable[ImageLike] | AsyncIterable[ImageLike],
     run: Run[_Result],
     *,
-    send: Callable[[Sequence[EncodedImage]], Coroutine[Any, Any, bytes]],
+    send: Callable[[Request], Coroutine[Any, Any, bytes]],
     sleep: Callable[[float], Awaitable[None]],
     how: Encode,
 ) -> AsyncGenerator[_Result, None]:

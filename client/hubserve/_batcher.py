@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
@@ -14,8 +14,9 @@ from ._errors import UsageError
 from ._images import EncodedImage, ImageLike, encode
 from ._results import ImageResult
 from ._rpc import Call
-from ._run import Run
+from ._run import Request, Run
 from ._stream import Mover
+from ._telemetry import caller
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -35,10 +36,10 @@ class Batcher(Generic[_Result]):
 
     Args:
         new_run: Makes a course of requests.
-        send: Starts a call for the images of a request.
+        send: Starts the call for a request.
     """
 
-    def __init__(self, new_run: Callable[[], Run[_Result]], send: Callable[[Sequence[EncodedImage]], Call]) -> None:
+    def __init__(self, new_run: Callable[[], Run[_Result]], send: Callable[[Request], Call]) -> None:
         self._new_run = new_run
         self._send = send
         self._lock = threading.Lock()
@@ -65,7 +66,7 @@ class Batcher(Generic[_Result]):
             ClientClosed: The client was closed.
             UsageError: The batcher was closed.
         """
-        encoded = encode(0, image)
+        encoded = replace(encode(0, image), caller=caller())
         future: Future[_Result] = Future()
         with self._lock:
             if self._closing:

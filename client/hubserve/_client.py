@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from ._answers import check_top_k, read_classes, read_features
 from ._batcher import Batcher
 from ._errors import CallError, InvalidRequest
-from ._images import EncodedImage, ImageLike, encode, many
+from ._images import ImageLike, encode, many
 from ._ready import Waiting
 from ._requests import METADATA, PREDICT, STATUS, Requests, parse, reading
 from ._results import Classification, Features, ImageResult
 from ._retry import Retry
 from ._rpc import Call, ModelServer
-from ._run import Reader, Run
+from ._run import Reader, Request, Run
 from ._security import TLS, Token
 from ._servable import ModelMetadata, VersionStatus, read_metadata, read_status
 from ._settings import Settings
@@ -306,8 +306,9 @@ class Client:
 
         return Batcher(new_run, self._send)
 
-    def _send(self, images: Sequence[EncodedImage]) -> Call:
-        return self._server.start(PREDICT, self._requests.images(images), self._settings.timeout)
+    def _send(self, request: Request) -> Call:
+        data = self._requests.images(request.images)
+        return self._server.start(PREDICT, data, self._settings.timeout, images=request.images, resends=request.resends)
 
     def _status(self, timeout: float) -> tuple[VersionStatus, ...]:
         answer = self._server.start(STATUS, self._requests.status(), timeout).result()

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
     import PIL.Image
     from numpy.typing import NDArray
+    from opentelemetry.trace import SpanContext
 
 ImageLike: TypeAlias = (
     "str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | PIL.Image.Image | NDArray[np.uint8]"
@@ -37,12 +38,16 @@ _MAX_BYTES = 384 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class EncodedImage:
-    """An image to be sent: `EncodedImage(index=0, source="cat.jpg", data=b"...")`; with an error, it cannot."""
+    """An image to be sent: `EncodedImage(index=0, source="cat.jpg", data=b"...")`; with an error, it cannot.
+
+    `caller` is OpenTelemetry's span of the one who asked, where its request carries the images of several.
+    """
 
     index: int
     source: str
     data: bytes = b""
     error: ImageError | None = None
+    caller: SpanContext | None = None
 
 
 def encode(index: int, image: ImageLike) -> EncodedImage:

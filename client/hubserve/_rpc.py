@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any, Protocol
 
@@ -13,10 +13,12 @@ import grpc
 
 from ._channel import channel_options, grpc_target
 from ._errors import CallError, call_error
+from ._images import EncodedImage
 from ._requests import METADATA, PREDICT, STATUS
 from ._retry import Contact
 from ._security import bearer, no_token
 from ._settings import Settings
+from ._telemetry import telemetry
 
 _log = logging.getLogger("hubserve")
 # What protobuf and gRPC hold in one message is less.
@@ -85,6 +87,7 @@ class ModelServer:
     def __init__(self, settings: Settings, contact: Contact) -> None:
         self._settings = settings
         self._contact = contact
+        self._telemetry = telemetry(settings)
         self.closed = threading.Event()
         target, replicas = grpc_target(settings.target)
         options = channel_options(replicas=replicas, tls=settings.tls, more=settings.channel_options or {})
@@ -95,22 +98,33 @@ class ModelServer:
         # No serializers: requests and answers are bytes here.
         self._calls = {path: self._channel.unary_unary(path) for path in (PREDICT, METADATA, STATUS)}
 
-    def start(self, path: str, request: bytes, timeout: float) -> Call:
-        """Sends a request and does not wait for its answer."""
+    def start(
+        self, path: str, request: bytes, timeout: float, *, images: Sequence[EncodedImage] = (), resends: int = 0
+    ) -> Call:
+        """Sends a request and does not wait for its answer; the last two arguments are as for `Telemetry.begin`."""
         if len(request) >= _TOO_LARGE:
             return _failed_call(self._failed(grpc.StatusCode.INTERNAL, "serializing request: 2 GiB or more"), None)
         try:
-            return PendingCall(
-                self._calls[path].future(request, timeout=timeout, metadata=self._metadata()), self._failed
-            )
-        # gRPC's word for a closed channel.
-        except ValueError as error:
-            return _failed_call(self._failed(grpc.StatusCode.CANCELLED, "Channel closed!"), error)
-        # The request cannot be sent.
-        except grpc.RpcError as error:
-            return _failed_call(self._failed(error.code(), error.details()), error)
+            metadata = self._metadata()
         except CallError as error:
             return _failed_call(error, error.__cause__)
+        attempt = None
+        if self._telemetry is not None:
+            attempt = self._telemetry.begin(path, images=images, resends=resends)
+            metadata += attempt.headers
+        try:
+            future = self._calls[path].future(request, timeout=timeout, metadata=metadata)
+        except (ValueError, grpc.RpcError) as error:
+            # gRPC's word for a closed channel is ValueError; the other is of a request that cannot be sent.
+            code, details = grpc.StatusCode.CANCELLED, "Channel closed!"
+            if isinstance(error, grpc.RpcError):
+                code, details = error.code(), error.details()
+            if attempt is not None:
+                attempt.end(code, details)
+            return _failed_call(self._failed(code, details), error)
+        if attempt is not None:
+            future.add_done_callback(attempt.ended)
+        return PendingCall(future, self._failed)
 
     def ask(self, path: str, request: bytes, timeout: float) -> bytes:
         """Sends a request and waits for its answer, trying again as the retry policy has it, within the timeout.
@@ -120,10 +134,11 @@ class ModelServer:
         """
         deadline = time.monotonic() + timeout
         first_failure = None
+        resends = 0
         while True:
             sent = time.monotonic()
             try:
-                answer = self.start(path, request, deadline - sent).result()
+                answer = self.start(path, request, deadline - sent, resends=resends).result()
             except CallError as error:
                 now = time.monotonic()
                 first_failure = now if first_failure is None else first_failure
@@ -133,6 +148,7 @@ class ModelServer:
                 _log.info("again in %.2f s: %s", at - now, error)
                 # A wait that closing the client ends: the next start says so.
                 self.closed.wait(at - now)
+                resends += 1
             else:
                 self._contact.answered()
                 return answer

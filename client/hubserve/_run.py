@@ -40,24 +40,26 @@ _SERVERS_LIMIT = r"maximum input batch size (\d+)"
 
 
 class Request:
-    """A request to be sent now; `number` names it when it ends."""
+    """A request to be sent now; `number` names it when it ends, `resends` tells how often it was sent before."""
 
-    __slots__ = ("images", "number")
+    __slots__ = ("images", "number", "resends")
 
-    def __init__(self, number: int, images: Sequence[EncodedImage]) -> None:
+    def __init__(self, number: int, images: Sequence[EncodedImage], resends: int = 0) -> None:
         self.number = number
         self.images = images
+        self.resends = resends
 
 
 class _Piece:
     """Images that go together until they are answered or cut further."""
 
-    __slots__ = ("first_failure", "flights", "full", "given_up", "hedged", "images", "refusals", "suspect")
+    __slots__ = ("first_failure", "flights", "full", "given_up", "hedged", "images", "refusals", "sent", "suspect")
 
     def __init__(self, images: list[EncodedImage], *, full: bool = False, suspect: bool = False) -> None:
         self.images = images
         self.full = full
         self.suspect = suspect
+        self.sent = 0
         self.refusals = 0
         self.first_failure: float | None = None
         self.hedged = False
@@ -179,7 +181,8 @@ class Run(Generic[_Result]):
         self._sent += 1
         self._flights[self._sent] = _Flight(piece, now, len(self._flights) + 1)
         piece.flights.add(self._sent)
-        return Request(self._sent, piece.images)
+        piece.sent += 1
+        return Request(self._sent, piece.images, piece.sent - 1)
 
     def wake_at(self) -> float | None:
         """When `next_request` should be asked again though nothing has happened; None: not before something has."""

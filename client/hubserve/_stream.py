@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from queue import Empty, SimpleQueue
@@ -14,7 +14,7 @@ from ._images import EncodedImage, ImageLike
 from ._reading import READERS, Ahead, Encode, Source
 from ._results import ImageResult
 from ._rpc import Call
-from ._run import Run
+from ._run import Request, Run
 
 _Result = TypeVar("_Result", bound=ImageResult)
 
@@ -24,7 +24,7 @@ class Mover(Generic[_Result]):
 
     Args:
         run: The course of the call.
-        send: Starts a call for the images of a request.
+        send: Starts the call for a request.
         sleep: Waits so many seconds, or until the client is closed, when nothing is on its way. None: for what is
             posted from other threads.
     """
@@ -32,7 +32,7 @@ class Mover(Generic[_Result]):
     def __init__(
         self,
         run: Run[_Result],
-        send: Callable[[Sequence[EncodedImage]], Call],
+        send: Callable[[Request], Call],
         sleep: Callable[[float], object] | None = None,
     ) -> None:
         self._run = run
@@ -55,7 +55,7 @@ class Mover(Generic[_Result]):
                 break
             event()
         while request := self._run.next_request(time.monotonic()):
-            call = self._calls[request.number] = self._send(request.images)
+            call = self._calls[request.number] = self._send(request)
             call.add_done_callback(partial(self._note, request.number, call))
         for number in self._run.take_abandoned():
             # Its answer may have come together with the one that counts.
@@ -122,7 +122,7 @@ def stream(
     images: Iterable[ImageLike],
     run: Run[_Result],
     *,
-    send: Callable[[Sequence[EncodedImage]], Call],
+    send: Callable[[Request], Call],
     sleep: Callable[[float], object],
     how: Encode,
 ) -> Iterator[_Result]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,10 +23,10 @@ from hubserve import (
     UnsuitableModel,
     UsageError,
 )
+from hubserve import _run as run
 from hubserve._async_batcher import AsyncBatcher
 from hubserve._batcher import Batcher
 from hubserve._batches import Limits
-from hubserve._images import EncodedImage
 from hubserve._retry import Contact
 from hubserve._run import Run
 from hubserve._window import Fixed
@@ -147,16 +147,16 @@ def test_who_asks_while_others_get_their_error_is_answered():
     async def course() -> str | None:
         giving_up, given_up = asyncio.Event(), asyncio.Event()
 
-        async def send(images: Sequence[EncodedImage]) -> bytes:
-            if images[0].data == b"bad":
+        async def send(request: run.Request) -> bytes:
+            if request.images[0].data == b"bad":
                 raise RuntimeError("a defect")
-            if images[0].data == b"slow":
+            if request.images[0].data == b"slow":
                 try:
                     await asyncio.Event().wait()
                 finally:
                     giving_up.set()
                     await given_up.wait()
-            return images[0].data + b" "
+            return request.images[0].data + b" "
 
         batcher = AsyncBatcher(lambda: new_run(Fixed(2)), send, SERVER)
         others = [asyncio.create_task(batcher.ask(image)) for image in (b"slow", b"bad")]
@@ -176,15 +176,15 @@ def test_who_asks_while_others_get_their_error_is_answered():
 def test_a_defect_reaches_those_who_wait_and_the_next_are_answered(shell: str):
     error = RuntimeError("a defect")
 
-    def answer(images: Sequence[EncodedImage]) -> bytes:
-        if images[0].data == b"bad":
+    def answer(request: run.Request) -> bytes:
+        if request.images[0].data == b"bad":
             raise error
-        return images[0].data + b" "
+        return request.images[0].data + b" "
 
     def of_threads() -> tuple[BaseException | None, str | None]:
-        def send(images: Sequence[EncodedImage]) -> Any:
+        def send(request: run.Request) -> Any:
             future: Future[bytes] = Future()
-            future.set_result(answer(images))
+            future.set_result(answer(request))
             return future
 
         with Batcher(lambda: new_run(Fixed(1)), send) as batcher, ThreadPoolExecutor(1) as callers:
@@ -192,8 +192,8 @@ def test_a_defect_reaches_those_who_wait_and_the_next_are_answered(shell: str):
             return raised, callers.submit(batcher.ask, b"good").result(20).label
 
     async def of_tasks() -> tuple[BaseException | None, str | None]:
-        async def send(images: Sequence[EncodedImage]) -> bytes:
-            return answer(images)
+        async def send(request: run.Request) -> bytes:
+            return answer(request)
 
         async with AsyncBatcher(lambda: new_run(Fixed(1)), send, SERVER) as batcher:
             (raised,) = await asyncio.wait_for(asyncio.gather(batcher.ask(b"bad"), return_exceptions=True), 20)

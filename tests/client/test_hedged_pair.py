@@ -1,7 +1,6 @@
 """Both requests of a hedged pair answered before the caller, who was busy elsewhere, takes note of either."""
 
 import asyncio
-from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import Any
 
@@ -9,9 +8,8 @@ from client.simulation import images, read
 from hubserve import Classification, Retry
 from hubserve._async_stream import AsyncMover
 from hubserve._batches import Limits
-from hubserve._images import EncodedImage
 from hubserve._retry import Contact
-from hubserve._run import Run
+from hubserve._run import Request, Run
 from hubserve._stream import Mover
 from hubserve._window import Fixed
 
@@ -34,7 +32,7 @@ def test_the_first_answer_counts_and_the_second_does_no_harm_to_threads():
     run = run_of_one_image()
     calls: list[Future[bytes]] = []
 
-    def send(_: Sequence[EncodedImage]) -> Any:
+    def send(_: Request) -> Any:
         calls.append(Future())
         return calls[-1]
 
@@ -56,7 +54,7 @@ def test_the_first_answer_counts_and_the_second_does_no_harm_to_tasks():
         run = run_of_one_image()
         answer = asyncio.Event()
 
-        async def send(_: Sequence[EncodedImage]) -> bytes:
+        async def send(_: Request) -> bytes:
             await answer.wait()
             return b"0 "
 

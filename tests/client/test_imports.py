@@ -14,11 +14,11 @@ def run(program: str, *arguments: str) -> str:
     return done.stdout
 
 
-def test_importing_hubserve_loads_neither_numpy_nor_click_nor_pillow_nor_tensorflow():
+def test_importing_hubserve_loads_no_optional_package_and_no_tensorflow():
     loaded = run("import hubserve, sys; print(*{name.partition('.')[0] for name in sys.modules})").split()
 
     assert "hubserve" in loaded
-    assert not {"numpy", "click", "PIL", "tensorflow", "tensorflow_serving"} & set(loaded)
+    assert not {"numpy", "click", "opentelemetry", "PIL", "tensorflow", "tensorflow_serving"} & set(loaded)
 
 
 def test_classifying_loads_no_numpy(server: FakeServer):
