@@ -5,14 +5,13 @@ from __future__ import annotations
 import itertools
 import json
 import math
-import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from . import _inspect, _manifest
 from ._errors import ExportError
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from ._export import Published
 
 _DEFAULT_MODEL = "https://tfhub.dev/google/imagenet/pnasnet_large/classification/4"
+_BUILT_IN = "efficientnet-lite0"
 
 
 def _batch_sizes(_context: click.Context, _option: click.Parameter, value: str) -> tuple[int, ...]:
@@ -47,22 +47,15 @@ def _pixel_range(_context: click.Context, _option: click.Parameter, value: str) 
     return black, white
 
 
-@contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """Has SIGTERM end the program as Ctrl-C does: by an exception, so that unfinished folders are removed."""
-
-    def end(number: int, _frame: object) -> None:
-        sys.exit(128 + number)
-
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+def _models(_context: click.Context, _argument: click.Parameter, typed: str) -> list[CompletionItem]:
+    """What a shell may complete MODEL to: the built-in model, or a file."""
+    return (
+        [CompletionItem(_BUILT_IN)] if typed and _BUILT_IN.startswith(typed) else [CompletionItem(typed, type="file")]
+    )
 
 
 @click.command()
-@click.argument("model", default=_DEFAULT_MODEL)
+@click.argument("model", default=_DEFAULT_MODEL, shell_complete=_models)
 @click.option(
     "--output",
     required=True,
@@ -104,6 +97,7 @@ def _ended_by_sigterm() -> Iterator[None]:
 )
 @click.option(
     "--crop-fraction",
+    metavar="FRACTION",
     type=click.FloatRange(0, 1, min_open=True),
     default=1.0,
     show_default=True,
@@ -111,6 +105,7 @@ def _ended_by_sigterm() -> Iterator[None]:
 )
 @click.option(
     "--max-pixels",
+    metavar="N",
     type=click.IntRange(min=1),
     default=64_000_000,
     show_default=True,
@@ -130,7 +125,8 @@ def _ended_by_sigterm() -> Iterator[None]:
     metavar="DIR",
     help="Images for warm-up and proof.  [default: four that come along]",
 )
-def export(**options: Any) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
+def export(as_json: bool, **options: Any) -> None:
     """Turn MODEL into a model directory that TensorFlow Serving can load.
 
     MODEL is a TensorFlow Hub handle or URL (PNASNet-5 large unless given), the folder of a SavedModel, a .tar.gz of
@@ -153,12 +149,28 @@ def export(**options: Any) -> None:
             raise
         raise click.ClickException(f"export needs {missing}: pip install 'hubserve[export]'") from error
     try:
-        with _ended_by_sigterm(), progress_on(sys.stderr) as progress:
+        with progress_on(sys.stderr) as progress:
             published = run(Options(**options), progress)
     except ExportError as error:
         raise click.ClickException(str(error)) from error
-    click.echo(f"{published.folder}: {_proven(published, options['model'])}")
+    click.echo(
+        _document(published, options["model"])
+        if as_json
+        else f"{published.folder}: {_proven(published, options['model'])}"
+    )
     click.echo(f"Serve it: hubserve serve {published.folder.parent}", err=True)
+
+
+def _document(published: Published, model: str) -> str:
+    document = {
+        "model": model,
+        "folder": str(published.folder),
+        "version": int(published.folder.name),
+        "kind": published.kind,
+        "outputs": published.outputs,
+        "parity": asdict(published.parity),
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False)
 
 
 def _proven(published: Published, model: str) -> str:
@@ -179,7 +191,7 @@ def _proven(published: Published, model: str) -> str:
 @click.option(
     "--version", type=click.IntRange(min=0), metavar="N", help="The version to look into.  [default: the newest]"
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the manifest as it is.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document, the manifest, instead of text.")
 def inspect(model_dir: Path, version: int | None, as_json: bool) -> None:
     """Show what is in MODEL_DIR: signatures, labels, preprocessing, where it came from and how it was proven.
 

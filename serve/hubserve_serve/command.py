@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,9 @@ from ._stop import stop_signal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from ._engines._description import ServerDescription
+    from ._engines._engine import RunningServer
 
 
 def _labels(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> dict[str, int]:
@@ -28,11 +32,12 @@ def _labels(_context: click.Context, _option: click.Parameter, given: tuple[str,
 
 @click.command()
 @click.argument("model_dir", type=click.Path(path_type=Path))
-@click.option("--name", help="The model's name for callers.  [default: the name of MODEL_DIR]")
+@click.option("--name", metavar="NAME", help="The model's name for callers.  [default: the name of MODEL_DIR]")
 @click.option(
     "--version",
     "versions",
     type=click.IntRange(min=0),
+    metavar="N",
     multiple=True,
     help="A version to serve; may be given again.  [default: the highest, and without labels higher ones as they come]",
 )
@@ -51,9 +56,14 @@ def _labels(_context: click.Context, _option: click.Parameter, given: tuple[str,
     show_default=True,
     help="What runs the model.",
 )
-@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--host", metavar="HOST", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=8500, show_default=True, help="The port; 0 takes a free one."
+    "--port",
+    metavar="PORT",
+    type=click.IntRange(0, 65535),
+    default=8500,
+    show_default=True,
+    help="The port; 0 takes a free one.",
 )
 @click.option(
     "--session-config",
@@ -63,9 +73,13 @@ def _labels(_context: click.Context, _option: click.Parameter, given: tuple[str,
 )
 @click.option(
     "--image",
+    metavar="IMAGE",
     default="tensorflow/serving:2.20.0",
     show_default=True,
     help="The image for the engine docker; one whose tag ends in -gpu gets the GPUs.",
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="When it answers, print one JSON document, on one line, instead of text."
 )
 def serve(
     model_dir: Path,
@@ -77,6 +91,7 @@ def serve(
     port: int,
     session_config: str | None,
     image: str,
+    as_json: bool,
 ) -> None:
     """Serve a model directory on this machine.
 
@@ -109,18 +124,33 @@ def serve(
         )
         chosen = choose(engine, image, _progress)
         with contextlib.ExitStack() as stack:
-            # Loading in this process is deep in TensorFlow, where Python would not hear of the signal for long.
-            with contextlib.nullcontext() if chosen.in_process else _sigterm_unwinds():
-                server = stack.enter_context(chosen.serving(description, _progress))
+            if chosen.in_process:
+                # Loading is deep in TensorFlow, where Python would not hear of the signal for long.
+                stack.enter_context(_sigterm_kills())
+            server = stack.enter_context(chosen.serving(description, _progress))
             stop = stack.enter_context(stop_signal())
-            click.echo(
-                f"Serving {description.name} version {description.newest.version} on {server.target} "
-                f"({server.engine}; Ctrl-C to stop)"
-            )
+            click.echo((_json if as_json else _line)(description, server))
             server.wait(stop)
             _progress(f"stopping: {server.stopping}")
     except ServeError as error:
         raise click.ClickException(str(error)) from error
+
+
+def _line(description: ServerDescription, server: RunningServer) -> str:
+    return (
+        f"Serving {description.name} version {description.newest.version} on {server.target} "
+        f"({server.engine}; Ctrl-C to stop)"
+    )
+
+
+def _json(description: ServerDescription, server: RunningServer) -> str:
+    ready = {
+        "server": server.target,
+        "model": description.name,
+        "version": description.newest.version,
+        "engine": server.engine,
+    }
+    return json.dumps(ready, ensure_ascii=False)
 
 
 def _progress(line: str) -> None:
@@ -130,13 +160,9 @@ def _progress(line: str) -> None:
 
 
 @contextlib.contextmanager
-def _sigterm_unwinds() -> Iterator[None]:
-    """End as SIGTERM does by default, but through Python, so that a server that is not up yet is not left behind."""
-
-    def leave(number: int, _frame: object) -> None:
-        raise SystemExit(128 + number)
-
-    before = signal.signal(signal.SIGTERM, leave)
+def _sigterm_kills() -> Iterator[None]:
+    """Has SIGTERM end the process at once, as it does by default."""
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
         yield
     finally:

@@ -1,5 +1,6 @@
 """`hubserve status`: which versions there are, and an exit code for scripts."""
 
+import json
 import socket
 from concurrent.futures import ThreadPoolExecutor
 
@@ -39,6 +40,20 @@ def test_no_available_version_ends_with_1_and_the_reason(server: FakeServer) -> 
     assert result.exit_code == 1
     assert result.stdout.startswith("pnasnet version 1: END (")
     assert "no such file" in result.stdout
+
+
+def test_json_is_one_document_with_all_versions(server: FakeServer) -> None:
+    server.status = lambda request: answer((2, State.AVAILABLE, ""), (1, State.END, "no such file"))
+    result = status(server, "--json")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout) == {
+        "server": server.target,
+        "model": "pnasnet",
+        "versions": [
+            {"version": 2, "state": "AVAILABLE", "available": True, "error": None},
+            {"version": 1, "state": "END", "available": False, "error": "no such file"},
+        ],
+    }
 
 
 def test_wait_goes_on_until_the_model_is_there(server: FakeServer) -> None:

@@ -1,5 +1,6 @@
 """`hubserve export`: what a person sees, and how it ends."""
 
+import json
 import subprocess
 import sys
 import tarfile
@@ -68,6 +69,20 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(
     assert result.stdout == ""
     assert result.stderr.splitlines()[-1].startswith("Error: ")
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_json_is_one_document_about_what_was_published(miniature_saved: Path, tmp_path: Path) -> None:
+    result = run(miniature_saved, "--output", tmp_path / "m", "--batch-sizes", "1", "--json")
+    document = json.loads(result.stdout)
+    parity = document.pop("parity")
+    assert document == {
+        "model": str(miniature_saved),
+        "folder": str(tmp_path / "m" / "1"),
+        "version": 1,
+        "kind": "classification",
+        "outputs": 1001,
+    }
+    assert (parity["images"], parity["top1_equal"], parity["max_error"] <= parity["tolerance"]) == (4, 4, True)
 
 
 def test_a_version_that_is_there_is_refused_before_anything_is_loaded(miniature_dir: Path) -> None:

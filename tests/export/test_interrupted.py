@@ -35,9 +35,8 @@ def base(tmp_path: Path) -> Path:
 
 def start(model: Path, base: Path) -> "subprocess.Popen[str]":
     """An export under way: it has written its files, and is proving them."""
-    command = "from hubserve_export.command import export; export()"
     process = subprocess.Popen(
-        [sys.executable, "-c", command, model, "--output", base], stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "hubserve", "export", model, "--output", base], stderr=subprocess.PIPE, text=True
     )
     assert process.stderr is not None
     while "proving" not in process.stderr.readline():

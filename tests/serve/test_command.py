@@ -1,3 +1,4 @@
+import json
 import socket
 import subprocess
 import sys
@@ -126,6 +127,18 @@ def test_the_engines_of_tensorflow_serving_do_without_the_extra(server, toy_dir,
         assert process.stdout.readline().startswith("Serving toy version 3 on ")
         process.terminate()
     assert process.returncode == 0
+
+
+def test_json_says_on_one_line_what_is_served_and_where(server, toy_dir, tmp_path):
+    machine = Machine(tmp_path / "machine").install("tensorflow_model_server", backend=server.target)
+    with machine.starting(toy_dir, "--engine", "binary", "--port", 0, "--json") as process:
+        ready = json.loads(process.stdout.readline())
+        process.terminate()
+        assert process.wait(60) == 0
+    address, _, port = ready.pop("server").partition(":")
+    engine = ready.pop("engine")
+    assert (address, int(port) > 0, "tensorflow_model_server" in engine) == ("127.0.0.1", True, True)
+    assert ready == {"model": "toy", "version": 3}
 
 
 def test_a_label_without_a_version_is_a_usage_error(toy_dir):

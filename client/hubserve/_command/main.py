@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
 from importlib.metadata import entry_points
+from typing import Any
 
 import click
 
 from .._version import __version__
+from . import endings
 
 _OWN = {
     "status": "hubserve._command.status:status",
     "classify": "hubserve._command.classify:classify",
     "demo": "hubserve._command.demo:demo",
+    "completion": "hubserve._command.completion:completion",
 }
 # In the order in which the data flows.
-_ORDER = ("export", "inspect", "serve", "status", "classify", "demo")
+_ORDER = ("export", "inspect", "serve", "status", "classify", "bench", "demo", "completion")
 
 
 class _Parts(click.Group):
@@ -37,6 +41,21 @@ class _Parts(click.Group):
             loaded: click.Command = entry.load()
             return loaded
         return None
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,  # noqa: ARG002 - `python -m hubserve` is the same command
+        complete_var: str | None = None,  # noqa: ARG002
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        extra.setdefault("color", endings.color())
+        return super().main(args, "hubserve", "_HUBSERVE_COMPLETE", standalone_mode, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with endings.in_order():
+            return super().invoke(ctx)
 
 
 @click.group(cls=_Parts, context_settings={"help_option_names": ["-h", "--help"]})

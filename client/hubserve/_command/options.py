@@ -22,3 +22,9 @@ def server_options(command: _Command) -> _Command:
         help="The server's gRPC address, such as localhost:8500. Given several times: servers to ask in turn.",
     )
     return server(model(command))
+
+
+def json_option(command: _Command) -> _Command:
+    """Adds --json, which reaches the subcommand as `as_json`."""
+    option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
+    return option(command)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
+
 import click
 
-from .. import TLS, Client, HubserveError
+from .. import TLS, Client, VersionStatus
 from .._security import Token
-from .options import server_options
+from .options import json_option, server_options
 from .security import tls_options, token_options
 
 
@@ -17,6 +20,7 @@ from .security import tls_options, token_options
 @click.option(
     "--wait", type=click.FloatRange(min=0), metavar="SECONDS", help="Wait until the model is ready, this long at most."
 )
+@json_option
 def status(
     server: str | tuple[str, ...],
     model: str,
@@ -24,6 +28,7 @@ def status(
     token: Token | None,
     allow_plaintext_token: bool,
     wait: float | None,
+    as_json: bool,
 ) -> None:
     """Show which versions of a model a server has, and whether they answer.
 
@@ -35,16 +40,24 @@ def status(
     Example:
       hubserve status --server localhost:8500 --model lite0 --wait 60
     """
-    try:
-        with Client(server, model=model, tls=tls, token=token, allow_plaintext_token=allow_plaintext_token) as client:
-            if wait is not None:
-                client.wait_until_ready(wait)
-            versions = client.status()
-    except HubserveError as error:
-        raise click.ClickException(str(error)) from error
-    for version in versions:
-        click.echo(
-            f"{model} version {version.version}: {version.state}" + (f" ({version.error})" if version.error else "")
-        )
+    with Client(server, model=model, tls=tls, token=token, allow_plaintext_token=allow_plaintext_token) as client:
+        if wait is not None:
+            client.wait_until_ready(wait)
+        versions = client.status()
+    click.echo(
+        _document(server, model, versions) if as_json else "\n".join(_line(model, version) for version in versions)
+    )
     if not any(version.available for version in versions):
         raise click.exceptions.Exit(1)
+
+
+def _line(model: str, version: VersionStatus) -> str:
+    return f"{model} version {version.version}: {version.state}" + (f" ({version.error})" if version.error else "")
+
+
+def _document(server: str | tuple[str, ...], model: str, versions: Iterable[VersionStatus]) -> str:
+    known = [
+        {"version": each.version, "state": each.state, "available": each.available, "error": each.error}
+        for each in versions
+    ]
+    return json.dumps({"server": server, "model": model, "versions": known}, indent=2, ensure_ascii=False)
