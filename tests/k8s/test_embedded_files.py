@@ -5,15 +5,18 @@ from google.protobuf import text_format
 
 from hubserve_serve._engines._session_configs import read
 from k8s.embedded import PARSERS
-from k8s.manifests import K8S, ROOT, flags, with_components
+from k8s.manifests import K8S, flags, with_components
 
-_BASE = K8S / "base" / "config"
+
+
+def text(flag: str, *components: str) -> str:
+    build = with_components(*components)
+    ((pod, container),) = build.servers()
+    return build.config(pod, flags(container)[flag]) or ""
 
 
 def parsed(flag: str, *components: str):
-    build = with_components(*components)
-    ((pod, container),) = build.servers()
-    return PARSERS[flag](build.config(pod, flags(container)[flag]))
+    return PARSERS[flag](text(flag, *components))
 
 
 def test_the_server_takes_one_version_of_the_model():
@@ -41,18 +44,28 @@ def test_metrics_are_on():
     assert parsed("monitoring_config_file").prometheus_config.enable
 
 
-def test_mixed_precision_is_what_hubserve_serve_ships():
-    mine = K8S / "components" / "mixed-precision" / "mixed-precision-xla-gpu.pbtxt"
-    theirs = ROOT / "serve" / "hubserve_serve" / "data" / mine.name
-    assert mine.read_bytes() == theirs.read_bytes()
+# Component by component, the session config that it brings.
+_SESSION_CONFIGS = {"mixed-precision": "mixed-precision-xla-gpu", "bfloat16-cpu": "bfloat16-cpu"}
+
+
+@pytest.mark.parametrize("component", _SESSION_CONFIGS)
+def test_a_session_config_is_what_hubserve_serve_ships_with_its_flags(component):
+    shipped = read(_SESSION_CONFIGS[component])
+    assert (K8S / "components" / component / shipped.file.name).read_bytes() == shipped.file.read_bytes()
+    assert text("tensorflow_session_config_file", component) == shipped.text
+    ((_, container),) = with_components(component).servers()
+    assert set(shipped.flags) <= set(container["args"])
+
+
+def test_mixed_precision_is_for_tensor_cores_and_xla():
     options = parsed("tensorflow_session_config_file", "mixed-precision").graph_options
     assert options.rewrite_options.auto_mixed_precision
     assert options.optimizer_options.global_jit_level
 
 
-def test_mixed_precision_has_the_flags_that_hubserve_serve_gives():
-    ((_, container),) = with_components("mixed-precision").servers()
-    assert set(read("mixed-precision-xla-gpu").flags) <= set(container["args"])
+def test_bfloat16_is_onednns():
+    options = parsed("tensorflow_session_config_file", "bfloat16-cpu").graph_options
+    assert options.rewrite_options.auto_mixed_precision_onednn_bfloat16
 
 
 @pytest.mark.parametrize("flag", PARSERS)

@@ -20,7 +20,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from hubserve import Client
 from hubserve_serve import EmbeddedServer
 from k8s.embedded import PARSERS
-from k8s.manifests import Manifest, Manifests, Pod, flags, overlay
+from k8s.manifests import Manifest, Manifests, Pod, flags, with_components
 from serve.toys import model_dir, save_toy
 from support.photographs import CHELSEA
 
@@ -74,7 +74,13 @@ class Node:
 def embedded(node: Node) -> Iterator[Running]:
     (model,) = PARSERS["model_config_file"](node.file("model_config_file")).model_config_list.config
     versions = list(model.model_version_policy.specific.versions)
-    with EmbeddedServer(model.base_path, name=model.name, version=versions) as server:
+    session_config = flags(node.container).get("tensorflow_session_config_file")
+    with EmbeddedServer(
+        model.base_path,
+        name=model.name,
+        version=versions,
+        session_config=session_config and node.path(session_config),
+    ) as server:
         yield Running(node.container, server.target, None)
 
 
@@ -133,16 +139,21 @@ def answers(running: Running, probe: str) -> bool:
         return False
 
 
-@pytest.fixture(scope="module", params=[embedded, binary], ids=lambda engine: engine.__name__)
+@pytest.fixture(
+    scope="module",
+    params=[(embedded, ()), (embedded, ("bfloat16-cpu",)), (binary, ())],
+    ids=lambda param: "-".join((param[0].__name__, *param[1])),
+)
 def running(request, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    build = overlay("cpu")
+    engine, components = request.param
+    build = with_components(*components, base="cpu")
     ((pod, container),) = build.servers()
     image, root = tmp_path_factory.mktemp("image"), tmp_path_factory.mktemp("node")
     node = Node(root, build, pod, container)
     model_dir(save_toy(tmp_path_factory.mktemp("saved") / "toy"), image / "pnasnet")
     node.init(image)
     node.configure()
-    with request.param(node) as server:
+    with engine(node) as server:
         yield server
 
 
