@@ -14,6 +14,10 @@ import yaml
 
 # Apache-2.0, each of them.
 _CRDS = {
+    "github.com/cert-manager/cert-manager@v1.20.3": [
+        "deploy/crds/cert-manager.io_certificates.yaml",
+        "deploy/crds/cert-manager.io_issuers.yaml",
+    ],
     "github.com/kedacore/keda/v2@v2.21.0": ["config/crd/bases/keda.sh_scaledobjects.yaml"],
     "github.com/prometheus-operator/prometheus-operator@v0.85.0": [
         "example/prometheus-operator-crd/monitoring.coreos.com_podmonitors.yaml",

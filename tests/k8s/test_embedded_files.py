@@ -8,7 +8,6 @@ from k8s.embedded import PARSERS
 from k8s.manifests import K8S, flags, with_components
 
 
-
 def text(flag: str, *components: str) -> str:
     build = with_components(*components)
     ((pod, container),) = build.servers()

@@ -76,15 +76,23 @@ def test_a_field_at_the_wrong_place_is_noticed():
             validate(broken, VERSIONS[-1])
 
 
-def test_an_api_that_was_removed_is_noticed():
-    broken = {"apiVersion": "autoscaling/v2beta2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "pnasnet"}}
+@pytest.mark.parametrize(
+    ("version", "kind"),
+    [
+        ("autoscaling/v2beta2", "HorizontalPodAutoscaler"),
+        ("extensions/v1beta1", "Deployment"),
+        ("traefik.containo.us/v1alpha1", "IngressRoute"),
+    ],
+)
+def test_an_api_that_was_removed_or_that_nobody_knows_is_noticed(version, kind):
+    broken = {"apiVersion": version, "kind": kind, "metadata": {"name": "pnasnet"}}
     with pytest.raises((kubernetes_validate.ValidationError, kubernetes_validate.SchemaNotFoundError)):
         validate(broken, VERSIONS[-1])
 
 
-@pytest.mark.parametrize("kind", ["GRPCRoute", "PodMonitor", "PrometheusRule", "ScaledObject"])
+@pytest.mark.parametrize("kind", [kind for kind, _ in _CRDS])
 def test_a_custom_object_is_held_to_its_schema(kind):
-    item = copy.deepcopy(overlay("production").one(kind))
+    item = copy.deepcopy(next(item for build in everything().values() for item in build.of(kind)))
     validate(item, VERSIONS[0])
     for broken in ({**item, "spec": {**item["spec"], "unheardOf": 1}}, {**item, "spec": []}):
         with pytest.raises(jsonschema.ValidationError):

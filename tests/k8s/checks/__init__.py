@@ -2,12 +2,19 @@
 
 from collections.abc import Callable, Iterator
 
-from k8s.checks import exposure, pods, scaling, serving, wiring
+from k8s.checks import certificates, exposure, pods, scaling, serving, wiring
 from k8s.manifests import Manifests
 
 Check = Callable[[Manifests], Iterator[str]]
 
-ALL: tuple[Check, ...] = (*exposure.CHECKS, *pods.CHECKS, *scaling.CHECKS, *serving.CHECKS, *wiring.CHECKS)
+ALL: tuple[Check, ...] = (
+    *certificates.CHECKS,
+    *exposure.CHECKS,
+    *pods.CHECKS,
+    *scaling.CHECKS,
+    *serving.CHECKS,
+    *wiring.CHECKS,
+)
 
 
 def problems(build: Manifests) -> list[str]:

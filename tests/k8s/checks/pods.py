@@ -23,6 +23,8 @@ def restricted(build: Manifests) -> Iterator[str]:
             yield f"{pod.name} gets a token for the API"
         if any(pod.spec.get(key) for key in ("hostNetwork", "hostPID", "hostIPC")):
             yield f"{pod.name} shares the host's namespaces"
+        if "hostname" in pod.spec:
+            yield f"{pod.name} gives every replica the same host name"
         for container in pod.containers:
             own = container.get("securityContext", {})
             if own.get("capabilities", {}).get("drop") != ["ALL"] or own.get("capabilities", {}).get("add"):
@@ -98,4 +100,13 @@ def volumes(build: Manifests) -> Iterator[str]:
                     yield f"{pod.name}: a change of the ConfigMap {source} rolls nothing, for its name has no hash"
 
 
-CHECKS = (restricted, resources, images, volumes)
+def gpus(build: Manifests) -> Iterator[str]:
+    """A pod with a GPU looks for it before it serves: TF Serving would serve on the CPU, and say so in its log only."""
+    for pod, container in build.servers():
+        wanted = {key for key in container["resources"]["limits"] if key.startswith("nvidia.com/")}
+        looking = [item for item in pod.spec.get("initContainers", []) if item["command"][0] == "nvidia-smi"]
+        if wanted and not any(wanted <= set(item["resources"]["limits"]) for item in looking):
+            yield f"{pod.name} does not look for its GPU before it serves"
+
+
+CHECKS = (restricted, resources, gpus, images, volumes)

@@ -83,6 +83,21 @@ def models(build: Manifests) -> Iterator[str]:
                 yield f"{pod.name}: a label names a version that is not served"
 
 
+def delivery(build: Manifests) -> Iterator[str]:
+    """A volume that starts empty is filled before the server starts: over an empty folder it waits for ever."""
+    for pod, container in build.servers():
+        empty = {volume["name"] for volume in pod.spec["volumes"] if "emptyDir" in volume}
+        read = {mount["name"] for mount in container["volumeMounts"] if mount["mountPath"] == "/models"}
+        written = {
+            mount["name"]
+            for item in pod.spec.get("initContainers", [])
+            for mount in item.get("volumeMounts", [])
+            if not mount.get("readOnly")
+        }
+        for name in (empty & read) - written:
+            yield f"{pod.name}: nobody fills {name} before the server starts"
+
+
 def xla(build: Manifests) -> Iterator[str]:
     """XLA is on in the session config and on the command line, or in neither: main.cc turns it off otherwise."""
     for pod, container in build.servers():
@@ -140,4 +155,4 @@ def drain(build: Manifests) -> Iterator[str]:
             yield f"{pod.name} ends before its callers' connections do ({age} s), or has no drain"
 
 
-CHECKS = (command_line, files, models, xla, probes, drain)
+CHECKS = (command_line, files, models, delivery, xla, probes, drain)
