@@ -6,6 +6,7 @@ ExportError
 ├── LabelsError      the class names do not fit the model: another --labels
 ├── OutputError      the model directory cannot be written there: another --output or --version
 ├── InspectError     the folder to look into is not a model directory of ours: another MODEL_DIR
+│   └── IntegrityError   it is one, and its files are not those that were published: copy or export it again
 └── ProofError       the exported model does not answer as the source model does: nothing was published
 """
 
@@ -36,3 +37,7 @@ class ProofError(ExportError):
 
 class InspectError(ExportError):
     """The folder is not a model directory that hubserve wrote."""
+
+
+class IntegrityError(InspectError):
+    """The files of a version are not those that were published."""

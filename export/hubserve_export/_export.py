@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,7 +13,18 @@ from typing import Any
 
 import tensorflow as tf
 
-from . import _image_model, _kind, _labels, _manifest, _ops, _proof, _publish, _serving_files, _written
+from . import (
+    _image_model,
+    _integrity,
+    _kind,
+    _labels,
+    _manifest,
+    _ops,
+    _proof,
+    _publish,
+    _serving_files,
+    _written,
+)
 from ._classifier import Classifier
 from ._errors import ModelError, OutputError
 from ._feature_extractor import FeatureExtractor
@@ -204,7 +214,7 @@ def _described(
     folder: Path,
     parity: _proof.Parity,
 ) -> dict[str, Any]:
-    """The manifest's own part; `_manifest` adds the format and the program."""
+    """The manifest's own part, once all other files are there; `_manifest` adds the format and the program."""
     labels = folder / _LABELS
     return {
         "source": {
@@ -222,11 +232,8 @@ def _described(
         "signatures": _written.signatures(_written.read(folder)),
         "preprocessing": dataclasses.asdict(servable.preprocessing)
         | {"resize": "bilinear, antialiased, aspect ratio not kept", "pixel_range": list(options.pixel_range)},
-        "labels": {"file": _LABELS, "sha256": _sha256(labels)} if labels.exists() else None,
+        "labels": {"file": _LABELS, "sha256": _integrity.sha256(labels)} if labels.exists() else None,
         "batch_sizes": list(options.batch_sizes),
         "parity": dataclasses.asdict(parity),
+        "files": [dataclasses.asdict(file) for file in _integrity.records(folder)],
     }
-
-
-def _sha256(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()

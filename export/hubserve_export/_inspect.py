@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import _publish
+from . import _integrity, _manifest, _publish
 from ._errors import InspectError
 
 
@@ -70,6 +70,13 @@ def describe(folder: Path, manifest: Mapping[str, Any]) -> Iterator[str]:
                     f"  {side[:-1]:6}  {tensor:12} {info['dtype']:8} "
                     f"[{', '.join('N' if dim is None else str(dim) for dim in info['shape'])}]"
                 )
+
+
+def verified(folder: Path, files: Sequence[_integrity.FileRecord]) -> Iterator[str]:
+    """The lines that `hubserve inspect --verify` prints of a version that is as it was published."""
+    size = sum(file.bytes for file in files)
+    yield f"{folder}: all {len(files)} files, {size:,} bytes, are as they were published"
+    yield f"manifest sha256 {_integrity.sha256(folder / _manifest.FILE)}"
 
 
 def _outputs(model: Mapping[str, Any]) -> str:

@@ -14,12 +14,12 @@ from typing import Any
 from ._errors import InspectError
 
 FORMAT_VERSION = 1
-_FILE = Path("assets.extra", "export.json")
+FILE = Path("assets.extra", "export.json")
 
 
 def write(folder: Path, manifest: dict[str, Any]) -> None:
     """Writes the manifest of the version in `folder`."""
-    file = folder / _FILE
+    file = folder / FILE
     file.parent.mkdir(exist_ok=True)
     document = {"format_version": FORMAT_VERSION, "hubserve": _this_program(), **manifest}
     file.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -31,12 +31,12 @@ def read(folder: Path) -> dict[str, Any]:
     Raises:
         InspectError: There is none, it is not JSON, or it is of a newer format than this program knows.
     """
-    file = folder / _FILE
+    file = folder / FILE
     try:
         manifest = json.loads(file.read_text(encoding="utf-8"))
         found = manifest["format_version"]
     except FileNotFoundError as error:
-        raise InspectError(f"{folder} has no {_FILE}; only versions that hubserve exported have one") from error
+        raise InspectError(f"{folder} has no {FILE}; only versions that hubserve exported have one") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InspectError(f"{file} is not a manifest ({error}); export the model again") from error
     if found != FORMAT_VERSION:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -10,16 +9,8 @@ from pathlib import Path
 
 from . import _archive, _efficientnet, _hub, _keras
 from ._errors import SourceError
+from ._integrity import FileRecord, record, records
 from ._scratch import private_folder
-
-
-@dataclass(frozen=True)
-class SourceFile:
-    """One file of the source, for the manifest: path inside the source, size in bytes, SHA-256 in hex."""
-
-    path: str
-    bytes: int
-    sha256: str
 
 
 @dataclass(frozen=True)
@@ -38,14 +29,10 @@ class Source:
     path: Path
     origin: Path | None = None
 
-    def files(self) -> tuple[SourceFile, ...]:
+    def files(self) -> tuple[FileRecord, ...]:
         """Reads and hashes every file of the source."""
         given = self.origin or self.path
-        root = given if given.is_dir() else given.parent
-        paths = sorted(path for path in given.rglob("*") if path.is_file()) if given.is_dir() else [given]
-        return tuple(
-            SourceFile(path.relative_to(root).as_posix(), path.stat().st_size, _sha256(path)) for path in paths
-        )
+        return records(given) if given.is_dir() else (record(given, given.parent),)
 
 
 @contextmanager
@@ -106,11 +93,3 @@ def _directory(model: str, path: Path) -> Source:
     inside = sorted(found.parent for found in path.glob("*/saved_model.pb"))
     hint = f"; did you mean {inside[-1]}?" if inside else "; give the folder that has saved_model.pb in it"
     raise SourceError(f"{model} is not a SavedModel{hint}")
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()

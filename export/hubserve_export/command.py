@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
-from . import _inspect, _manifest
+from . import _inspect, _integrity, _manifest
 from ._errors import ExportError
 from ._progress import progress_on
 from ._quiet import quieten_tensorflow
@@ -192,21 +192,38 @@ def _proven(published: Published, model: str) -> str:
     "--version", type=click.IntRange(min=0), metavar="N", help="The version to look into.  [default: the newest]"
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document, the manifest, instead of text.")
-def inspect(model_dir: Path, version: int | None, as_json: bool) -> None:
+@click.option(
+    "--verify", is_flag=True, help="Check every file against the manifest's hashes; end with 1 if one differs."
+)
+@click.option(
+    "--manifest-sha256",
+    metavar="HEX",
+    help="With --verify: what the manifest itself must hash to, kept where whoever can alter the model cannot.",
+)
+def inspect(model_dir: Path, version: int | None, as_json: bool, verify: bool, manifest_sha256: str | None) -> None:
     """Show what is in MODEL_DIR: signatures, labels, preprocessing, where it came from and how it was proven.
+
+    With --verify, tell instead whether its files are those that were published: every one that is missing, altered or
+    extra is named.
 
     \b
     Example:
       hubserve inspect models/lite0
+      hubserve inspect models/lite0 --verify
     """
+    if as_json and verify:
+        raise click.UsageError("--json prints the manifest, and --verify checks files against it; give one of them")
+    if manifest_sha256 is not None and not verify:
+        raise click.UsageError("--manifest-sha256 is checked by --verify; give both")
     try:
         folder = _inspect.version_folder(model_dir, version)
         manifest = _manifest.read(folder)
-        lines = (
-            [json.dumps(manifest, indent=2, ensure_ascii=False)]
-            if as_json
-            else list(_inspect.describe(folder, manifest))
-        )
+        if as_json:
+            lines = [json.dumps(manifest, indent=2, ensure_ascii=False)]
+        elif verify:
+            lines = list(_inspect.verified(folder, _integrity.verify(folder, manifest, manifest_sha256)))
+        else:
+            lines = list(_inspect.describe(folder, manifest))
     except ExportError as error:
         raise click.ClickException(str(error)) from error
     except KeyError as error:
