@@ -123,6 +123,14 @@ class ClientClosed(CallError):
 
 _GONE = "no answer from {target}: check that a model server runs there and that the address is right"
 _BROKEN_OFF = "the connection to {target} broke while it worked for {model}: see whether the server still runs"
+_HUNG_UP = (
+    "{target} hung up: if it speaks TLS, give tls= (and certificate and key, where it asks for them); "
+    "else see whether the server still runs"
+)
+_OWN_TLS = (
+    "this client's tls= cannot be used for {target}: see whether each file is the PEM that it should be, and "
+    "whether key belongs to certificate"
+)
 _TLS = "{target} and this client do not agree on TLS: compare tls= with the server's certificate"
 _UNSERVED = "{target} does not serve {model}: correct the name, version or label, or ask client.status() what it has"
 _BUSY = "{target} has no room for the request: try again later, or send less at once"
@@ -144,6 +152,10 @@ _RULES: tuple[tuple[grpc.StatusCode, str, type[CallError], Then, str], ...] = (
     (_Code.UNAVAILABLE, "batch scheduling queue", ServerBusy, Then.RETRY, _BUSY),
     (_Code.UNAVAILABLE, "handshake failed", ServerUnavailable, Then.REPORT, _TLS),
     (_Code.UNAVAILABLE, "Verification Check failed", ServerUnavailable, Then.REPORT, _TLS),
+    (_Code.UNAVAILABLE, "Failed to create security handshaker", ServerUnavailable, Then.REPORT, _OWN_TLS),
+    # Of a server that died, too.
+    (_Code.UNAVAILABLE, "Socket closed", ServerUnavailable, Then.RETRY, _HUNG_UP),
+    (_Code.UNAVAILABLE, "Connection reset by peer", ServerUnavailable, Then.RETRY, _HUNG_UP),
     (_Code.UNAVAILABLE, "", ServerUnavailable, Then.RETRY, _GONE),
     (_Code.UNKNOWN, "Stream removed", ServerUnavailable, Then.RETRY, _BROKEN_OFF),
     (_Code.INTERNAL, "RST_STREAM", ServerUnavailable, Then.RETRY, _BROKEN_OFF),
