@@ -1,5 +1,6 @@
 """`hubserve bench`'s histogram: it forgets no value, and says how near its percentiles are."""
 
+import itertools
 import math
 from fractions import Fraction
 
@@ -44,7 +45,7 @@ def test_buckets_hold_every_sample_once_and_do_not_overlap(samples: list[int]) -
         assert sum(low <= sample <= high for sample in samples) == count
         assert high - low <= low * 2 * RELATIVE_ERROR
     assert sum(count for _, _, count in buckets) == len(samples)
-    assert all(one[1] < other[0] for one, other in zip(buckets, buckets[1:], strict=False))
+    assert all(one[1] < other[0] for one, other in itertools.pairwise(buckets))
 
 
 @given(values, values, percents)

@@ -15,6 +15,7 @@ from . import endings
 _OWN = {
     "status": "hubserve._command.status:status",
     "classify": "hubserve._command.classify:classify",
+    "bench": "hubserve._command.bench.command:bench",
     "demo": "hubserve._command.demo:demo",
     "completion": "hubserve._command.completion:completion",
 }

@@ -1,0 +1,79 @@
+"""When requests are due: a number of them always on their way, or so many a second whatever becomes of them."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+_SECOND = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """Closed loop: `Closed(4)` sends a request as soon as fewer than 4 are on their way."""
+
+    concurrency: int
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """Open loop: `Open(50.0, poisson=True, seed=0)` has 50 requests due in a second, whatever the server does.
+
+    Attributes:
+        rate: Requests a second.
+        poisson: At random, as from many callers that do not know of each other; else at equal intervals.
+        seed: Of the random numbers.
+    """
+
+    rate: float
+    poisson: bool
+    seed: int
+
+    def arrivals(self) -> Iterator[int]:
+        """When requests are due, in nanoseconds from the start; without end."""
+        if not self.poisson:
+            # Multiplied, not added up, so that rounding does not drift.
+            for number in itertools.count():
+                yield round(number * _SECOND / self.rate)
+        draw = random.Random(self.seed)  # noqa: S311 - no secret
+        at = 0.0
+        while True:
+            at += draw.expovariate(self.rate)
+            yield round(at * _SECOND)
+
+
+Load = Closed | Open
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One load to be measured: `Point(batch_size=8, load=Closed(4))`."""
+
+    batch_size: int
+    load: Load
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How long each point lasts.
+
+    Attributes:
+        warmup: Seconds of load before anything is measured.
+        duration: Seconds in which requests are due that are measured; None: until there are `requests`.
+        requests: The most requests that are measured; None: as many as there are.
+        timeout: Seconds from when a request is due until it counts as failed.
+        in_flight: The most requests on their way, so that an overload does not fill this machine's memory.
+    """
+
+    warmup: float
+    duration: float | None
+    requests: int | None
+    timeout: float
+    in_flight: int = 1000
+
+
+def sweep(batch_sizes: Sequence[int], loads: Sequence[Load]) -> list[Point]:
+    """Every load with every batch size, the smaller batches first."""
+    return [Point(batch_size, load) for batch_size in batch_sizes for load in loads]
