@@ -27,6 +27,7 @@ ALTERNATIVES = (
     {"model-pvc", "model-image-volume", "model-gcs"},  # one place for the model
     {"gpu-shared", "gpu-mig"},  # one kind of GPU
     {"canary", "model-gcs"},  # one models.config
+    {"verify-model", "model-gcs"},  # a folder to look into
     {"mixed-precision", "bfloat16-cpu"},  # one session config
     {"gateway", "mtls"},  # a Gateway's proxy has no certificate of the callers' authority
 )

@@ -10,7 +10,7 @@ from k8s.manifests import Manifest, Manifests, Pod, with_components
 
 # Two builds have everything between them: the second is one that speaks TLS, and copies its model.
 _WHOLE = ("monitoring", "autoscaling-keda", "gateway", "bulk-job", "load-test", "model-pvc", "mixed-precision")
-_TLS = ("mtls", "certificates", "bulk-job", "load-test")
+_TLS = ("mtls", "certificates", "bulk-job", "load-test", "verify-model")
 
 
 class Broken(Manifests):
@@ -236,7 +236,8 @@ TLS_BREAKS: dict[str, Break] = {
     ),
     "no certificate for server auth goes into": lambda b: b.certificate("pnasnet-tls").update(usages=["client auth"]),
     "is for other names than": lambda b: b.certificate("pnasnet-tls")["dnsNames"].remove("pnasnet-headless"),
-    "nobody fills models": lambda b: b.pod.spec["initContainers"].pop(),
+    "nobody fills models": lambda b: b.pod.spec["initContainers"].pop(-2),
+    "verifies a model that is not there yet": lambda b: b.pod.spec["initContainers"].reverse(),
 }
 
 

@@ -92,7 +92,7 @@ def volumes(build: Manifests) -> Iterator[str]:
                 yield f"{pod.name}: the emptyDir {name} may fill the node's disk"
             if "persistentVolumeClaim" in volume and volume["persistentVolumeClaim"]["claimName"] not in claims:
                 yield f"{pod.name}: no claim is called {volume['persistentVolumeClaim']['claimName']}"
-            if "configMap" in volume:
+            if "configMap" in volume and not volume["configMap"].get("optional"):
                 source = volume["configMap"]["name"]
                 if source not in maps:
                     yield f"{pod.name}: no ConfigMap is called {source}"

@@ -96,6 +96,9 @@ def delivery(build: Manifests) -> Iterator[str]:
         }
         for name in (empty & read) - written:
             yield f"{pod.name}: nobody fills {name} before the server starts"
+        order = [item["name"] for item in pod.spec.get("initContainers", [])]
+        if "model" in order[order.index("verify-model") if "verify-model" in order else len(order) :]:
+            yield f"{pod.name} verifies a model that is not there yet"
 
 
 def xla(build: Manifests) -> Iterator[str]:
