@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ._async_rpc import AsyncModelServer
 from ._async_stream import AsyncMover
 from ._errors import UsageError
-from ._images import ImageLike, encode
+from ._images import Encode, ImageLike, encode
 from ._results import ImageResult
 from ._run import Request, Run
 from ._telemetry import caller
@@ -37,6 +37,7 @@ class AsyncBatcher(Generic[_Result]):
         new_run: Makes a course of requests.
         send: Makes the call for a request.
         server: The client's.
+        how: Tells how an image is read.
     """
 
     def __init__(
@@ -44,10 +45,12 @@ class AsyncBatcher(Generic[_Result]):
         new_run: Callable[[], Run[_Result]],
         send: Callable[[Request], Coroutine[Any, Any, bytes]],
         server: AsyncModelServer,
+        how: Callable[[], Awaitable[Encode]],
     ) -> None:
         self._new_run = new_run
         self._send = send
         self._server = server
+        self._how = how
         self._closing = False
         self._count = 0
         self._waiting: dict[int, asyncio.Future[_Result]] = {}
@@ -70,7 +73,9 @@ class AsyncBatcher(Generic[_Result]):
             ClientClosed: The client was closed.
             UsageError: The batcher was closed.
         """
-        encoded = encode(0, image) if isinstance(image, bytes) else await asyncio.to_thread(encode, 0, image)
+        how = await self._how()
+        at_once = isinstance(image, bytes) and how is encode
+        encoded = how(0, image) if at_once else await asyncio.to_thread(how, 0, image)
         if self._closing:
             raise UsageError("the batcher is closed: keep it open until the last image is answered")
         if self._task is None:

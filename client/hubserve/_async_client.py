@@ -12,7 +12,7 @@ from ._async_batcher import AsyncBatcher
 from ._async_rpc import AsyncModelServer
 from ._async_stream import stream
 from ._errors import CallError, InvalidRequest
-from ._images import ImageLike, encode, many
+from ._images import Encode, ImageLike, many
 from ._ready import Waiting
 from ._requests import METADATA, PREDICT, STATUS, Requests, parse, reading
 from ._results import Classification, Features, ImageResult
@@ -21,6 +21,7 @@ from ._run import Reader, Request, Run
 from ._security import TLS, AsyncToken
 from ._servable import ModelMetadata, VersionStatus, read_metadata, read_status
 from ._settings import Settings
+from ._shrink import encoder, size_for, unshrunk
 from .wire.metadata_pb2 import GetModelMetadataResponse
 from .wire.status_pb2 import GetModelStatusResponse
 
@@ -65,6 +66,7 @@ class AsyncClient:
         max_batch_bytes: int = 16 * 2**20,
         concurrency: int | Literal["auto"] = "auto",
         channel_options: Mapping[str, str | int] | None = None,
+        shrink: bool | int = False,
     ) -> None:
         self._settings = Settings(
             target=target,
@@ -80,6 +82,7 @@ class AsyncClient:
             max_batch_bytes=max_batch_bytes,
             concurrency=concurrency,
             channel_options=channel_options,
+            shrink=shrink,
         )
         self._requests = Requests(model, version, version_label)
         self._contact = self._settings.contact()
@@ -272,7 +275,7 @@ class AsyncClient:
     ) -> AsyncGenerator[_Result, None]:
         window = self._settings.window()
         run = Run(read=read, kind=kind, limits=self._limits, contact=self._contact, window=window, ordered=ordered)
-        return stream(images, run, send=self._send, sleep=self._server.sleep, how=encode)
+        return stream(images, run, send=self._send, sleep=self._server.sleep, how=self._how)
 
     def _batcher(
         self, read: Reader[_Result], kind: type[_Result], max_delay: float, max_size: int | None
@@ -290,7 +293,17 @@ class AsyncClient:
                 linger=max_delay,
             )
 
-        return AsyncBatcher(new_run, self._send, self._server)
+        return AsyncBatcher(new_run, self._send, self._server, self._how)
+
+    async def _how(self) -> Encode:
+        """How images are read."""
+        shrink = self._settings.shrink
+        if shrink is True:
+            try:
+                shrink = size_for(await self._known_metadata())
+            except CallError as error:
+                return unshrunk(error)
+        return encoder(shrink)
 
     async def _send(self, request: Request) -> bytes:
         data = self._requests.images(request.images)

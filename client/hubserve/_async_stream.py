@@ -17,8 +17,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Generic, TypeVar
 
 from ._errors import CallError, ClientClosed
-from ._images import EncodedImage, ImageLike, is_path
-from ._reading import READERS, Ahead, Encode, Source
+from ._images import Encode, EncodedImage, ImageLike, is_path
+from ._reading import READERS, Ahead, Source
 from ._results import ImageResult
 from ._run import Request, Run
 
@@ -97,7 +97,7 @@ async def stream(
     *,
     send: Callable[[Request], Coroutine[Any, Any, bytes]],
     sleep: Callable[[float], Awaitable[None]],
-    how: Encode,
+    how: Callable[[], Awaitable[Encode]],
 ) -> AsyncGenerator[_Result, None]:
     """Reads images, sends them as the run has it, and yields one result for each.
 
@@ -106,16 +106,18 @@ async def stream(
         run: The course of the call, which gives the results' order.
         send: As for `AsyncMover`.
         sleep: As for `AsyncMover`.
-        how: Encodes one image.
+        how: Tells how an image is read.
 
     Raises:
+        UnsuitableModel: `how` could not tell.
         Exception: What iterating `images` raised, after the results of those before.
     """
     source = Source(images)
     remaining = aiter(source)
     mover = AsyncMover(run, send, sleep)
+    encode = await how()
     readers = ThreadPoolExecutor(READERS, thread_name_prefix="hubserve-reader")
-    ahead = Ahead(readers, how)
+    ahead = Ahead(readers, encode)
     # Fetching goes on while answers come: whoever gives images slowly gets results all the same.
     fetching: asyncio.Task[bool] | None = None
     head: EncodedImage | asyncio.Future[EncodedImage] | None = None

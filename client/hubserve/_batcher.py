@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from ._errors import UsageError
-from ._images import EncodedImage, ImageLike, encode
+from ._images import Encode, EncodedImage, ImageLike
 from ._results import ImageResult
 from ._rpc import Call
 from ._run import Request, Run
@@ -37,11 +37,15 @@ class Batcher(Generic[_Result]):
     Args:
         new_run: Makes a course of requests.
         send: Starts the call for a request.
+        how: Tells how an image is read.
     """
 
-    def __init__(self, new_run: Callable[[], Run[_Result]], send: Callable[[Request], Call]) -> None:
+    def __init__(
+        self, new_run: Callable[[], Run[_Result]], send: Callable[[Request], Call], how: Callable[[], Encode]
+    ) -> None:
         self._new_run = new_run
         self._send = send
+        self._how = how
         self._lock = threading.Lock()
         self._closing = False
         # Of the batcher's thread alone, as is the run: other threads post to the mover.
@@ -66,7 +70,7 @@ class Batcher(Generic[_Result]):
             ClientClosed: The client was closed.
             UsageError: The batcher was closed.
         """
-        encoded = replace(encode(0, image), caller=caller())
+        encoded = replace(self._how()(0, image), caller=caller())
         future: Future[_Result] = Future()
         with self._lock:
             if self._closing:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from ._answers import check_top_k, read_classes, read_features
 from ._batcher import Batcher
 from ._errors import CallError, InvalidRequest
-from ._images import ImageLike, encode, many
+from ._images import Encode, ImageLike, many
 from ._ready import Waiting
 from ._requests import METADATA, PREDICT, STATUS, Requests, parse, reading
 from ._results import Classification, Features, ImageResult
@@ -20,6 +20,7 @@ from ._run import Reader, Request, Run
 from ._security import TLS, Token
 from ._servable import ModelMetadata, VersionStatus, read_metadata, read_status
 from ._settings import Settings
+from ._shrink import encoder, size_for, unshrunk
 from ._stream import stream
 from .wire.metadata_pb2 import GetModelMetadataResponse
 from .wire.status_pb2 import GetModelStatusResponse
@@ -60,6 +61,8 @@ class Client:
         concurrency: The most requests of one call on their way at once; "auto" finds out how many keep the servers at
             work without waiting for one another.
         channel_options: gRPC's own options for the channel, by name; they win over the client's.
+        shrink: Make large JPEGs smaller before they are sent, which needs Pillow. Each side keeps at least so many
+            pixels; with True, at least twice the model's input, whose size the server is asked for.
 
     Raises:
         UsageError: An argument makes no sense, or the token would travel unencrypted.
@@ -81,6 +84,7 @@ class Client:
         max_batch_bytes: int = 16 * 2**20,
         concurrency: int | Literal["auto"] = "auto",
         channel_options: Mapping[str, str | int] | None = None,
+        shrink: bool | int = False,
     ) -> None:
         self._settings = Settings(
             target=target,
@@ -96,6 +100,7 @@ class Client:
             max_batch_bytes=max_batch_bytes,
             concurrency=concurrency,
             channel_options=channel_options,
+            shrink=shrink,
         )
         self._requests = Requests(model, version, version_label)
         self._contact = self._settings.contact()
@@ -286,7 +291,7 @@ class Client:
     ) -> Iterator[_Result]:
         window = self._settings.window()
         run = Run(read=read, kind=kind, limits=self._limits, contact=self._contact, window=window, ordered=ordered)
-        return stream(images, run, send=self._send, sleep=self._server.closed.wait, how=encode)
+        return stream(images, run, send=self._send, sleep=self._server.closed.wait, how=self._how)
 
     def _batcher(
         self, read: Reader[_Result], kind: type[_Result], max_delay: float, max_size: int | None
@@ -304,7 +309,17 @@ class Client:
                 linger=max_delay,
             )
 
-        return Batcher(new_run, self._send)
+        return Batcher(new_run, self._send, self._how)
+
+    def _how(self) -> Encode:
+        """How images are read."""
+        shrink = self._settings.shrink
+        if shrink is True:
+            try:
+                shrink = size_for(self._known_metadata())
+            except CallError as error:
+                return unshrunk(error)
+        return encoder(shrink)
 
     def _send(self, request: Request) -> Call:
         data = self._requests.images(request.images)

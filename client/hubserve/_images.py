@@ -12,7 +12,7 @@ import stat
 import struct
 import sys
 import zlib
-from collections.abc import AsyncIterable, Iterable
+from collections.abc import AsyncIterable, Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, TypeGuard, TypeVar
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 ImageLike: TypeAlias = (
     "str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | PIL.Image.Image | NDArray[np.uint8]"
 )
+# Reads the image at a place among many.
+Encode: TypeAlias = "Callable[[int, ImageLike], EncodedImage]"
 # What PNG holds without loss, in Pillow's names.
 _PNG_MODES = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I;16"})
 # What PNG calls a pixel of so many channels.
@@ -50,15 +52,21 @@ class EncodedImage:
     caller: SpanContext | None = None
 
 
-def encode(index: int, image: ImageLike) -> EncodedImage:
-    """Reads or encodes one image; what is wrong with it is kept in the answer, not raised."""
+def encode(index: int, image: ImageLike, smaller: Callable[[bytes], bytes] | None = None) -> EncodedImage:
+    """Reads or encodes one image; what is wrong with it is kept in the answer, not raised.
+
+    Args:
+        index: Its place among the images.
+        image: The caller's.
+        smaller: Makes smaller what will be sent.
+    """
     source = _source(index, image)
     try:
         data = _encoded(image)
         if not data:
             raise ImageError("it is empty, 0 bytes: check that it was written to its end")
         _refuse_huge(len(data))
-        return EncodedImage(index, source, data)
+        return EncodedImage(index, source, data if smaller is None else smaller(data))
     except ImageError as error:
         return EncodedImage(index, source, error=ImageError(f"{source}: {error}"))
     # Reading runs code that is not ours (Pillow's, a remote file's), which raises what it likes.

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from concurrent.futures import Executor, Future
-from typing import TypeAlias
 
-from ._images import EncodedImage, ImageLike, encode, is_path
-
-Encode: TypeAlias = Callable[[int, ImageLike], EncodedImage]
+from ._images import Encode, EncodedImage, ImageLike, encode, is_path
 
 # Enough for a disk or a network file system to have the next file ready, few enough for any memory.
 READERS = 4
@@ -57,6 +54,8 @@ class Source:
 class Ahead:
     """Encodes images in their order; those named by a path are read by `readers`, a few before their turn.
 
+    Bytes too, where they are not sent as they are.
+
     All others are encoded before the next image is asked for: a generator may close a file, or fill the same array with
     the next picture, as soon as it goes on.
     """
@@ -76,8 +75,8 @@ class Ahead:
         return len(self._waiting) >= _READ_AHEAD
 
     def start(self, image: ImageLike) -> None:
-        """Begins to read the next image, if it is named by a path; encodes it at once, if not."""
-        if is_path(image):
+        """Begins to read the next image, if another thread can; encodes it at once, if not."""
+        if is_path(image) or (isinstance(image, bytes) and self._how is not encode):
             self.start_off_thread(image)
         else:
             self._waiting.append(self._how(self._count, image))

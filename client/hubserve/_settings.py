@@ -11,6 +11,7 @@ from ._channel import grpc_target
 from ._errors import UsageError
 from ._retry import NEVER, Contact, Retry
 from ._security import TLS, AsyncToken, check_token
+from ._shrink import check_shrink
 from ._window import MOST, Fixed, Vegas, Window
 
 
@@ -35,6 +36,7 @@ class Settings:
     max_batch_bytes: int
     concurrency: int | Literal["auto"]
     channel_options: Mapping[str, str | int] | None
+    shrink: bool | int
 
     def __post_init__(self) -> None:
         grpc_target(self.target)
@@ -47,6 +49,7 @@ class Settings:
                 raise UsageError(f"{name} must be more than 0, not {getattr(self, name)}")
         if self.concurrency != "auto" and (not isinstance(self.concurrency, int) or self.concurrency < 1):
             raise UsageError(f'concurrency must be "auto" or at least 1, not {self.concurrency!r}')
+        check_shrink(self.shrink)
         check_token(self.token, encrypted=self.tls is not None, allow_plaintext=self.allow_plaintext_token)
 
     def contact(self) -> Contact:

@@ -10,8 +10,8 @@ from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
 from ._errors import CallError, ClientClosed
-from ._images import EncodedImage, ImageLike
-from ._reading import READERS, Ahead, Encode, Source
+from ._images import Encode, EncodedImage, ImageLike
+from ._reading import READERS, Ahead, Source
 from ._results import ImageResult
 from ._rpc import Call
 from ._run import Request, Run
@@ -124,7 +124,7 @@ def stream(
     *,
     send: Callable[[Request], Call],
     sleep: Callable[[float], object],
-    how: Encode,
+    how: Callable[[], Encode],
 ) -> Iterator[_Result]:
     """Reads images, sends them as the run has it, and yields one result for each.
 
@@ -133,16 +133,18 @@ def stream(
         run: The course of the call, which gives the results' order.
         send: As for `Mover`.
         sleep: As for `Mover`.
-        how: Encodes one image.
+        how: Tells how an image is read.
 
     Raises:
+        UnsuitableModel: `how` could not tell.
         Exception: What iterating `images` raised, after the results of those before.
     """
     source = Source(images)
     remaining = iter(source)
     mover = Mover(run, send, sleep)
+    encode = how()
     readers = ThreadPoolExecutor(READERS, thread_name_prefix="hubserve-reader")
-    ahead = Ahead(readers, how)
+    ahead = Ahead(readers, encode)
     more = True
     try:
         while True:

@@ -27,6 +27,7 @@ from hubserve import _run as run
 from hubserve._async_batcher import AsyncBatcher
 from hubserve._batcher import Batcher
 from hubserve._batches import Limits
+from hubserve._images import Encode, encode
 from hubserve._retry import Contact
 from hubserve._run import Run
 from hubserve._window import Fixed
@@ -35,6 +36,10 @@ from hubserve.testing import FakeServer, Fault, Request
 QUICK = Retry(first_delay=0.001)
 # All that a batcher asks of its client's server.
 SERVER: Any = SimpleNamespace(sleep=asyncio.sleep)
+
+
+async def as_they_are() -> Encode:
+    return encode
 
 
 def new_run(window: Fixed) -> Run[Classification]:
@@ -158,7 +163,7 @@ def test_who_asks_while_others_get_their_error_is_answered():
                     await given_up.wait()
             return request.images[0].data + b" "
 
-        batcher = AsyncBatcher(lambda: new_run(Fixed(2)), send, SERVER)
+        batcher = AsyncBatcher(lambda: new_run(Fixed(2)), send, SERVER, as_they_are)
         others = [asyncio.create_task(batcher.ask(image)) for image in (b"slow", b"bad")]
         await asyncio.wait_for(giving_up.wait(), 20)
         late = asyncio.create_task(batcher.ask(b"late"))
@@ -187,7 +192,7 @@ def test_a_defect_reaches_those_who_wait_and_the_next_are_answered(shell: str):
             future.set_result(answer(request))
             return future
 
-        with Batcher(lambda: new_run(Fixed(1)), send) as batcher, ThreadPoolExecutor(1) as callers:
+        with Batcher(lambda: new_run(Fixed(1)), send, lambda: encode) as batcher, ThreadPoolExecutor(1) as callers:
             raised = callers.submit(batcher.ask, b"bad").exception(20)
             return raised, callers.submit(batcher.ask, b"good").result(20).label
 
@@ -195,7 +200,7 @@ def test_a_defect_reaches_those_who_wait_and_the_next_are_answered(shell: str):
         async def send(request: run.Request) -> bytes:
             return answer(request)
 
-        async with AsyncBatcher(lambda: new_run(Fixed(1)), send, SERVER) as batcher:
+        async with AsyncBatcher(lambda: new_run(Fixed(1)), send, SERVER, as_they_are) as batcher:
             (raised,) = await asyncio.wait_for(asyncio.gather(batcher.ask(b"bad"), return_exceptions=True), 20)
             return raised, (await asyncio.wait_for(batcher.ask(b"good"), 20)).label
 

@@ -61,8 +61,8 @@ def predicted(request: PredictRequest, predict: Predict) -> PredictResponse:
     return PredictResponse(outputs={name: to_tensor(name, outputs[name]) for name in kept})
 
 
-def described(model: str, version: int, *, features: bool) -> GetModelMetadataResponse:
-    """The signature `serving_default` of a classifier, or of a feature-vector model."""
+def described(model: str, version: int, *, features: bool, input_size: int | None) -> GetModelMetadataResponse:
+    """The signature `serving_default` of a classifier, or of a feature-vector model; of `images`, its input's size."""
     signatures = SignatureDefMap()
     signature = signatures.signature_def["serving_default"]
     signature.method_name = "tensorflow/serving/predict"
@@ -81,6 +81,11 @@ def described(model: str, version: int, *, features: bool) -> GetModelMetadataRe
         signature.outputs[name].dtype = dtype
         for _ in range(rank):
             signature.outputs[name].tensor_shape.dim.add(size=-1)
+    if input_size is not None:
+        pixels = signatures.signature_def["images"].inputs["images"]
+        pixels.dtype = tensor_pb2.DT_FLOAT
+        for size in (-1, input_size, input_size, 3):
+            pixels.tensor_shape.dim.add(size=size)
     response = GetModelMetadataResponse()
     response.model_spec.name = model
     response.model_spec.version.value = version

@@ -44,6 +44,7 @@ class FakeServer:
         version: Its number.
         port: 0 for a free one.
         max_batch_size: Larger batches are refused.
+        input_size: The width and height of the model's input, for its metadata; None: they do not tell.
         before: See the attribute.
         credentials: For TLS: what `grpc.ssl_server_credentials` gives.
         threads: How many requests are answered at once.
@@ -64,6 +65,7 @@ class FakeServer:
         version: int = 1,
         port: int = 0,
         max_batch_size: int | None = None,
+        input_size: int | None = None,
         before: Callable[[Request], object] | None = None,
         credentials: grpc.ServerCredentials | None = None,
         threads: int = 16,
@@ -74,6 +76,7 @@ class FakeServer:
         self._model = model
         self._version = version
         self._max_batch_size = max_batch_size
+        self._input_size = input_size
         self.before = before
         self._credentials = credentials
         self._threads = threads
@@ -178,7 +181,12 @@ class FakeServer:
 
     def _describe(self, message: GetModelMetadataRequest, _: grpc.ServicerContext) -> object:
         self._check(message.model_spec.name)
-        return _answers.described(message.model_spec.name, self._version, features=self._features is not None)
+        return _answers.described(
+            message.model_spec.name,
+            self._version,
+            features=self._features is not None,
+            input_size=self._input_size,
+        )
 
     def _state(self, message: GetModelStatusRequest, _: grpc.ServicerContext) -> object:
         if self._model not in (None, message.model_spec.name):
