@@ -36,7 +36,7 @@ class Settings:
     max_batch_bytes: int
     concurrency: int | Literal["auto"]
     channel_options: Mapping[str, str | int] | None
-    shrink: bool | int
+    shrink: bool | int = False
 
     def __post_init__(self) -> None:
         grpc_target(self.target)
