@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-cluster protobuf-check decode-table format lint types check wire wire-check lock clean
+.PHONY: demo test bench test-cluster protobuf-check decode-table format lint types check wire wire-check lock clean
 
 demo: $(VENV)/.installed  ## the main job, end to end: export, serve, classify, a page to look at
 	$(BIN)/hubserve demo --output demo
@@ -13,6 +13,10 @@ test: $(VENV)/.installed  ## the whole suite
 
 test-cluster: $(VENV)/.installed  ## roll the manifests out: on KUBECONFIG's cluster, or on a control plane built with Go
 	$(BIN)/pytest tests/k8s/cluster --cluster -rs
+
+bench: $(VENV)/.installed  ## every budget and how costs grow, measured; rewrites benchmarks/results and docs/performance.md
+	VENV=$(VENV) scripts/bench-peers
+	$(BIN)/python benchmarks
 
 protobuf-check: $(VENV)/.installed  ## the wire messages on every protobuf and Python that they are made for
 	VENV=$(VENV) scripts/check-protobuf

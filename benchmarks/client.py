@@ -3,7 +3,7 @@
     .venv/bin/python benchmarks/client.py
 
 Each figure is a ratio between things measured in turn in one run, each in a fresh process against a server in another;
-medians, with the smallest and the largest. `--rounds` sets how often.
+medians, with the middle half. `--rounds` sets how often.
 """
 
 from __future__ import annotations
@@ -18,18 +18,27 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
 import machine
+from row import Figures, Plot, Row
+from row import ratios as divided
 
 PREDICT = "/tensorflow.serving.PredictionService/Predict"
 # 32 photographs of a digital camera's thumbnail size, 3.4 MB: not compressible, as JPEG is not.
 IMAGES = [os.urandom(108_000) for _ in range(32)]
-REQUESTS = 150
+PEERS = Path(__file__).resolve().parent.parent / ".bench" / "peers"
+# Of the parts that are other clients, the environments that scripts/bench-peers makes.
+ENVIRONMENTS = {"tensorflow": "tensorflow-serving-api", "triton": "tritonclient", "serve-triton": "tritonclient"}
+# Set by --quick, for the processes that a program starts too.
+QUICK = "HUBSERVE_BENCH_QUICK"
+REQUESTS = 5 if QUICK in os.environ else 150
 WINDOWS = (1, 2, 4, 8, 16)
 # In batches of 4. "auto" takes some tens of requests to settle, which counts here.
 IMAGES_IN_RUN = 2400
@@ -38,93 +47,146 @@ IMAGES_IN_RUN = 2400
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--quick", action="store_true", help="one round, and no windows")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     parser.add_argument("--part", nargs="+", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.part:
-        name, *rest = arguments.part
-        print(json.dumps(PARTS[name](*rest)))
+        answer(PARTS, arguments.part)
         return
+    if arguments.quick:
+        os.environ[QUICK] = "1"
     print(machine.described())
-    imports(arguments.rounds)
+    figures = Figures("client", command=machine.command())
+    rounds = 1 if arguments.quick else arguments.rounds
+    imports(figures, rounds)
     with serving("constant") as target:
-        requests(target, arguments.rounds)
-        memory(target, max(arguments.rounds // 2, 1))
-    windows(max(arguments.rounds // 2, 1))
+        requests(figures, target, rounds)
+        memory(figures, target, max(rounds // 2, 1))
+    if not arguments.quick:
+        windows(figures, max(rounds // 2, 1))
+    if arguments.json:
+        figures.write(arguments.json)
 
 
-def imports(rounds: int) -> None:
+def imports(figures: Figures, rounds: int) -> None:
     ours, bare = interleaved(rounds, ["import", "hubserve"], ["import", "grpc", "google.protobuf.wrappers_pb2"])
-    print("import, processor time")
-    show("hubserve against grpc and one protobuf message", ratios(ours, bare, "seconds"), "at most 1.3")
-    show("peak memory, MB", [figure["megabytes"] for figure in ours], "at most 40")
+    what = "import hubserve against grpc and one protobuf message, processor time"
+    figures.add(Row(what, ratios(ours, bare, "seconds"), at_most=1.3))
+    megabytes = [figure["megabytes"] for figure in ours]
+    figures.add(Row("import hubserve, peak memory", megabytes, unit="MB", at_most=40))
 
 
-def requests(target: str, rounds: int) -> None:
+def requests(figures: Figures, target: str, rounds: int) -> None:
     parts = ["constant", "hubserve", "tensorflow", "loop", "classify"]
     constant, ours, theirs, loop, classify = interleaved(rounds, *([part, target] for part in parts))
-    print("\n32 images, 3.4 MB, one request at a time, processor time of the client")
-    show("hubserve against resending constant bytes", ratios(ours, constant, "cpu"), "at most 1.5")
-    show("make_tensor_proto against hubserve", ratios(theirs, ours, "cpu"), "at least 2.5")
-    print(f"\nclient.classify over {REQUESTS * 32} images, two requests on their way, images/s")
-    show("against a loop written by hand", ratios(classify, loop, "rate"), "at least 0.9")
+    request = "client CPU of a request of 32 JPEGs, 3.4 MB"
+    figures.add(Row(f"{request}, against resending constant bytes", ratios(ours, constant, "cpu"), at_most=1.5))
+    figures.add(Row(f"{request}, make_tensor_proto against hubserve", ratios(theirs, ours, "cpu"), at_least=2.5))
+    milliseconds = [figure["cpu"] * 1000 for figure in constant]
+    figures.add(Row(f"{request}, constant bytes: the floor", milliseconds, unit="ms"))
+    what = f"client.classify over {REQUESTS * 32} images, two requests under way, against a hand-written loop"
+    figures.add(Row(what, ratios(classify, loop, "rate"), at_least=0.9))
 
 
-def memory(target: str, rounds: int) -> None:
+def memory(figures: Figures, target: str, rounds: int) -> None:
     few, many = interleaved(rounds, ["memory", target, "3200"], ["memory", target, "32000"])
-    print("\npeak memory of client.classify")
-    show("32,000 images against 3,200", ratios(many, few, "megabytes"), "about 1.0")
+    what = "client.classify, peak memory, 32,000 images against 3,200"
+    figures.add(Row(what, ratios(many, few, "megabytes"), at_most=1.1))
 
 
-def windows(rounds: int) -> None:
+def windows(figures: Figures, rounds: int) -> None:
     for workers in (1, 4):
         with serving("busy", str(workers)) as target:
-            figures = interleaved(rounds, *(["window", target, str(size)] for size in ("auto", *WINDOWS)))
-        best = [max(fixed, key=lambda figure: figure["rate"]) for fixed in zip(*figures[1:], strict=True)]
+            found = interleaved(rounds, *(["window", target, str(size)] for size in ("auto", *WINDOWS)))
+        best = [max(fixed, key=lambda figure: figure["rate"]) for fixed in zip(*found[1:], strict=True)]
         near = [
             next(figure for figure in fixed if figure["rate"] >= 0.95 * top["rate"])
-            for fixed, top in zip(zip(*figures[1:], strict=True), best, strict=True)
+            for fixed, top in zip(zip(*found[1:], strict=True), best, strict=True)
         ]
-        print(f'\nconcurrency "auto" against fixed windows of {WINDOWS}, a server of {workers} times 20 ms')
-        show("throughput against the best window", ratios(figures[0], best, "rate"), "at least 0.95")
-        show("latency against the smallest window that has it", ratios(figures[0], near, "latency"), "")
+        auto = f'concurrency "auto", a server of {workers} times 20 ms'
+        figures.add(
+            Row(f"{auto}, throughput against the best fixed window", ratios(found[0], best, "rate"), at_least=0.95)
+        )
+        latency = ratios(found[0], near, "latency")
+        figures.add(Row(f"{auto}, latency against the smallest window with that throughput", latency))
+        lines = [
+            (size, statistics.median(f["rate"] for f in rates)) for size, rates in zip(WINDOWS, found[1:], strict=True)
+        ]
+        figures.plots.append(
+            Plot(f"a server of {workers} times 20 ms", "requests under way", "images/s", {"fixed": lines})
+        )
 
 
-def interleaved(rounds: int, *parts: list[str]) -> list[list[dict[str, float]]]:
+def interleaved(rounds: int, *parts: list[str], program: str = __file__) -> list[list[dict[str, float]]]:
     """Runs each part in a process of its own, in turn, so often; the figures by part."""
     figures: list[list[dict[str, float]]] = [[] for _ in parts]
     for _ in range(rounds):
-        for collected, part in zip(figures, parts, strict=True):
-            done = subprocess.run([sys.executable, __file__, "--part", *part], capture_output=True, text=True)
-            assert done.returncode == 0, done.stderr  # noqa: S101
-            collected.append(json.loads(done.stdout))
+        for collected, words in zip(figures, parts, strict=True):
+            collected.append(part(*words, program=program))
     return figures
 
 
+def part(*words: str, program: str = __file__) -> dict[str, float]:
+    """What a part of a program found, run in a process of its own."""
+    command = [peer(words[0]), program, "--part", *words]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr  # noqa: S101
+    found: dict[str, float] = json.loads(done.stdout)
+    return found
+
+
+def peer(part: str) -> str:
+    """The Python for a part: of the environment that scripts/bench-peers made for it, or this one."""
+    python = PEERS / ENVIRONMENTS.get(part, "") / "bin" / "python"
+    return str(python) if part in ENVIRONMENTS and python.exists() else sys.executable
+
+
+def answer(parts: Mapping[str, Callable[..., Any]], words: Sequence[str]) -> None:
+    """Runs a part in this process, and prints what it found."""
+    name, *rest = words
+    print(json.dumps(parts[name](*rest)))
+
+
 def ratios(one: list[dict[str, float]], other: list[dict[str, float]], key: str) -> list[float]:
-    return [a[key] / b[key] for a, b in zip(one, other, strict=True)]
+    return divided([figure[key] for figure in one], [figure[key] for figure in other])
 
 
-def show(what: str, values: list[float], budget: str) -> None:
-    spread = f"{statistics.median(values):6.2f}  ({min(values):.2f} to {max(values):.2f})"
-    print(f"  {what:50}{spread:26}{budget}")
+@dataclass(frozen=True)
+class Started:
+    """A server in a process of its own."""
+
+    target: str
+    pid: int
 
 
 @contextmanager
-def serving(part: str, *arguments: str) -> Iterator[str]:
-    command = [sys.executable, __file__, "--part", f"serve-{part}", *arguments]
+def started(part: str, *arguments: str, program: str = __file__) -> Iterator[Started]:
+    name = f"serve-{part}"
+    command = [peer(name), program, "--part", name, *arguments]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None  # noqa: S101
-        yield process.stdout.readline().strip()
-        process.terminate()
+        try:
+            yield Started(process.stdout.readline().strip(), process.pid)
+        finally:
+            process.terminate()
 
 
-def serve(answer: Callable[[bytes, Any], bytes]) -> None:
+@contextmanager
+def serving(part: str, *arguments: str, program: str = __file__) -> Iterator[str]:
+    with started(part, *arguments, program=program) as server:
+        yield server.target
+
+
+def serve(
+    answer: Callable[[bytes, Any], bytes],
+    service: str = "tensorflow.serving.PredictionService",
+    method: str = "Predict",
+) -> None:
     import grpc
 
     server = grpc.server(ThreadPoolExecutor(32), options=[("grpc.max_receive_message_length", -1)])
-    handler = grpc.method_handlers_generic_handler(
-        "tensorflow.serving.PredictionService", {"Predict": grpc.unary_unary_rpc_method_handler(answer)}
-    )
+    handler = grpc.method_handlers_generic_handler(service, {method: grpc.unary_unary_rpc_method_handler(answer)})
     server.add_generic_rpc_handlers((handler,))
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
@@ -132,18 +194,18 @@ def serve(answer: Callable[[bytes, Any], bytes]) -> None:
     sys.stdin.read()
 
 
-def serve_constant() -> None:
-    data = response(32)
+def serve_constant(rows: str = "32") -> None:
+    data = response(int(rows))
     serve(lambda *_: data)
 
 
-def serve_busy(workers: str) -> None:
+def serve_busy(workers: str, seconds: str = "0.02", rows: str = "4") -> None:
     room = threading.Semaphore(int(workers))
-    data = response(4)
+    data = response(int(rows))
 
     def answer(*_: object) -> bytes:
         with room:
-            time.sleep(0.02)
+            time.sleep(float(seconds))
         return data
 
     serve(answer)

@@ -21,8 +21,14 @@ def facts() -> dict[str, object]:
         "python": platform.python_version(),
         "packages": {name: importlib.metadata.version(name) for name in _PACKAGES},
         "allocator": {name: os.environ[name] for name in _ALLOCATOR if name in os.environ},
-        "command": " ".join(["python", *sys.argv]),
+        "command": command(),
     }
+
+
+def command() -> str:
+    """The program and its arguments, as a person would type them in the repository."""
+    program, *arguments = sys.argv
+    return " ".join(["python", os.path.relpath(program, Path(__file__).resolve().parent.parent), *arguments])
 
 
 def described() -> str:

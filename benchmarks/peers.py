@@ -1,0 +1,138 @@
+"""What other clients and a load generator make of the same request, beside hubserve's client.
+
+    scripts/bench-peers
+    .venv/bin/python benchmarks/peers.py
+
+`scripts/bench-peers` makes an environment for each. One that is not there is left out, and said so. tritonclient speaks
+another protocol, so it calls a server that speaks that one and, like the other, does nothing but answer. tensorflow-
+serving-api is in `benchmarks/client.py`, with the budgets.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import client
+import machine
+from client import IMAGES
+from row import Figures, Row, ratios
+
+GHZ = client.PEERS.parent / "bin" / "ghz"
+PROTOS = Path(__file__).resolve().parent.parent / "client"
+PROTO = """
+syntax = "proto3";
+package tensorflow.serving;
+import "hubserve/wire/predict.proto";
+service PredictionService {
+  rpc Predict(hubserve.wire.PredictRequest) returns (hubserve.wire.PredictResponse);
+}
+"""
+MISSING = "scripts/bench-peers has not made its environment (it needs a package index, or Go and its modules)"
+# Requests of 32 images that are under way at a time.
+CONCURRENCY = 2
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--quick", action="store_true", help="one round")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    parser.add_argument("--part", nargs="+", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.part:
+        client.answer(PARTS, arguments.part)
+        return
+    if arguments.quick:
+        os.environ[client.QUICK] = "1"
+    print(machine.described())
+    figures = Figures("peers", command=machine.command())
+    rounds = 1 if arguments.quick else arguments.rounds
+    triton(figures, rounds)
+    ghz(figures, rounds)
+    if arguments.json:
+        figures.write(arguments.json)
+
+
+def triton(figures: Figures, rounds: int) -> None:
+    what = "client CPU of a request of 32 JPEGs, 3.4 MB: tritonclient.grpc against hubserve"
+    if not (client.PEERS / "tritonclient").exists():
+        figures.add(Row(what, [], reason=f"tritonclient: {MISSING}"))
+        return
+    with client.serving("constant") as ours, client.serving("triton", program=__file__) as theirs:
+        hubserve, other = client.interleaved(rounds, ["hubserve", ours], ["triton", theirs], program=__file__)
+    figures.add(Row(what, client.ratios(other, hubserve, "cpu")))
+
+
+def ghz(figures: Figures, rounds: int) -> None:
+    """A load generator in Go, which encodes nothing and reads nothing: what the server and the machine pass on."""
+    what = f"images/s, {CONCURRENCY} requests under way: client.classify against ghz, which resends constant bytes"
+    if not GHZ.exists():
+        figures.add(Row(what, [], reason=f"ghz: {MISSING}"))
+        return
+    ours, theirs = [], []
+    with client.serving("constant") as target, tempfile.TemporaryDirectory() as folder:
+        for _ in range(rounds):
+            ours.append(client.part("classify", target, program=__file__)["rate"])
+            theirs.append(_ghz(target, Path(folder)))
+    figures.add(Row(what, ratios(ours, theirs)))
+
+
+def _ghz(target: str, folder: Path) -> float:
+    """Images a second."""
+    from hubserve._encode import predict_request, strings
+
+    (folder / "service.proto").write_text(PROTO, encoding="utf-8")
+    (folder / "request").write_bytes(predict_request(b"", {"image_bytes": strings(IMAGES)}))
+    command = [str(GHZ), "--insecure", "--proto", str(folder / "service.proto"), "--import-paths", f"{folder},{PROTOS}"]
+    command += ["--call", "tensorflow.serving.PredictionService/Predict", "--binary-file", str(folder / "request")]
+    command += ["--total", str(client.REQUESTS), "--concurrency", str(CONCURRENCY), "--format", "json", target]
+    found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    assert set(found["statusCodeDistribution"]) == {"OK"}, found["errorDistribution"]  # noqa: S101
+    rate: float = found["rps"] * len(IMAGES)
+    return rate
+
+
+def serve_triton() -> None:
+    """A server of the KServe protocol, version 2, which Triton speaks: the same labels and scores each time."""
+    from tritonclient.grpc import service_pb2
+
+    response = service_pb2.ModelInferResponse(model_name="m", model_version="1")
+    labels = b"".join(len(label).to_bytes(4, "little") + label for label in [b"class 0"] * len(IMAGES) * 5)
+    for name, dtype, content in (("labels", "BYTES", labels), ("scores", "FP32", bytes(len(IMAGES) * 5 * 4))):
+        response.outputs.add(name=name, datatype=dtype, shape=[len(IMAGES), 5])
+        response.raw_output_contents.append(content)
+    data = response.SerializeToString()
+    client.serve(lambda *_: data, "inference.GRPCInferenceService", "ModelInfer")
+
+
+def part_triton(target: str) -> dict[str, float]:
+    import numpy as np
+    from tritonclient.grpc import InferenceServerClient, InferInput
+
+    with InferenceServerClient(target) as server:
+
+        def request() -> None:
+            image_bytes = InferInput("image_bytes", [len(IMAGES)], "BYTES")
+            image_bytes.set_data_from_numpy(np.array(IMAGES, dtype=object))
+            answer = server.infer("m", [image_bytes])
+            [answer.as_numpy(name) for name in ("labels", "scores")]
+
+        return client.measured(request)
+
+
+PARTS: dict[str, Callable[..., Any]] = {
+    "hubserve": client.part_hubserve,
+    "classify": client.part_classify,
+    "triton": part_triton,
+    "serve-triton": serve_triton,
+}
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""How long `hubserve serve` takes from its start to the first answer, with and without warm-up.
+
+    .venv/bin/python benchmarks/startup.py
+
+efficientnet-lite0 in the embedded engine: the process starts, loads, warms up when the version has records for it, and
+then answers. Without them the first callers wait for what TensorFlow does once for each shape.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import machine
+from hubserve import Client
+from row import Figures, Row, ratios
+from serving import ROOT, export, serving
+
+WARMUP = "assets.extra/tf_serving_warmup_requests"
+STEADY = 30
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--models", type=Path, metavar="DIR", help="where models are kept  [default: not at all]")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--quick", action="store_true", help="one round")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    arguments = parser.parse_args()
+    print(machine.described())
+    figures = Figures("startup", command=machine.command())
+    with tempfile.TemporaryDirectory() as folder:
+        warm, cold = (arguments.models or Path(folder)) / "lite0", Path(folder, "cold")
+        if not warm.exists():
+            export("lite0", warm)
+        shutil.copytree(warm, cold, copy_function=os.symlink)
+        (cold / "1" / WARMUP).unlink()
+        found = [(started(warm), started(cold)) for _ in range(1 if arguments.quick else arguments.rounds)]
+    for name, times in zip(("with warm-up", "without warm-up"), zip(*found, strict=True), strict=True):
+        ready, first, steady = (list(values) for values in zip(*times, strict=True))
+        figures.add(Row(f"{name}: from the start of the process to the first answer", ready, unit="s"))
+        figures.add(Row(f"{name}: the first answer against one later on", ratios(first, steady)))
+    if arguments.json:
+        figures.write(arguments.json)
+
+
+def started(base: Path) -> tuple[float, float, float]:
+    """Seconds from the start to the first answer, of the first answer, and of one later on."""
+    image = next((ROOT / "export/hubserve_export/data/photographs").iterdir())
+    begun = time.perf_counter()
+    with serving(base) as target, Client(target, model=base.name) as client:
+        seconds = []
+        for _ in range(1 + STEADY):
+            asked = time.perf_counter()
+            assert next(client.classify([image])).ok  # noqa: S101
+            seconds.append(time.perf_counter() - asked)
+            if len(seconds) == 1:
+                ready = time.perf_counter() - begun
+    return ready, seconds[0], statistics.median(seconds[1:])
+
+
+if __name__ == "__main__":
+    main()
