@@ -79,7 +79,7 @@ def test_a_file_that_differs_is_named_and_ends_the_pod(tmp_path, base, name: str
 
 def test_a_manifest_that_was_altered_too_is_found_out_by_the_hash_in_the_cluster(tmp_path, base):
     manifest = base / "1" / "assets.extra" / "export.json"
-    pinned = tmp_path / "manifests" / "1"
+    pinned = tmp_path / "manifests" / "version-1"
     pinned.parent.mkdir()
     pinned.write_text(hashlib.sha256(manifest.read_bytes()).hexdigest())
     # Another version has a manifest of its own, and this one no pin.
@@ -100,10 +100,10 @@ def test_without_a_model_there_is_nothing_to_serve(tmp_path):
 def test_a_hash_in_an_overlay_reaches_the_pod(tmp_path):
     write_overlay(tmp_path, "verify-model")
     kustomization = yaml.safe_load((tmp_path / "kustomization.yaml").read_text())
-    kustomization["configMapGenerator"] = [{"name": "pnasnet-manifests", "literals": ["1=HASH"]}]
+    kustomization["configMapGenerator"] = [{"name": "pnasnet-manifests", "literals": ["version-1=HASH"]}]
     (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
     build = load(kustomize(tmp_path))
     ((pod, _),) = build.servers()
     (volume,) = (item for item in pod.spec["volumes"] if item["name"] == "manifests")
-    assert build.one("ConfigMap", volume["configMap"]["name"])["data"] == {"1": "HASH"}
+    assert build.one("ConfigMap", volume["configMap"]["name"])["data"] == {"version-1": "HASH"}
     assert problems(build) == []
