@@ -1,35 +1,33 @@
 """The demo's judgement: it fails when a model does not see what anyone can see."""
 
-from pathlib import Path
-
 from hubserve import Classification, ClassScore
-from hubserve._command import demo, page
+from hubserve._command import demo
 
 SEEN = {"chelsea.png": "Egyptian cat", "coffee.png": "espresso", "camera.png": "tripod"}
 
 
-def shots(labels: dict[str, str]) -> list[page.Shot]:
+def results(labels: dict[str, str]) -> list[Classification]:
     return [
-        page.Shot(Path(name), Classification(source=name, index=0, status=0, classes=(ClassScore(1, label, 0.5),)), 1.0)
+        Classification(source=f"demo/{name}", index=0, status=0, classes=(ClassScore(1, label, 0.5),), seconds=0.001)
         for name, label in labels.items()
     ]
 
 
 def test_the_known_photographs_are_as_they_must_be() -> None:
-    assert demo.unexpected(shots(SEEN | {"rocket.jpg": "anything"})) == []
+    assert demo.unexpected(results(SEEN | {"rocket.jpg": "anything"})) == []
 
 
 def test_each_wrong_label_is_told_with_the_right_one() -> None:
-    wrong = demo.unexpected(shots(SEEN | {"coffee.png": "cup"}))
+    wrong = demo.unexpected(results(SEEN | {"coffee.png": "cup"}))
     assert wrong == ["coffee.png is called 'cup', not 'espresso'"]
 
 
 def test_a_photograph_without_an_answer_is_wrong_too() -> None:
-    assert len(demo.unexpected(shots({}))) == 3
+    assert len(demo.unexpected(results({}))) == 3
 
 
 def test_the_table_lines_up_label_score_and_milliseconds() -> None:
-    lines = demo.table(shots({"coffee.png": "espresso"})).splitlines()
+    lines = demo.table(results({"coffee.png": "espresso"})).splitlines()
     assert lines[0].split() == ["photograph", "label", "score", "ms"]
     assert lines[1].split() == ["coffee.png", "espresso", "0.50", "1.0"]
     assert len(lines[0]) == len(lines[1])

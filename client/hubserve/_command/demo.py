@@ -8,15 +8,14 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
-from .. import Client
-from . import page
+from .. import Classification, Client
+from .run_page import RunPage
 
 MODEL = "efficientnet-lite0"
 # Package, and the file inside it.
@@ -32,7 +31,7 @@ _PHOTOGRAPHS = (
 )
 # What anyone can see in these three; a model that does not has been broken on the way.
 _EXPECTED = {"chelsea.png": "Egyptian cat", "coffee.png": "espresso", "camera.png": "tripod"}
-_READY = re.compile(r"Serving .+ version (?P<version>\d+) on (?P<target>\S+) ")
+_READY = re.compile(r"Serving .+ version \d+ on (?P<target>\S+) ")
 _STOP_SECONDS = 15
 
 
@@ -56,18 +55,22 @@ def demo(output: Path) -> None:
       hubserve demo --output demo
     """
     photographs = copy_photographs(output / "photographs")
+    file = output / "index.html"
+    # Whoever wrote it, an earlier demo's page is not this one's.
+    file.unlink(missing_ok=True)
     model_dir = output / "models" / MODEL
     with _stopped_by_sigterm():
         click.echo(f"Exporting {MODEL} to {model_dir}", err=True)
         _hubserve("export", MODEL, "--output", str(model_dir), "--batch-sizes", "1,8,32")
         click.echo("Serving it on this machine", err=True)
-        with serving(model_dir) as (target, version):
-            shots = classify(target, photographs)
-    click.echo(table(shots))
-    file = output / "index.html"
-    file.write_text(page.render(MODEL, version, shots), encoding="utf-8")
+        with serving(model_dir) as target, RunPage(file, model=MODEL, server=target) as page:
+            results = []
+            for result in classify(target, photographs):
+                page.add(result)
+                results.append(result)
+    click.echo(table(results))
     click.echo(f"\nThe page: {file}")
-    if wrong := unexpected(shots):
+    if wrong := unexpected(results):
         raise click.ClickException(
             f"{'; '.join(wrong)}: the model does not see what it must, so something changed its pixels, "
             "weights or labels"
@@ -99,8 +102,8 @@ def copy_photographs(folder: Path) -> list[Path]:
 
 
 @contextmanager
-def serving(model_dir: Path) -> Iterator[tuple[str, int]]:
-    """Serves a model directory in a process of its own, on a free loopback port: gives its address and the version.
+def serving(model_dir: Path) -> Iterator[str]:
+    """Serves a model directory in a process of its own, on a free loopback port: gives its address.
 
     Raises:
         click.ClickException: It does not come up; it has said why on standard error.
@@ -113,7 +116,7 @@ def serving(model_dir: Path) -> Iterator[tuple[str, int]]:
             ready = _READY.match(process.stdout.readline())
             if ready is None:
                 raise click.ClickException("the server did not come up; its own message is above")
-            yield ready["target"], int(ready["version"])
+            yield ready["target"]
         finally:
             process.terminate()
             try:
@@ -122,37 +125,32 @@ def serving(model_dir: Path) -> Iterator[tuple[str, int]]:
                 process.kill()
 
 
-def classify(target: str, photographs: list[Path]) -> list[page.Shot]:
+def classify(target: str, photographs: list[Path]) -> Iterator[Classification]:
     """Classifies each photograph in a request of its own, so that the time is that photograph's.
 
     Raises:
         click.ClickException: The server answers no more, or cannot read a photograph.
     """
-    shots = []
-    with Client(target, model=MODEL) as client:
-        for photograph in photographs:
-            started = time.perf_counter()
-            (result,) = client.classify([photograph])
-            milliseconds = (time.perf_counter() - started) * 1000
+    with Client(target, model=MODEL, max_batch_size=1, concurrency=1) as client:
+        for result in client.classify(photographs):
             if not result.ok:
-                raise click.ClickException(f"{photograph.name}: {result.error}")
-            shots.append(page.Shot(photograph, result, milliseconds))
-    return shots
+                raise click.ClickException(f"{result.source}: {result.error}")
+            yield result
 
 
-def table(shots: list[page.Shot]) -> str:
+def table(results: Iterable[Classification]) -> str:
     """Photograph, label, score and milliseconds, one line each under a heading."""
     lines = [f"{'photograph':22}{'label':22}{'score':>6}{'ms':>7}"]
     lines += [
-        f"{shot.photograph.name:22}{shot.result.label:22}{shot.result.score:6.2f}{shot.milliseconds:7.1f}"
-        for shot in shots
+        f"{Path(result.source).name:22}{result.label:22}{result.score:6.2f}{(result.seconds or 0) * 1000:7.1f}"
+        for result in results
     ]
     return "\n".join(lines)
 
 
-def unexpected(shots: list[page.Shot]) -> list[str]:
+def unexpected(results: Iterable[Classification]) -> list[str]:
     """What is wrong with the labels of the photographs that everyone knows; nothing, when all is well."""
-    labels = {shot.photograph.name: shot.result.label for shot in shots}
+    labels = {Path(result.source).name: result.label for result in results}
     return [
         f"{name} is called {labels.get(name)!r}, not {label!r}"
         for name, label in _EXPECTED.items()

@@ -1,0 +1,193 @@
+"""A page about a run: one HTML file that needs no other, no network, and no script to be read."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+
+import click
+
+from ... import Classification
+from . import cards, document, thumbnails
+from .overview import Overview
+
+# What a page holds at the most; what is beyond is counted, and said to be.
+_MOST_CARDS = 10_000
+_MOST_FAILURES = 1_000
+_MOST_REASONS = 100
+_MOST_BYTES = 48 * 2**20
+# Pixels of a thumbnail's longer side, for the first so many images and for those after them.
+_SIDES = ((24, 448), (500, 256))
+_SIDE = 176
+_THREADS = 2
+# Results that wait for their thumbnails, before the run waits for them too.
+_MOST_WAITING = 32
+
+
+class RunPage:
+    """Writes the page of a run, however it ends: a sink of results.
+
+        with RunPage(Path("run.html"), model="pnasnet") as page:
+            for result in client.classify(paths):
+                page.add(result)
+
+    Memory is bounded, however many images there are: a page holds 10,000 of them, or 48 MiB, and counts the others.
+
+    Args:
+        file: Where the page goes, when it is whole; a page of an earlier run is replaced.
+        model: The model's name.
+        server: The server's address, or several.
+        clock: Seconds, from any start.
+
+    Raises:
+        click.ClickException: Pillow is missing; or the file cannot be written, or is there and is no such page.
+    """
+
+    def __init__(
+        self,
+        file: Path,
+        *,
+        model: str,
+        server: str | Sequence[str] = (),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        _require_pillow()
+        _require_place(file)
+        self._file = file
+        self._model = model
+        self._clock = clock
+        self._started = clock()
+        self._overview = Overview((server,) if isinstance(server, str) else server)
+        self._content = document.Content()
+        self._bytes = 0
+        self._waiting: deque[tuple[Classification, Future[cards.Thumbnail | None]]] = deque()
+        self._threads = ThreadPoolExecutor(_THREADS, "thumbnail")
+        self._closed = False
+
+    def add(self, result: Classification, image: bytes | None = None) -> None:
+        """Takes one result; its thumbnail is made meanwhile, on another thread.
+
+        Args:
+            result: The result.
+            image: The image file's bytes, where `result.source` is not a path on this machine.
+        """
+        overview = self._overview
+        overview.add(self._clock() - self._started, result)
+        most, sort = (_MOST_CARDS, overview.classified) if result.ok else (_MOST_FAILURES, overview.failed)
+        if not result.ok:
+            self._content.reasons[self._reason(result)] += 1
+        if sort > most or self._bytes >= _MOST_BYTES:
+            return
+        side = next((side for first, side in _SIDES if sort <= first), _SIDE)
+        if image is None:
+            thumbnail = self._threads.submit(thumbnails.of_file, result.source, side)
+        else:
+            thumbnail = self._threads.submit(thumbnails.of_bytes, image, side)
+        self._waiting.append((result, thumbnail))
+        while self._waiting and (len(self._waiting) > _MOST_WAITING or self._waiting[0][1].done()):
+            self._keep(*self._waiting.popleft())
+
+    def close(self, *, interrupted: bool = False) -> None:
+        """Writes the page, whole or not at all; none, when there was no result. A second time does nothing.
+
+        Args:
+            interrupted: The run ended before its time, and the page says so.
+
+        Raises:
+            click.ClickException: It cannot be written.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            while self._waiting:
+                self._keep(*self._waiting.popleft())
+        finally:
+            self._threads.shutdown(cancel_futures=True)
+        if not self._overview.images:
+            # An earlier run's page is worth more than one about nothing.
+            return
+        parts = document.parts(self._model, self._overview, self._content, interrupted=interrupted)
+        try:
+            _write(self._file, parts)
+        except OSError as error:
+            raise click.ClickException(
+                f"the page {self._file} could not be written ({error.strerror}); the results are not affected"
+            ) from error
+
+    def __enter__(self) -> RunPage:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close(interrupted=kind is not None)
+
+    def _keep(self, result: Classification, thumbnail: Future[cards.Thumbnail | None]) -> None:
+        if result.ok:
+            label = self._content.label_number(result.label or "")
+            card = cards.card(result, label, thumbnail.result()).encode()
+        else:
+            own = self._reason(result) == document.OTHER
+            card = cards.failure(result, thumbnail.result(), with_reason=own).encode()
+        if self._bytes + len(card) > _MOST_BYTES:
+            return
+        self._bytes += len(card)
+        if result.ok:
+            self._content.cards.append(card)
+            self._content.label_counts[result.label or ""] += 1
+        else:
+            self._content.failures.setdefault(self._reason(result), []).append(card)
+
+    def _reason(self, result: Classification) -> str:
+        """Under what a failure stands: words that it shares with others, as long as there are not too many such."""
+        why = cards.why(result)
+        return why if why in self._content.reasons or len(self._content.reasons) < _MOST_REASONS else document.OTHER
+
+
+def _require_pillow() -> None:
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise click.ClickException("the page's thumbnails need Pillow: pip install 'hubserve[shrink]'") from error
+    # Pillow warns of images that are half as large as those it refuses. Here neither gets a thumbnail, or says a word.
+    warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
+
+
+def _require_place(file: Path) -> None:
+    """Says before the run what would otherwise come to light after it."""
+    if file.is_dir():
+        raise click.ClickException(f"the page {file} is a folder: name a file in it, such as {file / 'run.html'}")
+    if not os.access(file.parent, os.W_OK | os.X_OK):
+        raise click.ClickException(
+            f"the page {file} cannot be written: make the folder {file.parent}, or let it be written to"
+        )
+    if file.exists() and not document.is_page(file):
+        raise click.ClickException(f"{file} is there, and is no page that hubserve wrote: name another file")
+
+
+def _write(file: Path, parts: Iterable[bytes]) -> None:
+    descriptor, name = tempfile.mkstemp(prefix=f".{file.name[:100]}.", dir=file.parent)
+    scratch = Path(name)
+    try:
+        with open(descriptor, "wb") as page:
+            page.writelines(parts)
+            # mkstemp lets only its owner read.
+            os.fchmod(page.fileno(), 0o666 & ~_umask())
+        scratch.replace(file)
+    except BaseException:
+        scratch.unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,62 @@
+"""How sure a model was of an image, and how many images came when."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+# Scores are float32, and a sum of probabilities need not be exactly 1.
+_TOLERANCE = 1e-3
+_FIRST_BIN_SECONDS = 0.01
+_MOST_BINS = 60
+
+
+def are_probabilities(scores: Sequence[float]) -> bool:
+    """Whether the scores can be some of the probabilities of classes that exclude each other."""
+    return all(-_TOLERANCE <= score <= 1 + _TOLERANCE for score in scores) and sum(scores) <= 1 + _TOLERANCE
+
+
+def entropy(scores: Sequence[float]) -> float | None:
+    """Shannon's entropy in bits of the best classes' scores, all other classes counted as one more.
+
+    H = -(p1 log2 p1 + ... + pK log2 pK + r log2 r) with r = 1 - p1 - ... - pK. Because the others are joined, it is at
+    most the entropy over all classes. None when there are no scores, or they are no probabilities.
+    """
+    if not scores or not are_probabilities(scores):
+        return None
+    shares = [*scores, 1 - sum(scores)]
+    return sum(-share * math.log2(share) for share in shares if 0 < share < 1)
+
+
+def margin(scores: Sequence[float]) -> float | None:
+    """The best score less the second: how far the model was from another answer. None when there are not two."""
+    return scores[0] - scores[1] if len(scores) > 1 else None
+
+
+class Timeline:
+    """How many images came when, in few bins however long it goes on: `timeline.add(12.3, ok=True)`.
+
+    Attributes:
+        width: Seconds that a bin is wide. It doubles when the bins would become too many.
+        bins: In each, how many images were classified and how many were not, from second 0 on.
+        last: When the last image came, in seconds.
+    """
+
+    def __init__(self) -> None:
+        self.width = _FIRST_BIN_SECONDS
+        self.bins: list[tuple[int, int]] = []
+        self.last = 0.0
+
+    def add(self, seconds: float, *, ok: bool) -> None:
+        """Counts one image."""
+        self.last = max(self.last, seconds)
+        while seconds >= self.width * _MOST_BINS:
+            if len(self.bins) % 2:
+                self.bins.append((0, 0))
+            pairs = zip(self.bins[::2], self.bins[1::2], strict=True)
+            self.bins = [(one[0] + other[0], one[1] + other[1]) for one, other in pairs]
+            self.width *= 2
+        place = int(seconds / self.width)
+        self.bins += [(0, 0)] * (place + 1 - len(self.bins))
+        classified, failed = self.bins[place]
+        self.bins[place] = (classified + ok, failed + (not ok))
