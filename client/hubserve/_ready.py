@@ -15,6 +15,8 @@ from ._servable import VersionState, VersionStatus
 from ._settings import Settings
 
 _POLL_SECONDS = 0.2
+# However short the wait, a busy server that is there shall be found.
+_FIRST_LOOK_SECONDS = 2.0
 # What may pass while a server comes up.
 _PASSING = (ServerUnavailable, ServerBusy, DeadlineExceeded, ModelNotFound)
 
@@ -32,10 +34,12 @@ class Waiting:
         self._settings = settings
         self._timeout = timeout
         self._end = now + timeout
+        self._said: HubserveError | None = None
 
     def request_timeout(self, now: float) -> float:
         """Seconds that the next look may take."""
-        return min(max(self._end - now, _POLL_SECONDS), self._settings.timeout)
+        least = _FIRST_LOOK_SECONDS if self._said is None else _POLL_SECONDS
+        return min(max(self._end - now, least), self._settings.timeout)
 
     def judge(
         self, found: tuple[VersionStatus, ...] | CallError, now: float
@@ -64,8 +68,11 @@ class Waiting:
                 f"{self._settings.target_in_words()} does not serve {self._settings.model_in_words()} "
                 f"after {self._timeout:g} s: {states}"
             )
+        # The last look has little time left, and to run out of it tells less than what an earlier one found.
+        if self._said is None or not isinstance(failure, DeadlineExceeded):
+            self._said = failure
         if now + _POLL_SECONDS > self._end:
-            raise failure
+            raise self._said
         return _POLL_SECONDS, None
 
 
