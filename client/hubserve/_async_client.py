@@ -11,6 +11,7 @@ from ._answers import check_top_k, read_classes, read_features
 from ._async_batcher import AsyncBatcher
 from ._async_rpc import AsyncModelServer
 from ._async_stream import stream
+from ._batches import whole_message
 from ._errors import CallError, InvalidRequest
 from ._images import Encode, ImageLike, many
 from ._ready import Waiting
@@ -88,7 +89,7 @@ class AsyncClient:
         self._contact = self._settings.contact()
         self._limits = self._settings.limits()
         self._server = AsyncModelServer(self._settings, self._contact)
-        self._rows_taken: int | None = None
+        self._predict_limits = whole_message()
         self._metadata: ModelMetadata | None = None
 
     def classify(
@@ -185,25 +186,21 @@ class AsyncClient:
             MalformedAnswer: The answer makes no sense.
         """
         # numpy is needed only here.
-        from ._predicting import Question, joined, servers_limit
+        from ._predicting import Question, joined
 
         question = Question(self._requests, inputs, signature, outputs)
         if question.rows == 0:
             return question.empty_answer(await self._known_metadata())
         end = time.monotonic() + (self._settings.timeout if timeout is None else timeout)
 
-        async def ask() -> list[bytes]:
-            pieces = question.pieces(self._rows_taken)
-            return [await self._server.ask(PREDICT, piece, end - time.monotonic()) for piece in pieces]
-
-        try:
-            return joined(await ask())
-        except InvalidRequest as error:
-            size = servers_limit(error, question.rows)
-            if size is None or (self._rows_taken is not None and size >= self._rows_taken):
-                raise
-            self._rows_taken = size
-        return joined(await ask())
+        while True:
+            pieces = question.pieces(self._predict_limits)
+            try:
+                answers = [await self._server.ask(PREDICT, piece, end - time.monotonic()) for piece in pieces]
+                return joined(answers, question.rows)
+            except InvalidRequest as error:
+                if not question.cut_further(error, self._predict_limits):
+                    raise
 
     async def metadata(self) -> ModelMetadata:
         """Asks for the model's signatures, with the types and shapes of their inputs and outputs.

@@ -11,7 +11,7 @@ from typing import Any
 
 import grpc
 
-from ._channel import channel_options, grpc_target
+from ._channel import channel_options, grpc_targets
 from ._errors import CallError, call_error
 from ._images import EncodedImage
 from ._requests import METADATA, PREDICT, STATUS
@@ -19,6 +19,7 @@ from ._retry import Contact
 from ._security import bearer, no_token
 from ._settings import Settings
 from ._telemetry import telemetry
+from ._turns import Turns
 
 _log = logging.getLogger("hubserve")
 # What protobuf and gRPC hold in one message is less.
@@ -26,7 +27,7 @@ _TOO_LARGE = 2**31
 
 
 class AsyncModelServer:
-    """The RPCs of one model's server, or of its replicas, over one channel of the running event loop.
+    """The RPCs of one model's server, or of its replicas, over a channel each of the running event loop.
 
     Args:
         settings: The client's.
@@ -38,8 +39,9 @@ class AsyncModelServer:
         self._contact = contact
         self._telemetry = telemetry(settings)
         self._closed = asyncio.Event()
-        self._channel: Any = None
-        self._calls: dict[str, Any] = {}
+        self._channels: list[Any] = []
+        self._calls: list[dict[str, Any]] = []
+        self._turns = Turns(0)
 
     async def call(
         self, path: str, request: bytes, timeout: float, *, images: Sequence[EncodedImage] = (), resends: int = 0
@@ -63,7 +65,7 @@ class AsyncModelServer:
             metadata += attempt.headers
         code, details = grpc.StatusCode.CANCELLED, None
         try:
-            answer: bytes = await self._opened()[path](request, timeout=timeout, metadata=metadata)
+            answer: bytes = await self._next()[path](request, timeout=timeout, metadata=metadata)
             code = grpc.StatusCode.OK
         except grpc.RpcError as error:
             # grpc.aio's error has them, as AioRpcError says.
@@ -115,24 +117,35 @@ class AsyncModelServer:
     async def close(self) -> None:
         """Gives up what is on its way, and closes the connection."""
         self._closed.set()
-        if self._channel is not None:
-            await self._channel.close()
+        for channel in self._channels:
+            await channel.close()
 
-    def _opened(self) -> dict[str, Any]:
-        # Not in __init__: the channel belongs to the event loop that runs when it is made.
-        if self._channel is None:
-            # The half of gRPC that only asyncio needs.
-            import grpc.aio
+    def _next(self) -> dict[str, Any]:
+        """The calls of the server whose turn it is."""
+        if not self._channels:
+            self._open()
+        if len(self._channels) > 1:
+            for place, channel in enumerate(self._channels):
+                self._turns.note(place, channel.get_state(try_to_connect=True))
+        return self._calls[self._turns.next()]
 
-            settings = self._settings
-            target, replicas = grpc_target(settings.target)
-            options = channel_options(replicas=replicas, tls=settings.tls, more=settings.channel_options or {})
-            if settings.tls is None:
-                self._channel = grpc.aio.insecure_channel(target, options=options)
-            else:
-                self._channel = grpc.aio.secure_channel(target, settings.tls.credentials(), options=options)
-            self._calls = {path: self._channel.unary_unary(path) for path in (PREDICT, METADATA, STATUS)}
-        return self._calls
+    def _open(self) -> None:
+        # Not in __init__: channels belong to the event loop that runs when they are made.
+        # The half of gRPC that only asyncio needs.
+        import grpc.aio
+
+        settings = self._settings
+        targets, replicas = grpc_targets(settings.target)
+        options = channel_options(replicas=replicas, tls=settings.tls, more=settings.channel_options or {})
+        if settings.tls is None:
+            self._channels = [grpc.aio.insecure_channel(target, options=options) for target in targets]
+        else:
+            credentials = settings.tls.credentials()
+            self._channels = [grpc.aio.secure_channel(target, credentials, options=options) for target in targets]
+        self._turns = Turns(len(targets))
+        self._calls = [
+            {path: channel.unary_unary(path) for path in (PREDICT, METADATA, STATUS)} for channel in self._channels
+        ]
 
     async def _metadata(self) -> tuple[tuple[str, str], ...]:
         token = self._settings.token

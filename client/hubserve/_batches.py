@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from ._errors import CallError, ServerBusy
 from ._images import EncodedImage
+
+# protobuf holds 2 GiB in a message; what is around the values takes some of it.
+_MESSAGE_BYTES = 2**31 - 2**20
+_SERVERS_LIMIT = r"maximum input batch size (\d+)"
 
 
 @dataclass(slots=True)
@@ -18,6 +25,27 @@ class Limits:
     def both(self) -> tuple[int, int]:
         """Images and bytes."""
         return self.max_size, self.max_bytes
+
+    def lower(self, error: CallError, size: int, total: int) -> None:
+        """Learns from a server's refusal of a request what it takes, as far as that tells.
+
+        Args:
+            error: The refusal.
+            size: How many images, or rows, the request had.
+            total: How many bytes.
+        """
+        named = re.search(_SERVERS_LIMIT, error.details)
+        if isinstance(error, ServerBusy) or named:
+            most = int(named[1]) if named else 0
+            # A refusal that names a larger limit than it kept must not end in cutting the same piece for ever.
+            self.max_size = min(self.max_size, most if 0 < most < size else max(size // 2, 1))
+        else:
+            self.max_bytes = min(self.max_bytes, max(total // 2, 1))
+
+
+def whole_message() -> Limits:
+    """What one message can hold at all, until a server takes less."""
+    return Limits(max_size=sys.maxsize, max_bytes=_MESSAGE_BYTES)
 
 
 class Cutter:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ._errors import UsageError
 from ._security import TLS
 
+# Of one server; an IPv6 address stands in brackets.
+_ADDRESS = re.compile(r"([^:/]+|\[[0-9a-fA-F:.%\w]+\]):\d+")
 _OPTIONS: dict[str, Any] = {
     # gRPC's own limit is 4 MiB: an answer with logits or feature maps is soon larger.
     "grpc.max_receive_message_length": -1,
@@ -25,22 +28,22 @@ _OPTIONS: dict[str, Any] = {
 }
 
 
-def grpc_target(target: str | Sequence[str]) -> tuple[str, bool]:
-    """Makes gRPC's target, and tells whether it can stand for several servers.
-
-    Several addresses become one `ipv4:` or `ipv6:` target, which takes numbers only: their names are looked up here.
+def grpc_targets(target: str | Sequence[str]) -> tuple[list[str], bool]:
+    """Makes gRPC's targets, one for each channel, and tells whether they can stand for several servers.
 
     Raises:
         UsageError: It is none.
     """
-    if not isinstance(target, str):
-        addresses = list(target)
-        if len(addresses) != 1:
-            return _several(addresses), True
-        target = addresses[0]
-    if not target or target.startswith(("http://", "https://")):
-        raise UsageError(f"target must be a gRPC target such as localhost:8500, not {target!r}")
-    return target, target.startswith(("dns:", "xds:", "ipv4:", "ipv6:"))
+    several = not isinstance(target, str) and len(target) > 1
+    targets = [target] if isinstance(target, str) else list(dict.fromkeys(target))
+    if not targets:
+        raise UsageError("target must name a server, and this list is empty")
+    for one in targets:
+        if not one or one.startswith(("http://", "https://")):
+            raise UsageError(f"target must be a gRPC target such as localhost:8500, not {one!r}")
+        if several and not _ADDRESS.fullmatch(one):
+            raise UsageError(f"each of several targets must be HOST:PORT, and {one!r} is not")
+    return targets, several or targets[0].startswith(("dns:", "xds:", "ipv4:", "ipv6:"))
 
 
 def channel_options(*, replicas: bool, tls: TLS | None, more: Mapping[str, str | int]) -> list[tuple[str, Any]]:
@@ -59,29 +62,3 @@ def channel_options(*, replicas: bool, tls: TLS | None, more: Mapping[str, str |
     if tls is not None and tls.server_name is not None:
         options["grpc.ssl_target_name_override"] = tls.server_name
     return list({**options, **more}.items())
-
-
-def _several(addresses: Sequence[str]) -> str:
-    # Only who names several servers needs it.
-    import socket
-
-    found: dict[str, None] = {}
-    scheme = None
-    for address in addresses:
-        host, _, port = address.rpartition(":")
-        if not host or not port.isdecimal():
-            raise UsageError(f"each of several targets must be HOST:PORT, and {address!r} is not")
-        try:
-            family, _, _, _, (number, *_) = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)[0]
-        except OSError as error:
-            raise UsageError(f"there is no host {host} ({error.strerror}): correct the target {address!r}") from error
-        own = "ipv6" if family == socket.AF_INET6 else "ipv4"
-        if own != (scheme or own):
-            raise UsageError(
-                "several targets must be all IPv4 or all IPv6: leave one kind out, or give a dns:/// target"
-            )
-        scheme = own
-        found[f"[{number}]:{port}" if own == "ipv6" else f"{number}:{port}"] = None
-    if not found:
-        raise UsageError("target must name a server, and this list is empty")
-    return f"{scheme}:{','.join(found)}"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from ._answers import check_top_k, read_classes, read_features
 from ._batcher import Batcher
+from ._batches import whole_message
 from ._errors import CallError, InvalidRequest
 from ._images import Encode, ImageLike, many
 from ._ready import Waiting
@@ -47,7 +48,7 @@ class Client:
 
     Args:
         target: The server's `HOST:PORT`; `dns:///NAME:PORT` for all servers that the name stands for; several
-            `HOST:PORT`, whose names are looked up once; or any other gRPC target. Several are asked in turn.
+            `HOST:PORT`; or any other gRPC target. Several are asked in turn.
         model: The model's name on the server.
         version: The version to ask; the newest loaded one by default.
         version_label: The label of the version to ask, in place of its number.
@@ -106,7 +107,7 @@ class Client:
         self._contact = self._settings.contact()
         self._limits = self._settings.limits()
         self._server = ModelServer(self._settings, self._contact)
-        self._rows_taken: int | None = None
+        self._predict_limits = whole_message()
         self._metadata: ModelMetadata | None = None
 
     def classify(
@@ -187,8 +188,9 @@ class Client:
 
             outputs = client.predict({"images": np.zeros((8, 331, 331, 3), np.float32)}, signature="images")
 
-        Python's own numbers go as int32 and float32, strings as UTF-8; arrays keep their type. A batch that the server
-        finds too large is cut, and the answers are joined. One without rows is answered here, from the metadata.
+        Python's own numbers go as int32 and float32, strings as UTF-8; arrays keep their type. A batch that is too
+        large for the server, in rows or in bytes, is cut, and the answers are joined row by row; the next one is cut
+        at once. One without rows is answered here, from the metadata.
 
         Args:
             inputs: An array for each input, all with the same number of rows.
@@ -205,25 +207,21 @@ class Client:
             MalformedAnswer: The answer makes no sense.
         """
         # numpy is needed only here.
-        from ._predicting import Question, joined, servers_limit
+        from ._predicting import Question, joined
 
         question = Question(self._requests, inputs, signature, outputs)
         if question.rows == 0:
             return question.empty_answer(self._known_metadata())
         end = time.monotonic() + (self._settings.timeout if timeout is None else timeout)
 
-        def ask() -> list[bytes]:
-            pieces = question.pieces(self._rows_taken)
-            return [self._server.ask(PREDICT, piece, end - time.monotonic()) for piece in pieces]
-
-        try:
-            return joined(ask())
-        except InvalidRequest as error:
-            size = servers_limit(error, question.rows)
-            if size is None or (self._rows_taken is not None and size >= self._rows_taken):
-                raise
-            self._rows_taken = size
-        return joined(ask())
+        while True:
+            pieces = question.pieces(self._predict_limits)
+            try:
+                answers = [self._server.ask(PREDICT, piece, end - time.monotonic()) for piece in pieces]
+                return joined(answers, question.rows)
+            except InvalidRequest as error:
+                if not question.cut_further(error, self._predict_limits):
+                    raise
 
     def metadata(self) -> ModelMetadata:
         """Asks for the model's signatures, with the types and shapes of their inputs and outputs.

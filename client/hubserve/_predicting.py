@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ._arrays import as_array, to_array, to_chunks
-from ._errors import CallError, MalformedAnswer, UsageError
+from ._batches import Limits
+from ._errors import CallError, MalformedAnswer, Then, UsageError, then
 from ._requests import Requests, parse
 from ._servable import ModelMetadata
 from .wire.predict_pb2 import PredictResponse
@@ -17,7 +17,8 @@ from .wire.predict_pb2 import PredictResponse
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-_SERVERS_LIMIT = re.compile(r"larger than maximum input batch size (\d+)")
+# Around each string in a message.
+_STRING_BYTES = 6
 
 
 class Question:
@@ -50,14 +51,47 @@ class Question:
         shape = sizes.pop() if len(sizes) == 1 else ()
         return shape[0] if shape else None
 
-    def pieces(self, size: int | None) -> Iterator[bytes]:
-        """Requests for so many rows each; None: for all at once."""
-        rows = self.rows
-        if size is None or rows is None or rows <= size:
-            yield self._request(self._arrays)
-            return
-        for start in range(0, rows, size):
-            yield self._request({name: array[start : start + size] for name, array in self._arrays.items()})
+    def pieces(self, limits: Limits) -> Iterator[bytes]:
+        """Requests for all rows, as few as the limits allow."""
+        for rows in self.cuts(limits):
+            cut = self._arrays if rows is None else {name: array[rows] for name, array in self._arrays.items()}
+            yield self._request(cut)
+
+    def cuts(self, limits: Limits) -> list[slice | None]:
+        """The rows of each request; one row at the least, and None for all of what cannot be cut."""
+        if self.rows is None:
+            return [None]
+        cuts: list[slice | None] = []
+        for start in range(0, self.rows, limits.max_size):
+            waiting = [(start, min(start + limits.max_size, self.rows))]
+            while waiting:
+                first, end = waiting.pop()
+                if end - first > 1 and self._bytes(slice(first, end)) > limits.max_bytes:
+                    middle = (first + end) // 2
+                    waiting += [(middle, end), (first, middle)]
+                else:
+                    cuts.append(slice(first, end))
+        return cuts
+
+    def cut_further(self, error: CallError, limits: Limits) -> bool:
+        """Lowers the limits after a refusal; False: it was not for the size, or there is nothing left to cut.
+
+        Only a server that batches names a number of rows, and its models have one row of each output for each row of
+        the inputs: what is cut can be joined. Of others `joined` sees to it.
+        """
+        if then(error) is not Then.SPLIT or self.rows is None:
+            return False
+        before = self.cuts(limits)
+        largest = max(self._bytes(rows) for rows in before if rows is not None)
+        limits.lower(error, min(self.rows, limits.max_size), largest)
+        return len(self.cuts(limits)) > len(before)
+
+    def _bytes(self, rows: slice) -> int:
+        """How large a request for these rows is, nearly."""
+        return sum(
+            sum(len(item) + _STRING_BYTES for item in array[rows].flat) if array.dtype == object else array[rows].nbytes
+            for array in self._arrays.values()
+        )
 
     def empty_answer(self, metadata: ModelMetadata) -> dict[str, NDArray[Any]]:
         """What the model would answer to no rows. TF Serving with batching never answers an empty batch.
@@ -87,19 +121,12 @@ class Question:
         return self._requests.predict(chunks, self._signature, self._outputs)
 
 
-def servers_limit(error: CallError, rows: int | None) -> int | None:
-    """The rows that the server takes at once, where that is why it refused; None: where it is not.
-
-    Only a server that batches says so, and its models have one row of each output for each row of the inputs: what is
-    cut can be joined.
-    """
-    named = _SERVERS_LIMIT.search(error.details)
-    size = int(named[1]) if named else 0
-    return size if rows is not None and 0 < size < rows else None
-
-
-def joined(answers: Sequence[bytes]) -> dict[str, NDArray[Any]]:
+def joined(answers: Sequence[bytes], rows: int | None) -> dict[str, NDArray[Any]]:
     """Reads the answers to pieces, in their order, as one.
+
+    Args:
+        answers: The answers.
+        rows: How many rows the question had.
 
     Raises:
         MalformedAnswer: One cannot be read, or they do not fit together.
@@ -111,8 +138,14 @@ def joined(answers: Sequence[bytes]) -> dict[str, NDArray[Any]]:
     if len(parts) == 1:
         return parts[0]
     try:
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     except (KeyError, ValueError) as error:
-        raise MalformedAnswer(
-            "the answers to the pieces of a large batch do not fit together: send smaller batches"
-        ) from error
+        raise _apart() from error
+    # An output without a row for each row of the inputs would be another one in each answer.
+    if any(len(array) != rows for array in whole.values()):
+        raise _apart()
+    return whole
+
+
+def _apart() -> MalformedAnswer:
+    return MalformedAnswer("the answers to the pieces of a large batch do not fit together: send smaller batches")

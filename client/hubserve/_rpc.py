@@ -7,11 +7,12 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from functools import partial
 from typing import Any, Protocol
 
 import grpc
 
-from ._channel import channel_options, grpc_target
+from ._channel import channel_options, grpc_targets
 from ._errors import CallError, call_error
 from ._images import EncodedImage
 from ._requests import METADATA, PREDICT, STATUS
@@ -19,6 +20,7 @@ from ._retry import Contact
 from ._security import bearer, no_token
 from ._settings import Settings
 from ._telemetry import telemetry
+from ._turns import Turns
 
 _log = logging.getLogger("hubserve")
 # What protobuf and gRPC hold in one message is less.
@@ -77,7 +79,7 @@ class PendingCall:
 
 
 class ModelServer:
-    """The RPCs of one model's server, or of its replicas, over one channel.
+    """The RPCs of one model's server, or of its replicas, over a channel each.
 
     Args:
         settings: The client's.
@@ -89,14 +91,21 @@ class ModelServer:
         self._contact = contact
         self._telemetry = telemetry(settings)
         self.closed = threading.Event()
-        target, replicas = grpc_target(settings.target)
+        targets, replicas = grpc_targets(settings.target)
         options = channel_options(replicas=replicas, tls=settings.tls, more=settings.channel_options or {})
         if settings.tls is None:
-            self._channel = grpc.insecure_channel(target, options=options)
+            self._channels = [grpc.insecure_channel(target, options=options) for target in targets]
         else:
-            self._channel = grpc.secure_channel(target, settings.tls.credentials(), options=options)
+            credentials = settings.tls.credentials()
+            self._channels = [grpc.secure_channel(target, credentials, options=options) for target in targets]
+        self._turns = Turns(len(targets))
+        if len(targets) > 1:
+            for place, channel in enumerate(self._channels):
+                channel.subscribe(partial(self._turns.note, place), try_to_connect=True)
         # No serializers: requests and answers are bytes here.
-        self._calls = {path: self._channel.unary_unary(path) for path in (PREDICT, METADATA, STATUS)}
+        self._calls = [
+            {path: channel.unary_unary(path) for path in (PREDICT, METADATA, STATUS)} for channel in self._channels
+        ]
 
     def start(
         self, path: str, request: bytes, timeout: float, *, images: Sequence[EncodedImage] = (), resends: int = 0
@@ -113,7 +122,7 @@ class ModelServer:
             attempt = self._telemetry.begin(path, images=images, resends=resends)
             metadata += attempt.headers
         try:
-            future = self._calls[path].future(request, timeout=timeout, metadata=metadata)
+            future = self._calls[self._turns.next()][path].future(request, timeout=timeout, metadata=metadata)
         except (ValueError, grpc.RpcError) as error:
             # gRPC's word for a closed channel is ValueError; the other is of a request that cannot be sent.
             code, details = grpc.StatusCode.CANCELLED, "Channel closed!"
@@ -156,7 +165,8 @@ class ModelServer:
     def close(self) -> None:
         """Gives up what is on its way, and closes the connection."""
         self.closed.set()
-        self._channel.close()
+        for channel in self._channels:
+            channel.close()
 
     def _metadata(self) -> tuple[tuple[str, str], ...]:
         token = self._settings.token

@@ -13,7 +13,6 @@ request at a time asks whether it is back: an outage costs retries by how long i
 from __future__ import annotations
 
 import logging
-import re
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Generic, TypeAlias, TypeVar
@@ -36,7 +35,6 @@ _WINDOWS_AHEAD = 4
 _REFUSALS_TO_CONVICT = 2
 # So many images refused alone in the same words, and the model has never answered: searching is probably in vain.
 _HOPELESS = 64
-_SERVERS_LIMIT = r"maximum input batch size (\d+)"
 
 
 class Request:
@@ -348,15 +346,7 @@ class Run(Generic[_Result]):
 
     def _learn(self, piece: _Piece, error: CallError) -> None:
         """Lowers the limits to what the server takes, as far as its refusal tells."""
-        named = re.search(_SERVERS_LIMIT, error.details)
-        if isinstance(error, ServerBusy) or named:
-            size = int(named[1]) if named else 0
-            # A refusal that names a larger limit than it kept must not end in cutting the same piece for ever.
-            size = size if 0 < size < len(piece.images) else len(piece.images) // 2
-            self._limits.max_size = min(self._limits.max_size, size)
-        else:
-            total = sum(len(image.data) for image in piece.images)
-            self._limits.max_bytes = min(self._limits.max_bytes, max(total // 2, 1))
+        self._limits.lower(error, len(piece.images), sum(len(image.data) for image in piece.images))
         _log.warning("at most %d images and %d bytes at once from now on: %s", *self._limits.both(), error)
 
     def _report(self, piece: _Piece, error: HubserveError) -> None:

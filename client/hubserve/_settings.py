@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ._batches import Limits
-from ._channel import grpc_target
+from ._channel import grpc_targets
 from ._errors import UsageError
 from ._retry import NEVER, Contact, Retry
 from ._security import TLS, AsyncToken, check_token
@@ -39,7 +39,7 @@ class Settings:
     shrink: bool | int = False
 
     def __post_init__(self) -> None:
-        grpc_target(self.target)
+        grpc_targets(self.target)
         if not self.model:
             raise UsageError("model must be the model's name on the server, not an empty string")
         if self.version is not None and self.version_label is not None:

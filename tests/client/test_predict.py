@@ -7,7 +7,11 @@ import tensorflow as tf
 from tensorflow.core.framework import types_pb2
 from tensorflow_serving.apis import get_model_metadata_pb2, predict_pb2
 
-from hubserve import Client, DeadlineExceeded, InvalidRequest, UsageError
+from client.shells import SHELLS, call
+from hubserve import Client, DeadlineExceeded, InvalidRequest, MalformedAnswer, UsageError, testing
+from hubserve._batches import Limits
+from hubserve._predicting import Question
+from hubserve._requests import Requests
 from support import scripted_model
 from support.fake_server import FakeServer, Refusal
 
@@ -105,6 +109,51 @@ def test_a_batch_that_is_too_large_for_the_server_is_cut_and_joined(client: Clie
     assert client.predict({"x": rows[:4]})["x"].tolist() == (rows[:4] * 2).tolist()
     sizes = [request.inputs["x"].tensor_shape.dim[0].size for request in server.requests]
     assert sizes == [8, 3, 3, 2, 3, 1]
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_batch_that_is_too_large_a_message_for_the_server_is_halved_and_joined(shell: str):
+    def echo(signature: str, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return inputs
+
+    numbers = np.arange(8 * 1000, dtype=np.float32).reshape(8, 1000)
+    texts = [b"%d" % row * 1000 for row in range(8)]
+    with testing.FakeServer(predict=echo, max_message_bytes=12_000) as server:
+        outputs = call(shell, server.target, "predict", {"x": numbers, "text": texts})
+        with pytest.raises(InvalidRequest, match="takes no message as large"):
+            call(shell, server.target, "predict", {"x": np.zeros((1, 4000), np.float32)})
+
+    np.testing.assert_array_equal(outputs["x"], numbers)
+    assert outputs["text"].tolist() == texts
+    # 40 kB in all; of the halves and quarters, only the latter are let through.
+    assert len(server.requests) == 4
+
+
+def test_pieces_have_no_more_rows_and_bytes_than_the_limits():
+    rows = {"x": np.zeros((10, 25), np.float32), "text": [b"a" * 94] * 9 + [b"long" * 1000]}
+    question = Question(Requests("m"), rows, "serving_default", None)
+
+    def sizes(max_size: int, max_bytes: int) -> list[int]:
+        return [cut.stop - cut.start for cut in question.cuts(Limits(max_size, max_bytes))]
+
+    assert sizes(10, 10_000) == [10]
+    assert sizes(4, 10_000) == [4, 4, 2]
+    assert sizes(8, 400) == [2, 2, 2, 2, 1, 1]
+    # A row that is larger alone goes alone.
+    assert sizes(10, 1) == [1] * 10
+    assert len(list(question.pieces(Limits(4, 10_000)))) == 3
+
+
+def test_answers_that_are_not_row_by_row_are_not_joined():
+    def summed(signature: str, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        return {"sum": inputs["x"].sum(0, keepdims=True)}
+
+    with (
+        testing.FakeServer(predict=summed, max_message_bytes=12_000) as server,
+        Client(server.target, model="m") as client,
+        pytest.raises(MalformedAnswer, match="send smaller batches"),
+    ):
+        client.predict({"x": np.zeros((4, 1000), np.float32)})
 
 
 def test_the_servers_words_about_a_wrong_signature_are_kept(client: Client, server: FakeServer):

@@ -67,6 +67,29 @@ def test_a_certificate_of_another_name_needs_that_name_to_be_given(ca: trustme.C
 
 
 @pytest.mark.parametrize("shell", SHELLS)
+def test_several_servers_are_known_each_by_its_own_name(shell: str, ca: trustme.CA, ca_file: Path):
+    # Two names of this machine, and a third server that shows another than its own.
+    with (
+        FakeServer(version=1, credentials=credentials(ca, name="127.0.0.1")) as one,
+        FakeServer(version=2, credentials=credentials(ca, name="localhost")) as other,
+        FakeServer(version=3, credentials=credentials(ca, name="models.internal")) as wrong,
+    ):
+        ports = [server.target.rpartition(":")[2] for server in (one, other, wrong)]
+        targets = [f"127.0.0.1:{ports[0]}", f"localhost:{ports[1]}", f"localhost:{ports[2]}"]
+        images = [b"%d" % number for number in range(40)]
+
+        seen: set[int | None] = set()
+        # As soon as both are connected to.
+        while seen != {1, 2}:
+            results = classify(shell, targets[:2], images, tls=TLS(ca=ca_file), max_batch_size=1)
+            seen.update(result.model_version for result in results)
+        (refused,) = classify(shell, targets[2:], [b"cat"], tls=TLS(ca=ca_file))
+
+    assert "do not agree on TLS" in refused.error
+    assert wrong.requests == []
+
+
+@pytest.mark.parametrize("shell", SHELLS)
 def test_a_server_may_ask_who_the_client_is(shell: str, ca: trustme.CA, ca_file: Path):
     clients = trustme.CA()
     own = clients.issue_cert("client@example.org")

@@ -44,6 +44,7 @@ class FakeServer:
         version: Its number.
         port: 0 for a free one.
         max_batch_size: Larger batches are refused.
+        max_message_bytes: Larger messages are refused by gRPC itself; TF Serving takes 2 GiB, as this does by default.
         input_size: The width and height of the model's input, for its metadata; None: they do not tell.
         before: See the attribute.
         credentials: For TLS: what `grpc.ssl_server_credentials` gives.
@@ -65,6 +66,7 @@ class FakeServer:
         version: int = 1,
         port: int = 0,
         max_batch_size: int | None = None,
+        max_message_bytes: int = -1,
         input_size: int | None = None,
         before: Callable[[Request], object] | None = None,
         credentials: grpc.ServerCredentials | None = None,
@@ -76,6 +78,7 @@ class FakeServer:
         self._model = model
         self._version = version
         self._max_batch_size = max_batch_size
+        self._max_message_bytes = max_message_bytes
         self._input_size = input_size
         self.before = before
         self._credentials = credentials
@@ -107,7 +110,7 @@ class FakeServer:
         self._stopping.clear()
         self._server = grpc.server(
             ThreadPoolExecutor(self._threads + 4, thread_name_prefix="hubserve-fake-server"),
-            options=[("grpc.max_receive_message_length", -1), ("grpc.so_reuseport", 0)],
+            options=[("grpc.max_receive_message_length", self._max_message_bytes), ("grpc.so_reuseport", 0)],
         )
         serving = "tensorflow.serving"
         self._serve(f"{serving}.PredictionService", "Predict", PredictRequest, self._answer)
