@@ -37,6 +37,7 @@ def run(
     while not trial.finished(now):
         if stop_at is not None and now >= stop_at:
             trial.stop(now)
+            trial.abandon()
             break
         due = trial.next_due(now)
         if due is not None and due <= now:
@@ -175,6 +176,28 @@ def test_broken_off_it_tells_what_was_measured_and_what_was_not_finished(load: L
     assert tally.window == 5 * SECOND + 1
     if isinstance(load, Open):
         assert tally.due == 51
+
+
+def test_a_closed_loop_does_not_hammer_a_server_that_refuses() -> None:
+    def away_for_a_second(now: int) -> int | str:
+        return "UNAVAILABLE" if 5 * SECOND <= now < 6 * SECOND else now + 10 * MS
+
+    tally = run(Closed(2), limits(), away_for_a_second)
+    # Ten tries in the second for each of the two, and not a million.
+    assert tally.failed["UNAVAILABLE"].count == pytest.approx(20, abs=2)
+    assert tally.latency.count == pytest.approx(2 * 900, abs=25)
+
+
+def test_answers_that_come_after_the_stop_are_measured_as_long_as_they_are_waited_for() -> None:
+    trial = Trial(Closed(2), limits(), 0)
+    first, _ = trial.begin(0)[0], trial.begin(0)
+    trial.stop(5 * MS)
+    assert trial.next_due(5 * MS) is None
+    trial.landed(first, 9 * MS)
+    assert not trial.finished(10 * MS)
+    trial.abandon()
+    assert trial.finished(10 * MS)
+    assert (trial.tally.latency.most, trial.tally.unfinished, trial.tally.window) == (9 * MS, 1, 5 * MS)
 
 
 @given(

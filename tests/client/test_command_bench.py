@@ -145,10 +145,10 @@ def test_failures_are_counted_by_code_and_not_tried_again(served: testing.FakeSe
 
 
 def test_a_run_in_which_nothing_was_answered_has_failed(served: testing.FakeServer) -> None:
-    served.then(None, *[testing.Fault("UNAVAILABLE", "gone")] * 20)
-    result = bench(served.target, *QUICK, "--concurrency", "1")
+    served.then(None, *[testing.Fault("UNAVAILABLE", "gone")] * 3)
+    result = bench(served.target, "--warmup", "0", "--requests", "3", "--concurrency", "3")
     assert result.exit_code == 1
-    assert "20 of 20 requests failed with UNAVAILABLE: gone" in result.stdout
+    assert "3 of 3 requests failed with UNAVAILABLE: gone" in result.stdout
 
 
 def test_a_request_that_the_model_refuses_ends_it_before_the_load() -> None:

@@ -65,7 +65,7 @@ def draw(report: Mapping[str, Any]) -> str:
         lines += _row(report, points, _TOP + _ROW_HEIGHT * number_of_row)
     packages = ", ".join(f"{name} {version}" for name, version in machine["packages"].items())
     lines.append(
-        _text(24, height - 40, f"client: {machine['processor']}, {machine['cores']} cores, {packages}", "tick")
+        _text(24, height - 40, f"client: {machine['processor']}, {machine['cores']:g} cores, {packages}", "tick")
     )
     lines.append(_text(24, height - 20, _shortened(f"{report['started']}  {report['command']}"), "tick"))
     return "\n".join([*lines, "</svg>", ""])

@@ -253,10 +253,12 @@ def _measure(
         gc.collect()
         gc.freeze()
         with interruption:
-            for point in points:
+            for number, point in enumerate(points, 1):
+                _show(f"measuring {number} of {len(points)}: {table.point_name(point)} ...")
                 measured = drive.drive(point, limits, subject.payloads[point.batch_size], server, interruption)
                 section = report.point_section(measured, document["machine"]["cores"], here=_is_here(settings))
                 document["points"].append(section)
+                _show("")
                 say(table.row(section))
                 if measured.interrupted:
                     document["interrupted"] = True
@@ -265,6 +267,12 @@ def _measure(
     for line in table.conclusions(document):
         say(line)
     return document
+
+
+def _show(progress: str) -> None:
+    """Keeps one line of progress on a terminal; standard error that is a file or a pipe gets none."""
+    if sys.stderr.isatty():
+        click.echo(f"\r\x1b[K{progress}", nl=False, err=True)
 
 
 def _is_here(settings: Settings) -> bool:

@@ -23,6 +23,8 @@ from .trial import Tally, Trial
 _SECOND = 1_000_000_000
 # What gRPC holds of requests on their way, at the most.
 _MOST_BYTES_IN_FLIGHT = 2**30
+# Nanoseconds that answers on their way have to come in after a Ctrl-C.
+_GRACE = 2 * _SECOND
 # Seconds: the loop looks around as often, whatever comes.
 _LONGEST_WAIT = 1.0
 
@@ -99,11 +101,15 @@ def drive(
     meter = _Meter(trial)
     payloads = itertools.cycle(requests)
     calls: dict[int, Call] = {}
+    give_up_at: int | None = None
     while not trial.finished(now := time.perf_counter_ns()):
         meter.read(now)
         if interruption.signal is not None:
             trial.stop(now)
-            break
+            give_up_at = give_up_at or now + _GRACE
+            if now >= give_up_at:
+                trial.abandon()
+                break
         due = trial.next_due(now)
         if due is not None and due <= now:
             number, timeout = trial.begin(now)

@@ -31,11 +31,15 @@ def facts() -> dict[str, Any]:
     }
 
 
-def usable_cores() -> int:
-    """How many processors this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+def usable_cores() -> float:
+    """How many processors' time this process may use; less than one where a container has a part of one."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        # Linux's control groups, version 2, as a container sees its own: microseconds in a period, or "max".
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
+        return min(cores, int(quota) / int(period))
+    except (OSError, ValueError):
+        return cores
 
 
 def processor_times() -> ProcessorTimes | None:

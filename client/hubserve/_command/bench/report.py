@@ -41,7 +41,7 @@ def load_section(load: Load, limits: Limits, seed: int) -> dict[str, Any]:
     }
 
 
-def point_section(measured: Measured, cores: int, *, here: bool) -> dict[str, Any]:
+def point_section(measured: Measured, cores: float, *, here: bool) -> dict[str, Any]:
     """One point's figures.
 
     Args:
@@ -104,13 +104,13 @@ def _latencies(tally: Tally) -> dict[str, float | None]:
     }
 
 
-def _findings(point: dict[str, Any], cores: int, *, here: bool) -> Iterator[str]:
+def _findings(point: dict[str, Any], cores: float, *, here: bool) -> Iterator[str]:
     """What the reader of the figures must know, in sentences."""
     for code, failures in point["failed"].items():
         words = f": {failures['words']}" if failures["words"] else ""
         yield f"{failures['count']} of {point['due']} requests failed with {code}{words}"
     if point["unfinished"]:
-        yield f"{point['unfinished']} of {point['due']} requests had no answer when the run was broken off"
+        yield f"{point['unfinished']} of {point['due']} requests had no answer yet when the run was broken off"
     rate, got = point["rate"], point["requests_per_s"]
     if rate is not None and got is not None and got < _KEPT_UP * rate and not point["interrupted"]:
         yield (
@@ -120,7 +120,7 @@ def _findings(point: dict[str, Any], cores: int, *, here: bool) -> Iterator[str]
     used = point["client_cpu"]["cores"]
     if used is not None and used >= min(_BUSY_CORES, 0.9 * cores):
         yield (
-            f"the client used {used:.2f} of its {cores} cores, and Python uses little more than one: the client may be "
+            f"the client used {used:.2f} of its {cores:g} cores, and Python uses little more than one: the client may be "
             "the limit; divide the load among several runs at the same time"
         )
     late, typical = point["late_ms"]["p99"], point["latency_ms"]["p50"]

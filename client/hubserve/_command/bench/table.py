@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from .report import PERCENTILES
+from .schedule import Closed, Point
 
 _WIDTH = 9
 
@@ -68,10 +69,21 @@ def _breakdown(report: Mapping[str, Any]) -> Iterator[str]:
     yield "  nothing else is on its way. client CPU: of this process, for each request; it overlaps with the waiting."
 
 
-def name(point: Mapping[str, Any]) -> str:
-    """A point in words, such as `batch 8, 4 in flight`."""
-    load = f"{point['concurrency']} in flight" if point["rate"] is None else f"{point['rate']:g} requests/s"
-    return f"batch {point['batch_size']}, {load}"
+def name(section: Mapping[str, Any]) -> str:
+    """A point of the report in words, such as `batch 8, 4 in flight`."""
+    return _in_words(section["batch_size"], section["concurrency"], section["rate"])
+
+
+def point_name(point: Point) -> str:
+    """The same of a point that is yet to be measured."""
+    load = point.load
+    if isinstance(load, Closed):
+        return _in_words(point.batch_size, load.concurrency, None)
+    return _in_words(point.batch_size, None, load.rate)
+
+
+def _in_words(batch_size: int, concurrency: int | None, rate: float | None) -> str:
+    return f"batch {batch_size}, " + (f"{concurrency} in flight" if rate is None else f"{rate:g} requests/s")
 
 
 def subject(report: Mapping[str, Any], points: int) -> Iterator[str]:
@@ -84,7 +96,7 @@ def subject(report: Mapping[str, Any], points: int) -> Iterator[str]:
         yield f"input    {planned['name']}: {planned['dtype']} [{sizes}], {planned['values']}"
     if images is not None:
         yield f"images   {images['count']}: {images['from']}, {images['mean_bytes'] / 1000:.1f} kB on average"
-    yield f"client   {machine['processor']}, {machine['cores']} cores, {machine['system']}"
+    yield f"client   {machine['processor']}, {machine['cores']:g} cores, {machine['system']}"
     yield f"versions Python {machine['python']}, {packages}"
     yield f"load     {how(report['load'])}"
     seconds = report["load"]["duration_s"]

@@ -9,6 +9,7 @@ wait, so that a stall of any length is met by no more requests than were on thei
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -16,6 +17,8 @@ from .histogram import Histogram
 from .schedule import Closed, Limits, Load
 
 _SECOND = 1_000_000_000
+# A place of a closed loop rests after a failure: refusals take no time, and would soon be most of what is counted.
+_REST = 100_000_000
 # Due, and given up before it could be sent; beside gRPC's names of what else can fail.
 NOT_SENT = "NOT_SENT"
 
@@ -107,6 +110,8 @@ class Trial:
             self.opened_at = self._warm_at
         self._due: int | None = None if self._arrivals is None else start + next(self._arrivals)
         self._held: int | None = None
+        # When places that rest are free again, in order.
+        self._resting: deque[int] = deque()
         self._measured = 0
         self._measured_landed = 0
         self._stopped = False
@@ -116,7 +121,7 @@ class Trial:
     def next_due(self, now: int) -> int | None:
         """When to send the next request, which may be past; None: not before an answer or failure, or never."""
         if self._arrivals is None:
-            return now if not self._over(now) and len(self._sent) < self._concurrency else None
+            return self._free_at(now) if not self._over(now) else None
         while (due := self._due) is not None and not self._over(due):
             if due + self._timeout <= now:
                 self._give_up(due)
@@ -153,6 +158,8 @@ class Trial:
         elif self.opened_at is not None and self.opened_at < at and self.closed_at is None:
             self.tally.landed += 1
             self.tally.answered += failure is None
+        if self._arrivals is None and failure is not None:
+            self._resting.append(at + _REST)
         if sent.measured:
             self._count(sent, at, size, failure, words)
         end = self._end()
@@ -160,13 +167,18 @@ class Trial:
             self._close(at)
 
     def stop(self, now: int) -> None:
-        """Ends it here: nothing more is sent, and what has not come back is unfinished."""
+        """Nothing is sent from here on; what was due and not sent is unfinished."""
         while self._due is not None and self._due <= now and not self._over(self._due):
-            self.tally.unfinished += self._is_measured(self._next_arrival())
-        self.tally.unfinished += sum(sent.measured for sent in self._sent.values())
-        self._sent.clear()
+            measured = self._is_measured(self._next_arrival())
+            self._measured += measured
+            self.tally.unfinished += measured
         self._stopped = True
         self._close(now)
+
+    def abandon(self) -> None:
+        """What is still on its way is not waited for any longer: it is unfinished."""
+        self.tally.unfinished += sum(sent.measured for sent in self._sent.values())
+        self._sent.clear()
 
     def finished(self, now: int) -> bool:
         """Whether all that was due has been answered or has failed."""
@@ -182,6 +194,14 @@ class Trial:
         end = self._end()
         enough = self._arrivals is not None or self._measured >= self._concurrency
         return end is not None and due >= end and enough
+
+    def _free_at(self, now: int) -> int | None:
+        """When a closed loop has a place for a request; None: not before an answer or failure."""
+        while self._resting and self._resting[0] <= now:
+            self._resting.popleft()
+        if len(self._sent) + len(self._resting) < self._concurrency:
+            return now
+        return self._resting[0] if self._resting else None
 
     def _end(self) -> int | None:
         if self.opened_at is None or self._limits.duration is None:
