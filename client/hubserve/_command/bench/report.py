@@ -120,8 +120,8 @@ def _findings(point: dict[str, Any], cores: float, *, here: bool) -> Iterator[st
     used = point["client_cpu"]["cores"]
     if used is not None and used >= min(_BUSY_CORES, 0.9 * cores):
         yield (
-            f"the client used {used:.2f} of its {cores:g} cores, and Python uses little more than one: the client may be "
-            "the limit; divide the load among several runs at the same time"
+            f"the client used {used:.2f} of its {cores:g} cores, and Python uses little more than one: the client may "
+            "be the limit; divide the load among several runs at the same time"
         )
     late, typical = point["late_ms"]["p99"], point["latency_ms"]["p50"]
     if point["held_back"]:
