@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 import time
 import warnings
@@ -94,11 +95,10 @@ class RunPage:
         while self._waiting and (len(self._waiting) > _MOST_WAITING or self._waiting[0][1].done()):
             self._keep(*self._waiting.popleft())
 
-    def close(self, *, interrupted: bool = False) -> None:
+    def close(self) -> None:
         """Writes the page, whole or not at all; none, when there was no result. A second time does nothing.
 
-        Args:
-            interrupted: The run ended before its time, and the page says so.
+        Called while an exception is on its way, as by a `with` statement's end, it says that the run was cut short.
 
         Raises:
             click.ClickException: It cannot be written.
@@ -106,6 +106,7 @@ class RunPage:
         if self._closed:
             return
         self._closed = True
+        interrupted = sys.exc_info()[0] is not None
         try:
             while self._waiting:
                 self._keep(*self._waiting.popleft())
@@ -128,7 +129,7 @@ class RunPage:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self.close(interrupted=kind is not None)
+        self.close()
 
     def _keep(self, result: Classification, thumbnail: Future[cards.Thumbnail | None]) -> None:
         if result.ok:

@@ -34,9 +34,9 @@ def card(result: Classification, label_number: int, thumbnail: Thumbnail | None)
     scores = [found.score for found in result.classes]
     percent = measures.are_probabilities(scores)
     rows = "".join(
-        f'<li class="w{_width(found.score) if percent else 0}"><span>{shown(found.label)}</span> '
+        f'<li class="w{_width(found.score) if percent else 0}">{_label(found.label, best=rank == 0)} '
         f"<span>{_score(found.score, percent=percent)}</span></li>"
-        for found in result.classes[:_MOST_CLASSES]
+        for rank, found in enumerate(result.classes[:_MOST_CLASSES])
     )
     if (more := len(result.classes) - _MOST_CLASSES) > 0:
         rows += f"<li><span>and {more:,} more</span></li>"
@@ -51,11 +51,9 @@ def card(result: Classification, label_number: int, thumbnail: Thumbnail | None)
         for name, value in (("score", result.score), ("entropy", entropy), ("margin", measures.margin(scores)))
         if value is not None
     )
-    best = shown(result.label) if result.label else "<i>no label</i>"
     return (
-        f'<li class="card" data-label="{label_number}"{order}>{_picture(thumbnail)}<div><h3>{best}</h3>'
-        f'<p class="name">{_path(result.source)}</p><p class="about">{" · ".join(filter(None, about))}</p>'
-        f"<ol>{rows}</ol></div></li>\n"
+        f'<li class="card" data-label="{label_number}"{order}>{_picture(thumbnail, "no thumbnail")}<div><ol>{rows}</ol>'
+        f'<p class="name">{_path(result.source)}</p><p class="about">{" · ".join(filter(None, about))}</p></div></li>\n'
     )
 
 
@@ -70,9 +68,14 @@ def why(result: Classification) -> str:
     return (result.error or "it has no answer").removeprefix(f"{result.source}: ")
 
 
-def _picture(thumbnail: Thumbnail | None) -> str:
+def _label(label: str, *, best: bool) -> str:
+    text = shown(label) or "<i>no label</i>"
+    return f"<h3>{text}</h3>" if best else f"<span>{text}</span>"
+
+
+def _picture(thumbnail: Thumbnail | None, otherwise: str = "") -> str:
     if thumbnail is None:
-        return '<div class="picture">no thumbnail</div>'
+        return f'<div class="picture">{otherwise}</div>'
     # The text beside it says all that is known of the picture, so that it needs no other.
     return f'<img class="picture" src="{thumbnail[0]}" alt="" loading="lazy" decoding="async">'
 
