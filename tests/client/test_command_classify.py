@@ -1,14 +1,17 @@
 """`hubserve classify`: results on standard output, the rest on standard error, and an exit code for each end."""
 
 import json
+import tarfile
 from pathlib import Path
 
 import grpc
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from tensorflow_serving.apis import predict_pb2
 
 from hubserve._command.main import main
+from support import scripted_model
 from support.fake_server import FakeServer, Refusal
 from support.scripted_model import BAD
 
@@ -134,9 +137,32 @@ def test_a_source_that_names_no_image_is_one_sentence(server: FakeServer, tmp_pa
 
 @pytest.mark.parametrize(
     ("arguments", "says"),
-    [(["nowhere.jpg"], "nowhere.jpg is not there"), ([], "Missing argument"), (["--top-k", "0", "."], "x>=1")],
+    [
+        (["nowhere.jpg"], "nowhere.jpg is not there"),
+        ([], "Missing argument"),
+        (["--top-k", "0", "."], "x>=1"),
+        (["--concurrency", "0", "."], "'0' is neither auto nor a number of at least 1."),
+        (["--version", "1", "--version-label", "stable", "."], "version and version_label both choose a version"),
+    ],
 )
 def test_wrong_usage_ends_with_2(server: FakeServer, arguments: list[str], says: str) -> None:
     result = classify(server, *arguments)
     assert (result.exit_code, says in result.stderr) == (2, True)
     assert server.requests == []
+
+
+def test_a_page_is_written_beside_the_results_with_pictures_out_of_archives(
+    server: FakeServer, photograph: Path, tmp_path: Path
+) -> None:
+    server.predict = lambda request: scripted_model.respond(
+        request, status=np.zeros(2, "i4"), class_ids=[[1], [1]], labels=[[b"cat"], [b"cat"]], scores=[[0.5], [0.5]]
+    )
+    with tarfile.open(tmp_path / "pets.tar", "w") as archive:
+        archive.add(photograph, "one.png")
+    page = tmp_path / "run.html"
+    result = classify(server, tmp_path / "pets.tar", photograph, "--html", page)
+    assert result.exit_code == 0, result.output
+    assert len(result.stdout.splitlines()) == 2
+    text = page.read_text(encoding="utf-8")
+    assert text.count("data:image/") >= 2
+    assert "one.png" in text

@@ -8,7 +8,7 @@ from .. import Classification
 
 
 class Sink(Protocol):
-    """Takes a run's results in the order of the images: `sink.add(result)` for each, `sink.close()` once.
+    """Takes a run's results in the order of the images: `sink.add(result)` for each, then `sink.close()`.
 
     A sink is closed however the run ends, so that what it was given is kept. It runs on the thread that moves the
     requests: what takes long in `add` holds the run up.
@@ -23,5 +23,9 @@ class Sink(Protocol):
                 them; None where `result.source` is a path that can be read.
         """
 
-    def close(self) -> None:
-        """Finishes what it has been given."""
+    def close(self, *, interrupted: bool = False) -> None:
+        """Finishes what it has been given.
+
+        Args:
+            interrupted: The run ended before its time.
+        """

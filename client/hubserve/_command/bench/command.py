@@ -174,7 +174,7 @@ def bench(
     wish = Wish(
         signature=signature,
         shapes=shape,
-        images=list(sources.find(images)) if images else None,
+        images=sources.find(images) if images else None,
         images_from=" ".join(images) or "the photograph that comes with hubserve",
         batch_sizes=batch_size,
         seed=seed,

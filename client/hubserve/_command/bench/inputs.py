@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
 from ..._arrays import as_array, to_chunks
 from ..._encode import Chunks, block, strings
 from ..._errors import UsageError
-from ..._images import encode
+from ..._images import ImageLike, encode
 from ..._requests import Requests
 from ..._servable import ModelMetadata, Signature, TensorSpec
 from ...wire.tensor_pb2 import DT_BFLOAT16
+from ..sources import Image
 
 # A JPEG of 451 x 300 pixels: scikit-image's photograph of the cat Chelsea, by Stefan van der Walt, CC0.
 _PHOTOGRAPH = Path(__file__).with_name("photograph.jpg")
@@ -46,18 +48,18 @@ class Input:
     values: str
 
 
-def photographs(paths: Sequence[str] | None) -> list[bytes]:
+def photographs(found: Iterable[Image] | None) -> list[bytes]:
     """Reads image files, up to 256 MiB of them; without any, the one photograph that comes with the command.
 
     Raises:
         UsageError: One cannot be read.
     """
-    if paths is None:
+    if found is None:
         return [_PHOTOGRAPH.read_bytes()]
     images: list[bytes] = []
     room = _MOST_BYTES
-    for index, path in enumerate(paths):
-        image = encode(index, path)
+    for index, one in enumerate(found):
+        image = encode(index, cast(ImageLike, one))
         if image.error is not None:
             raise UsageError(f"{image.error}") from image.error
         room -= len(image.data)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ from ..._settings import Settings
 from ..._tensors import read_values
 from ...wire.metadata_pb2 import GetModelMetadataResponse
 from ...wire.predict_pb2 import PredictResponse
+from ..sources import Image
 from . import inputs
 
 _TRIPS = 20
@@ -27,7 +28,7 @@ class Wish:
 
     signature: str | None
     shapes: Sequence[str]
-    images: Sequence[str] | None
+    images: Iterable[Image] | None
     images_from: str
     batch_sizes: Sequence[int]
     seed: int

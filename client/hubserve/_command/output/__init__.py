@@ -1,0 +1,11 @@
+"""Where a run's records go: standard output, or a file that a later run can go on with."""
+
+from __future__ import annotations
+
+from ._file import OutputError
+from ._file_output import FileOutput, prepare
+from ._standard_output import StandardOutput
+
+__all__ = ["FileOutput", "OutputError", "RunFile", "StandardOutput", "prepare"]
+
+from ._run_file import RunFile

@@ -1,0 +1,31 @@
+"""Images whose paths and URLs come on standard input, as `find` or a database writes them."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from . import _remote
+from ._items import Image
+
+_CHUNK = 2**16
+
+
+def paths(*, null: bool) -> Iterator[Image]:
+    """Gives each path as it comes. It is taken as bytes: a name need not be UTF-8."""
+    separated = _between(sys.stdin.buffer, b"\0" if null else b"\n")
+    return (_remote.file(name) if _remote.is_url(name) else name for name in map(os.fsdecode, separated))
+
+
+def _between(file: BinaryIO, separator: bytes) -> Iterator[bytes]:
+    """The pieces between separators that hold anything."""
+    rest = b""
+    # read1 gives what is there, so that the first paths are at work while `find` still looks for more.
+    while chunk := (file.read1(_CHUNK) if isinstance(file, io.BufferedReader) else file.read(_CHUNK)):
+        *whole, rest = (rest + chunk).split(separator)
+        yield from (piece for piece in whole if piece.strip())
+    if rest.strip():
+        yield rest

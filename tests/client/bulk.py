@@ -1,0 +1,35 @@
+"""`hubserve classify` on images that say themselves what they show, against a server that repeats it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from click.testing import CliRunner, Result
+
+from hubserve._command.main import main
+from hubserve.testing import FakeServer
+
+
+def images(folder: Path, count: int) -> Path:
+    """A folder of so many images, `0000.jpg` and so on, each of which holds its own number."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(count):
+        (folder / f"{number:04}.jpg").write_bytes(b"image %d" % number)
+    return folder
+
+
+def classify(server: FakeServer, *arguments: object, stdin: bytes | None = None, **environment: str) -> Result:
+    """Runs the command to its end, in this process."""
+    options = ["--server", server.target, "--model", "m"]
+    return CliRunner().invoke(main, ["classify", *map(str, arguments), *options], input=stdin, env=environment)
+
+
+def documents(lines: bytes | Path) -> list[dict[str, Any]]:
+    """JSON lines, read; from a file or from standard output."""
+    data = lines.read_bytes() if isinstance(lines, Path) else lines
+    return [json.loads(line) for line in data.splitlines()]
+
+
+def sources(lines: bytes | Path) -> list[str]:
+    """The images that have a line."""
+    return [document["source"] for document in documents(lines)]
