@@ -119,6 +119,8 @@ class AsyncClient:
     ) -> AsyncGenerator[Features, None]:
         """Computes images' feature vectors, float32 [D]; in all else like `classify`.
 
+            vectors = [result.vector async for result in client.features(["cat.jpg", "dog.jpg"])]
+
         Args:
             images: As for `classify`.
             ordered: As for `classify`.
@@ -149,6 +151,9 @@ class AsyncClient:
 
     def features_batcher(self, *, max_delay: float = 0.005, max_size: int | None = None) -> AsyncBatcher[Features]:
         """Computes feature vectors of single images; in all else like `classify_batcher`.
+
+            async with client.features_batcher() as batcher:
+                vector = (await batcher.ask(photograph)).vector
 
         Args:
             max_delay: As for `classify_batcher`.
@@ -205,6 +210,8 @@ class AsyncClient:
     async def metadata(self) -> ModelMetadata:
         """Asks for the model's signatures, with the types and shapes of their inputs and outputs.
 
+            (await client.metadata()).signatures["serving_default"].inputs
+
         Raises:
             CallError: The server did not answer.
             MalformedAnswer: The answer makes no sense.
@@ -216,6 +223,8 @@ class AsyncClient:
     async def status(self) -> tuple[VersionStatus, ...]:
         """Asks which versions of the model the server knows, and how far each is; the newest first.
 
+            any(version.available for version in await client.status())
+
         With a `version`, only of that one. The server knows no answer by label: with a `version_label`, of all.
 
         Raises:
@@ -225,6 +234,8 @@ class AsyncClient:
 
     async def wait_until_ready(self, timeout: float) -> tuple[VersionStatus, ...]:
         """Waits until the server is there and serves the model (the client's version of it, if it has one).
+
+            await client.wait_until_ready(60)
 
         Args:
             timeout: Seconds to wait at the most.

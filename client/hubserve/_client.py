@@ -115,6 +115,8 @@ class Client:
     ) -> Iterator[Classification]:
         """Classifies images: lazily, in batches, in memory that does not grow with their number.
 
+            labels = [result.label for result in client.classify(["cat.jpg", "dog.jpg"])]
+
         A few images beyond the last answer are read ahead: leave files where they are until their result is there.
         What fails an image, or the whole request it was in, is in its result (`error`, `exception`); the rest go on.
 
@@ -135,6 +137,8 @@ class Client:
 
     def features(self, images: Iterable[ImageLike], *, ordered: bool = True) -> Iterator[Features]:
         """Computes images' feature vectors, float32 [D]; in all else like `classify`.
+
+            vectors = [result.vector for result in client.features(["cat.jpg", "dog.jpg"])]
 
         Args:
             images: As for `classify`.
@@ -166,6 +170,9 @@ class Client:
 
     def features_batcher(self, *, max_delay: float = 0.005, max_size: int | None = None) -> Batcher[Features]:
         """Computes feature vectors of single images; in all else like `classify_batcher`.
+
+            with client.features_batcher() as batcher:
+                vector = batcher.ask(photograph).vector
 
         Args:
             max_delay: As for `classify_batcher`.
@@ -226,6 +233,8 @@ class Client:
     def metadata(self) -> ModelMetadata:
         """Asks for the model's signatures, with the types and shapes of their inputs and outputs.
 
+            client.metadata().signatures["serving_default"].inputs
+
         Raises:
             CallError: The server did not answer.
             MalformedAnswer: The answer makes no sense.
@@ -237,6 +246,8 @@ class Client:
     def status(self) -> tuple[VersionStatus, ...]:
         """Asks which versions of the model the server knows, and how far each is; the newest first.
 
+            any(version.available for version in client.status())
+
         With a `version`, only of that one. The server knows no answer by label: with a `version_label`, of all.
 
         Raises:
@@ -246,6 +257,8 @@ class Client:
 
     def wait_until_ready(self, timeout: float) -> tuple[VersionStatus, ...]:
         """Waits until the server is there and serves the model (the client's version of it, if it has one).
+
+            client.wait_until_ready(60)
 
         Args:
             timeout: Seconds to wait at the most.

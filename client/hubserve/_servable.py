@@ -61,7 +61,7 @@ class ModelMetadata:
 
 
 class VersionState(str, Enum):
-    """How far a version is, in the order in which it goes."""
+    """How far a version is, in the order in which it goes: `version.state is VersionState.AVAILABLE`."""
 
     UNKNOWN = "UNKNOWN"
     START = "START"

@@ -39,7 +39,7 @@ Step: TypeAlias = "Fault | float | _Drop | bytes | None"
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A Predict request as the server got it.
+    """A Predict request as the server got it: `[request.images for request in server.requests]`.
 
     Attributes:
         model: The model's name.

@@ -98,6 +98,8 @@ class FakeServer:
     def then(self, *steps: Step, times: int = 1) -> None:
         """Tells what becomes of the next Predict requests, one step each: the whole list, so many times over.
 
+            server.then(Fault("UNAVAILABLE", "gone"), 0.5, DROP, None)
+
         Args:
             steps: A `Fault`; seconds to wait before the answer; `DROP` for a connection that breaks; bytes to send in
                 place of an answer; None for an answer as always.
