@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from functools import partial
 from typing import cast
 
 from .. import Client
@@ -45,7 +44,7 @@ def run(
     patience = Patience(batch_size)
     with ExitStack() as stack:
         for sink in reversed(sinks):
-            stack.push(partial(_close, sink, signals))
+            stack.callback(_close, sink, signals)
         given = _Given(images)
         results = stack.enter_context(client).classify(
             cast("Iterable[ImageLike]", given if keep else images), top_k=top_k
@@ -58,9 +57,9 @@ def run(
                     sink.add(result, image)
 
 
-def _close(sink: Sink, signals: Signals, kind: type[BaseException] | None, *_: object) -> None:
+def _close(sink: Sink, signals: Signals) -> None:
     with signals.held:
-        sink.close(interrupted=kind is not None)
+        sink.close()
 
 
 class _Given:

@@ -58,7 +58,7 @@ class Progress:
             self._samples.append((now, self._done))
             self._draw(self.line())
 
-    def close(self, *, interrupted: bool = False) -> None:  # noqa: ARG002
+    def close(self) -> None:
         """Leaves the line empty, for what is said next."""
         self._notices.close()
         self._draw("")
@@ -114,7 +114,7 @@ class Notices(logging.Handler):
             self._said = now
             self._say(f"Still trying: {record.getMessage()}")
 
-    def close(self, *, interrupted: bool = False) -> None:  # noqa: ARG002
+    def close(self) -> None:
         """Says no more."""
         self._log.removeHandler(self)
         self._log.setLevel(self._level)

@@ -23,9 +23,5 @@ class Sink(Protocol):
                 them; None where `result.source` is a path that can be read.
         """
 
-    def close(self, *, interrupted: bool = False) -> None:
-        """Finishes what it has been given.
-
-        Args:
-            interrupted: The run ended before its time.
-        """
+    def close(self) -> None:
+        """Finishes what it has been given; while an exception is on its way, when the run ends before its time."""

@@ -58,7 +58,7 @@ class FileOutput:
         self._failed += not result.ok
         self._file.write(self._form.record(result))
 
-    def close(self, *, interrupted: bool = False) -> None:  # noqa: ARG002
+    def close(self) -> None:
         """Has the records on the disk.
 
         Raises:

@@ -31,7 +31,7 @@ class StandardOutput:
             self._flushed = now
             self._flush()
 
-    def close(self, *, interrupted: bool = False) -> None:  # noqa: ARG002
+    def close(self) -> None:
         """Writes what is held, unless nobody reads it any more."""
         if not self._broken:
             self._flush()
