@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test bench test-cluster protobuf-check decode-table format lint types check wire wire-check lock clean
+.PHONY: demo test bench test-cluster protobuf-check decode-table docs format lint types check wire wire-check lock clean
 
 demo: $(VENV)/.installed  ## the main job, end to end: export, serve, classify, a page to look at
 	$(BIN)/hubserve demo --output demo
@@ -24,6 +24,9 @@ protobuf-check: $(VENV)/.installed  ## the wire messages on every protobuf and P
 decode-table: $(VENV)/.installed  ## what decoding makes of every kind of image file, beside Pillow
 	PYTHONPATH=tests TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m support.decode_table
 
+docs: $(VENV)/.installed  ## the site, in build/docs; warnings are errors
+	VENV=$(VENV) scripts/build-docs build/docs
+
 format: $(VENV)/.installed  ## rewrite the sources as ruff formats them
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -35,7 +38,7 @@ lint: $(VENV)/.installed  ## formatting and lint, changing nothing
 types: $(VENV)/.installed  ## mypy
 	$(BIN)/mypy
 
-check: lint types wire-check test  ## what CI runs
+check: lint types wire-check docs test  ## what CI runs
 
 wire:  ## generate the client's messages from its .proto files (PYTHON must be 3.12 at the most)
 	PYTHON=$(PYTHON) scripts/generate-wire
@@ -59,4 +62,4 @@ lock: $(VENV)/.installed  ## resolve constraints.txt anew from pyproject.toml's 
 		--custom-compile-command "make lock" --output-file constraints.txt pyproject.toml
 
 clean:
-	rm -rf $(VENV) demo dist .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) build demo dist .mypy_cache .pytest_cache .ruff_cache

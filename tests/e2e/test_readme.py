@@ -1,63 +1,71 @@
 """The README keeps its word."""
 
 import re
-import shlex
-import subprocess
-import sys
+import socket
 from pathlib import Path
 
 import pytest
 
 from hubserve._command import demo
-from hubserve._command.main import main
 from support import guide
-from support.processes import serving
+from support.messages import is_said
+from support.processes import hubserve
 
 README = guide.ROOT / "README.md"
 NUMBER = re.compile(r"\d\.\d\d")
+MODEL = "efficientnet-lite0"
 
 
-def blocks(language: str) -> list[str]:
-    return [block.text for block in guide.blocks(README) if block.language == language]
+def test_a_folder_is_labelled_by_the_command_and_from_python_as_the_readme_shows(
+    lite0_dir: Path, tmp_path: Path
+) -> None:
+    photographs = demo.copy_photographs(tmp_path / "demo" / "photographs")
+    (tmp_path / "demo" / "models").mkdir()
+    (tmp_path / "demo" / "models" / MODEL).symlink_to(lite0_dir)
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        port = held.getsockname()[1]
+    instead = {
+        ".venv/bin/": "",
+        f"serve demo/models/{MODEL}": f"serve demo/models/{MODEL} --engine embedded --port {port}",
+        "localhost:8500": f"localhost:{port}",
+    }
+    shell = [block for block in guide.blocks(README) if block.language != "python"]
+    (session,) = (block for block in guide.blocks(README) if block.language == "python")
+    with guide.Reader(tmp_path, instead, {}) as reader:
+        reader.follow([block for block in shell if block.mark == "background"])
+        ready = hubserve("status", "--server", f"localhost:{port}", "--model", MODEL, "--wait", "600")
+        assert ready.returncode == 0, ready.stderr
+        reader.follow([block for block in shell if block.mark is None])
+        reader.follow([session])
+    labelled = reader.said("hubserve classify").splitlines()
+    assert len([line for line in labelled if "demo/photographs/" in line]) == len(photographs)
+    assert any("Egyptian cat" in line and "chelsea.png" in line for line in labelled)
 
-
-def commands() -> list[str]:
-    lines = "\n".join(blocks("sh")).splitlines()
-    return [line for line in lines if line.startswith("hubserve ")]
-
-
-def test_the_python_session_prints_what_the_readme_shows(lite0_dir: Path, tmp_path: Path) -> None:
-    demo.copy_photographs(tmp_path / "demo" / "photographs")
-    (session,), shown = blocks("python"), blocks("text")[0]
-    with serving(lite0_dir, "--name", "efficientnet-lite0") as target:
-        program = session.replace("localhost:8500", target)
-        done = subprocess.run(
-            [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False
-        )
-    assert done.returncode == 0, done.stderr
+    said, shown = reader.said("from pathlib"), next(text for text in texts() if text.startswith("camera.png"))
     # Another processor may round a score the other way.
-    assert NUMBER.sub("0.00", done.stdout) == NUMBER.sub("0.00", shown)
-    scores, expected = (list(map(float, NUMBER.findall(text))) for text in (done.stdout, shown))
+    assert NUMBER.sub("0.00", said) == NUMBER.sub("0.00", shown)
+    scores, expected = (list(map(float, NUMBER.findall(text))) for text in (said, shown))
     assert scores == pytest.approx(expected, abs=0.02)
 
 
-@pytest.mark.parametrize("line", commands())
-def test_every_command_line_is_one_that_the_command_takes(line: str) -> None:
-    name, *arguments = shlex.split(line, comments=True)[1:]
-    context = main.make_context("hubserve", [name])
-    command = main.get_command(context, name)
-    assert command is not None
-    command.make_context(name, arguments)
+def texts() -> list[str]:
+    return [block.text for block in guide.blocks(README) if block.language == "text"]
+
+
+def test_the_line_of_the_server_is_one_that_it_says() -> None:
+    (line,) = (text for text in texts() if text.startswith("Serving"))
+    assert re.fullmatch(rf"Serving {MODEL} version 1 on 127\.0\.0\.1:8500 \((.+); Ctrl-C to stop\)\n", line)
+    assert is_said("Serving ... version ... on ... (...; Ctrl-C to stop)")
+    assert is_said(re.search(r"\((.+);", line)[1])
 
 
 def test_the_two_commands_are_targets_of_the_makefile() -> None:
     targets = (guide.ROOT / "Makefile").read_text(encoding="utf-8")
-    used = set(re.findall(r"^make (\w+)", "\n".join(blocks("sh")), re.MULTILINE))
+    shell = "\n".join(block.text for block in guide.blocks(README) if block.language == "sh")
+    used = set(re.findall(r"^make (\w+)", shell, re.MULTILINE))
     assert used == {"demo", "test"}
     assert all(re.search(rf"^{target}:", targets, re.MULTILINE) for target in used)
 
 
-def test_links_lead_somewhere() -> None:
-    links = guide.links(README)
-    assert links
-    assert [link for link in links if not link.exists()] == []
+def test_it_stays_short() -> None:
+    assert len(README.read_text(encoding="utf-8").splitlines()) < 120

@@ -11,7 +11,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-_BLOCK = re.compile(r"(?:<!-- test: (?P<mark>\w+) -->\n)?```(?P<language>\w+)\n(?P<text>.*?)```", re.DOTALL)
+_BLOCK = re.compile(
+    r"(?:^<!-- test: (?P<mark>\w+)(?: (?P<reason>\w+))? -->\n)?^```(?P<language>\w+)\n(?P<text>.*?)^```$",
+    re.DOTALL | re.MULTILINE,
+)
+_OWN_TEST = re.compile(r"<!-- tested by (\S+) -->")
 _FILE_NAME = re.compile(r"# (\w+\.py)\n")
 _LINK = re.compile(r"\]\((?!https?://)([^)#]+)")
 _PATIENCE_SECONDS = 900
@@ -19,19 +23,39 @@ _PATIENCE_SECONDS = 900
 
 @dataclasses.dataclass(frozen=True)
 class Block:
-    """One block of code: its language, its text, and the mark in `<!-- test: MARK -->` on the line before, or None."""
+    """One block of code: its language, its text, and the mark on the line before it, if any.
+
+    `<!-- test: background -->`: for another terminal. `<!-- test: skip REASON -->`: no test can run it, and why not.
+    """
 
     language: str
     text: str
     mark: str | None
+    reason: str | None = None
+
+    @property
+    def runs(self) -> bool:
+        """Whether a test has to run it."""
+        return self.language in ("sh", "python") and self.mark != "skip"
 
 
 def blocks(page: Path) -> list[Block]:
     """The blocks of a page, in order."""
     return [
-        Block(found["language"], found["text"], found["mark"])
+        Block(found["language"], found["text"], found["mark"], found["reason"])
         for found in _BLOCK.finditer(page.read_text(encoding="utf-8"))
     ]
+
+
+def pages() -> list[Path]:
+    """The pages that a user reads to do something."""
+    return [ROOT / "README.md", ROOT / "k8s" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def own_test(page: Path) -> Path | None:
+    """The test that follows this page and no other, which the page names in a comment: `<!-- tested by FILE -->`."""
+    named = _OWN_TEST.search(page.read_text(encoding="utf-8"))
+    return ROOT / named[1] if named else None
 
 
 def links(page: Path) -> list[Path]:
@@ -42,8 +66,9 @@ def links(page: Path) -> list[Path]:
 class Reader(contextlib.ExitStack):
     """Someone who follows a page in one folder; what runs in the background ends with the context.
 
-    A Python block is written to the file that its first line names (`# train.py`). A shell block is run, one command a
-    line, unless it is marked: `skip` is left out, `background` is for another terminal. Other blocks are for the eye.
+    A Python block is written to the file that its first line names (`# train.py`), or run if it names none. A shell
+    block is run, one command a line. `skip` is left out, `background` is for another terminal. Other blocks are for
+    the eye.
 
         with Reader(folder, {"8500": "40123"}, {"TFHUB_CACHE_DIR": "hub"}) as reader:
             reader.follow(blocks(page))
@@ -70,9 +95,10 @@ class Reader(contextlib.ExitStack):
             for written, meant in self._instead.items():
                 text = text.replace(written, meant)
             if block.language == "python":
-                name = _FILE_NAME.match(text)
-                assert name, f"the block does not begin with the name of its file: {text}"
-                (self._folder / name[1]).write_text(text, encoding="utf-8")
+                if name := _FILE_NAME.match(text):
+                    (self._folder / name[1]).write_text(text, encoding="utf-8")
+                elif block.mark is None:
+                    self._call([sys.executable, "-c", text], text)
             elif block.language == "sh" and block.mark == "background":
                 self.enter_context(self._in_background(text))
             elif block.language == "sh" and block.mark is None:
@@ -85,17 +111,20 @@ class Reader(contextlib.ExitStack):
 
     def _run(self, text: str) -> None:
         for line in text.splitlines():
-            done = subprocess.run(
-                ["bash", "-c", line],
-                cwd=self._folder,
-                env=self._environment,
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=_PATIENCE_SECONDS,
-            )
-            assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
-            self._said[line] = done.stdout
+            self._call(["bash", "-c", line], line)
+
+    def _call(self, command: list[str], text: str) -> None:
+        done = subprocess.run(
+            command,
+            cwd=self._folder,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_PATIENCE_SECONDS,
+        )
+        assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
+        self._said[text] = done.stdout
 
     @contextlib.contextmanager
     def _in_background(self, text: str) -> Iterator[None]:

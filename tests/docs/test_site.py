@@ -1,0 +1,114 @@
+"""The site: it builds without a warning, needs nobody else's machine, and says what the code says."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from types import ModuleType
+
+import click
+import pytest
+from sphinx.util.inventory import InventoryFile
+
+import hubserve
+import hubserve.testing
+from hubserve._command.main import main
+from support.guide import ROOT
+
+# What a browser loads by itself, and does not wait to be clicked on.
+_LOADED = {"src", "srcset", "poster", "data"}
+_CSS_LOADS = re.compile(r"(?:url\(\s*['\"]?|@import\s+['\"])\s*((?:https?:)?//[^'\")\s]+)", re.IGNORECASE)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Built as `make docs` builds it, by this Python."""
+    if shutil.which("bash") is None:
+        pytest.skip("no bash here")
+    output = tmp_path_factory.mktemp("site")
+    done = subprocess.run(
+        ["scripts/build-docs", output],
+        cwd=ROOT,
+        env={**os.environ, "VENV": sys.prefix},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return output
+
+
+def test_the_makefile_builds_it_so() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert re.search(r"^docs: .*\n\tVENV=\$\(VENV\) scripts/build-docs ", makefile, re.MULTILINE)
+
+
+class Loads(HTMLParser):
+    """The addresses that a page has a browser load."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        loaded = _LOADED | ({"href"} if tag == "link" else set())
+        for name, value in attributes:
+            if name in loaded and value:
+                self.found.append(value)
+            elif name == "style" and value:
+                self.found += _CSS_LOADS.findall(value)
+
+
+def test_nothing_is_loaded_from_elsewhere(site: Path) -> None:
+    external = []
+    pages = list(site.rglob("*.html"))
+    assert len(pages) > 15
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        reader = Loads()
+        reader.feed(text)
+        styles = " ".join(re.findall(r"<style.*?</style>", text, re.DOTALL))
+        external += [
+            (page.name, address)
+            for address in [*reader.found, *_CSS_LOADS.findall(styles)]
+            if re.match(r"(?:https?:)?//", address)
+        ]
+    for style in site.rglob("*.css"):
+        external += [(style.name, address) for address in _CSS_LOADS.findall(style.read_text(encoding="utf-8"))]
+    assert external == []
+
+
+def test_a_page_that_loads_from_elsewhere_would_be_noticed() -> None:
+    reader = Loads()
+    reader.feed('<script src="https://x.example/a.js"></script><a href="https://x.example">x</a>')
+    assert reader.found == ["https://x.example/a.js"]
+    assert _CSS_LOADS.findall("@import 'https://x.example/a.css'; b { src: url(//x.example/f.woff) }") == [
+        "https://x.example/a.css",
+        "//x.example/f.woff",
+    ]
+
+
+@pytest.mark.parametrize("package", [hubserve, hubserve.testing], ids=lambda package: package.__name__)
+def test_the_reference_has_the_public_names_and_no_others(site: Path, package: ModuleType) -> None:
+    inventory = InventoryFile.loads((site / "objects.inv").read_bytes(), uri="").data
+    documented = {
+        item
+        for kind in ("py:class", "py:exception", "py:data", "py:function")
+        for item in inventory.get(kind, ())
+        if item.rpartition(".")[0] == package.__name__
+    }
+    assert documented == {f"{package.__name__}.{public}" for public in package.__all__ if public != "__version__"}
+
+
+def test_the_reference_has_every_subcommand_with_every_option(site: Path) -> None:
+    text = (site / "docs" / "reference" / "command.html").read_text(encoding="utf-8")
+    context = click.Context(main)
+    for name in main.list_commands(context):
+        command = main.get_command(context, name)
+        assert command is not None
+        assert f'id="hubserve-{name}"' in text
+        for option in (option for parameter in command.params for option in parameter.opts if option.startswith("--")):
+            assert f'id="cmdoption-hubserve-{name}-{option.strip("-")}"' in text, (name, option)
