@@ -23,8 +23,8 @@ def sent(
 ) -> list[dict[str, np.ndarray]]:
     """The arrays of each request that would be sent."""
     planned = inputs.plan(of, inputs.parse_shapes(shapes, of), images_given=images is not None)
-    made = inputs.payloads(planned, images or inputs.photographs(None), batch_size, Requests("m"), "s", seed=0)
-    requests = [PredictRequest.FromString(data) for data in made]
+    made = inputs.payloads(planned, images or inputs.photographs(None), [batch_size], Requests("m"), "s", seed=0)
+    requests = [PredictRequest.FromString(data) for data in made[batch_size]]
     assert all(request.model_spec.signature_name == "s" for request in requests)
     return [{name: to_array(tensor) for name, tensor in request.inputs.items()} for request in requests]
 

@@ -140,14 +140,35 @@ def check_batch_sizes(inputs: Sequence[Input], sizes: Sequence[int]) -> None:
 
 
 def payloads(
-    inputs: Sequence[Input], images: Sequence[bytes], batch_size: int, requests: Requests, signature: str, seed: int
+    inputs: Sequence[Input],
+    images: Sequence[bytes],
+    batch_sizes: Sequence[int],
+    requests: Requests,
+    signature: str,
+    seed: int,
+) -> dict[int, list[bytes]]:
+    """Requests to be sent in turn, by batch size: enough that each image is in one, and a few different ones.
+
+    They take 256 MiB at the most, unless a single one is larger than its share.
+    """
+    room = _MOST_BYTES // len(batch_sizes)
+    return {size: _payloads(inputs, images, size, requests, signature, seed, room) for size in batch_sizes}
+
+
+def _payloads(
+    inputs: Sequence[Input],
+    images: Sequence[bytes],
+    batch_size: int,
+    requests: Requests,
+    signature: str,
+    seed: int,
+    room: int,
 ) -> list[bytes]:
-    """Requests to be sent in turn: enough that each image is in one, and a few different ones; 256 MiB at the most."""
     draw = np.random.default_rng(seed)
     made: list[bytes] = []
     wanted = max(math.ceil(len(images) / batch_size), _DIFFERENT)
     size = 0
-    while not made or (len(made) < wanted and size + len(made[-1]) <= _MOST_BYTES):
+    while not made or (len(made) < wanted and size + len(made[-1]) <= room):
         first = len(made) * batch_size
         tensors = {planned.name: _tensor(planned, images, first, batch_size, draw) for planned in inputs}
         made.append(requests.predict(tensors, signature, None))

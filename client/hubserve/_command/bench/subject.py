@@ -72,7 +72,7 @@ def prepare(server: ModelServer, settings: Settings, wish: Wish) -> Subject:
     planned = inputs.plan(signature, shapes, images_given=wish.images is not None)
     inputs.check_batch_sizes(planned, wish.batch_sizes)
     images = inputs.photographs(wish.images)
-    payloads = {size: inputs.payloads(planned, images, size, requests, name, wish.seed) for size in wish.batch_sizes}
+    payloads = inputs.payloads(planned, images, wish.batch_sizes, requests, name, wish.seed)
     first: dict[str, float] = {}
     remarks: list[str] = []
     version = metadata.version
