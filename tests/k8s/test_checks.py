@@ -200,6 +200,7 @@ BREAKS: dict[str, Break] = {
     "do not tell its load": lambda b: b.add("HorizontalPodAutoscaler"),
     "not restarted count as tries": lambda b: b.bulk["template"]["spec"].update(restartPolicy="OnFailure"),
     "a drained node costs a try": lambda b: b.bulk["podFailurePolicy"]["rules"].pop(0),
+    "wrong usage is tried again": lambda b: b.bulk["podFailurePolicy"]["rules"][1]["onExitCodes"].update(values=[3]),
     "an index that fails stops all": lambda b: b.bulk.pop("backoffLimitPerIndex"),
     "not as many shards as indexes": lambda b: b.bulk.update(completions=16),
     # exposure

@@ -1,10 +1,12 @@
 """The pages say what is there: links, paths, components, ports."""
 
 import re
+import subprocess
+import sys
 
 import pytest
 
-from k8s.manifests import COMPONENTS, K8S, OVERLAYS, ROOT
+from k8s.manifests import COMPONENTS, K8S, OVERLAYS, ROOT, overlay
 from support.guide import blocks, links
 
 PAGES = (K8S / "README.md", ROOT / "docs" / "kubernetes.md")
@@ -54,3 +56,23 @@ def test_the_overlays_are_named():
     for name in ("cpu", "gpu"):
         assert f"k8s/overlays/{name}" in text
     assert set(OVERLAYS) == {"cpu", "gpu", "production"}
+
+
+def test_the_capacity_that_is_shown_is_what_the_command_prints():
+    command = [sys.executable, str(ROOT / "benchmarks" / "capacity.py")]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    (shown,) = (block.text for block in blocks(PAGES[1]) if block.language == "text")
+    assert shown == printed
+    # The table of steps by hand.
+    assert "assume 8 TFLOP/s: G = 160" in PAGES[1].read_text(encoding="utf-8")
+    assert re.search(r"^\| 1 \| 160 \|.*\| 1\.6 \|", printed, re.MULTILINE)
+    assert "10 replicas, one of them to spare; a million images: 2.3 GPU-hours" in printed
+
+
+def test_the_scaling_threshold_is_the_one_that_the_page_works_out():
+    page = PAGES[1].read_text(encoding="utf-8")
+    (threads,) = re.findall(r"num_batch_threads \{ value: (\d+) \}", (K8S / "base/config/batching.config").read_text())
+    (trigger,) = overlay("production").one("ScaledObject")["spec"]["triggers"]
+    largest = 32
+    assert trigger["metadata"]["threshold"] == str(0.75 * int(threads) * largest / 32) == "1.5"
+    assert f"1.5\nfor requests of 32, {0.75 * int(threads) * largest:.0f} for single images" in page

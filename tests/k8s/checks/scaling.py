@@ -67,6 +67,11 @@ def jobs(build: Manifests) -> Iterator[str]:
                 for rule in rules
             ):
                 yield f"{job['metadata']['name']}: a drained node costs a try"
+            # hubserve's exit code for it.
+            if not any(
+                rule["action"] == "FailJob" and rule.get("onExitCodes", {}).get("values") == [2] for rule in rules
+            ):
+                yield f"{job['metadata']['name']}: wrong usage is tried again in every shard"
             if "backoffLimitPerIndex" not in spec:
                 yield f"{job['metadata']['name']}: an index that fails stops all"
             if f"$JOB_COMPLETION_INDEX/{spec['completions']}" not in str(spec["template"]):
