@@ -52,13 +52,14 @@ def test_rates_are_over_the_window_and_the_parts_of_the_mean_add_up() -> None:
 
 
 def test_a_client_without_processor_time_left_is_told() -> None:
-    assert "the client used 0.90 of its 2 cores" in findings(cpu_seconds=9.0)
+    assert "the client used nearly all the processor time that it can" in findings(cpu_seconds=9.0)
     # A container with half a core.
-    assert "the client used 0.46 of its 0.5 cores" in findings(cpu_seconds=4.6, cores=0.5)
+    assert "the client used nearly all" in findings(cpu_seconds=4.6, cores=0.5)
+    assert findings(cpu_seconds=4.6) == ""
 
 
 def test_requests_that_were_sent_late_are_told() -> None:
-    assert "the client sent requests late, 1 % of them by more than 5.0 ms" in findings(late=5)
+    assert "the client sent requests late" in findings(late=5)
 
 
 def test_a_busy_machine_is_told_and_whose_it_is() -> None:
@@ -68,9 +69,11 @@ def test_a_busy_machine_is_told_and_whose_it_is() -> None:
 
 
 def test_an_overload_and_what_was_held_back_are_told() -> None:
-    told = findings(load=Open(200.0, poisson=True, seed=0), held_back=70, most_in_flight=1000)
-    assert "more was offered than answered, 200 against 100 requests/s" in told
-    assert "70 requests waited here until fewer than 1000 were on their way" in told
+    told = findings(load=Open(200.0, poisson=True, seed=0), span=5 * SECOND, held_back=70, most_in_flight=1000)
+    assert "more was offered than answered" in told
+    assert "requests waited here until fewer than 1000 were on their way" in told
+    # By chance fewer were due than the rate says: that is no overload.
+    assert findings(load=Open(110.0, poisson=True, seed=0), span=10 * SECOND) == ""
 
 
 def test_failures_are_told_with_the_servers_words_and_fill_the_percentiles() -> None:

@@ -71,7 +71,7 @@ def test_the_report_says_what_it_measured_and_on_what(served: testing.FakeServer
         *("interrupted", "points"),
     }
     assert set(report["points"][0]) == {
-        *("batch_size", "concurrency", "rate", "due", "answered", "failed", "unfinished", "window_s"),
+        *("batch_size", "concurrency", "rate", "due", "due_per_s", "answered", "failed", "unfinished", "window_s"),
         *("requests_per_s", "rows_per_s", "latency_ms", "mean_ms", "late_ms", "held_back", "most_in_flight"),
         *("request_bytes", "answer_bytes", "client_cpu", "machine_busy", "interrupted", "findings", "histogram"),
     }

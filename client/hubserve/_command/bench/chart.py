@@ -18,8 +18,8 @@ _ROW_HEIGHT = 350
 _TOP = 130
 # Left edges and widths of the two panels; to the right of the first is room for the names of its lines.
 _PANELS = ((70, 370), (600, 360))
-# From here to there a linear axis is easier to read than a logarithmic one.
-_LINEAR_RATIO = 12
+# Rates are equally far apart as far as they can be told apart then; requests in flight are mostly powers of two.
+_LINEAR_RATIO = {"rate": 30, "concurrency": 8}
 _LONGEST_CAPTION = 135
 
 # Colours that stand apart on paper and on black, also for those who do not see red or green; each line has its own
@@ -86,15 +86,17 @@ def _described(report: Mapping[str, Any]) -> Iterator[str]:
 
 def _row(report: Mapping[str, Any], points: Sequence[Mapping[str, Any]], top: float) -> Iterator[str]:
     rows, size = report["rows"], points[0]["batch_size"]
-    loads = [float(point["rate"] or point["concurrency"]) for point in points]
-    name = "requests in flight" if points[0]["rate"] is None else "requests/s offered"
+    kind = "concurrency" if points[0]["rate"] is None else "rate"
+    loads = [float(point[kind]) for point in points]
+    log = max(loads) / min(loads) >= _LINEAR_RATIO[kind]
+    name = "requests in flight" if kind == "concurrency" else "requests/s offered"
     (left, width), (right, right_width) = _PANELS
     yield _text(left - 46, top - 22, f"Batch {size}: latency, ms", "head")
-    yield from _latencies(points, loads, _across(loads, left, width), top, left, width)
-    yield from _under(loads, _across(loads, left, width), top, name)
+    yield from _latencies(points, loads, _across(loads, left, width, log=log), top, left, width)
+    yield from _under(loads, _across(loads, left, width, log=log), top, name)
     yield _text(right - 46, top - 22, f"Batch {size}: {rows}/s answered", "head")
-    yield from _throughput(points, loads, _across(loads, right, right_width), top, right, right_width)
-    yield from _under(loads, _across(loads, right, right_width), top, name)
+    yield from _throughput(points, loads, _across(loads, right, right_width, log=log), top, right, right_width)
+    yield from _under(loads, _across(loads, right, right_width, log=log), top, name)
 
 
 def _latencies(
@@ -144,10 +146,9 @@ def _throughput(
             yield _text(x(load), y(figure) - 10, f"{failed / point['due']:.1%} failed", "tick bad", "middle")
 
 
-def _across(loads: Sequence[float], left: float, width: float) -> Scale:
-    """The axis of the loads: logarithmic where they span much."""
+def _across(loads: Sequence[float], left: float, width: float, *, log: bool) -> Scale:
+    """The axis of the loads."""
     low, high = min(loads), max(loads)
-    log = high / low >= _LINEAR_RATIO
     if low == high:
         return Scale(low / 2, high * 1.5, left, left + width, log=False)
     return Scale(low if log else 0.0, high, left + 24, left + width - 12, log)

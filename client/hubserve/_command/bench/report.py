@@ -57,6 +57,8 @@ def point_section(measured: Measured, cores: float, *, here: bool) -> dict[str, 
         "concurrency": load.concurrency if isinstance(load, Closed) else None,
         "rate": None if isinstance(load, Closed) else load.rate,
         "due": tally.due,
+        # So many have one interval fewer between them.
+        "due_per_s": (tally.due - 1) / (tally.span / _SECOND) if tally.span else None,
         "answered": answered,
         "failed": {
             code: {"count": failures.count, "words": failures.words[:_WORDS]}
@@ -111,28 +113,26 @@ def _findings(point: dict[str, Any], cores: float, *, here: bool) -> Iterator[st
         yield f"{failures['count']} of {point['due']} requests failed with {code}{words}"
     if point["unfinished"]:
         yield f"{point['unfinished']} of {point['due']} requests had no answer yet when the run was broken off"
-    rate, got = point["rate"], point["requests_per_s"]
-    if rate is not None and got is not None and got < _KEPT_UP * rate and not point["interrupted"]:
-        yield (
-            f"more was offered than answered, {rate:g} against {got:.4g} requests/s: the latencies grow as long as the "
-            "load lasts"
-        )
+    due, got = point["due_per_s"], point["requests_per_s"]
+    open_loop = point["rate"] is not None and not point["interrupted"]
+    if open_loop and due is not None and got is not None and got < _KEPT_UP * due:
+        yield "more was offered than answered: the latencies grow as long as the load lasts"
     used = point["client_cpu"]["cores"]
     if used is not None and used >= min(_BUSY_CORES, 0.9 * cores):
         yield (
-            f"the client used {used:.2f} of its {cores:g} cores, and Python uses little more than one: the client may "
-            "be the limit; divide the load among several runs at the same time"
+            "the client used nearly all the processor time that it can, as Python uses little more than one core: it "
+            "may be the limit; divide the load among several runs at the same time"
         )
     late, typical = point["late_ms"]["p99"], point["latency_ms"]["p50"]
     if point["held_back"]:
         yield (
-            f"{point['held_back']} requests waited here until fewer than {point['most_in_flight']} were on their way; "
-            "the wait is in their latency"
+            f"requests waited here until fewer than {point['most_in_flight']} were on their way; the wait is in their "
+            "latency"
         )
     elif late is not None and late > max(_LATE_MS, _LATE_SHARE * (typical or 0)):
         yield (
-            f"the client sent requests late, 1 % of them by more than {late:.1f} ms: it, or its machine, is short of "
-            "processor time; the delay is in the latencies"
+            "the client sent requests late: it, or its machine, is short of processor time; the delay is in the "
+            "latencies"
         )
     busy = point["machine_busy"]
     if busy is not None and busy >= _BUSY_MACHINE:

@@ -57,12 +57,13 @@ def _breakdown(report: Mapping[str, Any]) -> Iterator[str]:
     closed = report["load"]["mode"] == "closed"
     yield "Where the time of a mean answered request went, in ms:"
     names = ["batch", "in flight" if closed else "offered/s", "latency", "late", "handover", "waiting", "client CPU"]
+    names += [] if closed else ["late p99"]
     yield _line(names, 10)
     for point in report["points"]:
         means = point["mean_ms"]
         offered = point["concurrency"] if closed else f"{point['rate']:g}"
         figures = [means["total"], means["late"], means["handing_over"], means["waiting"]]
-        figures.append(point["client_cpu"]["ms_per_request"])
+        figures += [point["client_cpu"]["ms_per_request"], *([] if closed else [point["late_ms"]["p99"]])]
         yield _line([str(point["batch_size"]), str(offered), *map(number, figures)], 10)
     yield "  late: from when it was due until it was sent. handover: until gRPC had it. waiting: until its answer was"
     yield f"  here, which is network and server; an empty call ({trip['rpc']}) takes {number(trip['median'])} ms when"

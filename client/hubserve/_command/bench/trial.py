@@ -42,6 +42,7 @@ class Tally:
         waiting: Nanoseconds from there to the answer, summed over the answered.
         failed: By gRPC's code, or `NOT_SENT`.
         unfinished: Neither answered nor failed when the run was broken off.
+        span: Nanoseconds in which they were due, from the end of the warm-up.
         window: Nanoseconds over which answers were counted for the throughput.
         answered: Answers in the window, whenever their requests were sent.
         landed: The same, with failures.
@@ -56,6 +57,7 @@ class Tally:
     waiting: int = 0
     failed: dict[str, Failures] = field(default_factory=dict)
     unfinished: int = 0
+    span: int = 0
     window: int = 0
     answered: int = 0
     landed: int = 0
@@ -130,15 +132,14 @@ class Trial:
             else:
                 if due <= now and due != self._held:
                     self._held = due
-                    self.tally.held_back += self._is_measured(due)
+                    self.tally.held_back += self.opened_at is not None and due >= self.opened_at
                 return None
         return None
 
     def begin(self, now: int) -> tuple[int, float]:
         """Takes note that the next request is sent now: its number, and the seconds it has left."""
         due = self._next_arrival() if self._arrivals is not None else now
-        measured = self._is_measured(due)
-        self._measured += measured
+        measured = self._measure(due)
         self._number += 1
         self._sent[self._number] = _Sent(due, now, now, measured)
         self.tally.most_in_flight = max(self.tally.most_in_flight, len(self._sent))
@@ -169,9 +170,7 @@ class Trial:
     def stop(self, now: int) -> None:
         """Nothing is sent from here on; what was due and not sent is unfinished."""
         while self._due is not None and self._due <= now and not self._over(self._due):
-            measured = self._is_measured(self._next_arrival())
-            self._measured += measured
-            self.tally.unfinished += measured
+            self.tally.unfinished += self._measure(self._next_arrival())
         self._stopped = True
         self._close(now)
 
@@ -208,8 +207,13 @@ class Trial:
             return None
         return self.opened_at + round(self._limits.duration * _SECOND)
 
-    def _is_measured(self, due: int) -> bool:
-        return self.opened_at is not None and due >= self.opened_at
+    def _measure(self, due: int) -> bool:
+        """Counts a request that is due then, if it is one that is measured."""
+        if self.opened_at is None or due < self.opened_at:
+            return False
+        self._measured += 1
+        self.tally.span = due - self.opened_at
+        return True
 
     def _next_arrival(self) -> int:
         due, arrivals = self._due, self._arrivals
@@ -219,8 +223,7 @@ class Trial:
 
     def _give_up(self, due: int) -> None:
         self._next_arrival()
-        if self._is_measured(due):
-            self._measured += 1
+        if self._measure(due):
             self._fail(NOT_SENT, f"still waiting to be sent {self._limits.timeout:g} s after it was due")
 
     def _count(self, sent: _Sent, at: int, size: int, failure: str | None, words: str) -> None:
