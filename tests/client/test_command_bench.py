@@ -1,9 +1,11 @@
 """`hubserve bench` against servers on real sockets: what it measures, says and ends with."""
 
+import io
 import json
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -61,10 +63,12 @@ def test_a_closed_loop_measures_every_batch_size_with_every_load(served: testing
 
 
 def test_the_report_says_what_it_measured_and_on_what(served: testing.FakeServer, tmp_path: Path) -> None:
-    images = tmp_path / "images"
-    images.mkdir()
-    for number in range(3):
-        (images / f"{number}.jpg").write_bytes(b"x" * (100 + number))
+    images = tmp_path / "images.tar"
+    with tarfile.open(images, "w") as archive:
+        for number in range(3):
+            member = tarfile.TarInfo(f"{number}.jpg")
+            member.size = 100 + number
+            archive.addfile(member, io.BytesIO(b"x" * member.size))
     report = measured(served.target, *QUICK, "--concurrency", "2", "--images", str(images), "--seed", "7")
     assert set(report) == {
         *("format", "started", "command", "machine", "server", "inputs", "images", "rows", "load", "remarks"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import os
 import shlex
 import sys
 from collections.abc import Callable, Sequence
@@ -64,8 +65,7 @@ def _numbers(kind: Callable[[str], float]) -> Callable[[click.Context, click.Par
     "--images",
     multiple=True,
     metavar="SOURCE",
-    help="Image files to send: a file, folder, glob, or - for paths on standard input; may be repeated.  "
-    "[default: one photograph of 28 kB]",
+    help="Images to send: whatever classify takes as SOURCE; may be repeated.  [default: one photograph of 28 kB]",
 )
 @click.option(
     "--shape",
@@ -271,7 +271,7 @@ def _measure(
 
 def _show(progress: str) -> None:
     """Keeps one line of progress on a terminal; standard error that is a file or a pipe gets none."""
-    if sys.stderr.isatty():
+    if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
         click.echo(f"\r\x1b[K{progress}", nl=False, err=True)
 
 

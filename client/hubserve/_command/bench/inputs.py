@@ -49,7 +49,7 @@ class Input:
 
 
 def photographs(found: Iterable[Image] | None) -> list[bytes]:
-    """Reads image files, up to 256 MiB of them; without any, the one photograph that comes with the command.
+    """Reads images, up to 256 MiB of them; without any, the one photograph that comes with the command.
 
     Raises:
         UsageError: One cannot be read.
