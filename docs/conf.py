@@ -1,6 +1,7 @@
 """How Sphinx makes the site; `make docs` runs it, on the repository as the source."""
 
 import inspect
+import re
 
 import hubserve
 import hubserve.testing
@@ -19,11 +20,15 @@ root_doc = "docs/index"
 html_theme = "furo"
 html_title = f"hubserve {version}"
 html_extra_path = ["site"]
+html_static_path = ["static"]
+html_css_files = ["hubserve.css"]
 html_copy_source = False
 html_show_sourcelink = False
 html_show_copyright = False
 html_theme_options = {"navigation_with_keys": True}
 
+# Dashes and quotes are what a reader types into a shell.
+smartquotes = False
 myst_heading_anchors = 3
 # A comment is a mark for the tests, or a word to the next author.
 myst_enable_extensions = []
@@ -44,3 +49,39 @@ for _package in (hubserve, hubserve.testing):
         _public = getattr(_package, _name)
         if inspect.isclass(_public):
             _public.__module__ = _package.__name__
+
+_SECTION = re.compile(r"\w+:$")
+
+
+def usage_as_code(_app, _what, _name, _object, _options, lines):
+    """Has the lines of usage in a docstring, which are indented, be code and not a quotation."""
+    before = ""
+    for number, line in enumerate(list(lines)):
+        if _SECTION.match(line):
+            return
+        if line.startswith("    ") and not before:
+            lines[number:number] = ["::", ""]
+            return
+        before = line
+
+
+def example_as_code(_app, _context, lines):
+    """Has the lines that a subcommand's help keeps as they are be code; sphinx-click makes prose of them."""
+    code = []
+    inside = False
+    for line in lines:
+        kept = line.startswith("| ")
+        if kept and not inside:
+            # "Example:" is told, and what follows it is code.
+            code += [f"{line[2:]}:", ""] if line.endswith(":") else ["::", "", f"    {line[2:]}"]
+        else:
+            code.append(f"    {line[2:]}" if kept else line)
+        inside = kept
+    lines[:] = code
+
+
+def setup(app):
+    """Sphinx calls it."""
+    # Before napoleon, which has 500.
+    app.connect("autodoc-process-docstring", usage_as_code, priority=400)
+    app.connect("sphinx-click-process-description", example_as_code)
