@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import resource
 import statistics
@@ -96,26 +97,30 @@ def memory(figures: Figures, target: str, rounds: int) -> None:
 
 
 def windows(figures: Figures, rounds: int) -> None:
-    for workers in (1, 4):
-        with serving("busy", str(workers)) as target:
+    for workers, room in ((1, None), (4, None), (4, 6)):
+        with serving("busy", str(workers), "0.02", "4", *([str(room)] if room else [])) as target:
             found = interleaved(rounds, *(["window", target, str(size)] for size in ("auto", *WINDOWS)))
-        best = [max(fixed, key=lambda figure: figure["rate"]) for fixed in zip(*found[1:], strict=True)]
+        # Too many at once for a server that refuses lose images, and are no choice.
+        fixed_windows = [[f for f in fixed if not f["lost"]] for fixed in zip(*found[1:], strict=True)]
+        best = [max(fixed, key=lambda figure: figure["rate"]) for fixed in fixed_windows]
         near = [
             next(figure for figure in fixed if figure["rate"] >= 0.95 * top["rate"])
-            for fixed, top in zip(zip(*found[1:], strict=True), best, strict=True)
+            for fixed, top in zip(fixed_windows, best, strict=True)
         ]
-        auto = f'concurrency "auto", a server of {workers} times 20 ms'
+        kind = f"a server of {workers} times 20 ms" + (f" that refuses more than {room} at once" if room else "")
+        auto = f'concurrency "auto", {kind}'
         figures.add(
             Row(f"{auto}, throughput against the best fixed window", ratios(found[0], best, "rate"), at_least=0.95)
         )
+        if room:
+            what = f"{auto}, requests refused, of those answered"
+            figures.add(Row(what, [figure["refused"] * 100 for figure in found[0]], unit="%", at_most=5))
         latency = ratios(found[0], near, "latency")
         figures.add(Row(f"{auto}, latency against the smallest window with that throughput", latency))
         lines = [
             (size, statistics.median(f["rate"] for f in rates)) for size, rates in zip(WINDOWS, found[1:], strict=True)
         ]
-        figures.plots.append(
-            Plot(f"a server of {workers} times 20 ms", "requests under way", "images/s", {"fixed": lines})
-        )
+        figures.plots.append(Plot(kind, "requests under way", "images/s", {"fixed": lines}))
 
 
 def interleaved(rounds: int, *parts: list[str], program: str = __file__) -> list[list[dict[str, float]]]:
@@ -199,13 +204,20 @@ def serve_constant(rows: str = "32") -> None:
     serve(lambda *_: data)
 
 
-def serve_busy(workers: str, seconds: str = "0.02", rows: str = "4") -> None:
-    room = threading.Semaphore(int(workers))
+def serve_busy(workers: str, seconds: str = "0.02", rows: str = "4", room: str = "1000") -> None:
+    import grpc
+
+    working, taken = threading.Semaphore(int(workers)), threading.Semaphore(int(room))
     data = response(int(rows))
 
-    def answer(*_: object) -> bytes:
-        with room:
-            time.sleep(float(seconds))
+    def answer(_: bytes, context: Any) -> bytes:
+        if not taken.acquire(blocking=False):
+            context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "Server Threadpool Exhausted")
+        try:
+            with working:
+                time.sleep(float(seconds))
+        finally:
+            taken.release()
         return data
 
     serve(answer)
@@ -329,6 +341,11 @@ def part_window(target: str, size: str) -> dict[str, float]:
 
     concurrency: Any = size if size == "auto" else int(size)
     seconds: list[float] = []
+    again: list[logging.LogRecord] = []
+    log = logging.getLogger("hubserve")
+    log.setLevel(logging.INFO)
+    log.addFilter(lambda record: again.append(record) if "again in" in record.msg else None)
+    lost = 0
     with Client(target, model="m", concurrency=concurrency, max_batch_size=4) as client:
         taken: list[float] = []
 
@@ -340,7 +357,13 @@ def part_window(target: str, size: str) -> dict[str, float]:
         started = time.perf_counter()
         for result in client.classify(images()):
             seconds.append(time.perf_counter() - taken[result.index])
-        return {"rate": IMAGES_IN_RUN / (time.perf_counter() - started), "latency": statistics.median(seconds)}
+            lost += not result.ok
+        return {
+            "rate": IMAGES_IN_RUN / (time.perf_counter() - started),
+            "latency": statistics.median(seconds),
+            "refused": len(again) / (IMAGES_IN_RUN / 4),
+            "lost": lost,
+        }
 
 
 PARTS: dict[str, Callable[..., Any]] = {

@@ -3,8 +3,9 @@
 "auto" is TCP Vegas (Brakmo, O'Malley and Peterson, SIGCOMM 1994), as Netflix's concurrency-limits applies it to
 requests. Answers take longer than the best time because requests wait for one another, so that with W on their way
 W * (1 - best / now) of them are waiting. One or two should be: with none, a server idles between requests; more only
-makes each answer later. A server's word that it has no room halves W. The best time is measured anew now and
-then with half the window (after BBR's ProbeRTT), because images and servers change in the course of a long run.
+makes each answer later. A server's word that it has no room halves W for a round, and keeps it below what was refused
+for a while (as CUBIC remembers where it lost, RFC 9438). The best time is measured anew now and then with half the
+window (after BBR's ProbeRTT), because images and servers change in the course of a long run.
 """
 
 from __future__ import annotations
@@ -57,6 +58,10 @@ class Vegas:
         self._times: list[float] = []
         self._rounds = 0
         self._probing = False
+        # Nothing above has been refused lately; and this much has been taken.
+        self._ceiling = most
+        self._taken = 1
+        self._lift = 1
 
     @property
     def limit(self) -> int:
@@ -85,20 +90,28 @@ class Vegas:
         self._best = min(self._best, typical)
         self._adjust(self._limit * (1 - self._best / typical) if typical > 0 else 0.0)
         self._rounds += 1
-        self._probing = self._rounds % _ROUNDS_BETWEEN_PROBES == 0
+        if self._rounds % _ROUNDS_BETWEEN_PROBES == 0:
+            self._probing = True
+            self._ceiling = min(self._most, self._ceiling + self._lift)
+            self._lift *= 2
 
     def overloaded(self) -> None:
         """Takes note that a server has no room: half as many from now on."""
         self._times.clear()
         self._growing_fast = False
+        self._ceiling = max(1, self._limit - 1)
+        self._taken = min(self._taken, self._ceiling)
+        self._lift = 1
+        self._rounds = 0
         self._limit = max(1, self._limit // 2)
 
     def _adjust(self, waiting: float) -> None:
+        self._taken = max(self._taken, self._limit)
         fewest = max(1.0, self._limit * _WAITING_SHARE)
         if waiting >= fewest:
             self._growing_fast = False
         if waiting > 2 * fewest:
-            self._limit = max(1, self._limit - 1)
+            self._limit = self._taken = max(1, self._limit - 1)
         elif waiting < fewest:
-            step = self._limit if self._growing_fast else 1
-            self._limit = min(self._most, self._limit + step)
+            more = 2 * self._limit if self._growing_fast else max(self._limit + 1, self._taken)
+            self._limit = min(self._ceiling, more)

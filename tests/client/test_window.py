@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from client.simulation import Simulation
+from client.simulation import Simulation, failure
 from hubserve import CallError
 from hubserve._batches import Limits
 from hubserve._window import Fixed, Vegas, Window
@@ -78,3 +78,71 @@ def test_a_server_that_becomes_slower_for_good_is_measured_anew():
 
     # What was the best time once would make every answer look late now, and the window close.
     assert seconds(window, 4, 0.4) < 1.05 * seconds(Fixed(32), 4, 0.4)
+
+
+class Refusing(Serving):
+    """Has room for so many requests, those that it works on included, and refuses the others at once."""
+
+    def __init__(self, workers: int, room: int, delay: float = 0.0) -> None:
+        super().__init__(workers, delay)
+        self._room = room
+        self._gone: list[float] = []
+        self.refused = 0
+
+    def __call__(self, batch: object, now: float) -> tuple[float, CallError | None]:
+        self._gone = [end for end in self._gone if end > now]
+        if len(self._gone) >= self._room:
+            self.refused += 1
+            return 0.001 + self._delay, failure("RESOURCE_EXHAUSTED", "Server Threadpool Exhausted")
+        answer = super().__call__(batch, now)
+        self._gone.append(self.ends[-1])
+        return answer
+
+
+def course(window: Window, workers: int, room: int, delay: float) -> tuple[float, int, int]:
+    """Seconds of an answer in the second half of a run, requests refused, images that got no answer."""
+    serving = Refusing(workers, room, delay)
+    drawn = random.Random(1).random  # noqa: S311 - the same in every run
+    results = Simulation(serving, count=800, limits=Limits(1, 10), window=window, now=0.0, draw=drawn).run()
+    half = len(serving.ends) // 2
+    per_answer = (max(serving.ends) - serving.ends[half]) / (len(serving.ends) - half)
+    return per_answer, serving.refused, sum(not result.ok for result in results)
+
+
+@pytest.mark.parametrize(
+    ("workers", "room", "delay"),
+    [(1, 1, 0.0), (2, 3, 0.0), (4, 4, 0.0), (4, 6, 0.0), (8, 8, 0.05), (12, 16, 0.02)],
+)
+def test_auto_fills_a_server_that_refuses_and_is_refused_seldom(workers: int, room: int, delay: float):
+    fixed = [course(Fixed(limit), workers, room, delay) for limit in (1, 2, 3, 4, 8, 16)]
+    # Of those that lose nothing; larger ones have the server busy with the images that are left.
+    best = min(seconds for seconds, _, lost in fixed if not lost)
+
+    seconds, refused, lost = course(Vegas(), workers, room, delay)
+
+    assert lost == 0
+    assert refused <= 20
+    assert best / seconds > 0.95
+
+
+def test_after_a_refusal_the_window_goes_back_to_what_was_taken_and_stays_below_what_was_not():
+    window = Vegas()
+
+    def answered_rounds(count: int) -> list[int]:
+        limits = []
+        for _ in range(count):
+            for _ in range(max(window.limit, 3)):
+                window.answered(0.1, window.limit)
+            limits.append(window.limit)
+        return limits
+
+    assert answered_rounds(3) == [2, 4, 8]
+    window.overloaded()
+
+    assert window.limit == 4
+    assert answered_rounds(4) == [5, 6, 7, 7]
+    window.overloaded()
+    assert window.limit == 3
+    assert answered_rounds(3) == [6, 6, 6]
+    # Now and then a little more is tried: the server may have got company.
+    assert max(answered_rounds(60)) == 7
