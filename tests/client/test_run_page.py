@@ -282,16 +282,33 @@ def test_transparent_palette_and_deep_images_look_as_the_model_sees_them() -> No
 
 def test_images_that_cost_too_much_or_are_none_get_no_thumbnail(photograph: Path, tmp_path: Path) -> None:
     small = encoded(PIL.Image.new("1", (8, 8)), "png")
-    # Pillow refuses the first by itself, warns of the second, and would read the third.
-    huge, large, many = (announcing(small, side) for side in (20_000, 10_000, 9_000))
-    with PIL.Image.open(photograph) as image:
-        jpeg = encoded(image, "jpeg")
-    scans = jpeg[:-2] + b"\xff\xda" * 1000 + jpeg[-2:]
-    for data in (huge, large, many, scans, jpeg[:300], b"", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"):
+    # Pillow refuses the first by itself, and would warn of the second.
+    huge, large = (announcing(small, side) for side in (20_000, 10_000))
+    for data in (
+        huge,
+        large,
+        photograph.read_bytes()[:3000],
+        b"",
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n",
+    ):
         assert thumbnails.of_bytes(data, 40) is None
     os.mkfifo(pipe := tmp_path / "pipe")
     for path in (str(pipe), str(tmp_path), str(tmp_path / "gone"), "nul\0"):
         assert thumbnails.of_file(path, 40) is None
+
+
+@pytest.mark.parametrize(("limit", "exact"), [("_MAX_PIXELS", 451 * 300), ("_MAX_SCANS", 10), ("_MAX_BYTES", None)])
+def test_pixels_scans_and_bytes_are_limited(
+    limit: str, exact: int | None, photograph: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with PIL.Image.open(photograph) as image:
+        data = encoded(image, "jpeg", progressive=True)
+    (path := tmp_path / "cat.jpg").write_bytes(data)
+    enough = exact or len(data)
+    for most, made in ((enough, True), (enough - 1, False)):
+        monkeypatch.setattr(thumbnails, limit, most)
+        assert (thumbnails.of_bytes(data, 40) is not None) is made
+        assert (thumbnails.of_file(str(path), 40) is not None) is made
 
 
 def test_entropy_counts_the_other_classes_as_one() -> None:

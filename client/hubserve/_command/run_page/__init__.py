@@ -32,6 +32,12 @@ _THREADS = 2
 _MOST_WAITING = 32
 
 
+class PlaceError(click.ClickException):
+    """There can be no page at the place that was named: wrong usage, told in one sentence without the synopsis."""
+
+    exit_code = 2
+
+
 class RunPage:
     """Writes the page of a run, however it ends: a sink of results.
 
@@ -48,7 +54,8 @@ class RunPage:
         clock: Seconds, from any start.
 
     Raises:
-        click.ClickException: Pillow is missing; or the file cannot be written, or is there and is no such page.
+        PlaceError: The file cannot be written, or is there and is no such page.
+        click.ClickException: Pillow is missing.
     """
 
     def __init__(
@@ -165,13 +172,11 @@ def _require_pillow() -> None:
 def _require_place(file: Path) -> None:
     """Says before the run what would otherwise come to light after it."""
     if file.is_dir():
-        raise click.ClickException(f"the page {file} is a folder: name a file in it, such as {file / 'run.html'}")
+        raise PlaceError(f"the page {file} is a folder: name a file in it, such as {file / 'run.html'}")
     if not os.access(file.parent, os.W_OK | os.X_OK):
-        raise click.ClickException(
-            f"the page {file} cannot be written: make the folder {file.parent}, or let it be written to"
-        )
+        raise PlaceError(f"the page {file} cannot be written: make the folder {file.parent}, or let it be written to")
     if file.exists() and not document.is_page(file):
-        raise click.ClickException(f"{file} is there, and is no page that hubserve wrote: name another file")
+        raise PlaceError(f"{file} is there, and is no page that hubserve wrote: name another file")
 
 
 def _write(file: Path, parts: Iterable[bytes]) -> None:
