@@ -16,6 +16,7 @@ from types import TracebackType
 import click
 
 from ... import Classification
+from ..extras import MissingExtraError
 from . import cards, document, thumbnails
 from .overview import Overview
 
@@ -55,7 +56,7 @@ class RunPage:
 
     Raises:
         PlaceError: The file cannot be written, or is there and is no such page.
-        click.ClickException: Pillow is missing.
+        MissingExtraError: Pillow is not installed.
     """
 
     def __init__(
@@ -164,7 +165,7 @@ def _require_pillow() -> None:
     try:
         from PIL import Image
     except ImportError as error:
-        raise click.ClickException("the page's thumbnails need Pillow: pip install 'hubserve[shrink]'") from error
+        raise MissingExtraError("a page's thumbnails need Pillow", "shrink") from error
     # Pillow warns of images that are half as large as those it refuses. Here neither gets a thumbnail, or says a word.
     warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
 
