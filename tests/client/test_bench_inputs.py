@@ -126,8 +126,11 @@ def test_the_signature_is_the_one_wanted_the_default_or_the_only_one() -> None:
         inputs.choose_signature(several, "logits")
 
 
-def test_serialized_examples_cannot_be_made_up() -> None:
-    metadata = ModelMetadata("m", 1, {"classify": signature("tensorflow/serving/classify")})
+@pytest.mark.parametrize("method", ["tensorflow/serving/classify", "tensorflow/serving/regress", PREDICT])
+def test_serialized_examples_cannot_be_made_up(method: str) -> None:
+    strings = TensorSpec("string", (None,))
+    outputs = {"classes": TensorSpec("string", (None, 5)), "scores": TensorSpec("float32", (None, 5))}
+    metadata = ModelMetadata("m", 1, {"classify": Signature({"inputs": strings}, outputs, method)})
     with pytest.raises(UsageError, match=r"takes serialized tf\.Example"):
         inputs.choose_signature(metadata, None)
 

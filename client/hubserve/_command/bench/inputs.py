@@ -79,12 +79,18 @@ def choose_signature(metadata: ModelMetadata, wanted: str | None) -> tuple[str, 
     name = wanted or ("serving_default" if len(metadata.signatures) != 1 else next(iter(metadata.signatures)))
     if name not in metadata.signatures:
         raise UsageError(f"model {metadata.name} has no signature {name}: choose one with --signature ({there})")
-    if metadata.signatures[name].method_name.endswith(_OF_EXAMPLES):
+    if _takes_examples(metadata.signatures[name]):
         raise UsageError(
             f"signature {name} takes serialized tf.Example, which cannot be made up from its metadata: choose another "
             f"with --signature ({there})"
         )
     return name, metadata.signatures[name]
+
+
+def _takes_examples(signature: Signature) -> bool:
+    # TensorFlow 2 writes every signature as one of Predict; those for Classify are known by TF Serving's names.
+    for_classify = signature.inputs.keys() == {"inputs"} and {"classes", "scores"} >= signature.outputs.keys() != set()
+    return signature.method_name.endswith(_OF_EXAMPLES) or for_classify
 
 
 def parse_shapes(given: Sequence[str], signature: Signature) -> dict[str, Shape]:
