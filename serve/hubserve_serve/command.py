@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.shell_completion import CompletionItem
 
 from ._stop import stop_signal
 
@@ -28,6 +29,14 @@ def _labels(_context: click.Context, _option: click.Parameter, given: tuple[str,
             raise click.BadParameter(f"{value!r} is no label with its version, such as stable=1")
         labels[label] = int(version)
     return labels
+
+
+def _session_configs(_context: click.Context, _option: click.Parameter, typed: str) -> list[CompletionItem]:
+    """What a shell may complete NAME|FILE to: those that come with hubserve, or a file."""
+    from ._engines._session_configs import shipped
+
+    names = [CompletionItem(name) for name in shipped() if name.startswith(typed)]
+    return names or [CompletionItem(typed, type="file")]
 
 
 @click.command()
@@ -68,6 +77,7 @@ def _labels(_context: click.Context, _option: click.Parameter, given: tuple[str,
 @click.option(
     "--session-config",
     metavar="NAME|FILE",
+    shell_complete=_session_configs,
     help="How TensorFlow runs the model: bfloat16-cpu, mixed-precision-xla-gpu, or a file with a "
     "tensorflow.ConfigProto in protobuf text form.",
 )

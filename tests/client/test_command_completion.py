@@ -38,6 +38,7 @@ def test_subcommands_of_all_parts_are_offered() -> None:
     [
         ("hubserve export --crop", ["--crop-fraction"]),
         ("hubserve serve --engine e", ["embedded"]),
+        ("hubserve serve --session-config bf", ["bfloat16-cpu"]),
         ("hubserve inspect --j", ["--json"]),
         ("hubserve export effi", ["efficientnet-lite0"]),
         ("hubserve export my-mo", ["my-mo"]),

@@ -79,9 +79,10 @@ def _unwound_by_sigterm() -> Iterator[None]:
 
 
 def _kill_at_the_next_one() -> None:
-    """Lets a second Ctrl-C end a program that hangs while it tidies up."""
+    """Lets a second Ctrl-C or SIGTERM end a program that hangs while it tidies up."""
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _write_no_more() -> None:
