@@ -10,9 +10,7 @@ the sharp one is a small one with its mirror images.
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import statistics
 import sys
 import tempfile
 import time
@@ -29,6 +27,7 @@ import machine
 from hubserve._shrink import shrunk
 from hubserve_export._export import Options, export
 from hubserve_export.decode.batch import Preprocessing, decode_batch
+from row import Figures, Row
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 from support import photographs
@@ -52,28 +51,25 @@ MARGINS = {"shrink=True": 2.0, "shrink=1.25 x the input": 1.25}
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=15, help="turns for each contender  [default: 15]")
+    parser.add_argument("--rounds", type=int, default=7, help="turns for each contender  [default: 7]")
+    parser.add_argument("--quick", action="store_true", help="one round")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     arguments = parser.parse_args()
     print(machine.described())
-    pictures = {
-        "a smooth photograph": enlarged(photographs.CHINA),
-        "a sharp one": photographs.mirrored(WIDTH, HEIGHT),
+    figures = Figures("shrink", command=machine.command())
+    files = {
+        "a smooth photograph": photographs.encoded(enlarged(photographs.CHINA), "JPEG", quality=92),
+        "a sharp one": photographs.encoded(photographs.mirrored(WIDTH, HEIGHT), "JPEG", quality=92),
     }
-    files = {name: photographs.encoded(picture, "JPEG", quality=92) for name, picture in pictures.items()}
-    figures: dict[str, object] = {"machine": machine.facts()}
     for side in (224, 331):
         decode = decoder(side)
         for margin, factor in MARGINS.items():
             for name, data in files.items():
-                found = costs(decode, data, int(factor * side), arguments.rounds)
-                figures[f"{side}, {margin}, {name}"] = found
-                print(f"model of {side} x {side}, {margin}, {name} of {len(data) / 1e6:.1f} MB")
-                for what, (median, lower, upper) in found.items():
-                    print(f"{median:9.2f} ({lower:.2f} to {upper:.2f})  {what}")
-    figures["answers"] = answers()
+                about = f"{margin}, model of {side} x {side}, {name} of {len(data) / 1e6:.1f} MB"
+                costs(figures, about, decode, data, int(factor * side), 1 if arguments.quick else arguments.rounds)
+    answers(figures)
     if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+        figures.write(arguments.json)
 
 
 def enlarged(file: Path) -> Image.Image:
@@ -89,11 +85,11 @@ def decoder(side: int) -> Callable[[tf.Tensor], object]:
 
 
 def costs(
-    decode: Callable[[tf.Tensor], object], data: bytes, size: int, rounds: int
-) -> dict[str, tuple[float, float, float]]:
+    figures: Figures, about: str, decode: Callable[[tf.Tensor], object], data: bytes, size: int, rounds: int
+) -> None:
     smaller = shrunk(data, size)
     whole, less = tf.constant([data]), tf.constant([smaller])
-    ratios, client = [], []
+    server, client = [], []
     for number in range(rounds + 1):
         seconds = {}
         for contender in (whole, less)[:: 1 if number % 2 else -1]:
@@ -103,39 +99,26 @@ def costs(
         started = time.perf_counter()
         shrunk(data, size)
         client.append((time.perf_counter() - started) / seconds[False])
-        ratios.append(seconds[False] / seconds[True])
-    fewer = len(data) / len(smaller)
-    return {
-        "times fewer bytes": (fewer, fewer, fewer),
-        "times less for the server to decode": spread(ratios[1:]),
-        "to shrink it, in what the server takes for the whole one": spread(client[1:]),
-    }
+        server.append(seconds[False] / seconds[True])
+    figures.add(Row(f"{about}: bytes, whole against shrunk", [len(data) / len(smaller)]))
+    figures.add(Row(f"{about}: the server's decoding, whole against shrunk", server[1:]))
+    figures.add(Row(f"{about}: shrinking on the client, against the server's decoding of the whole", client[1:]))
 
 
-def spread(values: list[float]) -> tuple[float, float, float]:
-    """The median, and the ends of the middle half."""
-    lower, median, upper = statistics.quantiles(values, n=4)
-    return median, lower, upper
-
-
-def answers() -> dict[str, dict[str, object]]:
+def answers(figures: Figures) -> None:
     files = [photographs.encoded(enlarged(file), "JPEG", quality=92) for file in PHOTOGRAPHS.values()]
-    found: dict[str, dict[str, object]] = {}
     with tempfile.TemporaryDirectory() as folder:
         base = Path(folder, "lite0")
         export(Options("efficientnet-lite0", base, batch_sizes=(1, len(files))))
         model = LoadedVersion(base / "1")
-        logits = model.run("logits", image_bytes=np.array(files, object))["logits"]
-        whole = softmax(logits)
-        print(f"\nefficientnet-lite0's answers about {len(files)} photographs of 12 megapixels, whole and made smaller")
+        whole = softmax(model.run("logits", image_bytes=files)["logits"])
         for margin, factor in MARGINS.items():
             smaller = [shrunk(data, int(factor * 224)) for data in files]
-            less = softmax(model.run("logits", image_bytes=np.array(smaller, object))["logits"])
-            same = int((whole.argmax(-1) == less.argmax(-1)).sum())
-            change = float(np.abs(whole - less).max())
-            found[margin] = {"same best class": same, "of": len(files), "largest change of a score": change}
-            print(f"  {margin}: {same} of {len(files)} the same best class, no score changes by more than {change:.3f}")
-    return found
+            less = softmax(model.run("logits", image_bytes=smaller)["logits"])
+            same = float((whole.argmax(-1) == less.argmax(-1)).mean())
+            about = f"{margin}, efficientnet-lite0's answers to {len(files)} photographs of 12 megapixels"
+            figures.add(Row(f"{about}: the same best class", [same * 100], unit="%"))
+            figures.add(Row(f"{about}: the largest change of a score", [float(np.abs(whole - less).max())], unit=""))
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
