@@ -140,20 +140,23 @@ class RunPage:
         self.close()
 
     def _keep(self, result: Classification, thumbnail: Future[cards.Thumbnail | None]) -> None:
+        content, label = self._content, result.label or ""
         if result.ok:
-            label = self._content.label_number(result.label or "")
-            card = cards.card(result, label, thumbnail.result()).encode()
+            card = cards.card(result, content.labels.get(label, len(content.labels)), thumbnail.result()).encode()
         else:
             own = self._reason(result) == document.OTHER
             card = cards.failure(result, thumbnail.result(), with_reason=own).encode()
-        if self._bytes + len(card) > _MOST_BYTES:
+        # A label stands once more in the filter.
+        size = len(card) + (len(document.option(content, label)) if result.ok and label not in content.labels else 0)
+        if self._bytes + size > _MOST_BYTES:
             return
-        self._bytes += len(card)
+        self._bytes += size
         if result.ok:
-            self._content.cards.append(card)
-            self._content.label_counts[result.label or ""] += 1
+            content.labels.setdefault(label, len(content.labels))
+            content.label_counts[label] += 1
+            content.cards.append(card)
         else:
-            self._content.failures.setdefault(self._reason(result), []).append(card)
+            content.failures.setdefault(self._reason(result), []).append(card)
 
     def _reason(self, result: Classification) -> str:
         """Under what a failure stands: words that it shares with others, as long as there are not too many such."""

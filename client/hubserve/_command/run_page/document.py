@@ -43,10 +43,6 @@ class Content:
     failures: dict[str, list[bytes]] = field(default_factory=dict)
     reasons: Counter[str] = field(default_factory=Counter)
 
-    def label_number(self, label: str) -> int:
-        """The number of a label, which it gets when it is first asked for."""
-        return self.labels.setdefault(label, len(self.labels))
-
 
 def is_page(file: Path) -> bool:
     """Whether a file is such a page, of whatever run."""
@@ -75,7 +71,10 @@ def parts(model: str, overview: Overview, content: Content, *, interrupted: bool
         notes="".join(f'<p class="note">{note}</p>' for note in _notes(overview, content, interrupted=interrupted)),
         facts=overview.facts(),
         charts=overview.charts(),
-        labels="".join(_options(content)),
+        labels="".join(
+            option(content, label)
+            for label, _ in sorted(content.label_counts.items(), key=lambda item: (-item[1], item[0]))
+        ),
         shown=_count(len(content.cards), "image"),
         few=" few" if len(content.cards) <= _FEW else "",
     )
@@ -99,9 +98,10 @@ def _notes(overview: Overview, content: Content, *, interrupted: bool) -> Iterat
         )
 
 
-def _options(content: Content) -> Iterator[str]:
-    for label, count in sorted(content.label_counts.items(), key=lambda item: (-item[1], item[0])):
-        yield f'<option value="{content.labels[label]}">{shown(label) or "(no label)"} ({count:,})</option>\n'
+def option(content: Content, label: str) -> str:
+    """A label in the filter."""
+    count = content.label_counts[label]
+    return f'<option value="{content.labels.get(label, "")}">{shown(label) or "(no label)"} ({count:,})</option>\n'
 
 
 def _failures(content: Content) -> Iterator[bytes]:
