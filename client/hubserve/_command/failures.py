@@ -63,7 +63,7 @@ class Patience:
         """
         now = outcome(result)
         if now is not Outcome.UNANSWERED:
-            self._met = self._met or result.ok
+            self._met = self._met or result.status is not None
             self._in_vain = 0
             return
         self._in_vain += 1

@@ -21,11 +21,11 @@ def paths(*, null: bool) -> Iterator[Image]:
 
 
 def _between(file: BinaryIO, separator: bytes) -> Iterator[bytes]:
-    """The pieces between separators that hold anything."""
+    """The pieces between separators that are not empty."""
     rest = b""
     # read1 gives what is there, so that the first paths are at work while `find` still looks for more.
     while chunk := (file.read1(_CHUNK) if isinstance(file, io.BufferedReader) else file.read(_CHUNK)):
         *whole, rest = (rest + chunk).split(separator)
-        yield from (piece for piece in whole if piece.strip())
-    if rest.strip():
+        yield from filter(None, whole)
+    if rest:
         yield rest
