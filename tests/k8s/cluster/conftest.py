@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from k8s import crds
-from k8s.cluster.control_plane import can_be_built, control_plane
+from k8s.cluster.build import build, can_be_built, found
+from k8s.cluster.control_plane import control_plane
 from k8s.cluster.kubectl import NAMESPACE, Cluster
 
 _OWN_SECONDS = 90
@@ -52,11 +52,12 @@ def running_cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.Tem
             )
         yield cluster
         return
-    if not can_be_built():
+    if not (found() or can_be_built()):
         pytest.skip("KUBECONFIG names no cluster, and there is no Go to build a control plane with")
-    with control_plane(tmp_path_factory.mktemp("cluster")) as kubeconfig:
+    built = build()
+    with control_plane(built, tmp_path_factory.mktemp("cluster")) as kubeconfig:
         cluster = Cluster(kubeconfig, own=True, patience_seconds=_OWN_SECONDS)
-        cluster.run("create", "-f", "-", objects=[crd for _, crd in crds.download()])
+        cluster.run("create", "-f", "-", objects=built.crds)
         cluster.run("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
         cluster.run("create", "-f", "-", objects=_NODES)
         cluster.run("wait", "--for=condition=Ready", "node", "--all", "--timeout=60s")

@@ -4,16 +4,11 @@ Nothing runs in its pods. What is real is all that decides: admission, schedulin
 """
 
 import contextlib
-import hashlib
-import json
 import os
-import re
 import secrets
-import shutil
 import socket
 import ssl
 import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -23,53 +18,23 @@ import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-_SOURCES = Path(__file__).parent
+from k8s.cluster.build import Built
+
 _PATIENCE_SECONDS = 120
-# The tests play the kubelet for pods with this label, to let them fail as they want.
-HANDS_OFF = "hubserve-test-by-hand"
-# What kwok does with nodes and pods is in files of its own module: all goes well, at once.
-_NODE_STAGES = ("node/fast/node-initialize.yaml", "node/heartbeat-with-lease/node-heartbeat-with-lease.yaml")
-_POD_STAGES = ("pod/fast/pod-ready.yaml", "pod/fast/pod-complete.yaml", "pod/fast/pod-delete.yaml")
-
-
-def program() -> Path:
-    """The control plane's program, built from its Go modules when it has not been yet; that takes many minutes."""
-    sources = b"".join((_SOURCES / name).read_bytes() for name in ("go.mod", "go.sum", "main.go"))
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hubserve"
-    file = cache / f"control-plane-{hashlib.sha256(sources).hexdigest()[:16]}"
-    if not file.exists():
-        print(f"building {file} from Kubernetes' own modules: this takes many minutes, once", file=sys.stderr)
-        cache.mkdir(parents=True, exist_ok=True)
-        new = file.with_suffix(f".{os.getpid()}")
-        # Kubernetes' own build writes its version so; clients ask for it.
-        version = re.search(rb"k8s.io/kubernetes v(\d+)\.(\d+)\.\d+", sources)
-        assert version
-        written = {"gitMajor": version[1], "gitMinor": version[2], "gitVersion": version[0].split()[1]}
-        stamps = [f"-X k8s.io/component-base/version.{name}={value.decode()}" for name, value in written.items()]
-        flags = ["-buildvcs=false", f"-ldflags=-s -w {' '.join(stamps)}"]
-        build = ["go", "build", *flags, "-o", str(new), "."]
-        subprocess.run(build, cwd=_SOURCES, check=True)
-        new.rename(file)
-    return file
-
-
-def can_be_built() -> bool:
-    return shutil.which("go") is not None
 
 
 @contextlib.contextmanager
-def control_plane(folder: Path) -> Iterator[Path]:
-    """Runs one; gives the path of its kubeconfig."""
-    binary = program()
+def control_plane(built: Built, folder: Path) -> Iterator[Path]:
+    """Runs one, with its files in a folder of its own; gives the path of its kubeconfig."""
     with contextlib.ExitStack() as stack:
-        plane = _Plane(binary, folder, stack)
+        plane = _Plane(built, folder, stack)
         plane.start()
         yield plane.kubeconfig
 
 
 class _Plane:
-    def __init__(self, binary: Path, folder: Path, stack: contextlib.ExitStack) -> None:
-        self._binary, self._folder, self._stack = binary, folder, stack
+    def __init__(self, built: Built, folder: Path, stack: contextlib.ExitStack) -> None:
+        self._built, self._folder, self._stack = built, folder, stack
         self._etcd, self._peer, self._api = (f"127.0.0.1:{port}" for port in _free_ports(3))
         self._token = secrets.token_hex()
         self.kubeconfig = folder / "kubeconfig"
@@ -112,21 +77,25 @@ class _Plane:
         self._write_kubeconfig()
         self._wait()
         common = [f"--kubeconfig={self.kubeconfig}", "--leader-elect=false", "--secure-port=0"]
-        self._run("kube-controller-manager", *common, f"--service-account-private-key-file={key}")
-        self._run("kube-scheduler", *common)
         self._run(
-            "kwok",
-            f"--kubeconfig={self.kubeconfig}",
-            "--manage-all-nodes=true",
-            f"--config={_stages(folder)}",
+            "kube-controller-manager",
+            *common,
+            f"--service-account-private-key-file={key}",
+            # By default a node that is silent for 50 s is lost, and its pods are not ready any more: on a machine with
+            # much else to do kwok is silent for longer.
+            "--node-monitor-grace-period=1h",
         )
+        self._run("kube-scheduler", *common)
+        stages = folder / "stages.yaml"
+        stages.write_text(yaml.safe_dump_all(self._built.stages))
+        self._run("kwok", f"--kubeconfig={self.kubeconfig}", "--manage-all-nodes=true", f"--config={stages}")
 
     def _run(self, component: str, *flags: str) -> None:
         log = self._stack.enter_context((self._folder / f"{component}.log").open("wb"))
         # kwok would read the configuration of the user's own.
         environment = {**os.environ, "HOME": str(self._folder)}
         process = subprocess.Popen(
-            [self._binary, component, *flags], cwd=self._folder, env=environment, stdout=log, stderr=log
+            [self._built.program, component, *flags], cwd=self._folder, env=environment, stdout=log, stderr=log
         )
         self._stack.callback(process.wait)
         self._stack.callback(process.kill)
@@ -162,22 +131,6 @@ class _Plane:
                     log = (self._folder / "kube-apiserver.log").read_text(errors="replace")
                     raise TimeoutError(f"the API server did not come up ({error}):\n{log[-2000:]}") from error
                 time.sleep(0.2)
-
-
-def _stages(folder: Path) -> Path:
-    """Writes what kwok does, except that pods with the label HANDS_OFF neither get ready nor complete by themselves."""
-    command = ["go", "mod", "download", "-json", "sigs.k8s.io/kwok"]
-    module = json.loads(subprocess.run(command, cwd=_SOURCES, stdout=subprocess.PIPE, check=True).stdout)["Dir"]
-    stages = [
-        yaml.safe_load(Path(module, "kustomize", "stage", name).read_text()) for name in (*_NODE_STAGES, *_POD_STAGES)
-    ]
-    for stage in stages:
-        if stage["metadata"]["name"] in ("pod-ready", "pod-complete"):
-            label = {"key": f'.metadata.labels["{HANDS_OFF}"]', "operator": "DoesNotExist"}
-            stage["spec"]["selector"]["matchExpressions"].append(label)
-    file = folder / "stages.yaml"
-    file.write_text(yaml.safe_dump_all(stages))
-    return file
 
 
 def _free_ports(number: int) -> list[int]:

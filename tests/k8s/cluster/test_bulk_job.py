@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from k8s.cluster.control_plane import HANDS_OFF
+from k8s.cluster.build import HANDS_OFF
 from k8s.cluster.kubectl import Cluster
 from k8s.manifests import Manifest, with_components
 
