@@ -165,6 +165,13 @@ class ModelServer:
     def close(self) -> None:
         """Gives up what is on its way, and closes the connection."""
         self.closed.set()
+        # gRPC waits there for its own threads. Where Ctrl-C or a signal breaks into that, what is half closed keeps the
+        # process from ever ending; no signal breaks into another thread.
+        closing = threading.Thread(target=self._close_channels)
+        closing.start()
+        closing.join()
+
+    def _close_channels(self) -> None:
         for channel in self._channels:
             channel.close()
 
