@@ -9,7 +9,7 @@ import numpy as np
 
 from ._encode import Chunks, block, strings
 from ._errors import MalformedAnswer, UsageError
-from ._tensors import ELEMENTS, dtype_name, fill, shape_of, split_strings, unfilled
+from ._tensors import ELEMENTS, dtype_name, fill, out_of_range, shape_of, split_strings, unfilled
 from .wire.tensor_pb2 import TensorProto
 
 if TYPE_CHECKING:
@@ -124,6 +124,11 @@ def _read(tensor: TensorProto, field: str, dtype: np.dtype[Any]) -> NDArray[Any]
         array = np.array(values, np.int32).astype("<u2").view(dtype)
     elif dtype.kind in "fc":
         array = _read_packed(tensor, field, dtype)
+    elif field == "int_val":
+        wide = np.array(values, np.int32)
+        array = wide.astype(dtype)
+        if not np.array_equal(array, wide):
+            raise out_of_range(tensor)
     else:
         array = np.array(values, dtype)
     return array if len(array) == size else np.array(fill(list(array), tensor), dtype)

@@ -55,7 +55,7 @@ def read_values(tensor: TensorProto) -> list[Any]:
     """Reads real numbers or strings (bytes) as one flat list, row by row, whichever form the server chose.
 
     Raises:
-        MalformedAnswer: The values do not fill the shape, or are of another type than these.
+        MalformedAnswer: The values do not fill the shape, are of another type than these, or outside of their type.
     """
     element = ELEMENTS.get(tensor.dtype)
     if element is None or not (element.letter or element.name == "string"):
@@ -75,6 +75,12 @@ def read_values(tensor: TensorProto) -> list[Any]:
         # The field is of int32, and has room for more than the 16 bits that count.
         bits = [value & 0xFFFF for value in values]
         values = list(struct.unpack(f"<{len(bits)}e", struct.pack(f"<{len(bits)}H", *bits)))
+    elif element.field == "int_val":
+        # The field is of int32, whatever the type.
+        try:
+            struct.pack(f"<{len(values)}{element.letter}", *values)
+        except struct.error as error:
+            raise out_of_range(tensor) from error
     return fill(values, tensor)
 
 
@@ -118,3 +124,8 @@ def unfilled(tensor: TensorProto) -> MalformedAnswer:
     return MalformedAnswer(
         f"the answer's {dtype_name(tensor.dtype)} values do not fill their shape {list(shape_of(tensor))}"
     )
+
+
+def out_of_range(tensor: TensorProto) -> MalformedAnswer:
+    """The error for a tensor with a number that its type does not have."""
+    return MalformedAnswer(f"the answer holds numbers that no {dtype_name(tensor.dtype)} can be: look at its server")

@@ -24,7 +24,5 @@ except KeyboardInterrupt:
 
 def test_a_process_that_was_interrupted_while_it_closed_a_client_ends() -> None:
     for _ in range(3):
-        done = subprocess.run(
-            [sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=False, timeout=120
-        )
+        done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=False, timeout=120)
         assert (done.returncode, done.stdout) == (0, "interrupted\n"), done.stderr

@@ -194,3 +194,12 @@ def test_what_no_tensor_can_hold_is_refused_by_the_name_of_its_input(value, word
 def test_numpys_text_and_bytes_arrays_go_as_strings():
     assert list(to_tensor("x", np.array(["a", "é"])).string_val) == [b"a", "é".encode()]
     assert list(to_tensor("x", np.array([b"a", b"bc"])).string_val) == [b"a", b"bc"]
+
+
+@pytest.mark.parametrize("read", [to_array, read_values])
+@pytest.mark.parametrize(("dtype", "number"), [("uint8", 256), ("uint8", -1), ("int8", 128), ("int16", -40000)])
+def test_a_number_that_its_type_cannot_be_is_malformed(read, dtype: str, number: int):
+    proto = TensorProto(dtype=tf.as_dtype(dtype).as_datatype_enum, int_val=[number])
+    proto.tensor_shape.dim.add(size=1)
+    with pytest.raises(MalformedAnswer, match=f"numbers that no {dtype} can be"):
+        read(proto)
