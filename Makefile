@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test bench test-cluster protobuf-check decode-table docs format lint types check wire wire-check lock clean
+.PHONY: demo test bench test-cluster protobuf-check decode-table docs fuzz chaos soak sbom audit format lint types check wire wire-check lock clean
 
 demo: $(VENV)/.installed  ## the main job, end to end: export, serve, classify, a page to look at
 	$(BIN)/hubserve demo --output demo
@@ -26,6 +26,31 @@ decode-table: $(VENV)/.installed  ## what decoding makes of every kind of image 
 
 docs: $(VENV)/.installed  ## the site, in build/docs; warnings are errors
 	VENV=$(VENV) scripts/build-docs build/docs
+
+# Each takes what its program takes: make fuzz INPUTS=1000000 SEED=2, make chaos IMAGES=100000, make soak MINUTES=5.
+INPUTS ?= 100000
+IMAGES ?= 20000
+FAULTS ?= 80
+MINUTES ?= 60
+SEED ?= 1
+TRUST = PYTHONPATH=tests TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m
+
+fuzz: $(VENV)/.installed  ## hostile images, calls and answers; figures in docs/trust.md
+	$(TRUST) trust.fuzz images --inputs $(INPUTS) --seed $(SEED)
+	$(TRUST) trust.fuzz requests --inputs 20000 --seed $(SEED)
+	$(TRUST) trust.fuzz responses --inputs 20000 --seed $(SEED)
+
+chaos: $(VENV)/.installed  ## a bulk run whose servers, and itself, are killed, stopped, slowed and refused
+	$(TRUST) trust.chaos --images $(IMAGES) --faults $(FAULTS) --seed $(SEED)
+
+soak: $(VENV)/.installed  ## an hour of mixed load: memory, descriptors and threads must not grow
+	$(TRUST) trust.soak --minutes $(MINUTES)
+
+sbom: $(VENV)/.installed  ## the bill of materials, dist/sbom.json (CycloneDX)
+	VENV=$(VENV) scripts/sbom dist/sbom.json
+
+audit: $(VENV)/.installed  ## known vulnerabilities of the pinned dependencies, where PyPI's advisories can be reached
+	VENV=$(VENV) scripts/audit
 
 format: $(VENV)/.installed  ## rewrite the sources as ruff formats them
 	$(BIN)/ruff format .

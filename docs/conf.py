@@ -12,7 +12,7 @@ copyright = author  # noqa: A001 - Sphinx' name for it
 version = release = hubserve.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_click"]
-include_patterns = ["docs/**.md", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "k8s/README.md"]
+include_patterns = ["docs/**.md", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "k8s/README.md"]
 # Folders that are not even walked through.
 exclude_patterns = [".*", "build", "demo", "dist", "models"]
 root_doc = "docs/index"

@@ -26,8 +26,8 @@ def _header(name: str, value: str) -> bytes:
     return b"\0" + bytes([len(name)]) + name.encode() + bytes([len(value)]) + value.encode()
 
 
-def begin_call(target: str, path: str, message_bytes: int, sent: bytes = b"") -> socket.socket:
-    """Begin a call whose one message is announced with a length, and send only some of it.
+def call_bytes(authority: str, path: str, message_bytes: int, sent: bytes = b"") -> bytes:
+    """All that a client sends to begin a call whose one message is announced with a length, with some of the message.
 
     gRPC over HTTP/2 puts before a message whether it is compressed, and its length as 32 bits.
     """
@@ -35,17 +35,22 @@ def begin_call(target: str, path: str, message_bytes: int, sent: bytes = b"") ->
         _header(":method", "POST")
         + _header(":scheme", "http")
         + _header(":path", path)
-        + _header(":authority", target)
+        + _header(":authority", authority)
         + _header("te", "trailers")
         + _header("content-type", "application/grpc")
     )
-    connection = connect(target)
-    connection.sendall(
+    return (
         _PREFACE
         + _frame(_SETTINGS, 0, 0, b"")
         + _frame(_HEADERS, _END_HEADERS, 1, headers)
         + _frame(_DATA, 0, 1, b"\0" + struct.pack(">I", message_bytes) + sent)
     )
+
+
+def begin_call(target: str, path: str, message_bytes: int, sent: bytes = b"") -> socket.socket:
+    """Begin a call, and do not go on."""
+    connection = connect(target)
+    connection.sendall(call_bytes(target, path, message_bytes, sent))
     return connection
 
 

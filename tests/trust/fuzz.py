@@ -1,0 +1,178 @@
+"""Hostile inputs by the thousand, in a process that may die of them; those that do harm are found and kept.
+
+    PYTHONPATH=tests python -m trust.fuzz images --inputs 100000 --seed 1
+    PYTHONPATH=tests python -m trust.fuzz requests --inputs 20000
+    PYTHONPATH=tests python -m trust.fuzz responses --inputs 20000
+
+Images go through the exported graph, in batches with good ones whose answers must not change by a bit. Requests go to
+the embedded engine, which must stay up and answer good callers. Responses come to the client, which must read what
+TensorFlow reads in them, or call them malformed. Ends with 1 where an input did harm: a crash, a hang, more memory than
+the bound, a wrong answer. It is then in --save, with its seed and number, from which it can be made again.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from trust.hunt import Finding, Hunter
+
+BATCH = 29
+# A hang is for ever; a machine may be slow.
+PATIENCE = 300.0
+
+
+@dataclass
+class Tally:
+    """What a run came to."""
+
+    inputs: int = 0
+    batches: int = 0
+    memory: int = 0
+    bound: int = 0
+    slowest: float = 0.0
+    seconds: float = 0.0
+    outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    findings: list[Finding] = field(default_factory=list)
+
+    def add(self, answer: dict[str, Any]) -> None:
+        """Counts a batch's answer."""
+        self.bound = answer["bound"]
+        self.memory = max(self.memory, answer["memory"])
+        self.slowest = max(self.slowest, answer["seconds"])
+        self.outcomes.update((strategy, outcome) for strategy, outcome in answer["outcomes"])
+
+    def outcome(self, its: str) -> int:
+        """How many inputs ended so."""
+        return sum(count for (_, outcome), count in self.outcomes.items() if outcome == its)
+
+    def __str__(self) -> str:
+        columns = sorted({outcome for _, outcome in self.outcomes})
+        strategies = sorted({strategy for strategy, _ in self.outcomes})
+        widths = [max(len(column), 7) + 2 for column in columns]
+        rows = [
+            f"{'':15}" + "".join(f"{column:>{width}}" for column, width in zip(columns, widths, strict=True)),
+            *(
+                f"{strategy:15}"
+                + "".join(
+                    f"{self.outcomes[strategy, column]:>{width},}"
+                    for column, width in zip(columns, widths, strict=True)
+                )
+                for strategy in strategies
+            ),
+        ]
+        return "\n".join(
+            [
+                *rows,
+                f"inputs tried: {self.inputs:,} in {self.batches:,} batches, {self.seconds:.0f} s; slowest batch "
+                f"{self.slowest:.1f} s; most memory of a batch {self.memory / 2**20:.0f} MiB "
+                f"(bound {self.bound / 2**20:.0f})",
+                f"inputs that did harm: {len(self.findings)}",
+            ]
+        )
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is attacked: makes the child's last arguments in an empty folder, and gives an input's bytes."""
+
+    child: str
+    prepare: Callable[[Path], list[str]]
+    data: Callable[[int, int], bytes]
+
+
+def _pixels(folder: Path) -> list[str]:
+    from trust.pixels_model import export_pixels
+
+    return [str(export_pixels(folder))]
+
+
+def _toy(folder: Path) -> list[str]:
+    from serve.toys import model_dir, save_toy
+
+    return [str(model_dir(save_toy(folder / "saved"), folder / "toy"))]
+
+
+def _image(seed: int, number: int) -> bytes:
+    from trust.images import hostile_image
+
+    return hostile_image(seed, number)[1]
+
+
+def _call(seed: int, number: int) -> bytes:
+    from trust.requests import hostile_call
+
+    return hostile_call(seed, number).data
+
+
+def _response(seed: int, number: int) -> bytes:
+    from trust.responses import hostile_response
+
+    return hostile_response(seed, number)[1]
+
+
+TARGETS = {
+    "images": Target("trust.decode_child", _pixels, _image),
+    "requests": Target("trust.engine_child", _toy, _call),
+    "responses": Target("trust.client_child", lambda _: [], _response),
+}
+
+
+def fuzz(target: str, *, inputs: int, seed: int, saved: Path, folder: Path, progress: bool = False) -> Tally:
+    """Tries so many inputs, numbered from 0, in a child that is started again where it dies."""
+    attacked = TARGETS[target]
+    command = [sys.executable, "-m", attacked.child, str(seed), *attacked.prepare(folder)]
+    tally, started = Tally(), time.monotonic()
+    with Hunter(command, PATIENCE) as hunter:
+        for first in range(0, inputs, BATCH):
+            numbers = range(first, min(first + BATCH, inputs))
+            for finding in hunter.hunt(numbers, tally.add):
+                tally.findings.append(finding)
+                for number in numbers if finding.number is None else [finding.number]:
+                    file = saved / f"{target}-{seed}-{number}.bin"
+                    _keep(file, attacked.data(seed, number), {"seed": seed, "number": number, "harm": finding.harm})
+            tally.inputs += len(numbers)
+            tally.batches += 1
+            if progress and tally.batches % 100 == 0:
+                print(f"{tally.inputs:,} inputs, {len(tally.findings)} did harm", file=sys.stderr, flush=True)
+    tally.seconds = time.monotonic() - started
+    return tally
+
+
+def _keep(file: Path, data: bytes, facts: dict[str, Any]) -> None:
+    """An input that did harm, and beside it what it takes to make it again."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(data)
+    file.with_suffix(".json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    print(f"{file}: {facts['harm']}", file=sys.stderr, flush=True)
+
+
+def main() -> int:
+    """Prints the figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("target", choices=TARGETS)
+    parser.add_argument("--inputs", type=int, default=100_000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--save", type=Path, default=Path("fuzz-findings"))
+    arguments = parser.parse_args()
+    with TemporaryDirectory() as folder:
+        tally = fuzz(
+            arguments.target,
+            inputs=arguments.inputs,
+            seed=arguments.seed,
+            saved=arguments.save,
+            folder=Path(folder),
+            progress=True,
+        )
+    print(f"{arguments.target}, seed {arguments.seed}\n{tally}")
+    return 1 if tally.findings else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,50 @@
+"""A short form of `make fuzz`: hostile images, calls and answers do no harm; the fuzzer reaches what it is to reach."""
+
+from pathlib import Path
+
+import pytest
+
+from trust.fuzz import TARGETS, Tally, fuzz
+from trust.images import STRATEGIES
+from trust.requests import hostile_call
+from trust.responses import hostile_response
+
+
+def tried(target: str, inputs: int, tmp_path: Path) -> Tally:
+    tally = fuzz(target, inputs=inputs, seed=0, saved=tmp_path / "findings", folder=tmp_path)
+    assert tally.findings == []
+    assert tally.inputs == sum(tally.outcomes.values()) == inputs
+    return tally
+
+
+def test_hostile_images_harm_nobody(tmp_path: Path) -> None:
+    tally = tried("images", 3000, tmp_path)
+    assert {strategy for strategy, _ in tally.outcomes} == set(STRATEGIES)
+    # It would be of no use if all were refused at the door.
+    for outcome in ("answered", "no image", "too large"):
+        assert tally.outcome(outcome) > 60
+
+
+def test_hostile_calls_harm_nobody(tmp_path: Path) -> None:
+    tally = tried("requests", 700, tmp_path)
+    for outcome in ("answered", "invalid_argument", "not_found", "sent"):
+        assert tally.outcome(outcome) > 10
+
+
+def test_hostile_answers_are_read_as_tensorflow_reads_them_or_called_malformed(tmp_path: Path) -> None:
+    tally = tried("responses", 1500, tmp_path)
+    for outcome in ("answered", "malformed", "unsuitable"):
+        assert tally.outcome(outcome) > 30
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_an_input_can_be_made_again_from_its_seed_and_number(target: str) -> None:
+    first = [TARGETS[target].data(7, number) for number in range(40)]
+    assert first == [TARGETS[target].data(7, number) for number in range(40)]
+    assert len(set(first)) > 30
+    assert first != [TARGETS[target].data(8, number) for number in range(40)]
+
+
+def test_every_kind_of_call_and_of_answer_comes_up() -> None:
+    assert {hostile_call(0, number).strategy for number in range(200)} == {"bytes", "fields", "noise", "HTTP/2", "slow"}
+    assert {hostile_response(0, number)[0] for number in range(200)} == {"bytes", "fields", "noise", "untouched"}
