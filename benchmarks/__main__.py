@@ -74,7 +74,7 @@ def measure(name: str, quick: bool, models: Path) -> dict[str, object] | None:
         if not file.exists():
             return None
         figures = json.loads(file.read_text(encoding="utf-8"))
-    return figures | {"title": name}
+    return figures | {"title": name, "command": f"python benchmarks/{name}.py{' --quick' if quick else ''}"}
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ IMAGES_IN_RUN = 2400
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="one round, and no windows")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     parser.add_argument("--part", nargs="+", help=argparse.SUPPRESS)
@@ -66,7 +66,7 @@ def main() -> None:
         requests(figures, target, rounds)
         memory(figures, target, max(rounds // 2, 1))
     if not arguments.quick:
-        windows(figures, max(rounds // 2, 1))
+        windows(figures, max(rounds // 3, 1))
     if arguments.json:
         figures.write(arguments.json)
 

@@ -75,11 +75,11 @@ def replicas(figures: Figures, counts: Sequence[int]) -> None:
         measured.append((count, found["rate"]))
         predicted.append((count, first.images_per_second))
         cpu.append((count, found["cpu"] * 1e6))
-        what = f"{count} replicas: throughput against the capacity model (first: {first.name})"
+        what = f"{count} replica{'s' * (count > 1)}: throughput against the capacity model (first: {first.name})"
         figures.add(Row(what, [found["rate"] / first.images_per_second]))
     figures.plots += [
-        Plot("replicas", "replicas", "images/s", {"measured": measured, "capacity model": predicted}, log=True),
-        Plot("processor time of the client, with replicas", "replicas", "us an image", {"client": cpu}),
+        Plot("replicas", "replicas", "images/s", {"measured": measured, "capacity model": predicted}, log="xy"),
+        Plot("processor time of the client, with replicas", "replicas", "us an image", {"client": cpu}, log="x"),
     ]
 
 
@@ -93,7 +93,7 @@ def batches(figures: Figures, counts: Sequence[int], rounds: int) -> None:
         values = [figure["cpu"] / count * 1e6 for figure in measured]
         figures.add(Row(f"batch of {count}: client CPU for an image of 20 kB", values, unit="us"))
         line.append((count, statistics.median(values)))
-    figures.plots.append(Plot("images in a request", "images", "us of client CPU an image", {"client": line}, log=True))
+    figures.plots.append(Plot("images in a request", "images", "us of client CPU an image", {"client": line}, log="xy"))
 
 
 def sizes(figures: Figures, kilobytes: Sequence[int], rounds: int) -> None:
@@ -106,7 +106,7 @@ def sizes(figures: Figures, kilobytes: Sequence[int], rounds: int) -> None:
         values = [figure["cpu"] / BATCH * 1e6 for figure in measured]
         figures.add(Row(f"image of {size} kB, batch of {BATCH}: client CPU for an image", values, unit="us"))
         line.append((size, statistics.median(values)))
-    figures.plots.append(Plot("size of an image", "kB", "us of client CPU an image", {"client": line}, log=True))
+    figures.plots.append(Plot("size of an image", "kB", "us of client CPU an image", {"client": line}, log="xy"))
 
 
 def images(figures: Figures, counts: Sequence[int]) -> None:
@@ -119,7 +119,7 @@ def images(figures: Figures, counts: Sequence[int]) -> None:
     memory = list(zip(counts, megabytes, strict=True))
     grown = megabytes[-1] / megabytes[1]
     figures.add(Row(f"peak memory, {counts[-1]:,} images against {counts[1]:,}", [grown], at_most=1.1))
-    figures.plots.append(Plot("memory", "images", "MB at the peak", {"client": memory}, log=True))
+    figures.plots.append(Plot("memory", "images", "MB at the peak", {"client": memory}, log="x"))
 
 
 def part_spread(*targets: str) -> dict[str, float]:

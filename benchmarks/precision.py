@@ -37,7 +37,10 @@ CONFIG = ROOT / "serve" / "hubserve_serve" / "data" / "bfloat16-cpu.pbtxt"
 LEAST_RATIO = 1.3
 SPEED = "bfloat16 session config against float32, images/s"
 TOP1 = "bfloat16 session config, photographs of which the best class is float32's"
-WITHOUT = "this CPU has no bfloat16 instructions (AVX512_BF16, AMX), without which oneDNN does not compute in it"
+WITHOUT = (
+    "this CPU has no bfloat16 instructions (AVX512_BF16, AMX), without which oneDNN does not compute in it; "
+    "docs/serving.md has what was measured on one that has them"
+)
 RANDOM = (
     "the features of random weights are nearly alike for all images, and what little differs drowns in rounding; "
     "PNASNet's own weights could not be had here"

@@ -30,12 +30,16 @@ pre { overflow-x: auto; }
 
 def markdown(run: Mapping[str, object], budgets: bool) -> str:
     """The table of the rows that have a budget, or of those that have none."""
-    lines = ["| what | median (middle half) | budget | |", "|---|---|---|---|"]
+    columns = ["what", "median (middle half)", *(["budget", ""] if budgets else [])]
+    lines = [columns, ["---"] * len(columns)]
     for row in _rows(run):
-        if bool(row.budget) == budgets:
-            verdict = f"**{row.verdict}**" if row.verdict == "missed" else row.verdict
-            lines.append(f"| {row.what} | {row.measured} | {row.budget} | {' '.join([verdict, row.remark]).strip()} |")
-    return "\n".join(lines)
+        verdict = f"**{row.verdict}**" if row.verdict == "missed" else row.verdict
+        said = [row.budget, ": ".join(filter(None, [verdict, row.remark]))]
+        if budgets and row.budget:
+            lines.append([row.what, row.measured, *said])
+        elif not budgets and not row.budget:
+            lines.append([row.what, row.measured or said[1]])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def documented(text: str, run: Mapping[str, object]) -> str:
@@ -84,22 +88,23 @@ def _rows(run: Mapping[str, object]) -> Iterable[Row]:
     return (row for figures in all_figures(run) for row in figures.rows)
 
 
-def _table(rows: Iterable[Row]) -> str:
+def _table(rows: Sequence[Row]) -> str:
+    budgets = any(row.budget for row in rows)
     cells = []
     for row in rows:
         what, remark = html.escape(row.what), f"<small>{html.escape(row.remark)}</small>" if row.remark else ""
-        cells.append(
-            f'<tr><td>{what}{remark}</td><td class="number">{html.escape(row.measured)}</td>'
-            f'<td class="number">{row.budget}</td><td class="{row.verdict.partition(" ")[0]}">{row.verdict}</td></tr>'
-        )
-    head = "<tr><th>what</th><th>median (middle half)</th><th>budget</th><th></th></tr>"
+        measured = html.escape(row.measured or row.verdict)
+        cells.append(f'<tr><td>{what}{remark}</td><td class="number">{measured}</td>')
+        if budgets:
+            cells.append(f'<td class="number">{row.budget}</td><td class="{row.verdict}">{row.verdict}</td>')
+    head = "<tr><th>what</th><th>median (middle half)</th>" + ("<th>budget</th><th></th>" if budgets else "")
     return f'<div class="wide"><table>{head}{"".join(cells)}</table></div>'
 
 
 def svg(plot: Plot) -> str:
-    """The plot, with its axes from 0, or both logarithmic."""
+    """The plot, drawn."""
     points = [point for line in plot.lines.values() for point in line]
-    x, y = (_Axis([point[at] for point in points], plot.log) for at in (0, 1))
+    x, y = (_Axis([point[at] for point in points], axis in plot.log) for at, axis in enumerate("xy"))
 
     def place(point: Sequence[float]) -> tuple[float, float]:
         across = _LEFT + x.part(point[0]) * (_WIDTH - _LEFT - 16)
@@ -139,16 +144,13 @@ class _Axis:
 
     def ticks(self) -> list[float]:
         if self._log:
-            first, last = math.floor(math.log2(self.low)), math.ceil(math.log2(self.high))
-            step = max(1, (last - first) // 6)
-            return [2.0**power for power in range(first, last + 1, step) if self.low <= 2.0**power <= self.high]
+            base = 10.0 if self.high > 500 * self.low else 2.0
+            powers = range(math.floor(math.log(self.low, base)), math.ceil(math.log(self.high, base)) + 1)
+            return [base**power for power in powers if self.low <= base**power <= self.high]
         size = 10 ** math.floor(math.log10(self.high))
         step = next(size * part for part in (0.2, 0.5, 1, 2) if self.high / (size * part) <= 6)
         return [step * number for number in range(int(self.high / step) + 1)]
 
 
 def _brief(value: float) -> str:
-    for size, letter in ((1e6, "M"), (1e3, "k")):
-        if value >= size:
-            return f"{value / size:.3g}{letter}"
-    return f"{value:.3g}"
+    return f"{value / 1e6:g}M" if value >= 1e6 else f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

@@ -62,10 +62,12 @@ class Row:
 
     @property
     def measured(self) -> str:
-        """The median, and the ends of the middle half."""
+        """The median, and the ends of the middle half where there is more than one value."""
         if not self.values:
             return ""
-        low, _, high = statistics.quantiles([*self.values] * (1 if self.values[1:] else 2), method="inclusive")
+        if len(self.values) == 1:
+            return f"{_short(self.median)} {self.unit}"
+        low, _, high = statistics.quantiles(self.values, method="inclusive")
         return f"{_short(self.median)} {self.unit} ({_short(low)} to {_short(high)})"
 
     def __str__(self) -> str:
@@ -75,13 +77,21 @@ class Row:
 
 @dataclass(frozen=True)
 class Plot:
-    """Lines over a common axis: `Plot("throughput", "replicas", "images/s", {"measured": [(1, 50), (2, 99)]})`."""
+    """Lines over common axes: `Plot("throughput", "replicas", "images/s", {"measured": [(1, 50), (2, 99)]}, log="xy")`.
+
+    Attributes:
+        title: Of the plot.
+        x: What the axis says.
+        y: Likewise.
+        lines: Points by name.
+        log: The axes that are logarithmic: "", "x" or "xy". The others begin at 0.
+    """
 
     title: str
     x: str
     y: str
     lines: Mapping[str, Sequence[tuple[float, float]]]
-    log: bool = False
+    log: str = ""
 
 
 @dataclass

@@ -47,7 +47,11 @@ GFLOP = 50.0
 # Square matrices of this size take a tenth of a second or two, and reach the rate that larger ones do.
 SIDE = 2048
 
-ROUNDS = {"lite0": 60, "echo": 1000, "pnasnet": 15}
+DEPTHWISE = (
+    "much of the network is depthwise convolutions and batch norms, which read and write more than they multiply. "
+    "Tried on another machine: frozen to constants 316 ms an image instead of 318, XLA no gain"
+)
+ROUNDS = {"lite0": 60, "echo": 1000, "pnasnet": 8}
 NAMES = {"lite0": "efficientnet-lite0", "pnasnet": "PNASNet-5 large"}
 
 Way = Callable[[], object]
@@ -59,7 +63,7 @@ def main() -> None:
     parser.add_argument(
         "--models", type=Path, metavar="DIR", help="where models are kept  [default: a temporary folder]"
     )
-    parser.add_argument("--rounds", type=int, help="[default: 15 for pnasnet, 60 for lite0, 1000 for echo]")
+    parser.add_argument("--rounds", type=int, help="[default: 8 for pnasnet, 60 for lite0, 1000 for echo]")
     parser.add_argument("--quick", action="store_true", help="one round of each of lite0 and echo")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     arguments = parser.parse_args()
@@ -102,7 +106,7 @@ def photographs(figures: Figures, model: str, folder: Path, rounds: int) -> None
     if model == "pnasnet":
         rate = [BATCH * GFLOP / value for value in local]
         what = f"{name}, float32: its operations per second against the machine's matmul"
-        figures.add(Row(what, ratios(rate, machine_rate), at_least=0.8))
+        figures.add(Row(what, ratios(rate, machine_rate), at_least=0.8, reason=DEPTHWISE))
 
 
 def product() -> Way:

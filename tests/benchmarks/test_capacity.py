@@ -1,10 +1,11 @@
 """The capacity model by itself; test_results holds it to what was measured."""
 
 import math
+from pathlib import Path
 
 import pytest
 
-from capacity import Fleet, Stage, bottleneck
+from capacity import GPUS, Fleet, Stage, bottleneck, table
 
 # 160 images a second for each GPU: 50 GFLOP an image at 8 TFLOP/s.
 FLEET = Fleet()
@@ -56,3 +57,8 @@ def test_replicas_are_counted_at_the_load_with_one_to_spare() -> None:
 def test_a_million_images_take_gpu_hours_in_proportion() -> None:
     assert FLEET.gpu_hours(1e6) == pytest.approx(1e6 / (3600 * 120))
     assert math.isclose(FLEET.gpu_hours(2e6), 2 * FLEET.gpu_hours(1e6))
+
+
+def test_the_page_has_the_table_that_the_defaults_give() -> None:
+    page = Path(__file__).resolve().parents[2] / "docs/performance.md"
+    assert f"<!-- capacity -->\n{table(FLEET, GPUS)}\n<!-- end of capacity -->" in page.read_text(encoding="utf-8")
