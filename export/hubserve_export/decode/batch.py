@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 from . import _bytes, bmp, exif, gif, jpeg, png, webp
+from ._seldom import DEVICE, seldom
 
 OK = 0
 NOT_AN_IMAGE = 1
@@ -18,10 +19,10 @@ TOO_MANY_PIXELS = 2
 # antialiased resize does the rest.
 _SCALE_MARGIN = 2
 
-# String tensors must never be copied to a GPU (tensorflow/serving#1626), and every op here has a CPU kernel.
-_DEVICE = "/CPU:0"
+_JPEG = b"\xff\xd8\xff"
 
 _Size = tuple[tf.Tensor, tf.Tensor]
+_Decoded = tuple[tf.Tensor, tf.Tensor]
 _Picture = tuple[tf.Tensor, tf.Tensor]
 
 
@@ -46,7 +47,7 @@ class Preprocessing:
 
 
 def decode_batch(
-    image_bytes: tf.Tensor, preprocessing: Preprocessing, unwrap: Callable[[tf.Tensor], tf.Tensor] = tf.identity
+    image_bytes: tf.Tensor, preprocessing: Preprocessing, unwrap: Callable[[tf.Tensor], tf.Tensor] | None = None
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Decodes and resizes every image on its own, so that one that fails leaves its neighbours as they are.
 
@@ -61,54 +62,92 @@ def decode_batch(
         width, 3] in [0, 1], zeros where the status is not 0.
     """
 
-    def decoded(row: tf.Tensor, data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        # A dataset's function does not take over the device around it.
-        with tf.device(_DEVICE):
-            return (row, *decode_one(unwrap(data), preprocessing))
+    def any_format(data: tf.Tensor) -> _Decoded:
+        return decode_one(unwrap(data) if unwrap else data, preprocessing)
 
-    with tf.device(_DEVICE):
-        count = tf.size(image_bytes)
-        shape = (preprocessing.height, preprocessing.width, 3)
-        # One row that is in no batch: `get_single_element` fails on an empty dataset, which is what N = 0 and an
-        # all-bad batch would leave.
-        sentinel = tf.data.Dataset.from_tensors((count[None], tf.constant([NOT_AN_IMAGE]), tf.zeros((1, *shape))))
-        rows, status, images = (
-            tf.data.Dataset.from_tensor_slices((tf.range(count), image_bytes))
-            .map(decoded, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-            .ignore_errors()
-            .batch(tf.cast(tf.maximum(count, 1), tf.int64))
-            .concatenate(sentinel)
-            .take(1)
-            .get_single_element()
+    with tf.device(DEVICE):
+        if unwrap:
+            return _each_for_itself(image_bytes, preprocessing, any_format)
+        # For every batch, TensorFlow looks twice at each node that a dataset's function could come to, run or not
+        # (CapturedFunction::IsMultiDevice). Nearly all batches are nothing but JPEGs: they have a dataset of their own.
+        return tf.cond(
+            tf.reduce_all(tf.strings.substr(image_bytes, 0, len(_JPEG)) == _JPEG),
+            lambda: _each_for_itself(
+                image_bytes, preprocessing, lambda data: decode_one(data, preprocessing, only_jpeg=True)
+            ),
+            lambda: _each_for_itself(image_bytes, preprocessing, any_format),
         )
 
-        def in_place() -> tuple[tf.Tensor, tf.Tensor]:
-            # The last of the count + 1 rows is the sentinel's.
-            places = rows[:, None]
-            known = tf.tensor_scatter_nd_update(tf.fill([count + 1], NOT_AN_IMAGE), places, status)
-            return known[:count], tf.scatter_nd(places, images, [count + 1, *shape])[:count]
 
-        # All there, in order: nothing to copy. This is the common case and the fast one.
-        status, images = tf.cond(tf.shape(rows)[0] == count, lambda: (status, images), in_place)
-        return tf.ensure_shape(status, [None]), tf.ensure_shape(images, [None, *shape])
+def _each_for_itself(
+    elements: tf.Tensor, preprocessing: Preprocessing, decode: Callable[[tf.Tensor], _Decoded]
+) -> _Decoded:
+    """Status, int32 [N], and images, float32 [N, height, width, 3], of N elements that `decode` takes one by one."""
+
+    def decoded(row: tf.Tensor, data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        # A dataset's function does not take over the device around it.
+        with tf.device(DEVICE):
+            return (row, *decode(data))
+
+    count = tf.size(elements)
+    shape = (preprocessing.height, preprocessing.width, 3)
+    # One row that is in no batch: `get_single_element` fails on an empty dataset, which is what N = 0 and an all-bad
+    # batch would leave.
+    sentinel = tf.data.Dataset.from_tensors((count[None], tf.constant([NOT_AN_IMAGE]), tf.zeros((1, *shape))))
+    rows, status, images = (
+        tf.data.Dataset.from_tensor_slices((tf.range(count), elements))
+        .map(decoded, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        .ignore_errors()
+        .batch(tf.cast(tf.maximum(count, 1), tf.int64))
+        .concatenate(sentinel)
+        .take(1)
+        .get_single_element()
+    )
+
+    def in_place() -> _Decoded:
+        # The last of the count + 1 rows is the sentinel's.
+        places = rows[:, None]
+        known = tf.tensor_scatter_nd_update(tf.fill([count + 1], NOT_AN_IMAGE), places, status)
+        return known[:count], tf.scatter_nd(places, images, [count + 1, *shape])[:count]
+
+    # All there, in order: nothing to copy. This is the common case and the fast one.
+    status, images = tf.cond(tf.shape(rows)[0] == count, lambda: (status, images), in_place)
+    return tf.ensure_shape(status, [None]), tf.ensure_shape(images, [None, *shape])
 
 
-def decode_one(data: tf.Tensor, preprocessing: Preprocessing) -> tuple[tf.Tensor, tf.Tensor]:
-    """Gives status and image of one string scalar; fails (InvalidArgumentError) where it is not a decodable image."""
+def decode_one(data: tf.Tensor, preprocessing: Preprocessing, only_jpeg: bool = False) -> _Decoded:
+    """Gives status and image of one string scalar; fails (InvalidArgumentError) where it is not a decodable image.
+
+    Args:
+        data: The file's bytes.
+        preprocessing: Size, crop and cap.
+        only_jpeg: Fail for the other formats too.
+    """
     head = _bytes.head(data)
     # A photograph may be turned on its side afterwards, so it has enough on either side.
     needed = math.ceil(max(preprocessing.height, preprocessing.width) * _SCALE_MARGIN / preprocessing.crop_fraction)
+    # Only JPEG is inlined.
     formats: list[tuple[bytes, Callable[[], _Size], Callable[[], _Picture]]] = [
-        (b"\xff\xd8\xff", lambda: jpeg.size(data), lambda: jpeg.decode(data, size, needed)),
-        (b"\x89PNG\r\n\x1a\n", lambda: png.size(head), lambda: png.decode(data, head)),
-        (b"GIF8", lambda: gif.size(head), lambda: (gif.decode(data, head, preprocessing.max_pixels), _no_exif())),
-        (b"BM", lambda: bmp.size(head), lambda: (bmp.decode(data, head), _no_exif())),
-        (b"RIFF", lambda: webp.size(head), lambda: webp.decode(data, head)),
+        (_JPEG, lambda: jpeg.size(data), lambda: jpeg.decode(data, needed)),
     ]
+    if not only_jpeg:
+        formats += [
+            (magic, seldom(size), seldom(decode))
+            for magic, size, decode in (
+                (b"\x89PNG\r\n\x1a\n", lambda: png.size(head), lambda: png.decode(data, head)),
+                (
+                    b"GIF8",
+                    lambda: gif.size(head),
+                    lambda: (gif.decode(data, head, preprocessing.max_pixels), _no_exif()),
+                ),
+                (b"BM", lambda: bmp.size(head), lambda: (bmp.decode(data, head), _no_exif())),
+                (b"RIFF", lambda: webp.size(head), lambda: webp.decode(data, head)),
+            )
+        ]
     known = _begins_with(head, [magic for magic, _, _ in formats])
     with tf.control_dependencies([_bytes.require(tf.reduce_any(known), "not an image of a known format")]):
         which = tf.argmax(known, output_type=tf.int32)
-    size = tf.switch_case(which, [size for _, size, _ in formats])
+    size = jpeg.size(data) if only_jpeg else tf.switch_case(which, [size for _, size, _ in formats])
     too_many = _pixels(size, preprocessing.height) > preprocessing.max_pixels
     # One black pixel stands for an image that is not to be decoded.
     decoders = [*(decode for _, _, decode in formats), lambda: (tf.zeros((1, 1, 3), tf.uint8), _no_exif())]

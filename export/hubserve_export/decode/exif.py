@@ -13,6 +13,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from . import _bytes
+from ._seldom import seldom
 
 PREFIX = b"Exif\0\0"
 
@@ -23,7 +24,7 @@ _MAX_ENTRIES = 512
 
 def orientation(exif: tf.Tensor) -> tf.Tensor:
     """Reads the orientation out of `exif`, string scalar: int32 scalar, 1 to 8; 1 for none, or one without sense."""
-    return tf.cond(tf.strings.length(exif) > 0, lambda: _from_tiff(exif), lambda: tf.constant(1, tf.int32))
+    return tf.cond(tf.strings.length(exif) > 0, seldom(lambda: _from_tiff(exif)), lambda: tf.constant(1, tf.int32))
 
 
 def _from_tiff(exif: tf.Tensor) -> tf.Tensor:
@@ -75,7 +76,8 @@ def apply(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
         (True, [0, 1]),
         (True, [0]),
     ]
-    return tf.switch_case(orientation - 1, [lambda way=way: turned(*way) for way in ways])
+    turn = seldom(lambda: tf.switch_case(orientation - 1, [lambda way=way: turned(*way) for way in ways]))
+    return tf.cond(orientation == 1, lambda: image, turn)
 
 
 def swaps_axes(orientation: tf.Tensor) -> tf.Tensor:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import tensorflow as tf
 
 from . import _bytes, exif
+from ._seldom import seldom
 
 # libjpeg can leave out high frequencies while decoding, which makes a large photograph cheap: it comes out at 1/2, 1/4
 # or 1/8 of its size.
-_RATIOS = (1, 2, 4, 8)
+_RATIOS = (2, 4, 8)
 # Below this, full decoding is cheap, and exact.
 _LARGE_PIXELS = 1_000_000
 
@@ -31,86 +32,93 @@ _MAX_SCANS = 500
 
 # CMYK in JPEG is inverted, as Photoshop began it, and readers take it so whether or not the file has Adobe's marker;
 # TensorFlow only where it has. An Adobe segment of the file's own comes later and overrides this one.
+_CMYK = 4
 _ADOBE = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00\x00"
 
 
 def size(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Height and width from the frame header, as libjpeg reads it, before any EXIF rotation."""
-    shape = tf.cast(tf.io.extract_jpeg_shape(data), tf.int64)
-    return shape[0], shape[1]
+    height, width, _ = tf.unstack(_shape(data))
+    return height, width
 
 
-def decode(data: tf.Tensor, size: tuple[tf.Tensor, tf.Tensor], needed: int) -> tuple[tf.Tensor, tf.Tensor]:
+def decode(data: tf.Tensor, needed: int) -> tuple[tf.Tensor, tf.Tensor]:
     """Decodes a small photograph whole, and a large one at the smallest of libjpeg's scales that is enough.
 
     Args:
         data: string scalar.
-        size: Its height and width.
         needed: Rows, and columns, that a scaled result must have at least.
 
     Returns:
         The image, uint8 [h, w, 3], and the EXIF, string scalar, empty where there is none.
     """
-    exif_bytes, marker, components = _segments(data)
-    cmyk = (components == 4) & tf.reduce_any(marker == _FRAME_HEADERS)
-    with tf.control_dependencies([_bytes.require(_scans(data) <= _MAX_SCANS, "JPEG of many scans")]):
-        contents = tf.cond(cmyk, lambda: _with_adobe_marker(data), lambda: data)
-    height, width = size
-    large = height * width >= _LARGE_PIXELS
-    fits = [large & (tf.minimum(height, width) >= needed * ratio) for ratio in _RATIOS[1:]]
-    scale = tf.add_n([tf.cast(fit, tf.int32) for fit in fits])
-    return tf.switch_case(scale, [lambda ratio=ratio: _decode_at(contents, ratio) for ratio in _RATIOS]), exif_bytes
+    height, width, channels = tf.unstack(_shape(data))
+    before_scans, scans = _scans(data)
+    with tf.control_dependencies([_bytes.require(scans <= _MAX_SCANS, "JPEG of many scans")]):
+        contents = tf.cond(channels == _CMYK, seldom(lambda: _with_adobe_marker(data)), lambda: data)
+    # The walk costs more than all else around decoding. Where the marker of a scan comes up once, it is the scan's, and
+    # without the prefix before it there is no EXIF.
+    walk = (scans != 1) | (_split(before_scans, exif.PREFIX, 1)[1] > 0)
+    exif_bytes = tf.cond(walk, seldom(lambda: _exif(data)), lambda: tf.constant(b""))
+    large = (height * width >= _LARGE_PIXELS) & (tf.minimum(height, width) >= needed * _RATIOS[0])
+
+    def scaled() -> tf.Tensor:
+        scale = tf.reduce_sum(tf.cast(tf.minimum(height, width) // needed >= _RATIOS, tf.int32)) - 1
+        return tf.switch_case(scale, [lambda ratio=ratio: _decode_at(contents, ratio) for ratio in _RATIOS])
+
+    return tf.cond(large, seldom(scaled), lambda: _decode_at(contents, 1)), exif_bytes
 
 
-def _scans(data: tf.Tensor) -> tf.Tensor:
-    """How often a scan's marker comes up, int64 scalar: at least the number of scans, or of 501 where there are more.
+def _shape(data: tf.Tensor) -> tf.Tensor:
+    """Height, width and channels from the frame header, as libjpeg reads it: int64 [3]."""
+    return tf.cast(tf.ensure_shape(tf.io.extract_jpeg_shape(data), [3]), tf.int64)
 
-    Within compressed data it cannot come up. Elsewhere, as in a video behind the picture, it does by chance, once in
-    64 KiB.
+
+def _scans(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """The bytes before the first marker of a scan, string scalar; and how often one comes up, int64 scalar.
+
+    That is at least the number of scans, or of 501 where there are more. Within compressed data the marker cannot come
+    up. Elsewhere, as in a video behind the picture, it does by chance, once in 64 KiB.
     """
-    marker = _START_OF_SCAN.to_bytes(2, "big")
-    return tf.raw_ops.StringSplitV2(input=[data], sep=marker, maxsplit=_MAX_SCANS + 1).shape[1] - 1
+    return _split(data, _START_OF_SCAN.to_bytes(2, "big"), _MAX_SCANS + 1)
+
+
+def _split(data: tf.Tensor, separator: bytes, most: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """What comes before the separator, and how often that comes up, `most` at the most: string and int64 scalars."""
+    pieces = tf.raw_ops.StringSplitV2(input=[data], sep=separator, maxsplit=most)
+    return pieces.values[0], pieces.shape[1] - 1
 
 
 def _with_adobe_marker(data: tf.Tensor) -> tf.Tensor:
     return tf.strings.join([tf.strings.substr(data, 0, 2), _ADOBE, tf.strings.substr(data, 2, -1)])
 
 
-def _segments(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Walks to the frame header.
-
-    Returns:
-        The EXIF, string scalar; the marker where the walk ended, of a frame header in a sound file, and the number of
-        components that the header has: int64 scalars.
-    """
+def _exif(data: tf.Tensor) -> tf.Tensor:
+    """Walks to the frame header, and gives the EXIF, string scalar, empty where there is none."""
 
     def before_frame(_: tf.Tensor, marker: tf.Tensor, *__: tf.Tensor) -> tf.Tensor:
         return (marker >= _MARKERS) & tf.reduce_all(marker != (*_FRAME_HEADERS, _START_OF_SCAN))
 
     def next_segment(
-        position: tf.Tensor, _: tf.Tensor, __: tf.Tensor, exif_at: tf.Tensor, exif_size: tf.Tensor
+        position: tf.Tensor, _: tf.Tensor, exif_at: tf.Tensor, exif_size: tf.Tensor
     ) -> tuple[tf.Tensor, ...]:
-        # In a frame header, the tenth byte is the number of components.
-        marker, length, prefix, components = _bytes.big_endian(
-            _bytes.window(data, position, 10), (0, 2), (2, 2), (4, 6), (9, 1)
-        )
+        marker, length, prefix = _bytes.big_endian(_bytes.window(data, position, 10), (0, 2), (2, 2), (4, 6))
         is_exif = (exif_at == 0) & (marker == _APP1) & (prefix == int.from_bytes(exif.PREFIX, "big"))
         return (
             position + tf.where(marker == _FILL, tf.constant(1, tf.int64), 2 + length),
             marker,
-            components,
             tf.where(is_exif, position + 4, exif_at),
             tf.where(is_exif, tf.maximum(length - 2, 0), exif_size),
         )
 
     zero = tf.constant(0, tf.int64)
-    _, marker, components, exif_at, exif_size = tf.while_loop(
+    _, _, exif_at, exif_size = tf.while_loop(
         before_frame,
         next_segment,
-        (tf.constant(2, tf.int64), tf.constant(_MARKERS, tf.int64), zero, zero, zero),
+        (tf.constant(2, tf.int64), tf.constant(_MARKERS, tf.int64), zero, zero),
         maximum_iterations=_MAX_SEGMENTS,
     )
-    return _bytes.piece(data, exif_at, exif_size), marker, components
+    return _bytes.piece(data, exif_at, exif_size)
 
 
 def _decode_at(data: tf.Tensor, ratio: int) -> tf.Tensor:
