@@ -51,7 +51,7 @@ MARGINS = {"shrink=True": 2.0, "shrink=1.25 x the input": 1.25}
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=7, help="turns for each contender  [default: 7]")
+    parser.add_argument("--rounds", type=int, default=3, help="turns for each contender  [default: 3]")
     parser.add_argument("--quick", action="store_true", help="one round")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     arguments = parser.parse_args()
