@@ -11,7 +11,7 @@ import time
 from hubserve.testing import FakeServer, Fault, Request
 
 # So that a run lasts long enough for something to happen to it.
-_SECONDS = 0.02
+_SECONDS = 0.1
 
 
 def answer(image: bytes) -> dict[str, float]:

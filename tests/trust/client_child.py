@@ -28,7 +28,9 @@ def wrong_with(results: Sequence[Classification], data: bytes) -> str | None:
             return f"status {result.status}, not {status[row]}"
         for column, found in enumerate(result.classes):
             score = float(outputs["scores"][row, column])
-            said = int(outputs["class_ids"][row, column]), outputs["labels"][row, column].decode(errors="replace")
+            label = outputs["labels"][row, column]
+            # TensorFlow fills a tensor without any strings up with "", which is none of bytes.
+            said = int(outputs["class_ids"][row, column]), label.decode(errors="replace") if label else ""
             same = found.score == score or (math.isnan(found.score) and math.isnan(score))
             if (found.class_id, found.label) != said or not same:
                 return f"{found}, not {said} {score}"

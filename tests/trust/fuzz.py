@@ -37,6 +37,7 @@ class Tally:
     memory: int = 0
     bound: int = 0
     slowest: float = 0.0
+    slowest_from: int = 0
     seconds: float = 0.0
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
     findings: list[Finding] = field(default_factory=list)
@@ -45,7 +46,8 @@ class Tally:
         """Counts a batch's answer."""
         self.bound = answer["bound"]
         self.memory = max(self.memory, answer["memory"])
-        self.slowest = max(self.slowest, answer["seconds"])
+        if answer["seconds"] > self.slowest:
+            self.slowest, self.slowest_from = answer["seconds"], self.inputs
         self.outcomes.update((strategy, outcome) for strategy, outcome in answer["outcomes"])
 
     def outcome(self, its: str) -> int:
@@ -71,8 +73,8 @@ class Tally:
             [
                 *rows,
                 f"inputs tried: {self.inputs:,} in {self.batches:,} batches, {self.seconds:.0f} s; slowest batch "
-                f"{self.slowest:.1f} s; most memory of a batch {self.memory / 2**20:.0f} MiB "
-                f"(bound {self.bound / 2**20:.0f})",
+                f"{self.slowest:.1f} s, from input {self.slowest_from:,}; most memory of a batch "
+                f"{self.memory / 2**20:.0f} MiB (bound {self.bound / 2**20:.0f})",
                 f"inputs that did harm: {len(self.findings)}",
             ]
         )
