@@ -27,7 +27,7 @@ def main() -> None:
     def prepare():
         server = EmbeddedServer(model_dir, name="toy")
         server.start()
-        attempt = Attempt(server.target, seed)
+        attempt = Attempt(server, seed)
         attempt(range(-30, 0))
         return attempt
 
@@ -37,10 +37,12 @@ def main() -> None:
 class Attempt:
     """Makes the calls, and then a good one, over a connection of its own."""
 
-    def __init__(self, target: str, seed: int) -> None:
-        self._target = target
+    def __init__(self, server: EmbeddedServer, seed: int) -> None:
+        # It serves for as long as somebody holds it.
+        self._server = server
+        self._target = server.target
         self._seed = seed
-        self._channel = grpc.insecure_channel(target)
+        self._channel = grpc.insecure_channel(self._target)
         self._right = self._good()
 
     def __call__(self, numbers: Sequence[int]) -> Tried:
