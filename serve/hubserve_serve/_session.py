@@ -87,6 +87,12 @@ class SavedModelSession:
             values = self._session.run(list(fetches), dict(feeds), options=options)
         except tf.errors.OpError as error:
             raise RequestError(_CODES[error.error_code], _words(error)) from error
+        except UnicodeDecodeError as error:
+            # A message with bytes of the request in it, which TensorFlow's Python makes no error of. Its code is lost
+            # with that; what is wrong with the bytes of a request is the request's fault.
+            raise RequestError(
+                grpc.StatusCode.INVALID_ARGUMENT, _without_ours(error.object.decode(errors="replace"))
+            ) from error
         except RuntimeError as error:
             raise RequestError(grpc.StatusCode.UNAVAILABLE, f"the model is being unloaded: {error}") from error
         # Scalars come back as plain bytes or numpy scalars; numpy would make an S array of the bytes.
@@ -143,7 +149,10 @@ def _words(error: tf.errors.OpError) -> str:
     # Session.run rewrites the C++ message for notebooks ("Graph execution error", stack traces of this process); the
     # message that TF Serving would send is kept in the error that was being handled.
     original = error.__context__
-    message = str(original.message if isinstance(original, tf.errors.OpError) else error.message)
+    return _without_ours(str(original.message if isinstance(original, tf.errors.OpError) else error.message))
+
+
+def _without_ours(message: str) -> str:
     # Batching puts a function of ours around the model's: a caller of TF Serving would not see either named.
     message = re.sub(r"^(?:\{\{function_node \w+\}\} )+", "", message)
     return re.sub(rf"\n\t \[\[(?:\{{\{{node )?{BATCHING_OP}_\d+(?:\}}\}})?\]\]", "", message)

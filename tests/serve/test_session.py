@@ -27,6 +27,15 @@ def test_a_name_that_is_no_tensor_is_refused(session):
         session.run({}, ["NoOp"])
 
 
+def test_an_error_that_repeats_bytes_of_the_request_is_the_requests(session):
+    signature = session.signatures["classify"]
+    feeds = {signature.inputs["inputs"].name: np.array([b"\xff\xfe"], dtype=object)}
+    with pytest.raises(RequestError) as caught:
+        session.run(feeds, [signature.outputs["classes"].name])
+    assert caught.value.code is grpc.StatusCode.INVALID_ARGUMENT
+    assert caught.value.words.startswith("Could not parse example input, value: '\ufffd\ufffd'")
+
+
 def test_a_closed_session_is_unavailable(toy):
     session = SavedModelSession(toy)
     session.close()
