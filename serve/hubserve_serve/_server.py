@@ -17,7 +17,7 @@ from ._errors import AddressError
 from ._manager import Manager
 from ._services import ModelService, PredictionService
 from ._session import read_session_config
-from ._store import Store
+from ._store import Store, name_of
 from ._tensors import MAX_BYTES
 from ._watcher import Watcher
 
@@ -75,7 +75,7 @@ class EmbeddedServer:
         drain_seconds: float = 30.0,
         report: Callable[[str], None] = _silent,
     ) -> None:
-        self.name = name or Path(model_dir).resolve().name
+        self.name = name or name_of(model_dir)
         self._labels = dict(version_labels or {})
         self._store = Store(Path(model_dir), (version,) if isinstance(version, int) else version, self._labels)
         self._host, self._port = host, port

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -92,6 +93,11 @@ class Store:
                 f"{versions[version]} holds no {_GRAPH}, so it is no model: export it again, or choose another version"
             )
         return VersionDirectory(versions[version], version)
+
+
+def name_of(model_dir: str | os.PathLike[str]) -> str:
+    """Give a model's name by its base folder's as the user wrote it: a link may lead to a folder of another name."""
+    return os.path.basename(os.path.abspath(model_dir))
 
 
 def _versions(model_dir: Path) -> dict[int, Path]:

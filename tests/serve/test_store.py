@@ -3,7 +3,7 @@ import shutil
 import pytest
 
 from hubserve_serve import ModelDirectoryError
-from hubserve_serve._store import Store
+from hubserve_serve._store import Store, name_of
 from serve.toys import model_dir
 
 
@@ -56,3 +56,12 @@ def test_a_version_with_leading_zeros_is_found_under_its_number(toy, tmp_path):
     (base / "7").rename(base / "0007")
     (found,) = Store(base).find()
     assert (found.version, found.path) == (7, base / "0007")
+
+
+def test_a_model_has_the_name_that_its_folder_is_given_by(tmp_path, monkeypatch):
+    (tmp_path / "releases" / "2026-11").mkdir(parents=True)
+    (tmp_path / "pnasnet").symlink_to(tmp_path / "releases" / "2026-11")
+    assert name_of(tmp_path / "pnasnet") == "pnasnet"
+    monkeypatch.chdir(tmp_path / "releases")
+    assert name_of(".") == "releases"
+    assert name_of("2026-11/") == name_of("./2026-11/../2026-11") == "2026-11"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from .._batching_parameters import FILENAME, read_batching_parameters
 from .._errors import LoadError
-from .._store import Store, VersionDirectory
+from .._store import Store, VersionDirectory, name_of
 from ._session_configs import SessionConfig, read
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def describe(
     base = model_dir.resolve()
     return ServerDescription(
         model_dir=base,
-        name=name or base.name,
+        name=name or name_of(model_dir),
         versions=tuple(VersionDirectory(base / version.path.name, version.version) for version in found),
         pinned=store.pinned,
         labels=dict(labels or {}),
