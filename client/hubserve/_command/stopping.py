@@ -8,6 +8,8 @@ from types import FrameType, TracebackType
 from typing import Any
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# Until a signal that came at a bad moment is looked at again.
+_SOON_SECONDS = 0.01
 
 
 class Stopped(BaseException):
@@ -19,31 +21,57 @@ class Stopped(BaseException):
 
 
 class Signals:
-    """Raises `Stopped` when a signal comes, but not while it is held.
+    """Raises `Stopped` when a signal comes, but not while it is held, and not inside of gRPC.
 
     with Signals() as signals:
         with signals.held:
             write(record)
+
+    An exception that a signal raises inside of gRPC's Python can leave one of its locks taken; then the channel never
+    closes, and the process never ends.
     """
 
     def __init__(self) -> None:
         self.held = _Held()
         self._before: dict[int, Any] = {}
+        self._late: int | None = None
 
     def __enter__(self) -> Signals:
         # Python lets no other thread do it; there, the signals do what they did.
         if threading.current_thread() is threading.main_thread():
             self._before = {number: signal.signal(number, self._come) for number in _SIGNALS}
+            self._before[signal.SIGALRM] = signal.signal(signal.SIGALRM, self._come_late)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        late, self._late = self._late, None
         for number, before in self._before.items():
             signal.signal(number, before)
+        if late is not None and error is None:
+            signal.raise_signal(late)
 
-    def _come(self, number: int, _: FrameType | None) -> None:
-        self.held.come(number)
+    def _come(self, number: int, frame: FrameType | None) -> None:
+        if _inside_grpc(frame):
+            # Not a thread's timer: to start one takes locks, too.
+            self._late = number
+            signal.setitimer(signal.ITIMER_REAL, _SOON_SECONDS)
+        else:
+            self._late = None
+            self.held.come(number)
+
+    def _come_late(self, _: int, frame: FrameType | None) -> None:
+        if self._late is not None:
+            self._come(self._late, frame)
+
+
+def _inside_grpc(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if str(frame.f_globals.get("__name__")).partition(".")[0] == "grpc":
+            return True
+        frame = frame.f_back
+    return False
 
 
 class _Held:
