@@ -9,7 +9,7 @@ demo: $(VENV)/.installed  ## the main job, end to end: export, serve, classify, 
 	$(BIN)/hubserve demo --output demo
 
 test: $(VENV)/.installed  ## the whole suite
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-cluster: $(VENV)/.installed  ## roll the manifests out: on KUBECONFIG's cluster, or on a control plane built with Go
 	$(BIN)/pytest tests/k8s/cluster --cluster -rs
