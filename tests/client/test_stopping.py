@@ -1,6 +1,7 @@
 """A signal ends a run at a moment at which nothing is left half done."""
 
 import signal
+import time
 from collections.abc import Callable
 from queue import SimpleQueue
 from types import FunctionType
@@ -69,3 +70,12 @@ def test_a_signal_that_waits_when_all_is_done_is_not_forgotten() -> None:
     with pytest.raises(KeyboardInterrupt):
         stopped_in_the_last_grpc_call(lock)
     assert lock.whole
+
+
+def test_no_timer_outlives_it() -> None:
+    lock = Lock()
+    with pytest.raises(KeyboardInterrupt):
+        stopped_in_the_last_grpc_call(lock)
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+    # A process that a late SIGALRM ends cannot report a failure; that it is alive is the test.
+    time.sleep(0.05)

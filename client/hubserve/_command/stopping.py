@@ -47,6 +47,9 @@ class Signals:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         late, self._late = self._late, None
+        if self._before:
+            # Before its handler goes: what SIGALRM does by itself is to end the process.
+            signal.setitimer(signal.ITIMER_REAL, 0)
         for number, before in self._before.items():
             signal.signal(number, before)
         if late is not None and error is None:
