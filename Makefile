@@ -13,7 +13,7 @@ test: $(VENV)/.installed  ## the whole suite
 	$(BIN)/pytest -n 2 --max-worker-restart 0 --dist loadfile --no-loadscope-reorder
 
 test-cluster: $(VENV)/.installed  ## roll the manifests out: on KUBECONFIG's cluster, or on a control plane built with Go
-	$(BIN)/pytest tests/k8s/cluster --cluster -rs
+	$(BIN)/pytest tests/k8s/cluster --cluster -rs -o faulthandler_timeout=0  # to build the control plane takes its time
 
 bench: $(VENV)/.installed  ## every budget and how costs grow, measured; rewrites benchmarks/results and docs/performance.md
 	VENV=$(VENV) scripts/bench-peers

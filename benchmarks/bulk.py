@@ -83,9 +83,7 @@ def album(folder: Path, count: int) -> Path:
 
 def part_library(target: str, folder: str) -> dict[str, float]:
     from hubserve import Client
-    from hubserve._command.memory import keep_memory
 
-    keep_memory()
     begun = time.perf_counter(), time.process_time()
     with Client(target, model="m", concurrency=2) as client:
         paths = (os.path.join(parent, name) for parent, _, names in os.walk(folder) for name in names if "." in name)

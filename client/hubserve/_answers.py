@@ -54,9 +54,9 @@ def read_classes(
     kept = count if top_k is None else top_k
     statuses = _status(response, rows)
     class_ids, labels, scores = (_table(response, name, rows, count) for name in ("class_ids", "labels", "scores"))
-    names = (label.decode(errors="replace") for label in labels)
+    names = [label.decode("utf-8", "replace") for label in labels]
     # All at once, which costs half of a loop over them.
-    classes = list(map(ClassScore, map(int, class_ids), names, map(float, scores)))
+    classes = list(map(ClassScore, class_ids, names, map(float, scores)))
     version = _version(response)
     for row, (image, status) in enumerate(zip(images, statuses, strict=True)):
         yield Classification(

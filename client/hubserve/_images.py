@@ -38,7 +38,8 @@ _SUB_FILTER = 1
 _MAX_BYTES = 384 * 2**20
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen: one is made for each image of millions, and that would double what it takes.
+@dataclass(slots=True)
 class EncodedImage:
     """An image to be sent: `EncodedImage(index=0, source="cat.jpg", data=b"...")`; with an error, it cannot.
 
@@ -60,6 +61,9 @@ def encode(index: int, image: ImageLike, smaller: Callable[[bytes], bytes] | Non
         image: The caller's.
         smaller: Makes smaller what will be sent.
     """
+    if type(image) is bytes and smaller is None and 0 < len(image) <= _MAX_BYTES:
+        # What most are, and in a long run what is done for each image counts.
+        return EncodedImage(index, f"image {index}", image)
     source = _source(index, image)
     try:
         data = _encoded(image)

@@ -74,9 +74,26 @@ class Ahead:
         """Whether enough are being read."""
         return len(self._waiting) >= _READ_AHEAD
 
+    def next(self, images: Iterator[ImageLike]) -> EncodedImage | None:
+        """Gives the next image, when it is read; None: there are no more.
+
+        More of `images` are started as long as the next one is not there.
+        """
+        waiting = self._waiting
+        while not waiting or (isinstance(waiting[0], Future) and not self.full):
+            try:
+                image = next(images)
+            except StopIteration:
+                break
+            self.start(image)
+        if not waiting:
+            return None
+        head = waiting.popleft()
+        return head.result() if isinstance(head, Future) else head
+
     def start(self, image: ImageLike) -> None:
         """Begins to read the next image, if another thread can; encodes it at once, if not."""
-        if is_path(image) or (isinstance(image, bytes) and self._how is not encode):
+        if self._how is not encode if isinstance(image, bytes) else is_path(image):
             self.start_off_thread(image)
         else:
             self._waiting.append(self._how(self._count, image))

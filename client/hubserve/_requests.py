@@ -10,6 +10,7 @@ from google.protobuf.message import DecodeError, Message
 from ._encode import Chunks, predict_request, strings
 from ._errors import MalformedAnswer
 from ._images import EncodedImage
+from ._memory import expect
 from ._run import Reader
 from .wire.metadata_pb2 import GetModelMetadataRequest
 from .wire.model_pb2 import ModelSpec
@@ -32,21 +33,21 @@ class Requests:
         self._version = version
         self._version_label = version_label
         self._images_spec = self._spec("serving_default").SerializeToString()
-        self._last = b""
 
     def images(self, images: Sequence[EncodedImage]) -> bytes:
         """A Predict request for the results of images.
 
         It names no outputs: the server batches together what asks for the same ones, so every caller asks for all.
         """
-        # Kept until the next one is made: when megabytes at the end of the heap become free together, the C library
-        # gives them back, and to have new ones cleared would cost each request more than all the rest of it.
-        self._last = predict_request(self._images_spec, {"image_bytes": strings([image.data for image in images])})
-        return self._last
+        data = predict_request(self._images_spec, {"image_bytes": strings([image.data for image in images])})
+        expect(len(data))
+        return data
 
     def predict(self, inputs: dict[str, Chunks], signature: str, outputs: Sequence[str] | None) -> bytes:
         """A Predict request for any signature."""
-        return predict_request(self._spec(signature).SerializeToString(), inputs, outputs or ())
+        data = predict_request(self._spec(signature).SerializeToString(), inputs, outputs or ())
+        expect(len(data))
+        return data
 
     def metadata(self) -> bytes:
         """A GetModelMetadata request; the server knows this one field."""

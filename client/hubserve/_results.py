@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,8 +19,7 @@ _PROBLEMS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class ClassScore:
+class ClassScore(NamedTuple):
     """One class and how much the model holds of it: `ClassScore(class_id=286, label="Egyptian cat", score=0.91)`."""
 
     class_id: int

@@ -10,7 +10,7 @@ from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
 from ._errors import CallError, ClientClosed
-from ._images import Encode, EncodedImage, ImageLike
+from ._images import Encode, ImageLike
 from ._reading import READERS, Ahead, Source
 from ._results import ImageResult
 from ._rpc import Call
@@ -81,7 +81,7 @@ class Mover(Generic[_Result]):
 
     @property
     def quiet(self) -> bool:
-        """Whether nothing has happened since the last `move`."""
+        """Whether nothing has happened since the last `move` or `wait`."""
         return self._events.empty()
 
     @property
@@ -145,7 +145,6 @@ def stream(
     encode = how()
     readers = ThreadPoolExecutor(READERS, thread_name_prefix="hubserve-reader")
     ahead = Ahead(readers, encode)
-    more = True
     try:
         while True:
             mover.move()
@@ -156,18 +155,13 @@ def stream(
                 mover.wait()
                 continue
             # On to the next batch, unless an answer comes or a request falls due.
-            while True:
-                if more and not ahead.full:
-                    try:
-                        ahead.start(next(remaining))
-                    except StopIteration:
-                        more = False
-                elif len(ahead):
-                    head = ahead.take()
-                    run.push(head if isinstance(head, EncodedImage) else head.result(), time.monotonic())
-                else:
+            watchful = run.watches_the_clock
+            while run.wants_images:
+                if (image := ahead.next(remaining)) is None:
                     run.end()
-                if not run.wants_images or run.watches_the_clock or not mover.quiet:
+                else:
+                    run.push(image, time.monotonic())
+                if watchful or not mover.quiet:
                     break
     finally:
         mover.stop()

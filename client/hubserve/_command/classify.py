@@ -14,7 +14,6 @@ from .._security import Token
 from . import bulk, output, records, shards, sources
 from .conclusion import resuming, told
 from .endings import color
-from .memory import keep_memory
 from .options import server_options
 from .progress import progress
 from .security import tls_options, token_options
@@ -147,7 +146,6 @@ def classify(
       hubserve classify s3://bucket/photographs --server dns:///pnasnet:8500 --model pnasnet \\
         --output results.jsonl --resume
     """
-    keep_memory()
     form = _format(form, file, resume=resume)
     # Its columns are written before the first answer is there.
     top_k = 1 if form == "csv" and top_k is None else top_k

@@ -19,7 +19,6 @@ from ..._errors import HubserveError, UsageError
 from ..._rpc import ModelServer
 from ..._settings import Settings
 from .. import sources
-from ..memory import keep_memory
 from ..options import json_option, server_options
 from ..security import tls_options, token_options
 from . import chart, drive, machine, report, table
@@ -227,7 +226,6 @@ def _measure(
     def say(line: str = "") -> None:
         click.echo(line, err=to_stderr)
 
-    keep_memory()
     with closing(ModelServer(settings, settings.contact())) as server:
         subject = prepare(server, settings, wish)
         document: dict[str, Any] = {
