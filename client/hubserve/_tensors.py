@@ -18,6 +18,11 @@ class Element:
     field: str
     letter: str = ""
 
+    @property
+    def zero(self) -> Any:
+        """What stands where no value is."""
+        return b"" if self.name == "string" else 0.0 if self.letter in ("e", "f", "d") else 0
+
 
 ELEMENTS: dict[int, Element] = {
     tensor_pb2.DT_FLOAT: Element("float32", "float_val", "f"),
@@ -70,7 +75,7 @@ def read_values(tensor: TensorProto) -> list[Any]:
             return list(struct.unpack(f"<{size}{element.letter}", tensor.tensor_content))
         except struct.error as error:
             raise unfilled(tensor) from error
-    values = list(getattr(tensor, element.field))
+    values: list[Any] = getattr(tensor, element.field)[:]
     if element.name == "float16":
         # The field is of int32, and has room for more than the 16 bits that count.
         bits = [value & 0xFFFF for value in values]
@@ -93,8 +98,7 @@ def fill(values: list[Any], tensor: TensorProto) -> list[Any]:
     missing = math.prod(shape_of(tensor)) - len(values)
     if missing < 0:
         raise unfilled(tensor)
-    zero = b"" if tensor.dtype == tensor_pb2.DT_STRING else 0
-    return values + (values[-1:] or [zero]) * missing
+    return values + (values[-1:] or [ELEMENTS[tensor.dtype].zero]) * missing if missing else values
 
 
 def split_strings(content: bytes, size: int) -> list[bytes]:
