@@ -43,8 +43,8 @@ REQUESTS = 5 if QUICK in os.environ else 150
 WINDOWS = (1, 2, 4, 8, 16)
 PIECES = {"write": "writing it", "read": "reading its answer", "all": "all of the client's part, these included"}
 ONE_COPY = (
-    "gRPC takes one block of bytes, so the images are copied into it once, which the next row measures alone; the rest is "
-    "Python that keeps account of 32 images and makes their results, in caches that the megabytes have just emptied. "
+    "gRPC takes one block of bytes, so the images are copied into it once, which the next row measures alone; the rest "
+    "is Python that keeps account of 32 images and makes their results, in caches that the megabytes have emptied. "
     "Tried: one block used again and again (gRPC takes bytes alone), fewer and simpler objects for each image"
 )
 # In batches of 4. "auto" takes some tens of requests to settle, which counts here.
