@@ -56,7 +56,7 @@ def test_every_operation_of_decoding_is_pinned_to_the_cpu(graph: graph_pb2.Graph
     library = {function.signature.name: function for function in graph.library.function}
     datasets = [node for node in all_nodes(graph) if "Dataset" in node.op]
     roots = [name for node in datasets for name in functions_called(node)]
-    assert len(roots) == 3, "two for the signatures that take files (JPEGs alone, and others), one for examples"
+    assert len(roots) == 6, "for JPEGs alone, other files and examples, one for a single image and one for several"
     read = set()
     for root in roots:
         nodes = [node for name in with_callees(graph, {root}) for node in library[name].node_def]

@@ -23,7 +23,10 @@ def called(node: node_def_pb2.NodeDef) -> Iterator[str]:
 
 
 def nodes_for_a_batch_of_jpegs() -> tuple[int, int]:
-    """The nodes that are inlined into the function of the smallest dataset, and all that it can come to."""
+    """The nodes that are inlined into the function of a dataset of JPEGs, and all that it can come to.
+
+    There are two such datasets, for one image and for several, and two of every format; the larger of the first counts.
+    """
     decode = tf.function(
         lambda image_bytes: batch.decode_batch(image_bytes, batch.Preprocessing(331, 331)),
         input_signature=[tf.TensorSpec([None], tf.string)],
@@ -43,7 +46,9 @@ def nodes_for_a_batch_of_jpegs() -> tuple[int, int]:
 
     nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
     roots = {name for node in nodes if "MapDataset" in node.op for name in called(node)}
-    return min((inlined(library[root]), sum(len(library[name].node_def) for name in reached(root))) for root in roots)
+    sizes = [(inlined(library[root]), sum(len(library[name].node_def) for name in reached(root))) for root in roots]
+    assert len(sizes) == 4
+    return sorted(sizes)[1]
 
 
 def test_a_batch_of_jpegs_sets_up_little_more_than_they_need() -> None:

@@ -24,6 +24,7 @@ _JPEG = b"\xff\xd8\xff"
 _Size = tuple[tf.Tensor, tf.Tensor]
 _Decoded = tuple[tf.Tensor, tf.Tensor]
 _Picture = tuple[tf.Tensor, tf.Tensor]
+_Rows = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
 
 
 @dataclass(frozen=True)
@@ -83,36 +84,67 @@ def _each_for_itself(
     elements: tf.Tensor, preprocessing: Preprocessing, decode: Callable[[tf.Tensor], _Decoded]
 ) -> _Decoded:
     """Status, int32 [N], and images, float32 [N, height, width, 3], of N elements that `decode` takes one by one."""
+    count = tf.size(elements)
+    shape = (preprocessing.height, preprocessing.width, 3)
 
-    def decoded(row: tf.Tensor, data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        # A dataset's function does not take over the device around it.
+    # A dataset's function does not take over the device around it.
+    def row_of(row: tf.Tensor, data: tf.Tensor) -> _Rows:
         with tf.device(DEVICE):
             return (row, *decode(data))
 
-    count = tf.size(elements)
-    shape = (preprocessing.height, preprocessing.width, 3)
-    # One row that is in no batch: `get_single_element` fails on an empty dataset, which is what N = 0 and an all-bad
-    # batch would leave.
-    sentinel = tf.data.Dataset.from_tensors((count[None], tf.constant([NOT_AN_IMAGE]), tf.zeros((1, *shape))))
-    rows, status, images = (
-        tf.data.Dataset.from_tensor_slices((tf.range(count), elements))
-        .map(decoded, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-        .ignore_errors()
-        .batch(tf.cast(tf.maximum(count, 1), tf.int64))
-        .concatenate(sentinel)
-        .take(1)
-        .get_single_element()
-    )
+    def batch_of_one(row: tf.Tensor, data: tf.Tensor) -> _Rows:
+        with tf.device(DEVICE):
+            return tuple(value[None] for value in row_of(row, data))
+
+    def rows() -> tf.data.Dataset:
+        return tf.data.Dataset.from_tensor_slices((tf.range(count), elements))
+
+    def alone() -> _Rows:
+        # Other threads, and a copy of the image into a batch, would cost more than they gain.
+        return _first(rows().map(batch_of_one).ignore_errors(), shape)
+
+    def together() -> _Rows:
+        each = rows().map(row_of, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        return _first(_batched(each.ignore_errors(), count, shape), shape)
+
+    places, status, images = tf.cond(count == 1, alone, together)
 
     def in_place() -> _Decoded:
-        # The last of the count + 1 rows is the sentinel's.
-        places = rows[:, None]
-        known = tf.tensor_scatter_nd_update(tf.fill([count + 1], NOT_AN_IMAGE), places, status)
-        return known[:count], tf.scatter_nd(places, images, [count + 1, *shape])[:count]
+        known = tf.tensor_scatter_nd_update(tf.fill([count], NOT_AN_IMAGE), places[:, None], status)
+        return known, tf.scatter_nd(places[:, None], images, [count, *shape])
 
     # All there, in order: nothing to copy. This is the common case and the fast one.
-    status, images = tf.cond(tf.shape(rows)[0] == count, lambda: (status, images), in_place)
+    status, images = tf.cond(tf.shape(places)[0] == count, lambda: (status, images), in_place)
     return tf.ensure_shape(status, [None]), tf.ensure_shape(images, [None, *shape])
+
+
+def _first(batches: tf.data.Dataset, shape: tuple[int, int, int]) -> _Rows:
+    """The only batch of a dataset: places, int32 [n], status, int32 [n], and images, float32 [n, *shape].
+
+    `get_single_element` fails on an empty dataset, which is what no image, or none that could be decoded, leaves. Then
+    n is 0.
+    """
+    none = tf.zeros([0], tf.int32)
+    nothing = tf.data.Dataset.from_tensors((none, none, tf.zeros([0, *shape])))
+    return batches.concatenate(nothing).take(1).get_single_element()
+
+
+def _batched(rows: tf.data.Dataset, count: tf.Tensor, shape: tuple[int, int, int]) -> tf.data.Dataset:
+    """`rows.batch(count)`, with the images copied by all threads at once instead of by one while the others wait.
+
+    The operation has a switch for it, which TensorFlow's Python leaves off (`parallel_copy`).
+    """
+    specs = (tf.TensorSpec([None], tf.int32), tf.TensorSpec([None], tf.int32), tf.TensorSpec([None, *shape]))
+    batches = tf.raw_ops.BatchDatasetV2(
+        input_dataset=tf.data.experimental.to_variant(rows),
+        # 0 would be refused.
+        batch_size=tf.cast(tf.maximum(count, 1), tf.int64),
+        drop_remainder=False,
+        parallel_copy=True,
+        output_types=[spec.dtype for spec in specs],
+        output_shapes=[spec.shape for spec in specs],
+    )
+    return tf.data.experimental.from_variant(batches, specs)
 
 
 def decode_one(data: tf.Tensor, preprocessing: Preprocessing, only_jpeg: bool = False) -> _Decoded:
