@@ -1,7 +1,8 @@
 """Every budget of hubserve, and how its costs grow, measured side by side: a table, a JSON file and a page.
 
     make bench
-    .venv/bin/python benchmarks --only client decode
+    .venv/bin/python benchmarks --only client decode --results /tmp/some
+    .venv/bin/python benchmarks --again decode
     .venv/bin/python benchmarks --quick
 
 Each program of this folder runs in a process of its own and measures its contenders in turns; this one runs them one
@@ -17,8 +18,10 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import machine
 import report
@@ -32,34 +35,59 @@ PROGRAMS = ("client", "bulk", "peers", "decode", "shrink", "serving", "precision
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__.partition("\n")[0])
-    parser.add_argument("--only", nargs="+", choices=PROGRAMS, default=PROGRAMS, metavar="NAME", help="some of them")
+    some = parser.add_mutually_exclusive_group()
+    some.add_argument("--only", nargs="+", choices=PROGRAMS, metavar="NAME", help="some of them")
+    some.add_argument(
+        "--again",
+        nargs="+",
+        choices=PROGRAMS,
+        metavar="NAME",
+        help="some, and keep the last run's figures of the others",
+    )
     parser.add_argument("--quick", action="store_true", help="as little as shows that it works")
     parser.add_argument("--models", type=Path, default=HERE.parent / ".bench/models", help="where models are kept")
     parser.add_argument("--results", type=Path, default=RESULTS, help="the folder for what was found")
     arguments = parser.parse_args()
+    names = arguments.again or arguments.only or PROGRAMS
     load = os.getloadavg()[0]
+    run = {"machine": machine.facts(), "load_before": load, "started": now(), "quick": arguments.quick, "figures": []}
+    if arguments.again:
+        run = last_run(arguments.results, run)
     print(machine.described() + f"load before: {load:.1f}", flush=True)
-    found = [figures for name in arguments.only if (figures := measure(name, arguments.quick, arguments.models))]
-    run = {
-        "machine": machine.facts(),
-        "load_before": load,
-        "started": datetime.now(timezone.utc).isoformat(timespec="minutes"),
-        "quick": arguments.quick,
-        "figures": found,
-    }
+    found = {figures["title"]: figures for figures in run["figures"]}
+    failed = []
+    for name in names:
+        if figures := measure(name, arguments.quick, arguments.models):
+            found[name] = figures | ({"again": now()} if arguments.again else {})
+        else:
+            failed.append(name)
+    run["figures"] = [found[name] for name in PROGRAMS if name in found]
     arguments.results.mkdir(parents=True, exist_ok=True)
     (arguments.results / "latest.json").write_text(json.dumps(run, indent=1) + "\n", encoding="utf-8")
     (arguments.results / "latest.html").write_text(report.page(run, machine.described()), encoding="utf-8")
-    if not arguments.quick and set(arguments.only) == set(PROGRAMS) and arguments.results == RESULTS:
+    if not run["quick"] and set(found) == set(PROGRAMS) and arguments.results == RESULTS:
         text = DOCS.read_text(encoding="utf-8")
         DOCS.write_text(report.documented(text, run), encoding="utf-8")
     print("\nbudgets")
     rows = [row for figures in report.all_figures(run) for row in figures.rows if row.budget]
     print("\n".join(map(str, rows)))
     print(f"\n{sum(row.verdict == 'met' for row in rows)} of {len(rows)} met; {arguments.results}/latest.html has all")
-    missing = [name for name in arguments.only if name not in {figures["title"] for figures in found}]
-    if missing:
-        sys.exit(f"ended without figures: {', '.join(missing)}")
+    if failed:
+        sys.exit(f"ended without figures: {', '.join(failed)}")
+
+
+def last_run(results: Path, this: Mapping[str, Any]) -> dict[str, Any]:
+    """The run that is kept in the folder, to put figures of this one into; it has to be one like this."""
+    try:
+        last: dict[str, Any] = json.loads((results / "latest.json").read_text(encoding="utf-8"))
+    except OSError as error:
+        sys.exit(f"no run is kept in {results} ({error.strerror}): measure all of it once")
+    for fact, value in this["machine"].items():
+        if fact != "command" and (other := last["machine"][fact]) != value:
+            sys.exit(f"the run in {results} was with another value of {fact}, {other}: measure all of it anew")
+    if last["quick"] != this["quick"]:
+        sys.exit(f"the run in {results} was {'a' if last['quick'] else 'no'} quick one: measure all of it anew")
+    return last
 
 
 def measure(name: str, quick: bool, models: Path) -> dict[str, object] | None:
@@ -75,6 +103,10 @@ def measure(name: str, quick: bool, models: Path) -> dict[str, object] | None:
             return None
         figures = json.loads(file.read_text(encoding="utf-8"))
     return figures | {"title": name, "command": f"python benchmarks/{name}.py{' --quick' if quick else ''}"}
+
+
+def now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="minutes")
 
 
 if __name__ == "__main__":

@@ -46,11 +46,12 @@ def documented(text: str, run: Mapping[str, object]) -> str:
     """The page docs/performance.md with the tables of this run."""
     load, started, known = run["load_before"], run["started"], run["machine"]
     packages = ", ".join(f"{name} {version}" for name, version in known["packages"].items())
+    again = "".join(f"; {found['title']} again {found['again']}" for found in run["figures"] if "again" in found)
     parts = {
         "budgets": markdown(run, budgets=True),
         "figures": markdown(run, budgets=False),
         "machine": f"Measured {started} by `{known['command']}` on {known['processor']}, {known['cores']} cores (load "
-        f"before: {load:.1f}); Python {known['python']}, {packages}.",
+        f"before: {load:.1f}); Python {known['python']}, {packages}{again}.",
         "capacity": table(Fleet(), GPUS),
     }
     for name, part in parts.items():

@@ -99,7 +99,9 @@ def photographs(figures: Figures, model: str, folder: Path, rounds: int) -> None
         seconds = in_turns(ways, rounds)
     local, remote, multiplying = seconds.values()
     name = f"{NAMES[model]}, batch {BATCH}"
-    figures.add(Row(f"{name}: through gRPC against the in-process session", ratios(local, remote), at_least=0.95))
+    # The budget is of the large model: of a small one the request is a larger part.
+    least = 0.95 if model == "pnasnet" else None
+    figures.add(Row(f"{name}: through gRPC against the in-process session", ratios(local, remote), at_least=least))
     figures.add(Row(f"{name}: in-process session", [BATCH / value for value in local], unit="images/s"))
     machine_rate = [2e-9 * SIDE**3 / value for value in multiplying]
     figures.add(Row(f"float32 matmul, {SIDE} x {SIDE}", machine_rate, unit="GFLOP/s"))
