@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import io
 import re
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -34,9 +35,15 @@ PREPROCESSING = Preprocessing(SIDE, SIDE)
 TESTS = Path(__file__).resolve().parent.parent / "tests"
 MEMORY_SIDE = 6000
 Decoder = Callable[[tf.Tensor], object]
+# glibc as it starts, and after a large block was freed, as the embedded engine has it.
+ALLOCATORS = ("new", "learned")
 SET_UP = (
     "TensorFlow sets a dataset's function up anew for every batch: 0.3 to 0.5 ms for an empty one, the rest for the "
     "nodes that reading a JPEG takes. docs/performance.md has what was done about it, and what was tried"
+)
+THREADS = (
+    "a dataset of several images and its threads take some 3 ms to set up, for 2 images as for 32. Tried: 3 to 8 "
+    "images at once on two cores, which is 1.02 x, but would hold back a server of more cores than that"
 )
 SHARP = (
     "The sharper a photograph, the more of its time goes into unpacking coefficients (Huffman coding), which scaling "
@@ -51,9 +58,13 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     parser.add_argument("--quick", action="store_true", help="two rounds, and the budgets alone")
     parser.add_argument("--peak", metavar="FILE", help=argparse.SUPPRESS)
+    parser.add_argument("--batch", choices=ALLOCATORS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.peak:
         print(peak(Path(arguments.peak)))
+        return
+    if arguments.batch:
+        print(batch_seconds(arguments.batch == "learned"))
         return
     print(machine.described())
     figures = Figures("decode", command=machine.command())
@@ -149,9 +160,11 @@ def budgets(figures: Figures, rounds: int) -> None:
 
     times = compare(contenders, [small] * 32, max(rounds // 2, 1))
     what = "500 x 375 JPEG, batch 32: isolating decode against the same under tf.map_fn"
-    figures.add(Row(what, ratios(times["isolating"], times["plain"]), at_most=1.05))
+    figures.add(Row(what, ratios(times["isolating"], times["plain"]), at_most=1.05, reason=THREADS))
     what = "the same against decode_jpeg and resize alone: no header, no EXIF, no other format"
     figures.add(Row(what, ratios(times["isolating"], times["bare"])))
+    if rounds > 2:
+        allocators(figures, max(rounds // 8, 1))
     times = compare(contenders | {"inlined": inlined()}, [small], rounds * 2)
     what = "one 500 x 375 JPEG: isolating decode less the same under tf.map_fn"
     figures.add(Row(what, less(times["isolating"], times["plain"]), unit="ms", at_most=1.0, reason=SET_UP))
@@ -177,6 +190,25 @@ def budgets(figures: Figures, rounds: int) -> None:
     times = compare(scaling, [smooth] * 2, max(rounds // 3, 1))
     what = f"smooth 12-megapixel JPEG of {len(smooth) / 1e6:.1f} MB: decode_image and resize against isolating decode"
     figures.add(Row(what, ratios(times["stock"], times["ours"]), at_least=2.0))
+
+
+def allocators(figures: Figures, rounds: int) -> None:
+    """What it gains that glibc keeps the memory of one batch for the next."""
+    found: dict[str, list[float]] = {name: [] for name in ALLOCATORS}
+    for _ in range(rounds):
+        for name, seconds in found.items():
+            command = [sys.executable, __file__, "--batch", name]
+            seconds.append(float(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
+    what = "the same batch where glibc keeps memory, as in the embedded engine, against glibc as it starts"
+    figures.add(Row(what, ratios(found["learned"], found["new"])))
+
+
+def batch_seconds(learned: bool) -> float:
+    """The median time of a batch, in a process of its own."""
+    if learned:
+        bytes(2**25 - 2**16)
+    small = encoded(photograph(500, 375), "JPEG", quality=90)
+    return statistics.median(compare({"isolating": exported()}, [small] * 32, 15)["isolating"]) / 1000
 
 
 def less(one: list[float], other: list[float]) -> list[float]:

@@ -155,35 +155,30 @@ def decode_one(data: tf.Tensor, preprocessing: Preprocessing, only_jpeg: bool = 
         preprocessing: Size, crop and cap.
         only_jpeg: Fail for the other formats too.
     """
-    head = _bytes.head(data)
     # A photograph may be turned on its side afterwards, so it has enough on either side.
     needed = math.ceil(max(preprocessing.height, preprocessing.width) * _SCALE_MARGIN / preprocessing.crop_fraction)
     # Only JPEG is inlined.
-    formats: list[tuple[bytes, Callable[[], _Size], Callable[[], _Picture]]] = [
-        (_JPEG, lambda: jpeg.size(data), lambda: jpeg.decode(data, needed)),
-    ]
-    if not only_jpeg:
-        formats += [
-            (magic, seldom(size), seldom(decode))
-            for magic, size, decode in (
-                (b"\x89PNG\r\n\x1a\n", lambda: png.size(head), lambda: png.decode(data, head)),
-                (
-                    b"GIF8",
-                    lambda: gif.size(head),
-                    lambda: (gif.decode(data, head, preprocessing.max_pixels), _no_exif()),
-                ),
-                (b"BM", lambda: bmp.size(head), lambda: (bmp.decode(data, head), _no_exif())),
-                (b"RIFF", lambda: webp.size(head), lambda: webp.decode(data, head)),
-            )
+    decoders: list[Callable[[], _Picture]] = [lambda: jpeg.decode(data, needed)]
+    if only_jpeg:
+        # libjpeg refuses what is none.
+        which, size = tf.constant(0), jpeg.size(data)
+    else:
+        head = _bytes.head(data)
+        others: list[tuple[bytes, Callable[[], _Size], Callable[[], _Picture]]] = [
+            (b"\x89PNG\r\n\x1a\n", lambda: png.size(head), lambda: png.decode(data, head)),
+            (b"GIF8", lambda: gif.size(head), lambda: (gif.decode(data, head, preprocessing.max_pixels), _no_exif())),
+            (b"BM", lambda: bmp.size(head), lambda: (bmp.decode(data, head), _no_exif())),
+            (b"RIFF", lambda: webp.size(head), lambda: webp.decode(data, head)),
         ]
-    known = _begins_with(head, [magic for magic, _, _ in formats])
-    with tf.control_dependencies([_bytes.require(tf.reduce_any(known), "not an image of a known format")]):
-        which = tf.argmax(known, output_type=tf.int32)
-    size = jpeg.size(data) if only_jpeg else tf.switch_case(which, [size for _, size, _ in formats])
+        known = _begins_with(head, [_JPEG, *(magic for magic, _, _ in others)])
+        with tf.control_dependencies([_bytes.require(tf.reduce_any(known), "not an image of a known format")]):
+            which = tf.argmax(known, output_type=tf.int32)
+        size = tf.switch_case(which, [lambda: jpeg.size(data), *(seldom(size) for _, size, _ in others)])
+        decoders += [seldom(decode) for _, _, decode in others]
     too_many = _pixels(size, preprocessing.height) > preprocessing.max_pixels
     # One black pixel stands for an image that is not to be decoded.
-    decoders = [*(decode for _, _, decode in formats), lambda: (tf.zeros((1, 1, 3), tf.uint8), _no_exif())]
-    image, exif_bytes = tf.switch_case(tf.where(too_many, len(formats), which), decoders)
+    decoders.append(lambda: (tf.zeros((1, 1, 3), tf.uint8), _no_exif()))
+    image, exif_bytes = tf.switch_case(tf.where(too_many, len(decoders) - 1, which), decoders)
     status = tf.where(too_many, TOO_MANY_PIXELS, OK)
     return status, _model_input(image, exif.orientation(exif_bytes), preprocessing)
 
