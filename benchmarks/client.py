@@ -43,9 +43,9 @@ REQUESTS = 5 if QUICK in os.environ else 150
 WINDOWS = (1, 2, 4, 8, 16)
 PIECES = {"write": "writing it", "read": "reading its answer", "all": "all of the client's part, these included"}
 ONE_COPY = (
-    "gRPC takes one block of bytes, so the images are copied into it once, which the next row measures alone; the rest "
-    "is Python that keeps account of 32 images and makes their results, in caches that the megabytes have emptied. "
-    "Tried: one block used again and again (gRPC takes bytes alone), fewer and simpler objects for each image"
+    "gRPC takes one block of bytes, so the images are copied into it once ('joining the bytes anew' is that alone); "
+    "the rest is Python that keeps account of 32 images and makes their results, in caches that megabytes have "
+    "emptied. Tried: one block used again and again (gRPC takes bytes alone), fewer and simpler objects for each image"
 )
 # In batches of 4. "auto" takes some tens of requests to settle, which counts here.
 IMAGES_IN_RUN = 2400
@@ -131,7 +131,9 @@ def windows(figures: Figures, rounds: int) -> None:
         latency = ratios(found[0], near, "latency")
         figures.add(Row(f"{auto}, latency against the smallest window with that throughput", latency))
         lines = [
-            (size, statistics.median(f["rate"] for f in rates)) for size, rates in zip(WINDOWS, found[1:], strict=True)
+            (size, statistics.median(f["rate"] for f in rates))
+            for size, rates in zip(WINDOWS, found[1:], strict=True)
+            if not any(f["lost"] for f in rates)
         ]
         figures.plots.append(Plot(kind, "requests under way", "images/s", {"fixed": lines}))
 

@@ -46,8 +46,9 @@ THREADS = (
     "images at once on two cores, which is 1.02 x, but would hold back a server of more cores than that"
 )
 SHARP = (
-    "The sharper a photograph, the more of its time goes into unpacking coefficients (Huffman coding), which scaling "
-    "cannot leave out: the row below is what libjpeg itself gains at this scale, with nothing of ours around it."
+    "the sharper a photograph, the more of its time goes into unpacking coefficients (Huffman coding), which scaling "
+    "cannot leave out: 'the most that scaling can gain' is libjpeg's own, with nothing of ours around it. What ours "
+    "takes besides is one look through the file for its scans, without which a hostile one would cost hours"
 )
 
 
