@@ -62,32 +62,47 @@ def decode_batch(
         status, int32 [N] (0 ok, 1 not a decodable image, 2 more pixels than allowed), and images, float32 [N, height,
         width, 3] in [0, 1], zeros where the status is not 0.
     """
+    shape = (preprocessing.height, preprocessing.width, 3)
 
     def any_format(data: tf.Tensor) -> _Decoded:
         return decode_one(unwrap(data) if unwrap else data, preprocessing)
 
+    def only_jpeg(data: tf.Tensor) -> _Decoded:
+        return decode_one(data, preprocessing, only_jpeg=True)
+
     with tf.device(DEVICE):
-        if unwrap:
-            return _each_for_itself(image_bytes, preprocessing, any_format)
-        # For every batch, TensorFlow looks twice at each node that a dataset's function could come to, run or not
-        # (CapturedFunction::IsMultiDevice). Nearly all batches are nothing but JPEGs: they have a dataset of their own.
-        return tf.cond(
-            tf.reduce_all(tf.strings.substr(image_bytes, 0, len(_JPEG)) == _JPEG),
-            lambda: _each_for_itself(
-                image_bytes, preprocessing, lambda data: decode_one(data, preprocessing, only_jpeg=True)
-            ),
-            lambda: _each_for_itself(image_bytes, preprocessing, any_format),
-        )
+        count = tf.size(image_bytes)
+        which = tf.cast(count != 1, tf.int32)
+        ways = _each_for_itself(image_bytes, shape, any_format)
+        if not unwrap:
+            # For every batch, TensorFlow looks twice at each node that a dataset's function could come to, run or not
+            # (CapturedFunction::IsMultiDevice). Nearly all batches are nothing but JPEGs: they have datasets of their
+            # own.
+            others = tf.reduce_any(tf.strings.substr(image_bytes, 0, len(_JPEG)) != _JPEG)
+            which += tf.where(others, 0, len(ways))
+            ways += _each_for_itself(image_bytes, shape, only_jpeg)
+        # One switch, and none inside another: of that, TensorFlow's loop optimizer would warn at every start.
+        places, status, images = tf.switch_case(which, ways)
+
+        def in_place() -> _Decoded:
+            known = tf.tensor_scatter_nd_update(tf.fill([count], NOT_AN_IMAGE), places[:, None], status)
+            return known, tf.scatter_nd(places[:, None], images, [count, *shape])
+
+        # All there, in order: nothing to copy. This is the common case and the fast one.
+        status, images = tf.cond(tf.shape(places)[0] == count, lambda: (status, images), in_place)
+        return tf.ensure_shape(status, [None]), tf.ensure_shape(images, [None, *shape])
 
 
 def _each_for_itself(
-    elements: tf.Tensor, preprocessing: Preprocessing, decode: Callable[[tf.Tensor], _Decoded]
-) -> _Decoded:
-    """Status, int32 [N], and images, float32 [N, height, width, 3], of N elements that `decode` takes one by one."""
-    count = tf.size(elements)
-    shape = (preprocessing.height, preprocessing.width, 3)
+    elements: tf.Tensor, shape: tuple[int, int, int], decode: Callable[[tf.Tensor], _Decoded]
+) -> list[Callable[[], _Rows]]:
+    """The ways to have one element, and any other number of them, decoded one by one.
 
-    # A dataset's function does not take over the device around it.
+    Each gives the places of those n that could be decoded, int32 [n], in their order, their status, int32 [n], and
+    images, float32 [n, *shape].
+    """
+
+    # A dataset's function does not take over the device around it, nor does a branch.
     def row_of(row: tf.Tensor, data: tf.Tensor) -> _Rows:
         with tf.device(DEVICE):
             return (row, *decode(data))
@@ -97,25 +112,19 @@ def _each_for_itself(
             return tuple(value[None] for value in row_of(row, data))
 
     def rows() -> tf.data.Dataset:
-        return tf.data.Dataset.from_tensor_slices((tf.range(count), elements))
+        return tf.data.Dataset.from_tensor_slices((tf.range(tf.size(elements)), elements))
 
     def alone() -> _Rows:
         # Other threads, and a copy of the image into a batch, would cost more than they gain.
-        return _first(rows().map(batch_of_one).ignore_errors(), shape)
+        with tf.device(DEVICE):
+            return _first(rows().map(batch_of_one).ignore_errors(), shape)
 
     def together() -> _Rows:
-        each = rows().map(row_of, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-        return _first(_batched(each.ignore_errors(), count, shape), shape)
+        with tf.device(DEVICE):
+            each = rows().map(row_of, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+            return _first(_batched(each.ignore_errors(), tf.size(elements), shape), shape)
 
-    places, status, images = tf.cond(count == 1, alone, together)
-
-    def in_place() -> _Decoded:
-        known = tf.tensor_scatter_nd_update(tf.fill([count], NOT_AN_IMAGE), places[:, None], status)
-        return known, tf.scatter_nd(places[:, None], images, [count, *shape])
-
-    # All there, in order: nothing to copy. This is the common case and the fast one.
-    status, images = tf.cond(tf.shape(places)[0] == count, lambda: (status, images), in_place)
-    return tf.ensure_shape(status, [None]), tf.ensure_shape(images, [None, *shape])
+    return [alone, together]
 
 
 def _first(batches: tf.data.Dataset, shape: tuple[int, int, int]) -> _Rows:
