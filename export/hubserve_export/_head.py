@@ -1,0 +1,267 @@
+"""What a classifier's numbers are: read from their values on photographs, or said with `activation`.
+
+Rows within [0, 1] that sum to 1 are probabilities of classes that exclude each other, whatever operation made them: a
+softmax, an average of softmaxes, a slice, a clip. Values within [0, 1] that do not sum to 1 are scores of independent
+labels. A single number is the score of the second of two classes. All other rows are logits.
+
+The last operation only decides where values cannot: what a dense layer gives has no bounds, so that small logits of an
+untrained model are not taken for scores.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from ._errors import ModelError
+
+EXCLUSIVE = "exclusive"
+BINARY = "binary"
+INDEPENDENT = "independent"
+
+ACTIVATIONS = ("auto", "softmax", "sigmoid", "none")
+LOGITS = "logits"
+PROBABILITIES = "probabilities"
+SCORES = "scores"
+
+Array = np.ndarray[Any, Any]
+
+# The smallest normal float32: a processor may take anything smaller for zero, which has no logarithm.
+_SMALLEST = 1.17549435e-38
+# sigmoid(17) is 1 in float32: a logit beyond it says nothing more.
+_SATURATED = 17.0
+# What has no bounds. Everything else may have made numbers between 0 and 1 on purpose.
+_LINEAR = frozenset({"BiasAdd", "MatMul", "BatchMatMulV2", "Conv2D", "Einsum"})
+# What cannot give a logit, which may have either sign.
+_NO_LOGIT = frozenset({"Relu", "Relu6", "Softplus", "Exp", "Square", "Abs", "Sqrt"})
+# How far from 1 the sum of a row of probabilities may be: rounded to float32 (and each clipped by 1e-7), to float16 (10
+# bits of mantissa) or to bfloat16 (7 bits).
+_SUM_TOLERANCE = 2e-3
+_SUM_TOLERANCE_FLOAT16 = 5e-3
+_SUM_TOLERANCE_BFLOAT16 = 3e-2
+# Several sigmoids of an untrained model sum to nearly anything; those of x and -x sum to 1 but for rounding.
+_SUM_TOLERANCE_OF_SIGMOIDS = 1e-5
+
+
+@dataclass(frozen=True)
+class Head:
+    """What a classifier's numbers are, and how logits and scores are made of them.
+
+    Attributes:
+        kind: "exclusive" (one class of several), "binary" (one number for two classes) or "independent" (each label for
+            itself).
+        activation: What makes scores of logits: "softmax", "sigmoid" or "none". A binary head has "sigmoid" by what was
+            trained; its two logits are such that their softmax gives the same two scores.
+        source_gives: What the source model itself gives: "logits", "probabilities" or "scores".
+        classes: How many classes the answers are about.
+        evidence: Where the three are known from, in words for a person.
+        threshold: The score from which an independent label counts, for whoever reads the answers.
+    """
+
+    kind: str
+    activation: str
+    source_gives: str
+    classes: int
+    evidence: str
+    threshold: float | None = None
+
+    def logits(self, numbers: tf.Tensor) -> tf.Tensor:
+        """Make logits of the model's numbers.
+
+        Args:
+            numbers: float32 [N, D], what the source model gives.
+
+        Returns:
+            float32 [N, classes]. With the activation "none", the numbers as they are.
+        """
+        if self.kind == BINARY:
+            if self.source_gives == LOGITS:
+                return tf.concat([tf.zeros_like(numbers), numbers], axis=1)
+            return tf.concat([_logarithm(1 - _within(numbers)), _logarithm(_within(numbers))], axis=1)
+        if self.source_gives != PROBABILITIES:
+            return numbers
+        if self.kind == INDEPENDENT:
+            return _logarithm(_within(numbers)) - _logarithm(1 - _within(numbers))
+        # Whose softmax is the probabilities again, because they sum to 1.
+        return _logarithm(numbers)
+
+    def scores(self, logits: tf.Tensor) -> tf.Tensor:
+        """Make scores of logits.
+
+        Args:
+            logits: float32 [N, classes].
+
+        Returns:
+            float32 [N, classes]: probabilities that sum to 1 (exclusive and binary), a probability for each label
+            (independent), or the logits as they are (activation "none").
+        """
+        if self.activation == "none":
+            return logits
+        return tf.sigmoid(logits) if self.kind == INDEPENDENT else tf.nn.softmax(logits)
+
+    def described(self) -> dict[str, Any]:
+        """Return what the manifest says of it, under `model`."""
+        return {
+            "head": self.kind,
+            "activation": self.activation,
+            "source_gives": self.source_gives,
+            "head_evidence": self.evidence,
+            "threshold": self.threshold,
+        }
+
+
+def choose(
+    numbers: Array,
+    ending: str,
+    labels: int | None = None,
+    said: str = "auto",
+    threshold: float | None = None,
+    handle: str = "the model",
+) -> Head:
+    """Tell what a classifier's numbers are.
+
+    Args:
+        numbers: float [M, D], what the model gives for M photographs, M >= 1.
+        ending: The operation that makes the numbers, from `_kind.last_operation`.
+        labels: How many names were given; None where none were.
+        said: "softmax" for classes that exclude each other, "sigmoid" for one unit or independent labels, "none" for
+            numbers that are answered as they are, "auto" to find out. Whether the function was applied already is read
+            from the values.
+        threshold: The score from which an independent label counts; kept, and not applied.
+        handle: What names the model to others.
+
+    Raises:
+        ModelError: The numbers are not those of a classifier, or not what was said, or two labels are missing.
+    """
+    if said not in ACTIVATIONS:
+        raise ModelError(f"`activation` is {said!r}; give one of {', '.join(ACTIVATIONS)}")
+    if threshold is not None and not 0 <= threshold <= 1:
+        raise ModelError(f"`threshold` is {threshold:g}; give a score between 0 and 1")
+    numbers = np.asarray(numbers, np.float32)
+    if numbers.shape[1] == 1:
+        kind, activation, gives, evidence = _of_one_number(numbers, ending, labels, said, handle)
+    else:
+        kind, activation, gives, evidence = _of_a_row(numbers, ending, said, handle)
+    if threshold is not None and kind != INDEPENDENT:
+        raise ModelError(
+            f"`threshold` is for independent labels, and {handle} has {kind} classes ({evidence}); leave it away, or "
+            "say `activation` sigmoid"
+        )
+    return Head(kind, activation, gives, max(numbers.shape[1], 2), evidence, threshold)
+
+
+def are_shares(numbers: Array, ending: str = "") -> bool:
+    """Tell whether rows are probabilities of classes that exclude each other: within [0, 1], with a sum of 1.
+
+    Args:
+        numbers: float [M, D].
+        ending: The operation that made them; sigmoids are held to a smaller tolerance.
+    """
+    if numbers.shape[1] < 2:
+        return False
+    tolerance = _SUM_TOLERANCE_OF_SIGMOIDS if ending == "Sigmoid" else _sum_tolerance(numbers)
+    return _within_one(numbers) and bool((np.abs(numbers.sum(axis=1, dtype=np.float64) - 1) <= tolerance).all())
+
+
+def _of_a_row(numbers: Array, ending: str, said: str, handle: str) -> tuple[str, str, str, str]:
+    shares = are_shares(numbers, ending)
+    applied = _within_one(numbers) and ending not in _LINEAR
+    sums = "its numbers lie between 0 and 1 and sum to 1"
+    single = "its numbers lie between 0 and 1 and do not sum to 1"
+    if said == "none":
+        return EXCLUSIVE, "none", SCORES, "`activation` is none: its own numbers"
+    if said == "softmax":
+        gives = PROBABILITIES if shares else LOGITS
+        return EXCLUSIVE, "softmax", gives, f"`activation` is softmax{f', and {sums}' if shares else ''}"
+    if said == "sigmoid":
+        gives = PROBABILITIES if applied else LOGITS
+        return INDEPENDENT, "sigmoid", gives, f"`activation` is sigmoid{', which it applies itself' if applied else ''}"
+    if shares:
+        return EXCLUSIVE, "softmax", PROBABILITIES, sums
+    if applied:
+        return INDEPENDENT, "sigmoid", PROBABILITIES, single
+    _refuse_what_no_head_gives(numbers, ending, handle)
+    return EXCLUSIVE, "softmax", LOGITS, "its numbers are not between 0 and 1, or come from a layer without bounds"
+
+
+def _refuse_what_no_head_gives(numbers: Array, ending: str, handle: str) -> None:
+    described = f"{handle} gives {numbers.shape[1]} numbers from {numbers.min():.4g} to {numbers.max():.4g}"
+    remedy = (
+        "if they are logits all the same, say `activation` softmax (or sigmoid); numbers of another kind are served as "
+        "they are with `kind` feature_vector"
+    )
+    if ending == "Tanh":
+        raise ModelError(f"{described}, made by a tanh, which gives neither logits nor probabilities; {remedy}")
+    if (numbers == np.rint(numbers)).all() and np.ptp(numbers) > 1:
+        raise ModelError(f"{described}, all of them integers, as counts or class numbers are; {remedy}")
+    best = np.sort(numbers, axis=1)
+    if len(numbers) > 2 and numbers.min() >= 0 and (best[:, -1] - best[:, -2] > _SATURATED).all():
+        raise ModelError(
+            f"{described}, none below 0, whose softmax is 1 for the largest in every photograph, as with the "
+            f"coordinates of boxes or key points; {remedy}"
+        )
+
+
+def _of_one_number(
+    numbers: Array, ending: str, labels: int | None, said: str, handle: str
+) -> tuple[str, str, str, str]:
+    applied = _within_one(numbers) and ending not in _LINEAR
+    one = f"{handle} gives one number for an image, from {numbers.min():.4g} to {numbers.max():.4g} on the photographs"
+    two = "a file of two lines, first the class that a low number means"
+    as_it_is = "a number of another kind, such as an age, is served as it is with `kind` feature_vector"
+    if ending == "Softmax":
+        raise ModelError(
+            f"{handle} ends in a softmax over one number, which is 1 for every image; train it with a sigmoid, or with "
+            "two units"
+        )
+    if said in ("softmax", "none"):
+        raise ModelError(
+            f"`activation` is {said}, and {one}; two classes are scored by a sigmoid of it: say `activation` sigmoid "
+            "or nothing"
+        )
+    if said == "auto" and (ending == "Tanh" or (ending in _NO_LOGIT and not applied)):
+        raise ModelError(f"{one}, made by {ending}, which gives neither a probability nor a logit; {as_it_is}")
+    if labels is None:
+        what = (
+            f"the score of the second of two classes: name the two with `labels`, {two}"
+            if applied
+            else f"if it is the logit of the second of two classes, name the two with `labels`, {two}; {as_it_is}"
+        )
+        raise ModelError(f"{one}; {what}")
+    if labels != 2:
+        raise ModelError(f"{one}, which tells two classes apart, and `labels` has {labels} lines; give {two}")
+    if applied:
+        return BINARY, "sigmoid", PROBABILITIES, "it gives one number between 0 and 1"
+    if said == "auto" and len(numbers) > 1 and numbers.min() > _SATURATED:
+        raise ModelError(
+            f"{one}; as a logit, that is a score of 1 for every one of them. Either {as_it_is}, or the pixels are not "
+            "what it was trained on: say `preprocessing`; if neither is so, say `activation` sigmoid"
+        )
+    return BINARY, "sigmoid", LOGITS, "it gives one number without bounds, the logit of the second class"
+
+
+def _within_one(numbers: Array) -> bool:
+    # An average or a clip of float16 may lie beyond by its last bit.
+    return bool(numbers.min() >= -1e-6 and numbers.max() <= 1 + 1e-3)
+
+
+def _sum_tolerance(numbers: Array) -> float:
+    bits = np.ascontiguousarray(numbers, np.float32).view(np.uint32)
+    if not (bits & 0xFFFF).any():
+        return _SUM_TOLERANCE_BFLOAT16
+    # Nothing below can be beyond float16's range: the numbers are within [0, 1] or not looked at.
+    with np.errstate(over="ignore"):
+        if (numbers.astype(np.float16).astype(np.float32) == numbers).all():
+            return _SUM_TOLERANCE_FLOAT16
+    return _SUM_TOLERANCE
+
+
+def _within(numbers: tf.Tensor) -> tf.Tensor:
+    return tf.clip_by_value(numbers, 0.0, 1.0)
+
+
+def _logarithm(numbers: tf.Tensor) -> tf.Tensor:
+    return tf.math.log(tf.maximum(numbers, _SMALLEST))
