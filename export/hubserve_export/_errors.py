@@ -7,7 +7,10 @@ ExportError
 ├── OutputError      the model directory cannot be written there: another --output or --version
 ├── InspectError     the folder to look into is not a model directory of ours: another MODEL_DIR
 │   └── IntegrityError   it is one, and its files are not those that were published: copy or export it again
+├── ExamplesError    the folder of examples does not fit the labels: other examples
+├── StrictError      there was a warning, and strict makes it an error
 └── ProofError       the exported model does not answer as the source model does: nothing was published
+    └── AccuracyError    it does, and is right about too few of the examples
 """
 
 
@@ -33,6 +36,18 @@ class OutputError(ExportError):
 
 class ProofError(ExportError):
     """The exported model failed its proof."""
+
+
+class AccuracyError(ProofError):
+    """The exported model is right about fewer examples than it must be."""
+
+
+class ExamplesError(ExportError):
+    """The examples cannot be read, or are not of the model's labels."""
+
+
+class StrictError(ExportError):
+    """There was a warning, and warnings are errors."""
 
 
 class InspectError(ExportError):

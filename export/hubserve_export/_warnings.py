@@ -1,0 +1,42 @@
+"""What an export warns of: said at once, kept in the manifest, and an error where the person asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ._errors import StrictError
+
+
+class Warnings:
+    """Collect the warnings of one export.
+
+        warnings = Warnings(strict=False, tell=print)
+        warnings.warn("all photographs are in one class")
+
+    Args:
+        strict: Make the first warning an error.
+        tell: Called with the text of each warning; None for nobody.
+    """
+
+    def __init__(self, *, strict: bool = False, tell: Callable[[str], None] | None = None) -> None:
+        self._strict = strict
+        self._tell = tell
+        self._texts: list[str] = []
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The warnings so far, each once, in their order."""
+        return tuple(self._texts)
+
+    def warn(self, text: str) -> None:
+        """Give a warning; the same text is given once.
+
+        Raises:
+            StrictError: Warnings are errors.
+        """
+        if self._strict:
+            raise StrictError(f"{text} (a warning, which `strict` makes an error: nothing was published)")
+        if text not in self._texts:
+            self._texts.append(text)
+            if self._tell is not None:
+                self._tell(text)
