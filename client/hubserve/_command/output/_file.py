@@ -28,12 +28,13 @@ class RecordFile:
     Args:
         path: The file.
         end: How much of it to keep: where its last whole record ends. None: it must not be there yet.
+        size: How large it was when its records were read.
 
     Raises:
         OutputError: It cannot be written, or another run writes it.
     """
 
-    def __init__(self, path: Path, end: int | None) -> None:
+    def __init__(self, path: Path, end: int | None, size: int = 0) -> None:
         self._path = path
         self._end = end or 0
         self._buffer: list[bytes] = []
@@ -42,10 +43,17 @@ class RecordFile:
         new = os.O_CREAT | os.O_EXCL if end is None else 0
         try:
             self._descriptor = os.open(path, os.O_WRONLY | new | getattr(os, "O_BINARY", 0), 0o666)
+        except FileExistsError as error:
+            raise OutputError(
+                f"another run has begun to write {path}: give another --output, or go on with --resume after its end"
+            ) from error
         except OSError as error:
             raise OutputError(f"{path} cannot be written ({error.strerror}): give another --output") from error
         try:
             self._lock()
+            # Its records were read before it was locked.
+            if os.fstat(self._descriptor).st_size != size:
+                raise OutputError(f"another run has written {path} meanwhile: go on with --resume once more")
             os.ftruncate(self._descriptor, self._end)
             os.lseek(self._descriptor, self._end, os.SEEK_SET)
             sync_folder(path)

@@ -10,7 +10,7 @@ from ..records import Readable
 from . import _parquet
 from ._file import OutputError, RecordFile
 from ._resume import EarlierRun
-from ._run_file import RunFile
+from ._run_file import RunFile, beside
 
 
 class FileOutput:
@@ -39,8 +39,13 @@ class FileOutput:
         Raises:
             OutputError: They cannot be written.
         """
-        self._run.write(self._path)
-        self._file = RecordFile(_records(self._path, self._run), self._earlier.end)
+        # The lock comes first: what is beside the records of another run is not touched.
+        self._file = RecordFile(_records(self._path, self._run), self._earlier.end, self._earlier.size)
+        try:
+            self._run.write(self._path)
+        except BaseException:
+            self._file.close()
+            raise
         if self._form.header and not self._earlier.end:
             self._file.write(self._form.header)
         return self
@@ -105,6 +110,9 @@ def prepare(path: Path, run: RunFile, form: Readable, *, resume: bool) -> FileOu
         return FileOutput(path, run, form, earlier=EarlierRun())
     if not resume:
         raise OutputError(f"{there} is there already: go on with --resume, or give another --output")
+    # A run that was killed at its very start has made the file, and nothing else yet.
+    if there == records and not beside(path).exists() and records.stat().st_size == 0:
+        return FileOutput(path, run, form, earlier=EarlierRun.read(records, form))
     run.check(path)
     if records != path and path.exists():
         return FileOutput(path, run, form, earlier=EarlierRun(), complete=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from ... import Classification
@@ -17,12 +18,14 @@ class EarlierRun:
         finished: The images that have their record.
         failed: How many of them were not classified.
         end: Where the last whole record ends; None: there is no file yet.
+        size: The file's size in bytes when it was read, with a torn last record.
     """
 
     def __init__(self) -> None:
         self.finished = Finished()
         self.failed = 0
         self.end: int | None = None
+        self.size = 0
         self._versions: set[int] = set()
 
     @classmethod
@@ -36,6 +39,7 @@ class EarlierRun:
         run.end = 0
         try:
             with path.open("rb") as file:
+                run.size = os.fstat(file.fileno()).st_size
                 for number, piece in enumerate(form.pieces(file), 1):
                     # Only the last can be torn: it is written over.
                     if not form.whole(piece):
