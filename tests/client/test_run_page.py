@@ -4,10 +4,12 @@ import base64
 import hashlib
 import io
 import os
+import pathlib
 import re
 import stat
 import struct
 import sys
+import warnings
 import zlib
 from html.parser import HTMLParser
 from pathlib import Path
@@ -214,7 +216,7 @@ def test_a_page_that_cannot_be_written_leaves_what_was_there(file: Path, monkeyp
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "fchmod", full)
+    monkeypatch.setattr(pathlib.Path, "replace", full)
     with pytest.raises(click.ClickException, match="No space left on device"):
         written(file, classified("dog.jpg", ("dog", 0.5)))
     assert file.read_text() == before
@@ -227,6 +229,43 @@ def test_a_page_is_as_readable_as_any_other_file(file: Path) -> None:
     assert stat.S_IMODE(file.stat().st_mode) == stat.S_IMODE(other.stat().st_mode)
 
 
+def test_a_page_changes_nothing_of_the_process(file: Path, photograph: Path) -> None:
+    """Warnings filters and the umask belong to the program: another thread may be making a file."""
+    filters, before = list(warnings.filters), os.umask(0o027)
+    seen = []
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(os, "umask", seen.append)
+            written(file, classified(os.fspath(photograph), ("cat", 0.5)))
+    finally:
+        os.umask(before)
+    assert (seen, stat.S_IMODE(file.stat().st_mode)) == ([], 0o640)
+    assert warnings.filters == filters
+    assert "data:image/" in file.read_text()
+
+
+def test_an_image_that_pillow_would_warn_of_gets_no_thumbnail_and_no_word(tmp_path: Path) -> None:
+    huge = io.BytesIO()
+    PIL.Image.new("1", (10_000, 10_000)).save(huge, "PNG")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert thumbnails.of_bytes(huge.getvalue(), 100) is None
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "GIF", "BMP", "WEBP"])
+def test_every_format_that_models_decode_gets_a_thumbnail(form: str) -> None:
+    file = io.BytesIO()
+    PIL.Image.new("RGB", (40, 20), "red").save(file, form)
+    assert thumbnails.of_bytes(file.getvalue(), 10)[1] == (40, 20)
+
+
+def test_other_formats_of_pillow_get_no_thumbnail() -> None:
+    for form in ("TIFF", "PPM", "TGA"):
+        file = io.BytesIO()
+        PIL.Image.new("RGB", (40, 20), "red").save(file, form)
+        assert thumbnails.of_bytes(file.getvalue(), 10) is None
+
+
 def test_a_place_that_will_not_do_is_told_before_the_run(tmp_path: Path) -> None:
     (photo := tmp_path / "photo.jpg").write_bytes(b"precious")
     for place, says in ((photo, "no page that hubserve wrote"), (tmp_path, "is a folder"), (photo / "x", "cannot be")):
@@ -237,7 +276,7 @@ def test_a_place_that_will_not_do_is_told_before_the_run(tmp_path: Path) -> None
 
 def test_without_pillow_the_extra_is_named(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "PIL", None)
-    with pytest.raises(click.ClickException, match=r"pip install 'hubserve\[shrink\]'"):
+    with pytest.raises(click.ClickException, match=r"pip install 'hubserve\[html\]'"):
         RunPage(file, model="lite0")
 
 

@@ -45,7 +45,7 @@ class Summary:
                 reason = _OTHERS
             self._reasons.setdefault(reason, _Reason()).add(result.source)
 
-    def close(self, *, interrupted: bool = False) -> None:
+    def close(self) -> None:
         """Nothing is kept anywhere."""
 
     @property

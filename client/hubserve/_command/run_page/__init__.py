@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
+import secrets
 import sys
-import tempfile
 import time
-import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -166,11 +165,9 @@ class RunPage:
 
 def _require_pillow() -> None:
     try:
-        from PIL import Image
+        import PIL  # noqa: F401
     except ImportError as error:
-        raise MissingExtraError("a page's thumbnails need Pillow", "shrink") from error
-    # Pillow warns of images that are half as large as those it refuses. Here neither gets a thumbnail, or says a word.
-    warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
+        raise MissingExtraError("a page's thumbnails need Pillow", "html") from error
 
 
 def _require_place(file: Path) -> None:
@@ -184,20 +181,12 @@ def _require_place(file: Path) -> None:
 
 
 def _write(file: Path, parts: Iterable[bytes]) -> None:
-    descriptor, name = tempfile.mkstemp(prefix=f".{file.name[:100]}.", dir=file.parent)
-    scratch = Path(name)
+    scratch = file.with_name(f".{file.name[:100]}.{secrets.token_hex(8)}")
     try:
-        with open(descriptor, "wb") as page:
+        # Not the tempfile module, whose files only their owner may read: a page has the mode of any new file.
+        with scratch.open("xb") as page:
             page.writelines(parts)
-            # mkstemp lets only its owner read.
-            os.fchmod(page.fileno(), 0o666 & ~_umask())
         scratch.replace(file)
     except BaseException:
         scratch.unlink(missing_ok=True)
         raise
-
-
-def _umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask

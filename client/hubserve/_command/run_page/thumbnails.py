@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from PIL import Image
 
-# What the models decode. Pillow reads more, some of it with programs of its own.
-_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP")
 # Undecoded, and in pixels: what is larger gets no thumbnail. Two are decoded at a time, of 4 bytes a pixel at the most.
 _MAX_BYTES = 64 * 2**20
 _MAX_PIXELS = 64_000_000
@@ -45,13 +43,13 @@ def of_bytes(data: bytes, side: int) -> tuple[str, tuple[int, int]] | None:
         data: An image file.
         side: Pixels that the thumbnail's longer side has at the most.
     """
-    from PIL import Image, ImageOps
+    from PIL import ImageOps
 
     # Data within a JPEG's scan never holds FF DA, so that these are its scans, and those of a preview in its EXIF.
     if len(data) > _MAX_BYTES or (data.startswith(b"\xff\xd8") and data.count(b"\xff\xda") > _MAX_SCANS):
         return None
     try:
-        with Image.open(io.BytesIO(data), formats=_FORMATS) as opened:
+        with _opened(data) as opened:
             pixels = opened.width * opened.height
             if pixels > _MAX_PIXELS:
                 return None
@@ -67,6 +65,24 @@ def of_bytes(data: bytes, side: int) -> tuple[str, tuple[int, int]] | None:
     # Pillow's readers raise what they like at a file that is not as it should be.
     except Exception:  # noqa: BLE001
         return None
+
+
+def _opened(data: bytes) -> Image.Image:
+    """Open an image of the formats that the models decode: Pillow reads more, some of it with programs of its own.
+
+    `Image.open` would warn of images that are too large for a thumbnail anyway.
+
+    Raises:
+        ValueError: It is of no such format. Pillow's readers raise other errors, too.
+    """
+    from PIL import BmpImagePlugin, GifImagePlugin, Image, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
+
+    plugins = (JpegImagePlugin, PngImagePlugin, GifImagePlugin, BmpImagePlugin, WebPImagePlugin)
+    for form in (plugin.__name__.removeprefix("PIL.").removesuffix("ImagePlugin").upper() for plugin in plugins):
+        factory, accept = Image.OPEN.get(form, (None, None))
+        if factory is not None and accept is not None and accept(data[:16]) is True:
+            return factory(io.BytesIO(data), "")
+    raise ValueError("neither JPEG, PNG, GIF, BMP nor WebP")
 
 
 def _shrunk(image: Image.Image, side: int) -> tuple[Image.Image, tuple[int, int]]:
