@@ -100,7 +100,7 @@ ROWS: dict[str, Row] = {
     "gRPC, with `gateway`": Row(
         lambda b: (
             callers(b, "grpc") == sorted([*_CALLERS, "kubernetes.io/metadata.name=gateway / all"])
-            and routed(b) == {"Predict", "GetModelStatus"}
+            and routed(b) == {"Predict", "GetModelMetadata", "GetModelStatus"}
         ),
         lambda b: b.one("GRPCRoute")["spec"]["rules"][0].pop("matches"),
         ("gateway",),

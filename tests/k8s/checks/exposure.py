@@ -8,12 +8,13 @@ from k8s.manifests import Manifests, flags
 # The service that reloads models from any path is on the same port (model_service.proto).
 _ROUTED = {
     ("tensorflow.serving.PredictionService", "Predict"),
+    ("tensorflow.serving.PredictionService", "GetModelMetadata"),
     ("tensorflow.serving.ModelService", "GetModelStatus"),
 }
 
 
 def public(build: Manifests) -> Iterator[str]:
-    """Nothing is open to the world, and a route lets two methods through."""
+    """Nothing is open to the world, and a route lets three methods through."""
     for service in build.of("Service"):
         if service["spec"].get("type", "ClusterIP") != "ClusterIP":
             yield f"Service {service['metadata']['name']} is open to the world, without a question asked"
