@@ -22,7 +22,7 @@ def write(folder: Path, manifest: dict[str, Any]) -> None:
     file = folder / FILE
     file.parent.mkdir(exist_ok=True)
     document = {"format_version": FORMAT_VERSION, "hubserve": _this_program(), **manifest}
-    file.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    file.write_text(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def read(folder: Path) -> dict[str, Any]:
@@ -33,7 +33,7 @@ def read(folder: Path) -> dict[str, Any]:
     """
     file = folder / FILE
     try:
-        manifest = json.loads(file.read_text(encoding="utf-8"))
+        manifest = json.loads(file.read_text(encoding="utf-8"), parse_constant=_not_json)
         found = manifest["format_version"]
     except FileNotFoundError as error:
         raise InspectError(f"{folder} has no {FILE}; only versions that hubserve exported have one") from error
@@ -45,6 +45,15 @@ def read(folder: Path) -> dict[str, Any]:
             "hubserve that wrote it, or a newer one"
         )
     return dict(manifest)
+
+
+def _not_json(constant: str) -> None:
+    """Refuse NaN and Infinity, which Python's reader takes and JSON does not have.
+
+    Raises:
+        ValueError: Always.
+    """
+    raise ValueError(f"{constant} is not a JSON number")
 
 
 def _this_program() -> dict[str, str | None]:

@@ -36,6 +36,19 @@ def _batch_sizes(_context: click.Context, _option: click.Parameter, value: str) 
     return sizes
 
 
+class _Fraction(click.FloatRange):
+    """A number above 0 and up to 1. click's own range takes NaN, which is neither below nor above a bound."""
+
+    def __init__(self) -> None:
+        super().__init__(0, 1, min_open=True)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
+
+
 def _pixel_range(_context: click.Context, _option: click.Parameter, value: str) -> tuple[float, float]:
     """Parses "0,255": black and white."""
     try:
@@ -98,7 +111,7 @@ def _models(_context: click.Context, _argument: click.Parameter, typed: str) -> 
 @click.option(
     "--crop-fraction",
     metavar="FRACTION",
-    type=click.FloatRange(0, 1, min_open=True),
+    type=_Fraction(),
     default=1.0,
     show_default=True,
     help="The central part of each side to use.",

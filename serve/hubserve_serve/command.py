@@ -160,7 +160,7 @@ def _json(description: ServerDescription, server: RunningServer) -> str:
         "version": description.newest.version,
         "engine": server.engine,
     }
-    return json.dumps(ready, ensure_ascii=False)
+    return json.dumps(ready, ensure_ascii=False, allow_nan=False)
 
 
 def _progress(line: str) -> None:

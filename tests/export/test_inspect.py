@@ -81,6 +81,8 @@ def test_a_version_that_is_not_there_lists_those_that_are(miniature_dir: Path) -
         (None, "only versions that hubserve exported have one"),
         ("{", "is not a manifest"),
         ("[]", "is not a manifest"),
+        ('{"format_version": 1, "parity": {"max_error": NaN}}', "NaN is not a JSON number"),
+        ('{"format_version": Infinity}', "Infinity is not a JSON number"),
         ('{"format_version": 2}', "is of format 2, and this hubserve reads format 1"),
     ],
 )

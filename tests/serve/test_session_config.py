@@ -105,6 +105,13 @@ def test_a_name_that_is_none_is_told_with_those_there_are(tmp_path: Path) -> Non
         read(str(broken))
 
 
+@pytest.mark.parametrize("fraction", ["nan", "inf", "-inf", "-0.5"])
+def test_a_fraction_of_memory_that_is_none_is_refused(tmp_path: Path, fraction: str) -> None:
+    (file := tmp_path / "session.pbtxt").write_text(f"gpu_options {{ per_process_gpu_memory_fraction: {fraction} }}")
+    with pytest.raises(SessionConfigError, match=r"per_process_gpu_memory_fraction .*: give a finite number"):
+        read(str(file))
+
+
 @pytest.mark.parametrize(
     ("text", "flags"),
     [

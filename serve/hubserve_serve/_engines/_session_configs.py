@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ def read(name_or_file: str) -> SessionConfig:
     """Read a session config by the name of a shipped one, or else from a file.
 
     Raises:
-        SessionConfigError: There is none such, or it is not protobuf text.
+        SessionConfigError: There is none such, it is not protobuf text, or a number in it is not finite.
     """
     file = _DATA / f"{name_or_file}.pbtxt" if name_or_file in shipped() else Path(name_or_file).absolute()
     try:
@@ -51,6 +52,12 @@ def read(name_or_file: str) -> SessionConfig:
             f"cannot read the session config {name_or_file} ({error}): give a file with a tensorflow.ConfigProto in "
             f"protobuf text form, or one of {', '.join(shipped())}"
         ) from error
+    fraction = message.gpu_options.per_process_gpu_memory_fraction
+    if not 0 <= fraction < math.inf:
+        raise SessionConfigError(
+            f"the session config {name_or_file} has per_process_gpu_memory_fraction {fraction}: give a finite number "
+            "of at least 0, or leave it out"
+        )
     return SessionConfig(file, text, tuple(_flags(message)))
 
 
