@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from ._errors import MalformedAnswer, UnsuitableModel, UsageError
+from ._checks import check_whole
+from ._errors import MalformedAnswer, UnsuitableModel
 from ._images import EncodedImage
 from ._results import OK, Classification, ClassScore, Features
-from ._tensors import dtype_name, read_values, shape_of
+from ._tensors import bound_filling, dtype_name, read_values, shape_of
 from .wire.predict_pb2 import PredictResponse
 
 _INTEGERS = frozenset({"int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"})
@@ -29,10 +30,10 @@ def check_top_k(top_k: int | None) -> None:
     """Refuses a number of classes that makes no sense.
 
     Raises:
-        UsageError: It is less than 1.
+        UsageError: `top_k` is not an int, or is less than 1.
     """
-    if top_k is not None and top_k < 1:
-        raise UsageError(f"top_k must be at least 1, not {top_k}")
+    if top_k is not None:
+        check_whole("top_k", top_k)
 
 
 def read_classes(
@@ -103,6 +104,7 @@ def _demand(response: PredictResponse, names: Sequence[str], verb: str) -> None:
             f"client.{verb} needs the outputs {', '.join(names)}, and model {response.model_spec.name} has "
             f"{', '.join(sorted(response.outputs)) or 'none'}: export it with hubserve, or use client.predict"
         )
+    bound_filling(response.outputs[name] for name in names)
     for name in names:
         if (dtype := dtype_name(response.outputs[name].dtype)) not in _TYPES[name]:
             raise MalformedAnswer(f"the model answers with {name} of type {dtype}: look at its export")

@@ -9,7 +9,7 @@ import numpy as np
 
 from ._encode import Chunks, block, strings
 from ._errors import MalformedAnswer, UsageError
-from ._tensors import ELEMENTS, dtype_name, fill, out_of_range, shape_of, split_strings, unfilled
+from ._tensors import ELEMENTS, bound_filling, dtype_name, fill, out_of_range, shape_of, split_strings, unfilled
 from .wire.tensor_pb2 import TensorProto
 
 if TYPE_CHECKING:
@@ -131,7 +131,17 @@ def _read(tensor: TensorProto, field: str, dtype: np.dtype[Any]) -> NDArray[Any]
             raise out_of_range(tensor)
     else:
         array = np.array(values, dtype)
-    return array if len(array) == size else np.array(fill(list(array), tensor), dtype)
+    return array if len(array) == size else _filled(array, size, tensor)
+
+
+def _filled(array: NDArray[Any], size: int, tensor: TensorProto) -> NDArray[Any]:
+    """Fill up to `size` with the last value, or with zeros, as `fill` does for a list."""
+    bound_filling([tensor])
+    if len(array) > size:
+        raise unfilled(tensor)
+    filled = np.full(size, array[-1] if len(array) else 0, array.dtype)
+    filled[: len(array)] = array
+    return filled
 
 
 def _read_packed(tensor: TensorProto, field: str, dtype: np.dtype[Any]) -> NDArray[Any]:

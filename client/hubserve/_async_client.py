@@ -12,7 +12,7 @@ from ._async_batcher import AsyncBatcher
 from ._async_rpc import AsyncModelServer
 from ._async_stream import stream
 from ._batches import whole_message
-from ._errors import CallError, InvalidRequest
+from ._errors import CallError
 from ._images import Encode, ImageLike, many
 from ._ready import Waiting
 from ._requests import METADATA, PREDICT, STATUS, Requests, parse, reading
@@ -21,7 +21,7 @@ from ._retry import Retry
 from ._run import Reader, Request, Run
 from ._security import TLS, AsyncToken
 from ._servable import ModelMetadata, VersionStatus, read_metadata, read_status
-from ._settings import Settings
+from ._settings import Settings, seconds_left
 from ._shrink import encoder, size_for, unshrunk
 from .wire.metadata_pb2 import GetModelMetadataResponse
 from .wire.status_pb2 import GetModelStatusResponse
@@ -58,7 +58,7 @@ class AsyncClient:
         model: str,
         version: int | None = None,
         version_label: str | None = None,
-        timeout: float = 30.0,
+        timeout: float | None = 30.0,
         tls: TLS | None = None,
         token: AsyncToken | None = None,
         allow_plaintext_token: bool = False,
@@ -180,7 +180,7 @@ class AsyncClient:
             inputs: An array for each input, all with the same number of rows.
             signature: The signature's name; `metadata()` lists them.
             outputs: The outputs to fetch; all by default.
-            timeout: Seconds for this call, all its requests and retries; the client's by default.
+            timeout: Seconds for this call, all its requests and retries; None: the client's.
 
         Returns:
             An array for each output, as for `Client.predict`.
@@ -196,14 +196,15 @@ class AsyncClient:
         question = Question(self._requests, inputs, signature, outputs)
         if question.rows == 0:
             return question.empty_answer(await self._known_metadata())
-        end = time.monotonic() + (self._settings.timeout if timeout is None else timeout)
+        limit = self._settings.call_timeout(timeout)
+        end = None if limit is None else time.monotonic() + limit
 
         while True:
             pieces = question.pieces(self._predict_limits)
             try:
-                answers = [await self._server.ask(PREDICT, piece, end - time.monotonic()) for piece in pieces]
+                answers = [await self._server.ask(PREDICT, piece, seconds_left(end)) for piece in pieces]
                 return joined(answers, question.rows)
-            except InvalidRequest as error:
+            except CallError as error:
                 if not question.cut_further(error, self._predict_limits):
                     raise
 
@@ -319,7 +320,7 @@ class AsyncClient:
             PREDICT, data, self._settings.timeout, images=request.images, resends=request.resends
         )
 
-    async def _status(self, timeout: float) -> tuple[VersionStatus, ...]:
+    async def _status(self, timeout: float | None) -> tuple[VersionStatus, ...]:
         answer = await self._server.call(STATUS, self._requests.status(), timeout)
         return read_status(parse(GetModelStatusResponse, answer))
 

@@ -16,8 +16,8 @@ from ._errors import CallError, call_error
 from ._images import EncodedImage
 from ._requests import METADATA, PREDICT, STATUS
 from ._retry import Contact
-from ._security import bearer, no_token
-from ._settings import Settings
+from ._security import bearer, loaded, no_token
+from ._settings import Settings, seconds_left
 from ._telemetry import telemetry
 from ._turns import Turns
 
@@ -38,13 +38,15 @@ class AsyncModelServer:
         self._settings = settings
         self._contact = contact
         self._telemetry = telemetry(settings)
+        # Here, not where the channels are opened: what is wrong with a file is said when the client is made.
+        self._tls = loaded(settings.tls)
         self._closed = asyncio.Event()
         self._channels: list[Any] = []
         self._calls: list[dict[str, Any]] = []
         self._turns = Turns(0)
 
     async def call(
-        self, path: str, request: bytes, timeout: float, *, images: Sequence[EncodedImage] = (), resends: int = 0
+        self, path: str, request: bytes, timeout: float | None, *, images: Sequence[EncodedImage] = (), resends: int = 0
     ) -> bytes:
         """Sends a request once and waits for its answer; the last two arguments are as for `Telemetry.begin`.
 
@@ -70,7 +72,7 @@ class AsyncModelServer:
         except grpc.RpcError as error:
             # grpc.aio's error has them, as AioRpcError says.
             code, details = error.code(), error.details()
-            raise self._failed(code, details) from error
+            raise self._failed(code, details, path) from error
         except asyncio.CancelledError as error:
             # Closing the channel cancels its calls; so does the caller, who then must not see another error.
             if self._closed.is_set():
@@ -81,19 +83,19 @@ class AsyncModelServer:
                 attempt.end(code, details)
         return answer
 
-    async def ask(self, path: str, request: bytes, timeout: float) -> bytes:
+    async def ask(self, path: str, request: bytes, timeout: float | None) -> bytes:
         """Sends a request and waits for its answer, trying again as the retry policy has it, within the timeout.
 
         Raises:
             CallError: There is no answer.
         """
-        deadline = time.monotonic() + timeout
+        deadline = None if timeout is None else time.monotonic() + timeout
         first_failure = None
         resends = 0
         while True:
             sent = time.monotonic()
             try:
-                answer = await self.call(path, request, deadline - sent, resends=resends)
+                answer = await self.call(path, request, seconds_left(deadline), resends=resends)
             except CallError as error:
                 now = time.monotonic()
                 first_failure = now if first_failure is None else first_failure
@@ -137,10 +139,10 @@ class AsyncModelServer:
         settings = self._settings
         targets, replicas = grpc_targets(settings.target)
         options = channel_options(replicas=replicas, tls=settings.tls, more=settings.channel_options or {})
-        if settings.tls is None:
+        if self._tls is None:
             self._channels = [grpc.aio.insecure_channel(target, options=options) for target in targets]
         else:
-            credentials = settings.tls.credentials()
+            credentials = self._tls.credentials()
             self._channels = [grpc.aio.secure_channel(target, credentials, options=options) for target in targets]
         self._turns = Turns(len(targets))
         self._calls = [
@@ -158,8 +160,9 @@ class AsyncModelServer:
         except Exception as error:
             raise no_token(self._settings.target_in_words(), error) from error
 
-    def _failed(self, code: grpc.StatusCode, details: str | None) -> CallError:
+    def _failed(self, code: grpc.StatusCode, details: str | None, path: str = PREDICT) -> CallError:
         if self._closed.is_set() and code is grpc.StatusCode.CANCELLED:
             details = "Channel closed!"
         words = self._settings
-        return call_error(code, details, target=words.target_in_words(), model=words.model_in_words())
+        where, model, rpc = words.target_in_words(), words.model_in_words(), path.rpartition("/")[2]
+        return call_error(code, details, target=where, model=model, rpc=rpc)

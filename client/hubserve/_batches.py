@@ -11,7 +11,7 @@ from ._errors import CallError, ServerBusy
 from ._images import EncodedImage
 
 # protobuf holds 2 GiB in a message; what is around the values takes some of it.
-_MESSAGE_BYTES = 2**31 - 2**20
+MESSAGE_BYTES = 2**31 - 2**20
 _SERVERS_LIMIT = r"maximum input batch size (\d+)"
 
 
@@ -45,7 +45,7 @@ class Limits:
 
 def whole_message() -> Limits:
     """What one message can hold at all, until a server takes less."""
-    return Limits(max_size=sys.maxsize, max_bytes=_MESSAGE_BYTES)
+    return Limits(max_size=sys.maxsize, max_bytes=MESSAGE_BYTES)
 
 
 class Cutter:

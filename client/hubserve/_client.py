@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from ._answers import check_top_k, read_classes, read_features
 from ._batcher import Batcher
 from ._batches import whole_message
-from ._errors import CallError, InvalidRequest
+from ._errors import CallError
 from ._images import Encode, ImageLike, many
 from ._ready import Waiting
 from ._requests import METADATA, PREDICT, STATUS, Requests, parse, reading
@@ -20,7 +20,7 @@ from ._rpc import Call, ModelServer
 from ._run import Reader, Request, Run
 from ._security import TLS, Token
 from ._servable import ModelMetadata, VersionStatus, read_metadata, read_status
-from ._settings import Settings
+from ._settings import Settings, seconds_left
 from ._shrink import encoder, size_for, unshrunk
 from ._stream import stream
 from .wire.metadata_pb2 import GetModelMetadataResponse
@@ -52,7 +52,7 @@ class Client:
         model: The model's name on the server.
         version: The version to ask; the newest loaded one by default.
         version_label: The label of the version to ask, in place of its number.
-        timeout: Seconds that the server has for each request.
+        timeout: Seconds that the server has for each request; None: no limit.
         tls: Encrypts the connection; by default it is not encrypted.
         token: Shown with each call (`authorization: Bearer ...`); a function is called for each, to renew it.
         allow_plaintext_token: Show the token on an unencrypted connection, too.
@@ -76,7 +76,7 @@ class Client:
         model: str,
         version: int | None = None,
         version_label: str | None = None,
-        timeout: float = 30.0,
+        timeout: float | None = 30.0,
         tls: TLS | None = None,
         token: Token | None = None,
         allow_plaintext_token: bool = False,
@@ -203,7 +203,7 @@ class Client:
             inputs: An array for each input, all with the same number of rows.
             signature: The signature's name; `metadata()` lists them.
             outputs: The outputs to fetch; all by default. The server batches requests for different ones apart.
-            timeout: Seconds for this call, all its requests and retries; the client's by default.
+            timeout: Seconds for this call, all its requests and retries; None: the client's.
 
         Returns:
             An array for each output. Strings are objects (bytes); bfloat16 comes as float32 of the same value.
@@ -219,14 +219,15 @@ class Client:
         question = Question(self._requests, inputs, signature, outputs)
         if question.rows == 0:
             return question.empty_answer(self._known_metadata())
-        end = time.monotonic() + (self._settings.timeout if timeout is None else timeout)
+        limit = self._settings.call_timeout(timeout)
+        end = None if limit is None else time.monotonic() + limit
 
         while True:
             pieces = question.pieces(self._predict_limits)
             try:
-                answers = [self._server.ask(PREDICT, piece, end - time.monotonic()) for piece in pieces]
+                answers = [self._server.ask(PREDICT, piece, seconds_left(end)) for piece in pieces]
                 return joined(answers, question.rows)
-            except InvalidRequest as error:
+            except CallError as error:
                 if not question.cut_further(error, self._predict_limits):
                     raise
 
@@ -336,7 +337,7 @@ class Client:
         data = self._requests.images(request.images)
         return self._server.start(PREDICT, data, self._settings.timeout, images=request.images, resends=request.resends)
 
-    def _status(self, timeout: float) -> tuple[VersionStatus, ...]:
+    def _status(self, timeout: float | None) -> tuple[VersionStatus, ...]:
         answer = self._server.start(STATUS, self._requests.status(), timeout).result()
         return read_status(parse(GetModelStatusResponse, answer))
 

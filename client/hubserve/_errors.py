@@ -13,7 +13,7 @@ HubserveError
     ├── ModelNotFound       it has no such model, version or label: correct the name
     ├── InvalidRequest      it refuses the request: change what is sent
     ├── AccessDenied        it does not let this caller in: bring other credentials
-    ├── NotAModelServer     something else listens there: correct the address
+    ├── NotAModelServer     it does not know the RPC: correct the address, or have the gateway let it through
     ├── ServerFailed        it broke: look in its log
     └── ClientClosed        this client was closed: keep it open until the last answer is read
 """
@@ -110,7 +110,7 @@ class AccessDenied(CallError):
 
 
 class NotAModelServer(CallError):
-    """What listens at the target does not speak TF Serving's protocol."""
+    """What answers at the target does not know the RPC: it is not TF Serving, or a gateway that stops the RPC."""
 
 
 class ServerFailed(CallError):
@@ -134,7 +134,9 @@ _OWN_TLS = (
 _TLS = "{target} and this client do not agree on TLS: compare tls= with the server's certificate"
 _UNSERVED = "{target} does not serve {model}: correct the name, version or label, or ask client.status() what it has"
 _BUSY = "{target} has no room for the request: try again later, or send less at once"
-_MEMORY = "{target} has not memory enough for so many images of {model} at once: make max_batch_size smaller"
+_MEMORY = (
+    "{target} does not have enough memory for one batch of {model}: lower max_batch_size, or give predict fewer rows"
+)
 _REFUSED = "{target} refuses the request for {model}: compare it with what client.metadata() says the model takes"
 _TOO_LARGE = "{target} takes no message as large as this request: make max_batch_bytes or max_batch_size smaller"
 _TOO_MANY = "{target} takes no batch as large as this one for {model}: make max_batch_size smaller"
@@ -142,7 +144,10 @@ _ENDLESS = "the request for {model} is larger than a message can be (2 GiB): spl
 _SLOW = "{target} did not answer for {model} in time: give a longer timeout, or send smaller batches"
 _UNKNOWN_CALLER = "{target} wants to know who calls: give token= or tls="
 _FORBIDDEN = "{target} does not let this caller use {model}: ask its keeper"
-_FOREIGN = "what listens at {target} is no TF Serving: check the address (its gRPC port is usually 8500)"
+_FOREIGN = (
+    "what answers at {target} does not know {rpc}: check the address (TF Serving's gRPC port is usually 8500), or have "
+    "the gateway before the server let {rpc} through"
+)
 _CLOSED = "the client of {target} was closed: keep it open until the last answer is read"
 _BROKE = "{target} failed while answering for {model}: look in the server's log"
 
@@ -160,8 +165,10 @@ _RULES: tuple[tuple[grpc.StatusCode, str, type[CallError], Then, str], ...] = (
     (_Code.UNKNOWN, "Stream removed", ServerUnavailable, Then.RETRY, _BROKEN_OFF),
     (_Code.INTERNAL, "RST_STREAM", ServerUnavailable, Then.RETRY, _BROKEN_OFF),
     (_Code.RESOURCE_EXHAUSTED, "message larger than max", InvalidRequest, Then.SPLIT, _TOO_LARGE),
-    # TensorFlow's, of a GPU.
+    # TensorFlow's own words, then XLA's and those of TensorFlow's kernels.
     (_Code.RESOURCE_EXHAUSTED, "OOM when allocating", ServerBusy, Then.SPLIT, _MEMORY),
+    (_Code.RESOURCE_EXHAUSTED, "Out of memory", ServerBusy, Then.SPLIT, _MEMORY),
+    (_Code.RESOURCE_EXHAUSTED, "ailed to allocate memory", ServerBusy, Then.SPLIT, _MEMORY),
     (_Code.RESOURCE_EXHAUSTED, "", ServerBusy, Then.RETRY, _BUSY),
     (_Code.ABORTED, "", ServerBusy, Then.RETRY, _BUSY),
     (_Code.INTERNAL, "serializing request", InvalidRequest, Then.SPLIT, _ENDLESS),
@@ -187,7 +194,9 @@ _RULES: tuple[tuple[grpc.StatusCode, str, type[CallError], Then, str], ...] = (
 )
 
 
-def call_error(code: grpc.StatusCode, details: str | None, *, target: str, model: str) -> CallError:
+def call_error(
+    code: grpc.StatusCode, details: str | None, *, target: str, model: str, rpc: str = "the call"
+) -> CallError:
     """Makes the error for a call that gRPC reports as failed.
 
     Args:
@@ -195,13 +204,14 @@ def call_error(code: grpc.StatusCode, details: str | None, *, target: str, model
         details: The words that came with it.
         target: Where the call went.
         model: The model in words, such as `model pnasnet, version 3`.
+        rpc: The RPC's name, such as `Predict`.
     """
     details = details or ""
     # What no line fits broke on the server.
     fitting = ((kind, then, text) for its, words, kind, then, text in _RULES if its is code and words in details)
     kind, then, text = next(fitting, (ServerFailed, Then.REPORT, _BROKE))
     reason = textwrap.shorten(f"{code.name}: {details}", 300, placeholder=" ...")
-    return kind(f"{text.format(target=target, model=model)} ({reason})", code, details, then)
+    return kind(f"{text.format(target=target, model=model, rpc=rpc)} ({reason})", code, details, then)
 
 
 def then(error: CallError) -> Then:

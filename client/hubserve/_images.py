@@ -145,13 +145,17 @@ def _encoded(image: Any) -> bytes:
 
 
 def _is_array(image: object) -> TypeGuard[NDArray[Any]]:
-    numpy = sys.modules.get("numpy")
-    return numpy is not None and isinstance(image, numpy.ndarray)
+    return _is_instance(image, "numpy", "ndarray")
 
 
 def _is_pillow(image: object) -> bool:
-    pillow = sys.modules.get("PIL.Image")
-    return pillow is not None and isinstance(image, pillow.Image)
+    return _is_instance(image, "PIL.Image", "Image")
+
+
+def _is_instance(image: object, module: str, name: str) -> bool:
+    # Another thread may be importing the module: it is there then, without its names. Whoever has an instance has them.
+    kind = getattr(sys.modules.get(module), name, None)
+    return kind is not None and isinstance(image, kind)
 
 
 def _png_from_pillow(image: PIL.Image.Image) -> bytes:

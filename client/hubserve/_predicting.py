@@ -12,6 +12,7 @@ from ._batches import Limits
 from ._errors import CallError, MalformedAnswer, Then, UsageError, then
 from ._requests import Requests, parse
 from ._servable import ModelMetadata
+from ._tensors import bound_filling
 from .wire.predict_pb2 import PredictResponse
 
 if TYPE_CHECKING:
@@ -98,6 +99,7 @@ class Question:
 
         Raises:
             UsageError: The model has no such signature or output.
+            MalformedAnswer: The metadata describe an output that no array can be.
         """
         signature = metadata.signatures.get(self._signature)
         if signature is None:
@@ -113,7 +115,13 @@ class Question:
         for name in names:
             spec = signature.outputs[name]
             dtype = {"string": "object", "bfloat16": "float32"}.get(spec.dtype, spec.dtype)
-            answer[name] = np.empty((0, *(size or 0 for size in (spec.shape or ())[1:])), dtype)
+            try:
+                answer[name] = np.empty((0, *(size or 0 for size in (spec.shape or ())[1:])), dtype)
+            except (TypeError, ValueError) as error:
+                raise MalformedAnswer(
+                    f"the server describes the output {name} of {self._signature} as {dtype} {list(spec.shape or ())}, "
+                    "which no array can be: look at its export"
+                ) from error
         return answer
 
     def _request(self, arrays: Mapping[str, NDArray[Any]]) -> bytes:
@@ -131,10 +139,7 @@ def joined(answers: Sequence[bytes], rows: int | None) -> dict[str, NDArray[Any]
     Raises:
         MalformedAnswer: One cannot be read, or they do not fit together.
     """
-    parts = [
-        {name: to_array(tensor) for name, tensor in sorted(parse(PredictResponse, answer).outputs.items())}
-        for answer in answers
-    ]
+    parts = [_arrays(answer) for answer in answers]
     if len(parts) == 1:
         return parts[0]
     try:
@@ -145,6 +150,12 @@ def joined(answers: Sequence[bytes], rows: int | None) -> dict[str, NDArray[Any]
     if any(len(array) != rows for array in whole.values()):
         raise _apart()
     return whole
+
+
+def _arrays(answer: bytes) -> dict[str, NDArray[Any]]:
+    tensors = dict(sorted(parse(PredictResponse, answer).outputs.items()))
+    bound_filling(tensors.values())
+    return {name: to_array(tensor) for name, tensor in tensors.items()}
 
 
 def _apart() -> MalformedAnswer:

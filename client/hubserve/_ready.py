@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ._checks import check_seconds
 from ._errors import (
     CallError,
     DeadlineExceeded,
@@ -28,9 +29,13 @@ class Waiting:
         settings: The client's.
         now: The time.
         timeout: Seconds to wait at the most.
+
+    Raises:
+        UsageError: `timeout` is not a finite number of at least 0.
     """
 
     def __init__(self, settings: Settings, now: float, timeout: float) -> None:
+        check_seconds("timeout", timeout, zero=True)
         self._settings = settings
         self._timeout = timeout
         self._end = now + timeout
@@ -39,7 +44,8 @@ class Waiting:
     def request_timeout(self, now: float) -> float:
         """Seconds that the next look may take."""
         least = _FIRST_LOOK_SECONDS if self._said is None else _POLL_SECONDS
-        return min(max(self._end - now, least), self._settings.timeout)
+        left = max(self._end - now, least)
+        return left if self._settings.timeout is None else min(left, self._settings.timeout)
 
     def judge(
         self, found: tuple[VersionStatus, ...] | CallError, now: float

@@ -15,7 +15,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ._errors import CallError, ServerUnavailable, Then, UsageError, then
+from ._checks import check_seconds, check_whole
+from ._errors import CallError, ServerUnavailable, Then, then
 
 # A server that has never answered is more likely misspelt than restarting.
 _FIRST_CONTACT_SECONDS = 2.0
@@ -38,7 +39,7 @@ class Retry:
             answer counts, and the second request is paid from the budget. None: never.
 
     Raises:
-        UsageError: A value makes no sense.
+        UsageError: A value is negative, is not a finite number, or is more than 1e9 seconds.
     """
 
     max_seconds: float = 60.0
@@ -48,11 +49,11 @@ class Retry:
     hedge_after: float | None = None
 
     def __post_init__(self) -> None:
-        for name in ("max_seconds", "first_delay", "max_delay", "budget"):
-            if getattr(self, name) < 0:
-                raise UsageError(f"Retry's {name} must not be less than 0, but it is {getattr(self, name)}")
-        if self.hedge_after is not None and self.hedge_after <= 0:
-            raise UsageError(f"Retry's hedge_after must be more than 0, not {self.hedge_after}")
+        for name in ("max_seconds", "first_delay", "max_delay"):
+            check_seconds(f"Retry's {name}", getattr(self, name), zero=True)
+        check_whole("Retry's budget", self.budget, least=0)
+        if self.hedge_after is not None:
+            check_seconds("Retry's hedge_after", self.hedge_after)
 
 
 NEVER = Retry(max_seconds=0.0, budget=0)

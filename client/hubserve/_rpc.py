@@ -18,7 +18,7 @@ from ._images import EncodedImage
 from ._requests import METADATA, PREDICT, STATUS
 from ._retry import Contact
 from ._security import bearer, no_token
-from ._settings import Settings
+from ._settings import Settings, seconds_left
 from ._telemetry import telemetry
 from ._turns import Turns
 
@@ -108,7 +108,7 @@ class ModelServer:
         ]
 
     def start(
-        self, path: str, request: bytes, timeout: float, *, images: Sequence[EncodedImage] = (), resends: int = 0
+        self, path: str, request: bytes, timeout: float | None, *, images: Sequence[EncodedImage] = (), resends: int = 0
     ) -> Call:
         """Sends a request and does not wait for its answer; the last two arguments are as for `Telemetry.begin`."""
         if len(request) >= _TOO_LARGE:
@@ -133,21 +133,21 @@ class ModelServer:
             return _failed_call(self._failed(code, details), error)
         if attempt is not None:
             future.add_done_callback(attempt.ended)
-        return PendingCall(future, self._failed)
+        return PendingCall(future, partial(self._failed, path=path))
 
-    def ask(self, path: str, request: bytes, timeout: float) -> bytes:
+    def ask(self, path: str, request: bytes, timeout: float | None) -> bytes:
         """Sends a request and waits for its answer, trying again as the retry policy has it, within the timeout.
 
         Raises:
             CallError: There is no answer.
         """
-        deadline = time.monotonic() + timeout
+        deadline = None if timeout is None else time.monotonic() + timeout
         first_failure = None
         resends = 0
         while True:
             sent = time.monotonic()
             try:
-                answer = self.start(path, request, deadline - sent, resends=resends).result()
+                answer = self.start(path, request, seconds_left(deadline), resends=resends).result()
             except CallError as error:
                 now = time.monotonic()
                 first_failure = now if first_failure is None else first_failure
@@ -185,11 +185,12 @@ class ModelServer:
         except Exception as error:
             raise no_token(self._settings.target_in_words(), error) from error
 
-    def _failed(self, code: grpc.StatusCode, details: str | None) -> CallError:
+    def _failed(self, code: grpc.StatusCode, details: str | None, path: str = PREDICT) -> CallError:
         if self.closed.is_set() and code is grpc.StatusCode.CANCELLED:
             details = "Channel closed!"
         words = self._settings
-        return call_error(code, details, target=words.target_in_words(), model=words.model_in_words())
+        where, model, rpc = words.target_in_words(), words.model_in_words(), path.rpartition("/")[2]
+        return call_error(code, details, target=where, model=model, rpc=rpc)
 
 
 def _failed_call(error: CallError, cause: BaseException | None) -> Future[bytes]:

@@ -55,6 +55,22 @@ class TLS:
         )
 
 
+def loaded(tls: TLS | None) -> TLS | None:
+    """Read the files of a TLS, and give the same with their contents in place of their paths.
+
+    Raises:
+        UsageError: A file cannot be read.
+    """
+    if tls is None:
+        return None
+    return TLS(
+        ca=_pem("ca", tls.ca),
+        certificate=_pem("certificate", tls.certificate),
+        key=_pem("key", tls.key),
+        server_name=tls.server_name,
+    )
+
+
 def check_token(token: object, *, encrypted: bool, allow_plaintext: bool) -> None:
     """Refuses a token that anyone on the way could read.
 

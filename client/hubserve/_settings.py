@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from ._batches import Limits
 from ._channel import grpc_targets
+from ._checks import check_number, check_seconds, check_whole
 from ._errors import UsageError
 from ._retry import NEVER, Contact, Retry
 from ._security import TLS, AsyncToken, check_token
@@ -27,7 +29,7 @@ class Settings:
     model: str
     version: int | None
     version_label: str | None
-    timeout: float
+    timeout: float | None
     tls: TLS | None
     token: AsyncToken | None = field(repr=False)
     allow_plaintext_token: bool
@@ -40,15 +42,22 @@ class Settings:
 
     def __post_init__(self) -> None:
         grpc_targets(self.target)
-        if not self.model:
-            raise UsageError("model must be the model's name on the server, not an empty string")
+        if not isinstance(self.model, str) or not self.model:
+            raise UsageError(f"model must be the model's name on the server, not {self.model!r}")
         if self.version is not None and self.version_label is not None:
             raise UsageError("version and version_label both choose a version: give one of them")
-        for name in ("timeout", "max_batch_size", "max_batch_bytes"):
-            if getattr(self, name) <= 0:
-                raise UsageError(f"{name} must be more than 0, not {getattr(self, name)}")
+        if self.version is not None:
+            check_whole("version", self.version, least=0)
+        if self.timeout is not None:
+            check_seconds("timeout", self.timeout)
+        for name in ("max_batch_size", "max_batch_bytes"):
+            check_number(name, getattr(self, name))
+            check_whole(name, getattr(self, name))
         if self.concurrency != "auto" and (not isinstance(self.concurrency, int) or self.concurrency < 1):
             raise UsageError(f'concurrency must be "auto" or at least 1, not {self.concurrency!r}')
+        for name, option in (self.channel_options or {}).items():
+            if not isinstance(name, str) or not isinstance(option, str | int):
+                raise UsageError(f"channel_options must map names to str or int, not {name!r} to {option!r}")
         check_shrink(self.shrink)
         check_token(self.token, encrypted=self.tls is not None, allow_plaintext=self.allow_plaintext_token)
 
@@ -73,15 +82,25 @@ class Settings:
         Raises:
             UsageError: An argument makes no sense.
         """
-        if max_delay < 0:
-            raise UsageError(f"max_delay must not be less than 0 seconds, but it is {max_delay}")
-        if max_size is not None and max_size < 1:
-            raise UsageError(f"max_size must be at least 1, not {max_size}")
+        check_seconds("max_delay", max_delay, zero=True)
+        if max_size is not None:
+            check_whole("max_size", max_size)
         return Limits(min(max_size or self.max_batch_size, self.max_batch_size), self.max_batch_bytes)
 
     def batcher_window(self) -> Window:
         """How many requests a batcher may have on their way: callers who wait for their answer are a limit already."""
         return Fixed(MOST if self.concurrency == "auto" else self.concurrency)
+
+    def call_timeout(self, timeout: float | None) -> float | None:
+        """Give the seconds of one call: those that its caller gave, or the client's; None: no limit.
+
+        Raises:
+            UsageError: `timeout` is not a finite number above 0.
+        """
+        if timeout is None:
+            return self.timeout
+        check_seconds("timeout", timeout)
+        return timeout
 
     def model_in_words(self) -> str:
         """For errors."""
@@ -94,3 +113,8 @@ class Settings:
     def target_in_words(self) -> str:
         """For errors."""
         return self.target if isinstance(self.target, str) else ", ".join(self.target)
+
+
+def seconds_left(end: float | None) -> float | None:
+    """Give the seconds until `end` on the clock of `time.monotonic`; None: no limit."""
+    return None if end is None else end - time.monotonic()

@@ -32,7 +32,7 @@ def check_shrink(shrink: bool | int) -> None:
     """Refuses a size that makes no sense, and to shrink without Pillow.
 
     Raises:
-        UsageError: So it is.
+        UsageError: `shrink` is not True or a positive int, or Pillow is not installed.
     """
     if shrink is False:
         return

@@ -135,9 +135,9 @@ def caller() -> SpanContext | None:
     """The span of whoever asks a batcher, for the request that will carry the image; None where there is none."""
     import sys
 
-    # Whoever has a span has imported it.
-    trace = sys.modules.get("opentelemetry.trace")
-    context: SpanContext | None = trace.get_current_span().get_span_context() if trace else None
+    # Whoever has a span has imported it, to the end: while another thread imports it, the function is not there yet.
+    current = getattr(sys.modules.get("opentelemetry.trace"), "get_current_span", None)
+    context: SpanContext | None = current().get_span_context() if current else None
     return context if context and context.is_valid else None
 
 

@@ -2,12 +2,24 @@
 
 import math
 import struct
+import textwrap
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from ._errors import MalformedAnswer
 from .wire import tensor_pb2
 from .wire.tensor_pb2 import DataType, TensorProto
+
+# numpy 1 has no more; TF Serving's models have five or six.
+_MOST_DIMENSIONS = 32
+# Bytes of the widest type, and what the bytes of an array must stay below.
+_WIDEST = 16
+_END = 2**63
+# Of one answer.
+_MOST_FILLED = 2**20
+# A varint has ten bytes at the most.
+_VARINT_BITS = 63
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +29,11 @@ class Element:
     name: str
     field: str
     letter: str = ""
+
+    @property
+    def parts(self) -> int:
+        """How many numbers of the field make one value."""
+        return 2 if self.name.startswith("complex") else 1
 
     @property
     def zero(self) -> Any:
@@ -52,8 +69,49 @@ def dtype_name(dtype: int) -> str:
 
 
 def shape_of(tensor: TensorProto) -> tuple[int, ...]:
-    """Reads the shape of a tensor that has values, so that every size is known."""
-    return tuple(dim.size for dim in tensor.tensor_shape.dim)
+    """Read the shape of a tensor that has values.
+
+    Raises:
+        MalformedAnswer: A size is unknown or negative, or the sizes are more than an array can have.
+    """
+    shape = tuple(dim.size for dim in tensor.tensor_shape.dim)
+    # An empty array, too, has strides of all its other sizes.
+    largest = math.prod(size for size in shape if size) * _WIDEST
+    if (
+        tensor.tensor_shape.unknown_rank
+        or len(shape) > _MOST_DIMENSIONS
+        or min(shape, default=0) < 0
+        or largest >= _END
+    ):
+        words = "unknown" if tensor.tensor_shape.unknown_rank else textwrap.shorten(str(list(shape)), 100)
+        raise MalformedAnswer(
+            f"the answer holds a tensor of shape {words}, which no array can have: look at its server"
+        )
+    return shape
+
+
+def bound_filling(tensors: Iterable[TensorProto]) -> None:
+    """Refuse tensors that claim many more values than they hold, before they are filled up.
+
+    A TensorProto that holds fewer values than its shape stands for the last of them repeated, so that a few bytes can
+    claim any number. TF Serving sends every value.
+
+    Args:
+        tensors: All tensors of one answer: they share one bound.
+
+    Raises:
+        MalformedAnswer: More than 1,048,576 values in all would be filled in, or a shape is one that no array can have.
+    """
+    missing = 0
+    for tensor in tensors:
+        size, element = math.prod(shape_of(tensor)), ELEMENTS.get(tensor.dtype)
+        if element is not None and not tensor.tensor_content:
+            missing += max(size - len(getattr(tensor, element.field)) // element.parts, 0)
+        if missing > _MOST_FILLED:
+            raise MalformedAnswer(
+                f"the answer claims a tensor of shape {list(shape_of(tensor))} and does not hold its values: at most "
+                f"{_MOST_FILLED:,} values of an answer are filled in"
+            )
 
 
 def read_values(tensor: TensorProto) -> list[Any]:
@@ -93,8 +151,9 @@ def fill(values: list[Any], tensor: TensorProto) -> list[Any]:
     """Fills the tensor's shape with the last of its values, or with zeros: what TensorProto means when it holds fewer.
 
     Raises:
-        MalformedAnswer: There are more values than the shape has room for.
+        MalformedAnswer: There are more values than the shape has room for, or far fewer.
     """
+    bound_filling([tensor])
     missing = math.prod(shape_of(tensor)) - len(values)
     if missing < 0:
         raise unfilled(tensor)
@@ -107,7 +166,7 @@ def split_strings(content: bytes, size: int) -> list[bytes]:
     try:
         for _ in range(size):
             length, shift = 0, 0
-            while content[place] & 0x80:
+            while content[place] & 0x80 and shift < _VARINT_BITS:
                 length |= (content[place] & 0x7F) << shift
                 place, shift = place + 1, shift + 7
             lengths.append(length | content[place] << shift)

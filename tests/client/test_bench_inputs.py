@@ -138,3 +138,11 @@ def test_serialized_examples_cannot_be_made_up(method: str) -> None:
 def test_an_image_that_cannot_be_read_is_named() -> None:
     with pytest.raises(UsageError, match=r"nowhere\.jpg: No such file"):
         inputs.photographs(["nowhere.jpg"])
+
+
+def test_metadata_that_claim_an_input_of_terabytes_make_no_request() -> None:
+    for dtype in ("float32", "string", "uint8", "bool", "int64"):
+        signature = Signature({"x": TensorSpec(dtype, (None, 2**40))}, {}, "")
+        planned = inputs.plan(signature, {}, images_given=False)
+        with pytest.raises(UsageError, match=r"input x of shape .* is more than a message can hold"):
+            inputs.payloads(planned, [b"image"], [1], Requests("m"), "s", 0)

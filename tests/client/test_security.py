@@ -1,5 +1,6 @@
 """TLS, mutual TLS and tokens against a real server; and that no secret is ever shown."""
 
+import asyncio
 import logging
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,40 @@ def test_an_own_authority_is_trusted_and_the_token_travels_encrypted(shell: str,
 
     assert result.label == "cat"
     assert server.requests[0].metadata["authorization"] == f"Bearer {SECRET}"
+
+
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+@pytest.mark.parametrize("name", ["ca", "certificate", "key"])
+def test_a_tls_file_that_cannot_be_read_is_refused_where_the_client_is_made(kind: Any, name: str, ca_file: Path):
+    files = {"ca": ca_file, "certificate": ca_file, "key": ca_file, name: ca_file.parent / "missing.pem"}
+    with pytest.raises(UsageError, match=f"TLS {name} .*missing.pem cannot be read"):
+        kind("localhost:1", model="m", tls=TLS(**files))
+
+
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+@pytest.mark.parametrize("options", [{"grpc.x": 1.5}, {"grpc.x": object()}, {5: 1}])
+def test_channel_options_that_grpc_does_not_take_are_refused_where_the_client_is_made(kind: Any, options: Any):
+    with pytest.raises(UsageError, match="channel_options must map"):
+        kind("localhost:1", model="m", channel_options=options)
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_tls_files_are_read_when_the_client_is_made_and_not_again(shell: str, ca: trustme.CA, tmp_path: Path):
+    file = tmp_path / "ca.pem"
+    ca.cert_pem.write_to_path(file)
+    with FakeServer(credentials=credentials(ca)) as server:
+        client = {"threads": Client, "asyncio": AsyncClient}[shell](server.target, model="m", tls=TLS(ca=file))
+        file.unlink()
+        if shell == "threads":
+            with client:
+                assert client.status()[0].available
+        else:
+
+            async def run() -> None:
+                async with client:
+                    assert (await client.status())[0].available
+
+            asyncio.run(run())
 
 
 @pytest.mark.parametrize("shell", SHELLS)

@@ -14,6 +14,7 @@ from .._security import Token
 from . import bulk, output, records, shards, sources
 from .conclusion import resuming, told
 from .endings import color
+from .numbers import Seconds
 from .options import server_options
 from .progress import progress
 from .security import tls_options, token_options
@@ -73,7 +74,7 @@ def _concurrency(_: click.Context, __: click.Parameter, given: str) -> int | Lit
 )
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Seconds(),
     default=30.0,
     show_default=True,
     metavar="SECONDS",

@@ -9,6 +9,7 @@ import click
 
 from .. import TLS, Client, VersionStatus
 from .._security import Token
+from .numbers import Seconds
 from .options import json_option, server_options
 from .security import tls_options, token_options
 
@@ -18,7 +19,7 @@ from .security import tls_options, token_options
 @tls_options
 @token_options
 @click.option(
-    "--wait", type=click.FloatRange(min=0), metavar="SECONDS", help="Wait until the model is ready, this long at most."
+    "--wait", type=Seconds(zero=True), metavar="SECONDS", help="Wait until the model is ready, this long at most."
 )
 @json_option
 def status(
@@ -60,4 +61,6 @@ def _document(server: str | tuple[str, ...], model: str, versions: Iterable[Vers
         {"version": each.version, "state": each.state, "available": each.available, "error": each.error}
         for each in versions
     ]
-    return json.dumps({"server": server, "model": model, "versions": known}, indent=2, ensure_ascii=False)
+    return json.dumps(
+        {"server": server, "model": model, "versions": known}, indent=2, ensure_ascii=False, allow_nan=False
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import math
 import os
 import shlex
 import sys
@@ -19,6 +20,7 @@ from ..._errors import HubserveError, UsageError
 from ..._rpc import ModelServer
 from ..._settings import Settings
 from .. import sources
+from ..numbers import Seconds
 from ..options import json_option, server_options
 from ..security import tls_options, token_options
 from . import chart, drive, machine, report, table
@@ -48,7 +50,7 @@ def _numbers(kind: Callable[[str], float]) -> Callable[[click.Context, click.Par
             numbers = tuple(kind(part) for part in text.split(","))
         except ValueError:
             numbers = ()
-        if not numbers or not all(0 < number < float("inf") for number in numbers):
+        if not numbers or not all(0 < number < math.inf for number in numbers):
             raise click.BadParameter(f"{text!r} is no list of numbers above 0, such as 1,2,4")
         return numbers
 
@@ -94,15 +96,13 @@ def _numbers(kind: Callable[[str], float]) -> Callable[[click.Context, click.Par
     show_default=True,
     help="Of an open loop: at random, as from many callers, or at equal intervals.",
 )
-@click.option(
-    "--duration", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Of each point.  [default: 10]"
-)
+@click.option("--duration", type=Seconds(), metavar="SECONDS", help="Of each point.  [default: 10]")
 @click.option(
     "--requests", type=click.IntRange(min=1), metavar="N", help="Measured at each point, at the most.  [default: any]"
 )
 @click.option(
     "--warmup",
-    type=click.FloatRange(min=0),
+    type=Seconds(zero=True),
     default=2.0,
     show_default=True,
     metavar="SECONDS",
@@ -110,7 +110,7 @@ def _numbers(kind: Callable[[str], float]) -> Callable[[click.Context, click.Par
 )
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Seconds(),
     default=30.0,
     show_default=True,
     metavar="SECONDS",
@@ -202,7 +202,7 @@ def bench(
     except HubserveError as error:
         raise click.ClickException(str(error)) from error
     if as_json:
-        click.echo(json.dumps(document, ensure_ascii=False))
+        click.echo(json.dumps(document, ensure_ascii=False, allow_nan=False))
     if svg is not None:
         _write(svg, chart.draw(document))
     if interruption.signal is not None:

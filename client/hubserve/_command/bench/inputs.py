@@ -11,6 +11,7 @@ from typing import cast
 import numpy as np
 
 from ..._arrays import as_array, to_chunks
+from ..._batches import MESSAGE_BYTES
 from ..._encode import Chunks, block, strings
 from ..._errors import UsageError
 from ..._images import ImageLike, encode
@@ -26,6 +27,8 @@ _DIFFERENT = 4
 _MOST_BYTES = 256 * 2**20
 # TF Serving's own RPCs of these signatures take tf.Example, in which only the model knows what must be.
 _OF_EXAMPLES = ("/classify", "/regress")
+# Nearly, for one value; a photograph has at least so many.
+_BYTES_OF = {"photographs": 128, "words": 40, "random numbers from 0 to 255": 1, "random truth values": 1}
 _WORDS = ("the", "cat", "sat", "on", "a", "mat", "and", "looked", "at", "dog", "who", "slept", "by", "fire")
 
 Shape = tuple[int, ...]
@@ -223,6 +226,11 @@ def _values(name: str, spec: TensorSpec, images_given: bool) -> str:
 def _tensor(planned: Input, images: Sequence[bytes], first: int, batch_size: int, draw: np.random.Generator) -> Chunks:
     shape = tuple(batch_size if size is None else size for size in planned.shape)
     count = math.prod(shape)
+    if count * _BYTES_OF.get(planned.values, 8) >= MESSAGE_BYTES:
+        raise UsageError(
+            f"input {planned.name} of shape {_in_words(shape)} is more than a message can hold (2 GiB): measure "
+            "smaller batches, or look at the model's signature"
+        )
     if planned.values == "photographs":
         return strings([images[(first + number) % len(images)] for number in range(count)], shape)
     if planned.values == "words":

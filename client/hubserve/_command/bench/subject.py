@@ -114,7 +114,7 @@ def prepare(server: ModelServer, settings: Settings, wish: Wish) -> Subject:
     )
 
 
-def _round_trip(server: ModelServer, requests: Requests, timeout: float) -> float:
+def _round_trip(server: ModelServer, requests: Requests, timeout: float | None) -> float:
     """Milliseconds for a call that asks next to nothing of the server."""
     started = time.perf_counter()
     server.start(STATUS, requests.status(), timeout).result()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from ... import Classification
 from ._read import Earlier
 
-_encode = json.JSONEncoder(ensure_ascii=False).encode
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 
 class Jsonl:
@@ -27,7 +28,7 @@ class Jsonl:
         try:
             return (_encode(document) + "\n").encode()
         except UnicodeEncodeError:
-            return (json.dumps(document) + "\n").encode()
+            return (json.dumps(document, allow_nan=False) + "\n").encode()
 
     def pieces(self, file: BinaryIO) -> Iterator[bytes]:
         """The lines."""
@@ -51,13 +52,18 @@ class Jsonl:
 
 
 def document_of(result: Classification) -> dict[str, Any]:
-    """A result as JSON has it."""
+    """A result as JSON has it: a score that is NaN or infinite, which JSON does not have, is None."""
     return {
         "source": result.source,
         "status": result.status,
         "error": result.error,
         "model_version": result.model_version,
         "classes": [
-            {"class_id": found.class_id, "label": found.label, "score": found.score} for found in result.classes
+            {"class_id": found.class_id, "label": found.label, "score": _finite(found.score)}
+            for found in result.classes
         ],
     }
+
+
+def _finite(score: float) -> float | None:
+    return score if math.isfinite(score) else None
