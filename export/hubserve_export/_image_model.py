@@ -8,7 +8,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from . import _efficientnet, _hub, _kind, _saved_model
+from . import _efficientnet, _entry, _hub, _kind, _saved_model
 from ._errors import ModelError
 from ._sources import Source
 
@@ -71,13 +71,13 @@ def load(source: Source, wanted: Wanted | None = None) -> ImageModel:
             wanted.
     """
     wanted = wanted or Wanted()
-    if source.kind == "builtin":
-        loaded: Any = _efficientnet.EfficientNetLite0(source.path)
-        call: Call = loaded
-        static: tuple[int | None, int | None] = (_efficientnet.IMAGE_SIZE, _efficientnet.IMAGE_SIZE)
-    else:
-        loaded = _saved_model.load(source)
-        call, static = _saved_model.entry(source, loaded)
+    loaded: Any = (
+        _efficientnet.EfficientNetLite0(source.path) if source.kind == "builtin" else _saved_model.load(source)
+    )
+    entry, _others = _entry.choose(source, loaded)
+    if (entry.dtype, entry.channels, entry.layout) != (tf.float32, 3, "NHWC"):
+        raise ModelError(f"{source.handle} does not take float32 images [N, H, W, 3]")
+    call, static = entry.call, (entry.height, entry.width)
     height, width = _size(source, static, wanted.image_size)
     traced = _traced(source, call, (height, width), wanted.pixel_range)
     outputs = _outputs(source, traced)

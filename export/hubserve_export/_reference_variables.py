@@ -18,7 +18,7 @@ _OPS = frozenset({"Variable", "VariableV2"})
 
 
 def replaced(folder: Path, loaded: Any, signature: Any) -> Callable[..., dict[str, tf.Tensor]]:
-    """A signature of one input with a `tf.Variable` of the same value for every reference variable.
+    """A signature with a `tf.Variable` of the same value for every reference variable.
 
     It is the signature itself where there is none.
 
@@ -36,19 +36,33 @@ def replaced(folder: Path, loaded: Any, signature: Any) -> Callable[..., dict[st
         # A place to be filled: as a variable it would stay in the graph, and run, whether it is read or not.
         node.op = "Placeholder"
         del node.attr["container"], node.attr["shared_name"]
-    loaded.replaced_variables = [tf.Variable(value) for value in _values(folder, names)]
-    variables = {f"{name}:0": variable for name, variable in zip(names, loaded.replaced_variables, strict=True)}
+    variables = _variables(folder, loaded, names)
     outputs = {name: tensor.name for name, tensor in signature.structured_outputs.items()}
+    # The inputs in the order of the names that the loader gave them.
+    places = dict(zip(signature._arg_keywords, signature.inputs, strict=False))
 
+    @tf.function(autograph=False)
     def call(**inputs: tf.Tensor) -> dict[str, tf.Tensor]:
         # An import takes tensors of the graph that it goes into only.
         filled = {place.name: tf.identity(captured) for captured, place in signature.graph.captures}
-        (filled[signature.inputs[0].name],) = inputs.values()
-        filled |= {name: variable.read_value() for name, variable in variables.items()}
+        filled |= {places[name].name: tf.identity(given) for name, given in inputs.items()}
+        filled |= {f"{name}:0": variables[name].read_value() for name in names}
         found = tf.graph_util.import_graph_def(graph, input_map=filled, return_elements=list(outputs.values()), name="")
         return dict(zip(outputs, found, strict=True))
 
     return call
+
+
+def _variables(folder: Path, loaded: Any, names: Sequence[str]) -> dict[str, tf.Variable]:
+    """The variables by name; two signatures of a model share them."""
+    known: dict[str, tf.Variable] = dict(getattr(loaded, "replaced_by_name", ()))
+    missing = [name for name in names if name not in known]
+    if missing:
+        made = [tf.Variable(value) for value in _values(folder, missing)]
+        known |= dict(zip(missing, made, strict=True))
+        loaded.replaced_by_name = tuple(known.items())
+        loaded.replaced_variables = list(known.values())
+    return known
 
 
 def _values(folder: Path, names: Sequence[str]) -> Any:
