@@ -25,7 +25,7 @@ from PIL import Image
 
 import machine
 from hubserve._shrink import shrunk
-from hubserve_export._export import Options, export
+from hubserve_export import Options, export
 from hubserve_export.decode.batch import Preprocessing, decode_batch
 from row import Figures, Row
 

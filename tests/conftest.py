@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hubserve_export._export import Options, export
+from hubserve_export import Options, export
 from models import pnasnet
 from support.once import made_once
 from support.session import LoadedVersion

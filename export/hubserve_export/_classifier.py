@@ -9,9 +9,9 @@ import tensorflow as tf
 
 from ._image_model import ImageModel
 from ._labels import Labels
+from ._preprocessing import Preprocessing
 from ._servable import Answer, Servable, encoded_spec, traced
 from .decode import batch
-from .decode.batch import Preprocessing
 
 
 class Classifier(Servable):

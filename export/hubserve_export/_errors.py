@@ -3,8 +3,9 @@
 ExportError
 ├── SourceError      the model cannot be had: another path or handle, or a way to the network
 ├── ModelError       it was had, but it is not an image model that this can serve: another model
-├── LabelsError      the class names do not fit the model: another --labels
-├── OutputError      the model directory cannot be written there: another --output or --version
+│   └── PreprocessingError   what it makes of an image is not known, or was said in a way that cannot be: say it
+├── LabelsError      the class names do not fit the model: another labels
+├── OutputError      the model directory cannot be written there: another output or version
 ├── InspectError     the folder to look into is not a model directory of ours: another MODEL_DIR
 │   └── IntegrityError   it is one, and its files are not those that were published: copy or export it again
 ├── ExamplesError    the folder of examples does not fit the labels: other examples
@@ -24,6 +25,10 @@ class SourceError(ExportError):
 
 class ModelError(ExportError):
     """The model is not one that takes images and gives a row of numbers for each."""
+
+
+class PreprocessingError(ModelError):
+    """The preprocessing is not known, or its description is not one."""
 
 
 class LabelsError(ExportError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
@@ -28,69 +28,17 @@ from . import (
 from ._classifier import Classifier
 from ._errors import ModelError, OutputError
 from ._feature_extractor import FeatureExtractor
-from ._image_model import ImageModel, PixelRange
+from ._image_model import ImageModel, LoadedModel
 from ._labels import Labels
+from ._options import DEFAULT_TOP_K, Options
+from ._preprocessing import DEFAULT_MAX_PIXELS, PRESETS, Preprocessing
 from ._progress import Progress
 from ._servable import Servable
 from ._sources import Source, open_source
-from .decode.batch import Preprocessing
 
-DEFAULT_TOP_K = 5
-DEFAULT_BATCH_SIZES = (1, 2, 4, 8, 16, 32)
 _LABELS = "assets/labels.txt"
 # TensorFlow says "{{node}} path; what the system said [Op:name]".
 _NODE_AND_OP = re.compile(r"\{\{.*?\}\}|\[Op:\w+\]\s*$")
-
-
-@dataclass(frozen=True)
-class Options:
-    """What `hubserve export` was asked for.
-
-        Options(model="efficientnet-lite0", output=Path("models/lite0"))
-
-    Attributes:
-        model: A hub handle or URL, the folder of a SavedModel, a `.tar.gz` of one, a `.keras` file, or
-            `efficientnet-lite0`.
-        output: The model's base folder, which holds its versions.
-        version: The integer version; None for the next.
-        kind: "classification" or "feature_vector"; None to find out.
-        labels: A file of class names; None for ImageNet's.
-        classes: How many classes the model must have; None for any number.
-        background: Whether class 0 is background; None to find out from the names.
-        top_k: How many classes an answer has; None for five, or all where there are fewer.
-        image_size: Height and width of the input, for a model that takes any size.
-        pixel_range: What the source model takes for black and for white.
-        crop_fraction: The central part of each side that the model sees.
-        max_pixels: Images of more pixels are answered with status 2.
-        batch_sizes: The batch sizes that the server will run, ascending.
-        warmup_images: A folder of images for warm-up and proof; None for the ones that come with hubserve.
-    """
-
-    model: str
-    output: Path
-    version: int | None = None
-    kind: str | None = None
-    labels: Path | None = None
-    classes: int | None = None
-    background: bool | None = None
-    top_k: int | None = None
-    image_size: int | None = None
-    pixel_range: PixelRange = (0.0, 1.0)
-    crop_fraction: float = 1.0
-    max_pixels: int = 64_000_000
-    batch_sizes: Sequence[int] = DEFAULT_BATCH_SIZES
-    warmup_images: Path | None = None
-
-    def of_a_classifier(self) -> tuple[str, ...]:
-        """The options given that only a classifier can have."""
-        given = {
-            "--labels": self.labels is not None,
-            "--classes": self.classes is not None,
-            "--background": self.background is True,
-            "--no-background": self.background is False,
-            "--top-k": self.top_k is not None,
-        }
-        return tuple(option for option, said in given.items() if said)
 
 
 @dataclass(frozen=True)
@@ -114,14 +62,17 @@ def export(options: Options, progress: Progress | None = None) -> Published:
         ExportError: Something is not as it must be. The model's base folder is as it was before.
     """
     progress = progress or Progress()
+    said = options.said_preprocessing()
     version = _publish.choose_version(options.output, options.version)
     photographs = _warmup_images(options.warmup_images)
     progress.step(f"opening {options.model}")
     with open_source(options.model) as source:
         progress.step("loading")
-        model = _image_model.load(source, _wanted(options))
-        labels = _model_labels(options, model)
-        servable = _servable(options, model, labels)
+        loaded = _image_model.load(source, _wanted(options))
+        labels = _model_labels(options, loaded)
+        preprocessing = _preprocessing(loaded, said)
+        model = _image_model.understood(loaded, preprocessing)
+        servable = _servable(options, model, preprocessing, labels)
         _serving_files.check_batch_sizes(options.batch_sizes, servable.byte_signatures)
         progress.step("asking it about the warm-up images")
         at_once = options.batch_sizes[-1]
@@ -145,18 +96,27 @@ def export(options: Options, progress: Progress | None = None) -> Published:
 
 def _wanted(options: Options) -> _image_model.Wanted:
     return _image_model.Wanted(
-        options.image_size, options.kind, options.classes, options.pixel_range, options.of_a_classifier()
+        options.image_size,
+        options.kind,
+        options.classes,
+        options.of_a_classifier(),
+        options.signature,
+        options.output_name,
     )
 
 
-def _model_labels(options: Options, model: ImageModel) -> Labels | None:
+def _preprocessing(loaded: LoadedModel, said: dict[str, Any]) -> Preprocessing:
+    fields = {"max_pixels": DEFAULT_MAX_PIXELS, **PRESETS["unit"], **said}
+    return Preprocessing(**{**fields, "height": loaded.height, "width": loaded.width})
+
+
+def _model_labels(options: Options, model: LoadedModel) -> Labels | None:
     if model.kind == _kind.FEATURE_VECTOR:
         return None
     return _labels.for_model(options.labels, model.outputs, options.background)
 
 
-def _servable(options: Options, model: ImageModel, labels: Labels | None) -> Servable:
-    preprocessing = Preprocessing(model.height, model.width, options.crop_fraction, options.max_pixels)
+def _servable(options: Options, model: ImageModel, preprocessing: Preprocessing, labels: Labels | None) -> Servable:
     if labels is None:
         return FeatureExtractor(model, preprocessing)
     return Classifier(model, preprocessing, labels, _top_k(options.top_k, model.outputs))
@@ -166,7 +126,7 @@ def _top_k(wanted: int | None, classes: int) -> int:
     if wanted is None:
         return min(DEFAULT_TOP_K, classes)
     if wanted > classes:
-        raise ModelError(f"--top-k is {wanted}, and the model has {classes} classes; give {classes} at most")
+        raise ModelError(f"`top_k` is {wanted}, and the model has {classes} classes; give {classes} at most")
     return wanted
 
 
@@ -184,7 +144,7 @@ def _writing(base: Path) -> Iterator[None]:
 def _unwritable(base: Path, reason: str | None) -> OutputError:
     return OutputError(
         f"the new version cannot be written to {base} ({reason}), and nothing was published; make room there, or "
-        "give another --output"
+        "give another `output`"
     )
 
 
@@ -199,10 +159,10 @@ def _warmup_images(folder: Path | None) -> dict[str, bytes]:
     except OSError as error:
         raise OutputError(
             f"the warm-up images in {folder} cannot be read ({error.strerror}); give a folder of images "
-            "with --warmup-images"
+            "with `warmup_images`"
         ) from error
     if not images:
-        raise OutputError(f"{folder} has no files in it; give a folder of images with --warmup-images")
+        raise OutputError(f"{folder} has no files in it; give a folder of images with `warmup_images`")
     return images
 
 
@@ -230,8 +190,7 @@ def _described(
             **servable.outputs(),
         },
         "signatures": _written.signatures(_written.read(folder)),
-        "preprocessing": dataclasses.asdict(servable.preprocessing)
-        | {"resize": "bilinear, antialiased, aspect ratio not kept", "pixel_range": list(options.pixel_range)},
+        "preprocessing": dataclasses.asdict(servable.preprocessing),
         "labels": {"file": _LABELS, "sha256": _integrity.sha256(labels)} if labels.exists() else None,
         "batch_sizes": list(options.batch_sizes),
         "parity": dataclasses.asdict(parity),

@@ -9,11 +9,13 @@ from typing import Any
 import tensorflow as tf
 
 from . import _efficientnet, _entry, _hub, _kind, _saved_model
+from ._adapter import model_input
+from ._entry import Entry
 from ._errors import ModelError
+from ._preprocessing import Preprocessing
 from ._sources import Source
 
 Call = Callable[[tf.Tensor], tf.Tensor]
-PixelRange = tuple[float, float]
 # The smallest normal float32: a processor may take anything smaller for zero, which has no logarithm.
 _SMALLEST = 1.17549435e-38
 
@@ -22,26 +24,61 @@ _SMALLEST = 1.17549435e-38
 class Wanted:
     """What the person says of the model; what is left away is found.
 
-    Wanted(image_size=224, pixel_range=(0, 255))
+    Wanted(image_size=224)
 
     Attributes:
         image_size: Height and width of the input, for a model that takes any.
         kind: "classification" or "feature_vector".
         classes: The number of classes.
-        pixel_range: What the model takes for black and for white.
-        said: The options given that only a classifier can have, such as "--labels".
+        said: The options given that only a classifier can have, such as "labels".
+        signature: The signature to export, or "__call__".
+        output_name: The output to export, where there are several.
     """
 
     image_size: int | None = None
     kind: str | None = None
     classes: int | None = None
-    pixel_range: PixelRange = (0.0, 1.0)
     said: Sequence[str] = ()
+    signature: str | None = None
+    output_name: str | None = None
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A source model as it is, before it is known what its input and its numbers mean.
+
+    Attributes:
+        handle: What names the model to others.
+        entry: The function that is exported, and what it takes.
+        others: The other functions that take images.
+        numbers: The same function, traced for images of `height` and `width`: gives float32 [N, outputs].
+        state: What holds the variables and must be saved for `numbers` to work.
+        height: Rows of its input.
+        width: Columns of its input.
+        outputs: How many numbers it gives for an image.
+        kind: "classification" or "feature_vector".
+        ending: The operation that makes its numbers, such as "BiasAdd".
+    """
+
+    handle: str
+    entry: Entry
+    others: tuple[Entry, ...]
+    numbers: Any
+    state: Any
+    height: int
+    width: int
+    outputs: int
+    kind: str
+    ending: str
+
+    def on_pictures(self, preprocessing: Preprocessing) -> Call:
+        """Return the model as a function of float32 [N, height, width, 3] in [0, 1] that gives float32 [N, outputs]."""
+        return lambda images: self.numbers(tf.cast(model_input(images, preprocessing), self.entry.dtype))
 
 
 @dataclass(frozen=True)
 class ImageModel:
-    """A model that takes images and gives a row of numbers for each.
+    """A model that takes images and gives a row of logits or features for each.
 
     Attributes:
         call: float32 [N, height, width, 3] in [0, 1] to float32 [N, outputs]: logits or features.
@@ -62,77 +99,73 @@ class ImageModel:
     gives: str
 
 
-def load(source: Source, wanted: Wanted | None = None) -> ImageModel:
-    """Loads a source as an image model.
+def load(source: Source, wanted: Wanted | None = None, carried_size: tuple[int, int] | None = None) -> LoadedModel:
+    """Load a source model.
+
+    Args:
+        source: Where it is.
+        wanted: What the person says of it.
+        carried_size: Height and width that a file beside the model gives, for a model that takes any.
 
     Raises:
         SourceError: The files cannot be loaded.
-        ModelError: What was loaded does not take images [N, H, W, 3] and give numbers [N, D], or is not what was
-            wanted.
+        ModelError: What was loaded does not take images and give numbers [N, D], or is not what was wanted.
     """
     wanted = wanted or Wanted()
     loaded: Any = (
         _efficientnet.EfficientNetLite0(source.path) if source.kind == "builtin" else _saved_model.load(source)
     )
-    entry, _others = _entry.choose(source, loaded)
-    if (entry.dtype, entry.channels, entry.layout) != (tf.float32, 3, "NHWC"):
-        raise ModelError(f"{source.handle} does not take float32 images [N, H, W, 3]")
-    call, static = entry.call, (entry.height, entry.width)
-    height, width = _size(source, static, wanted.image_size)
-    traced = _traced(source, call, (height, width), wanted.pixel_range)
-    outputs = _outputs(source, traced)
-    graph = traced.graph.as_graph_def()
-    ending = _kind.last_operation(graph, traced.outputs[0].name)
+    entry, others = _entry.choose(source, loaded, wanted.signature, wanted.output_name)
+    height, width = _size(source, entry, wanted.image_size, carried_size)
+    numbers = _traced(source, entry, height, width)
+    outputs = _outputs(source, numbers)
+    ending = _kind.last_operation(numbers.graph.as_graph_def(), numbers.outputs[0].name)
     kind = _kind.choose(source.handle, ending, outputs, wanted.kind, wanted.said)
-    if kind == _kind.FEATURE_VECTOR:
-        return ImageModel(traced, _state(loaded, traced), height, width, outputs, kind, "features")
-    _check_classes(source, outputs, wanted.classes)
-    logits, gives = _as_logits(source, traced, ending)
-    return ImageModel(logits, _state(loaded, traced), height, width, outputs, kind, gives)
+    if kind == _kind.CLASSIFICATION:
+        _check_classes(source, outputs, wanted.classes)
+    state = _state(loaded, numbers)
+    return LoadedModel(source.handle, entry, others, numbers, state, height, width, outputs, kind, ending)
 
 
-def _size(source: Source, static: tuple[int | None, int | None], given: int | None) -> tuple[int, int]:
-    height, width = static
+def understood(loaded: LoadedModel, preprocessing: Preprocessing) -> ImageModel:
+    """Make an image model of a loaded one, once its preprocessing is known."""
+    call = loaded.on_pictures(preprocessing)
+    gives = "features"
+    if loaded.kind == _kind.CLASSIFICATION:
+        call, gives = _as_logits(loaded, call)
+    return ImageModel(call, loaded.state, loaded.height, loaded.width, loaded.outputs, loaded.kind, gives)
+
+
+def _size(source: Source, entry: Entry, given: int | None, carried: tuple[int, int] | None) -> tuple[int, int]:
+    height, width = entry.height, entry.width
     if given is not None:
         if (height or given, width or given) != (given, given):
             raise ModelError(
-                f"--image-size is {given}, and {source.handle} takes images of {height} x {width} pixels "
-                "only; leave --image-size away"
+                f"`image_size` is {given}, and {source.handle} takes images of {height} x {width} pixels "
+                "only; leave `image_size` away"
             )
         return given, given
     published = _hub.published_size(source.handle)
-    height, width = height or published, width or published
+    known = carried or (published, published)
+    height, width = height or known[0], width or known[1]
     if height is None or width is None:
         raise ModelError(
-            f"{source.handle} takes images of any size; say which with --image-size N (the size it was trained with)"
+            f"{source.handle} takes images of any size; say which with `image_size` (the size it was trained with)"
         )
     return height, width
 
 
-def _traced(source: Source, call: Callable[[tf.Tensor], Any], size: tuple[int, int], pixels: PixelRange) -> Any:
-    """The call, traced once for images in [0, 1] of that size: a concrete function."""
-    height, width = size
-    black, white = pixels
+def _traced(source: Source, entry: Entry, height: int, width: int) -> Any:
+    """The entry, traced for images of that size: a concrete function."""
 
-    def numbers(images: tf.Tensor) -> tf.Tensor:
-        answer = call(images if pixels == (0, 1) else images * (white - black) + black)
-        if isinstance(answer, dict) and len(answer) == 1:
-            (answer,) = answer.values()
-        if not isinstance(answer, tf.Tensor) or answer.shape.rank != 2:
-            raise ModelError(
-                f"{source.handle} must give one tensor of logits or features [N, D] for images, and gives "
-                f"{_described(answer)}"
-            )
-        return tf.cast(answer, tf.float32)
-
-    function = tf.function(
-        numbers, input_signature=[tf.TensorSpec([None, height, width, 3], tf.float32)], autograph=False
-    )
+    shape = [None, height, width, entry.channels] if entry.layout == "NHWC" else [None, entry.channels, height, width]
+    function = tf.function(entry.call, input_signature=[tf.TensorSpec(shape, entry.dtype)], autograph=False)
     try:
         return function.get_concrete_function()
     except (TypeError, ValueError, RuntimeError, tf.errors.OpError) as error:
         raise ModelError(
-            f"{source.handle} cannot be called on images [N, {height}, {width}, 3] ({_saved_model.first_line(error)})"
+            f"{source.handle} cannot be called on images {str(shape).replace('None', 'N')} "
+            f"({_saved_model.first_line(error)})"
         ) from error
 
 
@@ -145,27 +178,27 @@ def _outputs(source: Source, traced: Any) -> int:
 
 def _check_classes(source: Source, classes: int, given: int | None) -> None:
     if given is not None and given != classes:
-        raise ModelError(f"--classes is {given}, and {source.handle} gives {classes} numbers for an image")
+        raise ModelError(f"`classes` is {given}, and {source.handle} gives {classes} numbers for an image")
     if classes < 2:
         raise ModelError(
             f"{source.handle} gives one number for an image, and a classifier must give one for each of its classes, "
-            "two at least (if the number is a feature, say --kind feature_vector)"
+            "two at least (if the number is a feature, say feature_vector with `kind`)"
         )
 
 
-def _as_logits(source: Source, traced: Call, ending: str) -> tuple[Call, str]:
+def _as_logits(loaded: LoadedModel, call: Call) -> tuple[Call, str]:
     """The call as one that gives logits, and what the source itself gives."""
-    if ending == "Sigmoid":
+    if loaded.ending == "Sigmoid":
         raise ModelError(
-            f"{source.handle} ends in a sigmoid, so that its classes do not exclude each other, and the answers here "
+            f"{loaded.handle} ends in a sigmoid, so that its classes do not exclude each other, and the answers here "
             "are the best of classes that do; export it without its last activation if they do"
         )
-    if ending != "Softmax":
-        return traced, "logits"
+    if loaded.ending != "Softmax":
+        return call, "logits"
 
     def logarithms(images: tf.Tensor) -> tf.Tensor:
         # Whose softmax is the probabilities again, because they sum to 1.
-        return tf.math.log(tf.maximum(traced(images), _SMALLEST))
+        return tf.math.log(tf.maximum(call(images), _SMALLEST))
 
     return logarithms, "probabilities"
 
@@ -183,9 +216,3 @@ def _state(loaded: Any, traced: Any) -> Any:
         if isinstance(node, tf.Variable) and id(node.handle) in used
     ]
     return found if len(found) == len(used) else loaded
-
-
-def _described(answer: Any) -> str:
-    if isinstance(answer, tf.Tensor):
-        return f"{answer.dtype.name} {answer.shape}"
-    return f"{type(answer).__name__} of {sorted(answer)}" if isinstance(answer, dict) else type(answer).__name__

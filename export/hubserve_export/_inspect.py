@@ -8,6 +8,7 @@ from typing import Any
 
 from . import _integrity, _manifest, _publish
 from ._errors import InspectError
+from ._preprocessing import Preprocessing
 
 
 def version_folder(base: Path, version: int | None = None) -> Path:
@@ -36,17 +37,17 @@ def version_folder(base: Path, version: int | None = None) -> Path:
 def describe(folder: Path, manifest: Mapping[str, Any]) -> Iterator[str]:
     """The lines that `hubserve inspect` prints."""
     model, source, parity, shape = (manifest[key] for key in ("model", "source", "parity", "preprocessing"))
-    black, white = shape["pixel_range"]
     yield f"{folder}"
     yield ""
     yield f"model        {_outputs(model)}; {model['parameters'] / 1e6:.1f} million parameters"
     if manifest["labels"]:
         yield f"labels       {_labels(folder / manifest['labels']['file'])}"
+    picture, numbers = _preprocessed(shape)
     yield (
-        f"images       to {shape['height']} x {shape['width']}, {shape['resize']}; the central "
-        f"{shape['crop_fraction']:g} of each side; pixels from {black:g} to {white:g}; "
+        f"images       to {picture}; the central {shape['crop_fraction']:g} of each side; "
         f"at most {shape['max_pixels'] / 1e6:g} million pixels"
     )
+    yield f"numbers      {numbers}"
     yield f"batches      of {', '.join(map(str, manifest['batch_sizes']))}; {parity['warmup_records']} warm-up records"
     best = "" if parity["top1_equal"] is None else f", same best class on {parity['top1_equal']}"
     yield (
@@ -77,6 +78,16 @@ def verified(folder: Path, files: Sequence[_integrity.FileRecord]) -> Iterator[s
     size = sum(file.bytes for file in files)
     yield f"{folder}: all {len(files)} files, {size:,} bytes, are as they were published"
     yield f"manifest sha256 {_integrity.sha256(folder / _manifest.FILE)}"
+
+
+def _preprocessed(shape: Mapping[str, Any]) -> tuple[str, str]:
+    """What becomes of an image, in words: the picture, and the numbers made of it."""
+    if "scale" in shape:
+        preprocessing = Preprocessing(**shape)
+        return preprocessing.picture(), preprocessing.numbers()
+    # As hubserve 0.1.0 wrote it.
+    low, high = shape["pixel_range"]
+    return f"{shape['height']} x {shape['width']}, {shape['resize']}", f"pixels from {low:g} to {high:g}"
 
 
 def _outputs(model: Mapping[str, Any]) -> str:

@@ -1,6 +1,6 @@
 """Classification or feature vector: what a model's numbers are.
 
-Nothing in a SavedModel says it. The evidence, strongest first: what the person says (`--kind`, or an option that only
+Nothing in a SavedModel says it. The evidence, strongest first: what the person says (`kind`, or an option that only
 classifiers have), how the hub names the module, ImageNet's number of classes, and the operation that makes the numbers:
 a dense layer gives logits, pooling gives features.
 """
@@ -30,13 +30,13 @@ def choose(handle: str, ending: str, width: int, given: str | None = None, said:
         ending: The operation that makes its numbers, from `last_operation`.
         width: How many numbers it gives for an image.
         given: The kind that was asked for.
-        said: The options given that only a classifier can have, such as "--labels".
+        said: The options given that only a classifier can have, such as "labels".
 
     Raises:
         ModelError: Two of these contradict each other.
     """
-    claims = [(given, f"--kind is {given}")] if given else []
-    claims += [(CLASSIFICATION, f"{option} is of a classifier") for option in said]
+    claims = [(given, f"`kind` is {given}")] if given else []
+    claims += [(CLASSIFICATION, f"`{option}` is of a classifier") for option in said]
     if "://" in handle:  # A folder on this machine may be called anything.
         claims += [
             (kind, f"{handle} is a {kind} module by its name")

@@ -38,15 +38,15 @@ def for_model(path: Path | None, classes: int, background: bool | None = None) -
         names = (_BACKGROUND, *names)
     if len(names) != classes:
         hint = (
-            "; if the model counts a background class before them, say --background"
+            "; if the model counts a background class before them, say `background`"
             if len(names) == classes - 1
-            else "; line i names class i (if these are features, say --kind feature_vector)"
+            else "; line i names class i (if these are features, say `kind` feature_vector)"
         )
         raise LabelsError(f"{where} has {len(names)} lines, and the model has {classes} classes{hint}")
     found = names[0].lower() == _BACKGROUND
     if background is not None and background != found:
         raise LabelsError(
-            f"{'--background' if background else '--no-background'} was given, and class 0 of {classes} is "
+            f"{'`background`' if background else '`no_background`'} was given, and class 0 of {classes} is "
             f"{names[0]!r} in {where}; one of them must be wrong"
         )
     return Labels(names, found)
@@ -73,6 +73,6 @@ def _imagenet(classes: int) -> tuple[str, ...]:
     if classes == _IMAGENET_WITH_BACKGROUND - 1:
         return names[1:]
     raise LabelsError(
-        f"the model has {classes} classes, which are not ImageNet's; name them with --labels FILE, "
-        f"{classes} lines, one label each (if these are features, say --kind feature_vector)"
+        f"the model has {classes} classes, which are not ImageNet's; name them with `labels`, "
+        f"{classes} lines, one label each (if these are features, say `kind` feature_vector)"
     )

@@ -13,8 +13,9 @@ import tensorflow as tf
 from . import _serving_files
 from ._errors import ProofError
 from ._image_model import ImageModel
+from ._preprocessing import Preprocessing
 from ._progress import Progress
-from .decode.batch import OK, Preprocessing, decode_batch
+from .decode.batch import OK, decode_batch
 
 # Two runs of one model in batches of another size differ in the last bits of float32: a few parts in a million of the
 # logits' range.
@@ -80,7 +81,7 @@ def ask(model: ImageModel, preprocessing: Preprocessing, images: Mapping[str, by
         rows = np.asarray(model.call(decoded))
         for name, ok, row in zip(names[first:], status.numpy() == OK, rows, strict=False):
             if not ok:
-                raise ProofError(f"the warm-up image {name} cannot be decoded; give others with --warmup-images")
+                raise ProofError(f"the warm-up image {name} cannot be decoded; give others with `warmup_images`")
             if not np.isfinite(row).all():
                 raise ProofError(
                     f"the source model itself gives numbers for {name} that are not finite; train it again"

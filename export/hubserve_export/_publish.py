@@ -31,17 +31,17 @@ def choose_version(base: Path, version: int | None) -> int:
         OutputError: That version is there already, or `base` is something else than a folder, or read-only.
     """
     if base.exists() and not base.is_dir():
-        raise OutputError(f"{base} is a file; give the folder that holds the model's versions, with --output")
+        raise OutputError(f"{base} is a file; give the folder that holds the model's versions, with `output`")
     nearest = next(folder for folder in (base, *base.absolute().parents) if folder.is_dir())
     if not os.access(nearest, os.W_OK | os.X_OK):
-        raise OutputError(f"{base} cannot be written ({nearest} is read-only for this user); give another --output")
+        raise OutputError(f"{base} cannot be written ({nearest} is read-only for this user); give another `output`")
     there = versions(base)
     if version is None:
         return there[-1] + 1 if there else 1
     if version in there or (base / str(version)).exists():
         raise OutputError(
             f"{base / str(version)} is there already, and versions are never overwritten; give another "
-            "--version or none"
+            "`version` or none"
         )
     return version
 
@@ -62,7 +62,7 @@ def staging(base: Path, version: int) -> Iterator[Path]:
         try:
             folder = stack.enter_context(scratch_folder(base, _STAGING_PREFIX))
         except OSError as error:
-            raise OutputError(f"{base} cannot be written ({error.strerror}); give another --output") from error
+            raise OutputError(f"{base} cannot be written ({error.strerror}); give another `output`") from error
         yield folder
         _publish(folder, base / str(version))
 
@@ -77,7 +77,7 @@ def _publish(folder: Path, version: Path) -> None:
         remedy = (
             "another export has taken that version; export again"
             if error.errno in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR)
-            else "make room there, or give another --output"
+            else "make room there, or give another `output`"
         )
         raise OutputError(f"{version} cannot be published ({error.strerror}); {remedy}") from error
 

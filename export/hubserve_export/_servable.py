@@ -11,8 +11,8 @@ import tensorflow as tf
 
 from ._errors import ModelError
 from ._image_model import ImageModel
+from ._preprocessing import Preprocessing
 from .decode import batch
-from .decode.batch import Preprocessing
 
 Answer = dict[str, tf.Tensor]
 

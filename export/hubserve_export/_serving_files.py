@@ -26,7 +26,7 @@ def check_batch_sizes(batch_sizes: Sequence[int], signatures: Sequence[str]) -> 
     most = _MAX_RECORDS // len(signatures)
     if len(batch_sizes) > most:
         raise OutputError(
-            f"--batch-sizes has {len(batch_sizes)} sizes, and TensorFlow Serving takes {_MAX_RECORDS} warm-up records, "
+            f"`batch_sizes` has {len(batch_sizes)} sizes, and TensorFlow Serving takes {_MAX_RECORDS} warm-up records, "
             f"{len(signatures)} for each size; give {most} at most"
         )
 

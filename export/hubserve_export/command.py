@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
-import math
+import re
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,9 @@ import click
 from click.shell_completion import CompletionItem
 
 from . import _inspect, _integrity, _manifest
+from ._command_preprocessing import preprocessing_options
 from ._errors import ExportError
+from ._options import Options
 from ._progress import progress_on
 from ._quiet import quieten_tensorflow
 
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 _DEFAULT_MODEL = "https://tfhub.dev/google/imagenet/pnasnet_large/classification/4"
 _BUILT_IN = "efficientnet-lite0"
+# The library names an option as `image_size`.
+_NAMED = re.compile(rf"`({'|'.join(field.name for field in fields(Options))}|no_background)`")
 
 
 def _batch_sizes(_context: click.Context, _option: click.Parameter, value: str) -> tuple[int, ...]:
@@ -34,30 +38,6 @@ def _batch_sizes(_context: click.Context, _option: click.Parameter, value: str) 
     if sizes[0] < 1 or any(later <= earlier for earlier, later in itertools.pairwise(sizes)):
         raise click.BadParameter(f"{value!r} must be positive and ascending, such as 1,2,4,8; the last is the largest")
     return sizes
-
-
-class _Fraction(click.FloatRange):
-    """A number above 0 and up to 1. click's own range takes NaN, which is neither below nor above a bound."""
-
-    def __init__(self) -> None:
-        super().__init__(0, 1, min_open=True)
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        number = super().convert(value, param, ctx)
-        if math.isnan(number):
-            self.fail(f"{value} is not a finite number.", param, ctx)
-        return number
-
-
-def _pixel_range(_context: click.Context, _option: click.Parameter, value: str) -> tuple[float, float]:
-    """Parses "0,255": black and white."""
-    try:
-        black, white = map(float, value.split(","))
-    except ValueError as error:
-        raise click.BadParameter(f"{value!r} must be two numbers with a comma between them, such as 0,255") from error
-    if not -math.inf < black < white < math.inf:
-        raise click.BadParameter(f"{value!r} must ascend: first what black is, then what white is, such as -1,1")
-    return black, white
 
 
 def _models(_context: click.Context, _argument: click.Parameter, typed: str) -> list[CompletionItem]:
@@ -100,30 +80,7 @@ def _models(_context: click.Context, _argument: click.Parameter, typed: str) -> 
     metavar="N",
     help="Height and width of the input, for a model that takes any.",
 )
-@click.option(
-    "--pixel-range",
-    callback=_pixel_range,
-    metavar="LOW,HIGH",
-    default="0,1",
-    show_default=True,
-    help="What MODEL takes for black and white.",
-)
-@click.option(
-    "--crop-fraction",
-    metavar="FRACTION",
-    type=_Fraction(),
-    default=1.0,
-    show_default=True,
-    help="The central part of each side to use.",
-)
-@click.option(
-    "--max-pixels",
-    metavar="N",
-    type=click.IntRange(min=1),
-    default=64_000_000,
-    show_default=True,
-    help="Larger images are answered with status 2.",
-)
+@preprocessing_options
 @click.option(
     "--batch-sizes",
     callback=_batch_sizes,
@@ -154,7 +111,6 @@ def export(as_json: bool, **options: Any) -> None:
     """
     try:
         quieten_tensorflow()
-        from ._export import Options
         from ._export import export as run
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
@@ -165,13 +121,18 @@ def export(as_json: bool, **options: Any) -> None:
         with progress_on(sys.stderr) as progress:
             published = run(Options(**options), progress)
     except ExportError as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(_in_flags(str(error))) from error
     click.echo(
         _document(published, options["model"])
         if as_json
         else f"{published.folder}: {_proven(published, options['model'])}"
     )
     click.echo(f"Serve it: hubserve serve {published.folder.parent}", err=True)
+
+
+def _in_flags(text: str) -> str:
+    """Write the options that a text of the library names as this command spells them."""
+    return _NAMED.sub(lambda match: f"--{match[1].replace('_', '-')}", text.replace("`dtype`", "`input_dtype`"))
 
 
 def _document(published: Published, model: str) -> str:

@@ -9,8 +9,7 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
-from hubserve_export import _hub
-from hubserve_export._export import Options, export
+from hubserve_export import Options, _hub, export
 from models.pnasnet import random_images
 from support.decoding import decode
 from support.photographs import CHELSEA, COFFEE, GRACE_HOPPER

@@ -9,6 +9,7 @@ import tensorflow as tf
 from hubserve_export import _image_model
 from hubserve_export._errors import ModelError, SourceError
 from hubserve_export._image_model import ImageModel, Wanted
+from hubserve_export._preprocessing import PRESETS, Preprocessing
 from hubserve_export._sources import Source, open_source
 from models import pnasnet
 from support.session import LoadedVersion
@@ -39,6 +40,12 @@ def saved(folder: Path, model: tf.Module, signatures=None) -> Source:
     return Source(str(folder), "directory", folder)
 
 
+def load(source: Source, wanted: Wanted | None = None, numbers: str = "unit") -> ImageModel:
+    """The source as an image model that takes the numbers of that preset."""
+    loaded = _image_model.load(source, wanted)
+    return _image_model.understood(loaded, Preprocessing(loaded.height, loaded.width, **PRESETS[numbers]))
+
+
 def saved_again(model: ImageModel, folder: Path, images: np.ndarray) -> np.ndarray:
     """The answers in a session of a SavedModel that holds nothing but the model's call and state."""
     root = tf.Module()
@@ -52,7 +59,7 @@ def saved_again(model: ImageModel, folder: Path, images: np.ndarray) -> np.ndarr
 
 def test_a_hub_module_is_called_for_inference(miniature_saved: Path) -> None:
     with open_source(str(miniature_saved)) as source:
-        model = _image_model.load(source)
+        model = load(source)
     images = pnasnet.random_images(2, 64)
     expected = pnasnet.Pnasnet(pnasnet.MINIATURE)(tf.constant(images)).numpy()
     assert (model.height, model.width, model.outputs, model.kind) == (64, 64, 1001, "classification")
@@ -60,14 +67,14 @@ def test_a_hub_module_is_called_for_inference(miniature_saved: Path) -> None:
 
 
 def test_a_callable_without_a_training_argument_is_called_without_it(tmp_path: Path) -> None:
-    loaded = _image_model.load(saved(tmp_path, CallableModel(12, 10, 3)))
+    loaded = load(saved(tmp_path, CallableModel(12, 10, 3)))
     assert (loaded.height, loaded.width, loaded.outputs) == (12, 10, 7)
 
 
 def test_a_model_without_a_callable_is_used_by_its_signature(tmp_path: Path) -> None:
     model = Model(12, 12, 3)
     function = tf.function(lambda x: {"scores": model.logits(x)}, input_signature=[model.spec])
-    loaded = _image_model.load(saved(tmp_path, model, {"serving_default": function}))
+    loaded = load(saved(tmp_path, model, {"serving_default": function}))
     images = tf.random.uniform([2, 12, 12, 3], seed=1)
     assert np.allclose(loaded.call(images), model.logits(images))
 
@@ -79,21 +86,21 @@ def test_of_several_signatures_the_one_that_a_server_runs_unasked_is_taken(tmp_p
         name: tf.function(lambda x, factor=factor: {"y": model.logits(x) * factor}, input_signature=[model.spec])
         for name, factor in names.items()
     }
-    loaded = _image_model.load(saved(tmp_path / "usual", model, signatures))
+    loaded = load(saved(tmp_path / "usual", model, signatures))
     images = tf.random.uniform([2, 12, 12, 3], seed=1)
     assert np.allclose(loaded.call(images), model.logits(images))
     del signatures["serving_default"]
     with pytest.raises(ModelError, match="several signatures that take images, a_first, z_last, and none of them is"):
-        _image_model.load(saved(tmp_path / "unusual", model, signatures))
+        load(saved(tmp_path / "unusual", model, signatures))
 
 
 def test_a_model_of_any_size_asks_for_one(tmp_path: Path) -> None:
     model = Model(None, None, 3)
     function = tf.function(model.logits, input_signature=[model.spec])
     source = saved(tmp_path, model, {"serving_default": function})
-    with pytest.raises(ModelError, match="takes images of any size; say which with --image-size"):
-        _image_model.load(source)
-    assert _image_model.load(source, Wanted(image_size=24)).height == 24
+    with pytest.raises(ModelError, match="takes images of any size; say which with `image_size`"):
+        load(source)
+    assert load(source, Wanted(image_size=24)).height == 24
 
 
 def test_a_size_that_contradicts_the_model_shows_both(miniature_saved: Path) -> None:
@@ -101,7 +108,7 @@ def test_a_size_that_contradicts_the_model_shows_both(miniature_saved: Path) -> 
         open_source(str(miniature_saved)) as source,
         pytest.raises(ModelError, match=r"is 65, and .* takes .* 64 x 64"),
     ):
-        _image_model.load(source, Wanted(image_size=65))
+        load(source, Wanted(image_size=65))
 
 
 @pytest.mark.parametrize(
@@ -120,14 +127,14 @@ def test_a_size_that_contradicts_the_model_shows_both(miniature_saved: Path) -> 
 def test_a_model_that_gives_no_row_for_an_image_says_what_it_is(tmp_path: Path, spec, function, says: str) -> None:
     signature = tf.function(lambda x: {"y": function(x)}, input_signature=[spec])
     with pytest.raises(ModelError, match=says):
-        _image_model.load(saved(tmp_path, tf.Module(), {"serving_default": signature}))
+        load(saved(tmp_path, tf.Module(), {"serving_default": signature}))
 
 
 @pytest.mark.parametrize(
     ("outputs", "ending", "says"),
     [
         (7, tf.sigmoid, "ends in a sigmoid, so that its classes do not exclude each other"),
-        (1, tf.identity, r"gives one number for an image.*say --kind feature_vector"),
+        (1, tf.identity, r"gives one number for an image.*say `kind` feature_vector"),
     ],
     ids=["sigmoid", "one number"],
 )
@@ -137,14 +144,14 @@ def test_numbers_that_are_not_scores_of_exclusive_classes_are_refused(
     model = Model(8, 8, 3, outputs=outputs)
     function = tf.function(lambda x: ending(model.logits(x)), input_signature=[model.spec])
     with pytest.raises(ModelError, match=says):
-        _image_model.load(saved(tmp_path, model, {"serving_default": function}))
+        load(saved(tmp_path, model, {"serving_default": function}))
 
 
 def test_probabilities_become_logits_of_the_same_probabilities(tmp_path: Path) -> None:
     model = Model(8, 8, 3)
     model.matrix.assign(200 * model.matrix)  # so that some probabilities are zero
     function = tf.function(lambda x: tf.nn.softmax(model.logits(x)), input_signature=[model.spec])
-    loaded = _image_model.load(saved(tmp_path, model, {"serving_default": function}))
+    loaded = load(saved(tmp_path, model, {"serving_default": function}))
     images = tf.random.uniform([4, 8, 8, 3], seed=1)
     assert loaded.gives == "probabilities"
     assert np.allclose(tf.nn.softmax(loaded.call(images)), function(images), atol=1e-6)
@@ -154,7 +161,7 @@ def test_probabilities_become_logits_of_the_same_probabilities(tmp_path: Path) -
 def test_a_hub_handle_tells_the_kind(tmp_path: Path) -> None:
     source = saved(tmp_path, CallableModel(12, 10, 3))
     module = Source("https://tfhub.dev/me/model/feature_vector/1", "hub", source.path)
-    assert (_image_model.load(source).kind, _image_model.load(module).kind) == ("classification", "feature_vector")
+    assert (load(source).kind, load(module).kind) == ("classification", "feature_vector")
 
 
 @pytest.mark.parametrize("use_resource", [False, True], ids=["variables of both kinds", "resource variables"])
@@ -170,23 +177,23 @@ def test_a_model_of_tensorflow_1_is_a_source(tmp_path: Path, use_resource: bool)
         session.run(v1.global_variables_initializer())
         v1.saved_model.simple_save(session, str(folder), {"images": images}, {"scores": scores})
     pixels = np.random.default_rng(1).uniform(size=(2, 8, 8, 3)).astype(np.float32)
-    model = _image_model.load(Source(str(folder), "directory", folder))
+    model = load(Source(str(folder), "directory", folder))
     expected = pixels.mean(axis=(1, 2)) @ matrix + matrix[0]
     assert np.allclose(saved_again(model, tmp_path / "again", pixels), expected, atol=1e-5)
 
 
-def test_a_pixel_range_is_what_the_model_is_given(tmp_path: Path) -> None:
+def test_a_preset_is_what_the_model_is_given(tmp_path: Path) -> None:
     model = Model(8, 8, 3)
     function = tf.function(model.logits, input_signature=[model.spec])
-    loaded = _image_model.load(saved(tmp_path, model, {"serving_default": function}), Wanted(pixel_range=(-1, 3)))
+    loaded = load(saved(tmp_path, model, {"serving_default": function}), numbers="tf")
     images = tf.random.uniform([2, 8, 8, 3], seed=1)
-    assert np.allclose(loaded.call(images), model.logits(4 * images - 1), atol=1e-5)
+    assert np.allclose(loaded.call(images), model.logits(2 * images - 1), atol=1e-5)
 
 
 def test_a_file_that_is_no_savedmodel_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "saved_model.pb").write_bytes(b"not a graph")
     with pytest.raises(SourceError, match="cannot be loaded as a SavedModel"):
-        _image_model.load(Source(str(tmp_path), "directory", tmp_path))
+        load(Source(str(tmp_path), "directory", tmp_path))
 
 
 def test_a_table_that_the_call_looks_into_is_kept(tmp_path: Path) -> None:
@@ -200,6 +207,6 @@ def test_a_table_that_the_call_looks_into_is_kept(tmp_path: Path) -> None:
             return super().logits(images) * self.table.lookup(tf.constant(1))
 
     model = WithTable()
-    loaded = _image_model.load(saved(tmp_path / "saved", model))
+    loaded = load(saved(tmp_path / "saved", model))
     images = tf.random.uniform([2, 12, 10, 3], seed=1).numpy()
     assert np.allclose(saved_again(loaded, tmp_path / "again", images), model(images), atol=1e-5)

@@ -12,9 +12,8 @@ import keras
 import numpy as np
 import pytest
 
-from hubserve_export import _manifest
+from hubserve_export import Options, _manifest, export
 from hubserve_export._errors import SourceError
-from hubserve_export._export import Options, export
 from hubserve_export._sources import open_source
 from models.pnasnet import random_images
 from support.decoding import decode
@@ -82,7 +81,7 @@ def test_the_manifest_tells_of_the_file_that_was_given(file: Path, version: Path
     given = {"path": "model.keras", "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
     assert manifest["source"] == {"handle": str(file), "kind": "keras", "files": [given]}
     assert manifest["model"]["source_gives"] == "probabilities"
-    assert manifest["preprocessing"]["pixel_range"] == [0, 255]
+    assert manifest["preprocessing"]["scale"] == [1]
 
 
 def test_training_is_left_behind(version: Path) -> None:

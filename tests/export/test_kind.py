@@ -71,7 +71,7 @@ def test_the_strongest_evidence_decides(
             "Mean",
             "feature_vector",
             ("--labels",),
-            "--kind is feature_vector, and --labels is of a classifier",
+            "--kind is feature_vector, and `labels` is of a classifier",
         ),
         (
             f"{HUB}/feature_vector/4",

@@ -17,7 +17,7 @@ def test_imagenets_names_fit_a_model_with_and_without_background() -> None:
 
 
 def test_another_number_of_classes_needs_names_of_its_own() -> None:
-    with pytest.raises(LabelsError, match="37 classes, which are not ImageNet's; name them with --labels"):
+    with pytest.raises(LabelsError, match="37 classes, which are not ImageNet's; name them with `labels`"):
         _labels.for_model(None, 37)
 
 

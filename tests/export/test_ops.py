@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
-from hubserve_export import _ops, _saved_model, _written
+from hubserve_export import Options, _ops, _saved_model, _written, export
 from hubserve_export._errors import ModelError
-from hubserve_export._export import Options, export
 from hubserve_export._sources import Source
 
 

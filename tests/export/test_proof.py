@@ -15,9 +15,9 @@ from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 from hubserve_export import _image_model, _labels, _proof
 from hubserve_export._errors import ProofError
 from hubserve_export._image_model import ImageModel
+from hubserve_export._preprocessing import Preprocessing
 from hubserve_export._proof import Reference
 from hubserve_export._sources import open_source
-from hubserve_export.decode.batch import Preprocessing
 from support.photographs import CHELSEA, COFFEE
 
 PHOTOGRAPHS = {"chelsea.png": CHELSEA.read_bytes(), "coffee.png": COFFEE.read_bytes()}
@@ -32,7 +32,7 @@ ANSWER = {"class_ids": np.array([[1], [2]]), "labels": np.array([[b"b"], [b"c"]]
 @pytest.fixture(scope="module")
 def source(miniature_saved: Path) -> ImageModel:
     with open_source(str(miniature_saved)) as found:
-        return _image_model.load(found)
+        return _image_model.understood(_image_model.load(found), PREPROCESSING)
 
 
 @pytest.fixture(scope="module")

@@ -111,7 +111,7 @@ def test_without_a_temporary_folder_an_archive_says_so(tmp_path: Path) -> None:
     program = (
         "import tempfile; tempfile.tempdir = '/dev/null/nowhere'\n"
         "from hubserve_export.command import export\n"
-        f"export([{str(packed)!r}, '--output', {str(tmp_path / 'm')!r}])"
+        f"export([{str(packed)!r}, '`output`', {str(tmp_path / 'm')!r}])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 1

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from hubserve_export._export import Options, export
+from hubserve_export import Options, export
 
 HEIGHT, WIDTH = 24, 32
 # Large enough for JPEG's scaled decoding, which begins at a million.

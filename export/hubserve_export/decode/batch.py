@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import tensorflow as tf
 
-from . import _bytes, bmp, exif, gif, jpeg, png, webp
+from .._preprocessing import Preprocessing
+from . import _bytes, bmp, exif, gif, jpeg, png, resize, webp
 from ._seldom import DEVICE, seldom
 
 OK = 0
@@ -25,26 +25,6 @@ _Size = tuple[tf.Tensor, tf.Tensor]
 _Decoded = tuple[tf.Tensor, tf.Tensor]
 _Picture = tuple[tf.Tensor, tf.Tensor]
 _Rows = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
-
-
-@dataclass(frozen=True)
-class Preprocessing:
-    """What happens to an image before the model sees it.
-
-        Preprocessing(height=331, width=331)
-        Preprocessing(height=331, width=331, crop_fraction=0.875)   # the published evaluation of the Inception family
-
-    Attributes:
-        height: Rows of the model's input.
-        width: Columns of the model's input.
-        crop_fraction: The central part of each side that is kept, 0 < f <= 1.
-        max_pixels: Pixels, read from the header, above which an image is refused before it is decoded.
-    """
-
-    height: int
-    width: int
-    crop_fraction: float = 1.0
-    max_pixels: int = 64_000_000
 
 
 def decode_batch(
@@ -166,6 +146,9 @@ def decode_one(data: tf.Tensor, preprocessing: Preprocessing, only_jpeg: bool = 
     """
     # A photograph may be turned on its side afterwards, so it has enough on either side.
     needed = math.ceil(max(preprocessing.height, preprocessing.width) * _SCALE_MARGIN / preprocessing.crop_fraction)
+    if resize.scaled_decoding_shows(preprocessing):
+        # No side is that long: every photograph is decoded whole.
+        needed = 2**31
     # Only JPEG is inlined.
     decoders: list[Callable[[], _Picture]] = [lambda: jpeg.decode(data, needed)]
     if only_jpeg:
@@ -184,7 +167,7 @@ def decode_one(data: tf.Tensor, preprocessing: Preprocessing, only_jpeg: bool = 
             which = tf.argmax(known, output_type=tf.int32)
         size = tf.switch_case(which, [lambda: jpeg.size(data), *(seldom(size) for _, size, _ in others)])
         decoders += [seldom(decode) for _, _, decode in others]
-    too_many = _pixels(size, preprocessing.height) > preprocessing.max_pixels
+    too_many = _pixels(size, preprocessing) > preprocessing.max_pixels
     # One black pixel stands for an image that is not to be decoded.
     decoders.append(lambda: (tf.zeros((1, 1, 3), tf.uint8), _no_exif()))
     image, exif_bytes = tf.switch_case(tf.where(too_many, len(decoders) - 1, which), decoders)
@@ -204,39 +187,32 @@ def _no_exif() -> tf.Tensor:
     return tf.constant(b"")
 
 
-def _pixels(size: _Size, rows: int) -> tf.Tensor:
+def _pixels(size: _Size, preprocessing: Preprocessing) -> tf.Tensor:
     """What an image of this height and width, int64 scalars, counts for: int64 scalar.
 
-    The resize first brings the rows to `rows`, each still as long as it was. One row of a million pixels would take
-    gigabytes, so an image that is lower than that counts as if it were as high.
+    The resize first brings the rows to the model's, each still as long as it was. One row of a million pixels would
+    take gigabytes, so an image that is lower than that counts as if it were as high. Bars count as well, where they are
+    added to the image as it is.
     """
     # A header can claim sides of up to 2**32, and the product must not overflow.
     height, width = (tf.minimum(side, 2**31) for side in size)
-    return tf.maximum(height, rows) * width
+    if preprocessing.resize == "pad_to_aspect_ratio":
+        model = sorted((preprocessing.height, preprocessing.width))
+        longest = tf.maximum(height, width)
+        height, width = longest, longest * model[1] // model[0] if model[0] < model[1] else longest
+        height, width = (tf.minimum(side, 2**31) for side in (height, width))
+    return tf.maximum(height, preprocessing.height) * width
 
 
 def _model_input(image: tf.Tensor, orientation: tf.Tensor, preprocessing: Preprocessing) -> tf.Tensor:
-    """Resizes uint8 [h, w, 3] as it lies, and turns it afterwards, because turning the small picture costs nothing."""
-    target = tf.where(
-        exif.swaps_axes(orientation),
-        tf.constant([preprocessing.width, preprocessing.height]),
-        tf.constant([preprocessing.height, preprocessing.width]),
-    )
-    resized = _resized(image, target, preprocessing.crop_fraction)
-    return tf.ensure_shape(exif.apply(resized, orientation), (preprocessing.height, preprocessing.width, 3))
-
-
-def _resized(image: tf.Tensor, target: tf.Tensor, crop_fraction: float) -> tf.Tensor:
-    """Crops uint8 [h, w, 3] centrally, resizes it to `target` (bilinear, antialiased), scales it to float32 [0, 1]."""
-    if crop_fraction < 1:
-        image = _central_crop(image, crop_fraction)
-    # The op takes uint8 as it is: a float copy of a large photograph would cost four times its memory.
-    resized = tf.image.resize(image, target, method=tf.image.ResizeMethod.BILINEAR, antialias=True)
-    return resized / 255.0
-
-
-def _central_crop(image: tf.Tensor, fraction: float) -> tf.Tensor:
-    """The middle of [h, w, c], at least one pixel, with the margins that `tf.image.central_crop` leaves."""
-    shape = tf.shape(image)[:2]
-    margin = tf.cast(tf.cast(shape, tf.float64) * ((1 - fraction) / 2), tf.int32)
-    return image[margin[0] : shape[0] - margin[0], margin[1] : shape[1] - margin[1]]
+    """Resize uint8 [h, w, 3], and turn it upright: float32 [height, width, 3] in [0, 1]."""
+    target = (tf.constant(preprocessing.height), tf.constant(preprocessing.width))
+    if preprocessing.resize == "stretch" and preprocessing.interpolation != "nearest":
+        # Turning the small picture costs nothing, and comes to the same.
+        swap = exif.swaps_axes(orientation)
+        turned = (tf.where(swap, target[1], target[0]), tf.where(swap, target[0], target[1]))
+        picture = exif.apply(resize.resized(image, turned, preprocessing), orientation)
+    else:
+        # Places of crops, bars and nearest pixels are rounded: they are not the same from either side.
+        picture = resize.resized(exif.apply(image, orientation), target, preprocessing)
+    return tf.ensure_shape(picture, (preprocessing.height, preprocessing.width, 3))

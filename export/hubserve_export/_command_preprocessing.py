@@ -1,0 +1,129 @@
+"""The options of `hubserve export` that say what happens to an image before the model sees it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from ._preprocessing import CHANNELS, DEFAULT_MAX_PIXELS, DTYPES, INTERPOLATIONS, LAYOUTS, PRESETS, RESIZES
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def _numbers(_context: click.Context, _option: click.Parameter, value: str | None) -> tuple[float, ...] | None:
+    """Parse "0.485,0.456,0.406"."""
+    if value is None:
+        return None
+    try:
+        numbers = tuple(map(float, value.split(",")))
+    except ValueError as error:
+        raise click.BadParameter(f"{value!r} must be numbers with commas between them, such as 0,255") from error
+    if not all(map(math.isfinite, numbers)):
+        raise click.BadParameter(f"{value!r} must be finite numbers, such as 0,255")
+    return numbers
+
+
+def _pixel_range(context: click.Context, option: click.Parameter, value: str | None) -> tuple[float, ...] | None:
+    """Parse "0,255": black and white."""
+    numbers = _numbers(context, option, value)
+    if numbers is not None and len(numbers) != 2:
+        raise click.BadParameter(f"{value!r} must be two numbers with a comma between them, such as 0,255")
+    if numbers is not None and not numbers[0] < numbers[1]:
+        raise click.BadParameter(f"{value!r} must ascend: first what black is, then what white is, such as -1,1")
+    return numbers
+
+
+def _color(context: click.Context, option: click.Parameter, value: str | None) -> tuple[int, ...] | None:
+    """Parse "114,114,114"."""
+    numbers = _numbers(context, option, value)
+    if numbers is not None and (len(numbers) != 3 or any(n != int(n) or not 0 <= n <= 255 for n in numbers)):
+        raise click.BadParameter(f"{value!r} must be red, green and blue from 0 to 255, such as 114,114,114")
+    return None if numbers is None else tuple(map(int, numbers))
+
+
+class _Fraction(click.FloatRange):
+    """A number above 0 and up to 1. click's own range takes NaN, which is neither below nor above a bound."""
+
+    def __init__(self) -> None:
+        super().__init__(0, 1, min_open=True)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
+
+
+_OPTIONS = (
+    click.option(
+        "--preprocessing",
+        metavar="NAME|FILE",
+        help=f"What numbers the model takes: {', '.join(PRESETS)}, or a JSON file that describes all of the "
+        "preprocessing.  [default: found from the model, or by trial on photographs]",
+    ),
+    click.option(
+        "--pixel-range",
+        callback=_pixel_range,
+        metavar="LOW,HIGH",
+        help="What black and white become, such as 0,1 or 0,255 or -1,1.  [default: found]",
+    ),
+    click.option(
+        "--mean",
+        callback=_numbers,
+        metavar="NUMBERS",
+        help="What is subtracted from pixels in --pixel-range: one number, or one for each channel.",
+    ),
+    click.option(
+        "--std",
+        callback=_numbers,
+        metavar="NUMBERS",
+        help="What pixels are divided by after --mean: one number, or one for each channel.",
+    ),
+    click.option("--channels", type=click.Choice(CHANNELS), help="Channels of the model's input.  [default: found]"),
+    click.option(
+        "--resize",
+        type=click.Choice(RESIZES),
+        help="How an image gets the model's size.  [default: found, else stretch]",
+    ),
+    click.option(
+        "--pad-color", callback=_color, metavar="R,G,B", help="Colour of the bars of --resize pad.  [default: 0,0,0]"
+    ),
+    click.option(
+        "--interpolation",
+        type=click.Choice(INTERPOLATIONS),
+        help="Filter of the resize.  [default: found, else bilinear]",
+    ),
+    click.option(
+        "--antialias/--no-antialias",
+        default=None,
+        help="Whether the resize filters an image that becomes smaller.  [default: found, else --antialias]",
+    ),
+    click.option(
+        "--crop-fraction",
+        metavar="FRACTION",
+        type=_Fraction(),
+        help="The central part of each side to use.  [default: found, else 1]",
+    ),
+    click.option(
+        "--input-dtype", type=click.Choice(DTYPES), help="Check that the model's input has this type.  [default: any]"
+    ),
+    click.option(
+        "--layout", type=click.Choice(LAYOUTS), help="Check that the model's input has this layout.  [default: any]"
+    ),
+    click.option(
+        "--max-pixels",
+        metavar="N",
+        type=click.IntRange(min=1),
+        help=f"Larger images are answered with status 2.  [default: {DEFAULT_MAX_PIXELS}]",
+    ),
+)
+
+
+def preprocessing_options(command: _Command) -> _Command:
+    """Add the options to a command, in their order."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command

@@ -1,0 +1,166 @@
+"""What a person asks an export for. Nothing here needs TensorFlow."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from . import _preprocessing
+from ._errors import PreprocessingError
+from ._preprocessing import DEFAULT_MAX_PIXELS, PRESETS, Preprocessing
+
+DEFAULT_TOP_K = 5
+DEFAULT_BATCH_SIZES = (1, 2, 4, 8, 16, 32)
+
+
+@dataclass(frozen=True)
+class Options:
+    """Say what to export, and how. `hubserve export` has an option for each field.
+
+        Options("efficientnet-lite0", Path("models/lite0"))
+        Options("flowers.keras", Path("models/flowers"), labels=Path("labels.txt"), preprocessing="caffe")
+
+    Attributes:
+        model: A hub handle or URL, the folder of a SavedModel, a `.tar.gz` of one, a saved Keras model, or
+            `efficientnet-lite0`.
+        output: The model's base folder, which holds its versions.
+        version: The integer version; None for the next.
+        kind: "classification" or "feature_vector"; None to find out.
+        labels: A file of class names, one a line; None for ImageNet's.
+        classes: How many classes the model must have; None for any number.
+        background: Whether class 0 is background; None to find out from the names.
+        top_k: How many classes an answer has; None for five, or all where there are fewer.
+        activation: What makes scores of the model's numbers: "softmax", "sigmoid", "none" or "auto".
+        threshold: The score from which a label counts, for independent labels; kept in the manifest.
+        signature: The signature to export, or "__call__"; None to find out.
+        output_name: The output to export, where the model has several; None to find out.
+        image_size: Height and width of the input, for a model that takes any size.
+        preprocessing: What is said of the preprocessing as a whole: the name of a preset, a JSON file, a mapping of its
+            keys, or a `Preprocessing`; None to find out.
+        pixel_range: What black and white become, such as (0, 255).
+        mean: What is subtracted from pixels in `pixel_range`: one number, or one for each channel.
+        std: What the difference is divided by, in the same form.
+        channels: "rgb", "bgr" or "luminance".
+        resize: "stretch", "crop", "crop_to_aspect_ratio", "pad" or "pad_to_aspect_ratio".
+        pad_color: Red, green and blue of the bars of "pad", 0 to 255.
+        interpolation: "bilinear", "bicubic", "lanczos3", "area" or "nearest".
+        antialias: Whether the resize filters what becomes smaller.
+        crop_fraction: The central part of each side that the model sees.
+        input_dtype: The type of the model's input, as a check: "float32", "float16" or "uint8".
+        layout: "NHWC" or "NCHW", as a check.
+        max_pixels: Images of more pixels are answered with status 2.
+        batch_sizes: The batch sizes that the server will run, ascending.
+        warmup_images: A folder of images for warm-up and proof; None for the ones that come with hubserve.
+        examples: A folder with a folder of images for each class, to measure the published model on; None for none.
+        min_accuracy: The accuracy on `examples`, 0 to 1, below which nothing is published.
+        strict: Take every warning for an error.
+    """
+
+    model: str
+    output: Path
+    version: int | None = None
+    kind: str | None = None
+    labels: Path | None = None
+    classes: int | None = None
+    background: bool | None = None
+    top_k: int | None = None
+    activation: str = "auto"
+    threshold: float | None = None
+    signature: str | None = None
+    output_name: str | None = None
+    image_size: int | None = None
+    preprocessing: str | Path | Mapping[str, Any] | Preprocessing | None = None
+    pixel_range: tuple[float, float] | None = None
+    mean: Sequence[float] | None = None
+    std: Sequence[float] | None = None
+    channels: str | None = None
+    resize: str | None = None
+    pad_color: tuple[int, int, int] | None = None
+    interpolation: str | None = None
+    antialias: bool | None = None
+    crop_fraction: float | None = None
+    input_dtype: str | None = None
+    layout: str | None = None
+    max_pixels: int | None = None
+    batch_sizes: Sequence[int] = DEFAULT_BATCH_SIZES
+    warmup_images: Path | None = None
+    examples: Path | None = None
+    min_accuracy: float | None = None
+    strict: bool = False
+
+    def of_a_classifier(self) -> tuple[str, ...]:
+        """List the options given that only a classifier can have."""
+        given = {
+            "labels": self.labels is not None,
+            "classes": self.classes is not None,
+            "background": self.background is True,
+            "no_background": self.background is False,
+            "top_k": self.top_k is not None,
+            "activation": self.activation != "auto",
+            "threshold": self.threshold is not None,
+            "examples": self.examples is not None,
+        }
+        return tuple(option for option, said in given.items() if said)
+
+    def said_preprocessing(self) -> dict[str, Any]:
+        """Return what is said of the preprocessing, as fields of `Preprocessing`.
+
+        Raises:
+            PreprocessingError: It is not a preprocessing, or two statements contradict each other.
+        """
+        whole, where = self._whole_preprocessing()
+        single = {name: getattr(self, name) for name in _SINGLE if getattr(self, name) is not None}
+        if self.input_dtype is not None:
+            single["dtype"] = self.input_dtype
+        both = sorted(name for name in set(whole) & set(single) if not _same(whole[name], single[name]))
+        if both:
+            name = both[0]
+            raise PreprocessingError(
+                f"`{'input_dtype' if name == 'dtype' else name}` is {single[name]}, and {where} says {whole[name]}; "
+                "leave one of them away"
+            )
+        fields = _preprocessing.resolve(whole | single, where)
+        # Whatever can be checked without the model is checked before it is loaded.
+        _preprocessing.check(fields)
+        return fields
+
+    def _whole_preprocessing(self) -> tuple[dict[str, Any], str]:
+        said = self.preprocessing
+        if said is None:
+            return {}, "what is said of the preprocessing"
+        if isinstance(said, Preprocessing):
+            return dataclasses.asdict(said), "the Preprocessing given"
+        if isinstance(said, Mapping):
+            return dict(said), "the preprocessing given"
+        if str(said) in PRESETS:
+            return {"preset": str(said)}, f"the preprocessing {said}"
+        if str(said).endswith(".json") or Path(said).is_file():
+            return _preprocessing.read(Path(said)), f"the preprocessing file {said}"
+        raise PreprocessingError(
+            f"`preprocessing` is {str(said)!r}; give one of {', '.join(PRESETS)}, or a JSON file that describes it"
+        )
+
+
+_SINGLE = (
+    "pixel_range",
+    "mean",
+    "std",
+    "channels",
+    "resize",
+    "pad_color",
+    "interpolation",
+    "antialias",
+    "crop_fraction",
+    "layout",
+    "max_pixels",
+)
+
+
+def _same(one: Any, other: Any) -> bool:
+    return (list(one) == list(other)) if isinstance(one, Sequence) and not isinstance(one, str) else one == other
+
+
+__all__ = ["DEFAULT_BATCH_SIZES", "DEFAULT_MAX_PIXELS", "DEFAULT_TOP_K", "Options"]

@@ -1,0 +1,156 @@
+"""A decoded image to a picture of the model's size: crop, resize, bars."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from .._preprocessing import Preprocessing
+
+_Size = tuple[tf.Tensor, tf.Tensor]
+
+# TensorFlow's names for the filters of ScaleAndTranslate. "keyscubic" is the cubic filter of Pillow (a = -0.5).
+_KERNELS = {"bilinear": "triangle", "bicubic": "keyscubic", "lanczos3": "lanczos3"}
+# These filters have negative lobes, so that their results leave the range of their input.
+_OVERSHOOTING = ("bicubic", "lanczos3")
+_WHITE = 255.0
+
+
+def resized(image: tf.Tensor, target: tuple[tf.Tensor, tf.Tensor], preprocessing: Preprocessing) -> tf.Tensor:
+    """Crop and resize one image, and scale it to [0, 1].
+
+    Args:
+        image: uint8 [h, w, 3].
+        target: Height and width of the result, int32 scalars: the model's, or those two exchanged where the image is
+            turned afterwards.
+        preprocessing: Resize, interpolation, antialias, crop fraction and the colour of bars.
+
+    Returns:
+        float32 [*target, 3] in [0, 1].
+    """
+    if preprocessing.resize == "crop":
+        picture = _shortest_side_then_crop(image, target, preprocessing)
+    else:
+        if preprocessing.crop_fraction < 1:
+            image = _central_crop(image, preprocessing.crop_fraction)
+        picture = _WAYS[preprocessing.resize](image, target, preprocessing)
+    if preprocessing.interpolation in _OVERSHOOTING:
+        # Pillow keeps its results within 8 bits, too.
+        picture = tf.clip_by_value(picture, 0.0, _WHITE)
+    return picture / _WHITE
+
+
+def scaled_decoding_shows(preprocessing: Preprocessing) -> bool:
+    """Tell whether an image that was made smaller while it was decoded would come out visibly different.
+
+    It does without antialiasing, which takes single pixels of the large image.
+    """
+    return preprocessing.interpolation == "nearest" or not (
+        preprocessing.antialias or preprocessing.interpolation == "area"
+    )
+
+
+def _stretch(image: tf.Tensor, target: _Size, preprocessing: Preprocessing) -> tf.Tensor:
+    # The op takes uint8 as it is: a float copy of a large photograph would cost four times its memory.
+    antialias = preprocessing.antialias and preprocessing.interpolation in _KERNELS
+    resized = tf.image.resize(image, tf.stack(target), method=preprocessing.interpolation, antialias=antialias)
+    return tf.cast(resized, tf.float32)
+
+
+def _shortest_side_then_crop(image: tf.Tensor, target: _Size, preprocessing: Preprocessing) -> tf.Tensor:
+    """Resize so that `target / crop_fraction` is just covered, and cut `target` out of the centre.
+
+    Sizes and places are rounded as torchvision's Resize and CenterCrop round them. Only what is cut out is computed:
+    the whole of an image of 1 x 1,000,000 pixels would take gigabytes.
+    """
+    size = tf.cast(tf.shape(image)[:2], tf.int64)
+    wanted = tf.cast(tf.stack(target), tf.int64)
+    cover = tf.cast(tf.math.floor(tf.cast(wanted, tf.float64) / preprocessing.crop_fraction), tf.int64)
+    # The side that is covered exactly is the one that is shorter beside what is wanted.
+    by_height = size[1] * cover[0] >= size[0] * cover[1]
+    whole = tf.where(
+        by_height,
+        tf.stack([cover[0], cover[0] * size[1] // size[0]]),
+        tf.stack([cover[1] * size[0] // size[1], cover[1]]),
+    )
+    first = tf.round(tf.cast(whole - wanted, tf.float64) / 2)
+    scale = tf.cast(whole, tf.float64) / tf.cast(size, tf.float64)
+    if preprocessing.interpolation not in _KERNELS:
+        return _window(image, scale, first, target, preprocessing)
+    picture = tf.raw_ops.ScaleAndTranslate(
+        images=image[None],
+        size=tf.stack(target),
+        scale=tf.cast(scale, tf.float32),
+        translation=tf.cast(-first, tf.float32),
+        kernel_type=_KERNELS[preprocessing.interpolation],
+        antialias=preprocessing.antialias,
+    )
+    return picture[0]
+
+
+def _window(
+    image: tf.Tensor, scale: tf.Tensor, first: tf.Tensor, target: _Size, preprocessing: Preprocessing
+) -> tf.Tensor:
+    """Cut out of the image what the crop will show, to whole pixels, and resize that."""
+    size = tf.shape(image)[:2]
+    begin = tf.cast(tf.math.floor(first / scale), tf.int32)
+    end = tf.cast(tf.math.ceil((first + tf.cast(tf.stack(target), tf.float64)) / scale), tf.int32)
+    begin = tf.clip_by_value(begin, 0, size - 1)
+    end = tf.clip_by_value(end, begin + 1, size)
+    return _stretch(image[begin[0] : end[0], begin[1] : end[1]], target, preprocessing)
+
+
+def _crop_to_aspect_ratio(image: tf.Tensor, target: _Size, preprocessing: Preprocessing) -> tf.Tensor:
+    """Cut out the largest centre of the target's aspect ratio and resize it, with Keras' rounding."""
+    size = tf.shape(image)[:2]
+    kept = tf.clip_by_value(_of_aspect_ratio(size, target), 1, size)
+    begin = (size - kept) // 2
+    return _stretch(image[begin[0] : begin[0] + kept[0], begin[1] : begin[1] + kept[1]], target, preprocessing)
+
+
+def _pad(image: tf.Tensor, target: _Size, preprocessing: Preprocessing) -> tf.Tensor:
+    """Resize until the first side fits, and fill the rest, with the rounding of tf.image.resize_with_pad."""
+    size = tf.cast(tf.shape(image)[:2], tf.float64)
+    wanted = tf.stack(target)
+    ratio = tf.reduce_max(size / tf.cast(wanted, tf.float64))
+    inner = tf.clip_by_value(tf.cast(tf.math.floor(size / ratio), tf.int32), 1, wanted)
+    picture = _stretch(image, (inner[0], inner[1]), preprocessing)
+    return _with_bars(picture, (wanted - inner) // 2, wanted, preprocessing)
+
+
+def _pad_to_aspect_ratio(image: tf.Tensor, target: _Size, preprocessing: Preprocessing) -> tf.Tensor:
+    """Add bars until the image has the target's aspect ratio and resize it, with Keras' rounding."""
+    size = tf.shape(image)[:2]
+    outer = tf.maximum(size, _of_aspect_ratio(size, target))
+    padded = _with_bars(tf.cast(image, tf.float32), (outer - size) // 2, outer, preprocessing)
+    return _stretch(padded, target, preprocessing)
+
+
+def _of_aspect_ratio(size: tf.Tensor, target: _Size) -> tf.Tensor:
+    """The height that goes with the image's width, and the width that goes with its height: int32 [2]."""
+    height, width = (tf.cast(side, tf.float32) for side in tf.unstack(size))
+    wanted_height, wanted_width = (tf.cast(side, tf.float32) for side in target)
+    return tf.cast(tf.stack([width * wanted_height / wanted_width, height * wanted_width / wanted_height]), tf.int32)
+
+
+def _with_bars(picture: tf.Tensor, begin: tf.Tensor, outer: tf.Tensor, preprocessing: Preprocessing) -> tf.Tensor:
+    end = outer - begin - tf.shape(picture)[:2]
+    bars = [[begin[0], end[0]], [begin[1], end[1]], [0, 0]]
+    color = tf.constant(preprocessing.pad_color, tf.float32)
+    return tf.pad(picture - color, bars) + color
+
+
+def _central_crop(image: tf.Tensor, fraction: float) -> tf.Tensor:
+    """The middle of [h, w, c], at least one pixel, with the margins that `tf.image.central_crop` leaves."""
+    shape = tf.shape(image)[:2]
+    margin = tf.cast(tf.cast(shape, tf.float64) * ((1 - fraction) / 2), tf.int32)
+    return image[margin[0] : shape[0] - margin[0], margin[1] : shape[1] - margin[1]]
+
+
+_WAYS: dict[str, Callable[[tf.Tensor, _Size, Preprocessing], tf.Tensor]] = {
+    "stretch": _stretch,
+    "crop_to_aspect_ratio": _crop_to_aspect_ratio,
+    "pad": _pad,
+    "pad_to_aspect_ratio": _pad_to_aspect_ratio,
+}
