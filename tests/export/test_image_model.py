@@ -134,7 +134,7 @@ def test_a_model_that_gives_no_row_for_an_image_says_what_it_is(tmp_path: Path, 
     ("outputs", "ending", "says"),
     [
         (7, tf.sigmoid, "ends in a sigmoid, so that its classes do not exclude each other"),
-        (1, tf.identity, r"gives one number for an image.*say `kind` feature_vector"),
+        (1, tf.identity, r"gives one number for an image.*say feature_vector with `kind`"),
     ],
     ids=["sigmoid", "one number"],
 )

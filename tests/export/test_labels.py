@@ -69,8 +69,8 @@ def test_a_background_that_the_file_leaves_out_is_put_before(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("first", "background", "says"),
     [
-        ("tench", True, "--background was given, and class 0 of 2 is 'tench' in the labels file"),
-        ("background", False, "--no-background was given, and class 0 of 2 is 'background' in the labels file"),
+        ("tench", True, "`background` was given, and class 0 of 2 is 'tench' in the labels file"),
+        ("background", False, "`no_background` was given, and class 0 of 2 is 'background' in the labels file"),
     ],
 )
 def test_a_background_that_contradicts_the_names_shows_both(
@@ -83,5 +83,5 @@ def test_a_background_that_contradicts_the_names_shows_both(
 
 
 def test_imagenets_background_cannot_be_denied() -> None:
-    with pytest.raises(LabelsError, match="--no-background was given, and class 0 of 1001 is 'background' in ImageNet"):
+    with pytest.raises(LabelsError, match="`no_background` was given, and class 0 of 1001 is 'background' in ImageNet"):
         _labels.for_model(None, 1001, background=False)

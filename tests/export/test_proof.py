@@ -98,7 +98,7 @@ def test_a_version_that_does_not_load_in_a_session_fails(reference: Reference, v
 
 def test_an_image_that_cannot_be_decoded_is_named(source: ImageModel) -> None:
     with pytest.raises(
-        ProofError, match=r"the warm-up image notes\.txt cannot be decoded; give others with --warmup-im"
+        ProofError, match=r"the warm-up image notes\.txt cannot be decoded; give others with `warmup_im"
     ):
         _proof.ask(source, PREPROCESSING, {**PHOTOGRAPHS, "notes.txt": b"text"}, 2)
 

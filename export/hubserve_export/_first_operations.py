@@ -1,0 +1,340 @@
+"""What a model's graph does to its input before its first layer: scales, shifts, turns channels round, resizes.
+
+The walk begins at the input and follows its consumers, into functions and out of them again, as long as an operation is
+affine for each channel or only passes its input on. The other operand of a sum or a product is worked out from
+constants and variables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+Array = np.ndarray[Any, Any]
+# A tensor of a graph or of a function's body: the node's name and the number of its output.
+_Tensor = tuple[str, int]
+
+_CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
+_PASSING_ON = frozenset(
+    {
+        "Identity",
+        "IdentityN",
+        "Cast",
+        "StopGradient",
+        "EnsureShape",
+        "Snapshot",
+        "CheckNumerics",
+        "PlaceholderWithDefault",
+    }
+)
+_RESIZES = frozenset({"ResizeBilinear", "ResizeBicubic", "ResizeNearestNeighbor", "ResizeArea", "ScaleAndTranslate"})
+_LOOKING_AT_THE_SHAPE = frozenset({"Shape", "ShapeN", "Size", "Rank", "NoOp"})
+_MOST_STEPS = 400
+_RANK = 4
+
+
+@dataclass(frozen=True)
+class Affine:
+    """What the first operations make of an input x: `x[..., order] * scale + offset`, for each channel.
+
+    Attributes:
+        order: Which channel of the input each channel is.
+        scale: float64 [C].
+        offset: float64 [C].
+    """
+
+    order: tuple[int, ...]
+    scale: Array
+    offset: Array
+
+    def nothing(self) -> bool:
+        """Tell whether it leaves the input as it is."""
+        identity = np.all(self.scale == 1) and np.all(self.offset == 0)
+        return bool(identity) and self.order == tuple(range(len(self.order)))
+
+
+@dataclass(frozen=True)
+class FirstOperations:
+    """The way from the input to the first layers.
+
+    Attributes:
+        affine: What happens to the pixels; None where the ways differ.
+        size: Height and width of a resize on the way; None for none.
+    """
+
+    affine: Affine | None
+    size: tuple[int, int] | None
+
+
+def read(function: Any, channels: int, layout: str) -> FirstOperations:
+    """Read the first operations of a function.
+
+    Args:
+        function: A concrete function whose first input is the image.
+        channels: How many channels the image has.
+        layout: "NHWC" or "NCHW".
+    """
+    walk = _Walk(function, channels)
+    place = _Place(_identity(channels), 3 if layout == "NHWC" else 1, None)
+    name = function.inputs[0].name.partition(":")[0]
+    walk.follow(walk.top, (name, 0), place)
+    if not walk.ends or walk.steps > _MOST_STEPS:
+        return FirstOperations(None, None)
+    first, *others = walk.ends
+    same = all(_equal(first.affine, other.affine) for other in others)
+    sizes = {end.size for end in walk.ends}
+    return FirstOperations(first.affine if same else None, sizes.pop() if len(sizes) == 1 else None)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where the walk is: what happened to the pixels so far, and which axis has the channels."""
+
+    affine: Affine
+    axis: int
+    size: tuple[int, int] | None
+
+
+@dataclass
+class _Frame:
+    """The graph, or a function's body that is being called."""
+
+    nodes: dict[str, Any]
+    arguments: dict[str, tuple[_Frame, str]] = field(default_factory=dict)
+    returns: dict[_Tensor, list[int]] = field(default_factory=dict)
+    caller: tuple[_Frame, str] | None = None
+    consumers: dict[_Tensor, list[tuple[Any, int]]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for node in self.nodes.values():
+            for index, name in enumerate(node.input):
+                if not name.startswith("^"):
+                    self.consumers.setdefault(_tensor(name), []).append((node, index))
+
+
+class _Walk:
+    def __init__(self, function: Any, channels: int) -> None:
+        graph = function.graph.as_graph_def()
+        self._functions = {one.signature.name: one for one in graph.library.function}
+        self._captured = {place.name.partition(":")[0]: value for value, place in function.graph.captures}
+        self._channels = channels
+        self.top = _Frame({node.name: node for node in graph.node})
+        self.ends: list[_Place] = []
+        self.steps = 0
+
+    def follow(self, frame: _Frame, tensor: _Tensor, place: _Place) -> None:
+        """Go from a tensor to all that is made of it."""
+        for index in frame.returns.get(tensor, ()):
+            if frame.caller is not None:
+                self.follow(frame.caller[0], (frame.caller[1], index), place)
+        for node, index in frame.consumers.get(tensor, ()):
+            self.steps += 1
+            if node.op in _LOOKING_AT_THE_SHAPE or self.steps > _MOST_STEPS:
+                continue
+            called = node.attr["f"].func.name if node.op in _CALLS else node.op
+            if called in self._functions:
+                self._enter(frame, node, index, self._functions[called], place)
+                continue
+            after = self._after(frame, node, index, place)
+            if after is None:
+                self.ends.append(place)
+            else:
+                self.follow(frame, (node.name, index if node.op == "IdentityN" else 0), after)
+
+    def _enter(self, frame: _Frame, node: Any, index: int, function: Any, place: _Place) -> None:
+        inputs = [name for name in node.input if not name.startswith("^")]
+        names = [argument.name for argument in function.signature.input_arg]
+        inside = _Frame({inner.name: inner for inner in function.node_def}, caller=(frame, node.name))
+        inside.arguments = {name: (frame, given) for name, given in zip(names, inputs, strict=False)}
+        for number, output in enumerate(function.signature.output_arg):
+            inside.returns.setdefault(_tensor(function.ret[output.name]), []).append(number)
+        self.follow(inside, (names[index], 0), place)
+
+    def _after(self, frame: _Frame, node: Any, index: int, place: _Place) -> _Place | None:
+        """Where the walk is after an operation; None where that is a layer, and the walk ends before it."""
+        if node.op in _PASSING_ON:
+            return place
+        if node.op in _RESIZES:
+            size = self._value(frame, node.input[1]) if index == 0 else None
+            return None if size is None else _Place(place.affine, place.axis, (int(size[0]), int(size[1])))
+        change = _CHANGES.get(node.op)
+        return None if change is None else change(self, frame, node, index, place)
+
+    def _operand(self, frame: _Frame, node: Any, index: int, axis: int) -> Array | None:
+        """The other operand of a sum or product as a number for each channel, if it is that: float64 [C]."""
+        value = self._value(frame, node.input[1 - index])
+        if value is None:
+            return None
+        value = np.asarray(value, np.float64)
+        if value.size == 1:
+            return np.full(self._channels, value.reshape(()))
+        # Broadcasting counts axes from the last.
+        where = value.ndim - (_RANK - axis)
+        if value.size != self._channels or where < 0 or value.shape[where] != self._channels:
+            return None
+        return value.reshape(-1)
+
+    def multiplied(self, frame: _Frame, node: Any, index: int, place: _Place) -> _Place | None:
+        value = self._operand(frame, node, index, place.axis)
+        divides = node.op in ("RealDiv", "Div", "DivNoNan")
+        if value is None or (divides and (index == 1 or not np.all(value))):
+            return None
+        factor = 1 / value if divides else value
+        return _moved(place, place.affine.scale * factor, place.affine.offset * factor)
+
+    def added(self, frame: _Frame, node: Any, index: int, place: _Place) -> _Place | None:
+        axis = 3 if node.op == "BiasAdd" else place.axis
+        value = self._operand(frame, node, index, axis)
+        if value is None:
+            return None
+        scale, offset = place.affine.scale, place.affine.offset
+        if node.op != "Sub":
+            return _moved(place, scale, offset + value)
+        return _moved(place, scale, offset - value) if index == 0 else _moved(place, -scale, value - offset)
+
+    def normalized(self, frame: _Frame, node: Any, index: int, place: _Place) -> _Place | None:
+        """A batch norm of the input, by its stored averages and without its trained scale and offset."""
+        mean, variance = (self._value(frame, name) for name in node.input[3:5])
+        if index or node.attr["is_training"].b or mean is None or variance is None or place.axis != _RANK - 1:
+            return None
+        factor = 1 / np.sqrt(np.asarray(variance, np.float64) + node.attr["epsilon"].f)
+        affine = place.affine
+        return _moved(place, affine.scale * factor, (affine.offset - np.asarray(mean, np.float64)) * factor)
+
+    def reversed(self, frame: _Frame, node: Any, index: int, place: _Place) -> _Place | None:
+        axes = self._value(frame, node.input[1]) if index == 0 else None
+        if axes is None:
+            return None
+        turned = {int(axis) % _RANK for axis in np.atleast_1d(axes)}
+        # To mirror the picture changes no channel.
+        return _reordered(place, slice(None, None, -1)) if place.axis in turned else place
+
+    def sliced(self, frame: _Frame, node: Any, index: int, place: _Place) -> _Place | None:
+        """`x[..., ::-1]`, as Keras turns RGB into BGR."""
+        strides = self._value(frame, node.input[3]) if index == 0 else None
+        if strides is None or list(strides).count(-1) != 1 or set(map(int, strides)) - {1, -1}:
+            return None
+        where = list(strides).index(-1)
+        ellipsis = node.attr["ellipsis_mask"].i
+        axis = _RANK - (len(strides) - where) if ellipsis and ellipsis < 2**where else where
+        masks = node.attr["begin_mask"].i & node.attr["end_mask"].i
+        whole = all(masks & 2**n or ellipsis & 2**n for n in range(len(strides)))
+        shrinks = node.attr["shrink_axis_mask"].i or node.attr["new_axis_mask"].i
+        return _reordered(place, slice(None, None, -1)) if axis == place.axis and whole and not shrinks else None
+
+    def gathered(self, frame: _Frame, node: Any, index: int, place: _Place) -> _Place | None:
+        which, axis = (self._value(frame, name) for name in node.input[1:3])
+        if index or which is None or axis is None or int(axis) % _RANK != place.axis or np.ndim(which) != 1:
+            return None
+        return _reordered(place, [int(one) for one in which]) if len(which) == self._channels else None
+
+    def transposed(self, frame: _Frame, node: Any, index: int, place: _Place) -> _Place | None:
+        axes = self._value(frame, node.input[1]) if index == 0 else None
+        if axes is None or len(axes) != _RANK:
+            return None
+        return _Place(place.affine, [int(axis) for axis in axes].index(place.axis), place.size)
+
+    def _value(self, frame: _Frame, name: str) -> Any:
+        """What a tensor holds, where constants and variables alone decide it: an array, or None."""
+        name, output = _tensor(name)
+        node = frame.nodes.get(name)
+        if node is None:
+            if name in frame.arguments:
+                return self._value(*frame.arguments[name])
+            return None
+        if node.op == "Placeholder":
+            return self._captured_value(name) if frame is self.top else None
+        if node.op == "Const":
+            return tf.make_ndarray(node.attr["value"].tensor)
+        if node.op == "ReadVariableOp":
+            handle = self._handle(frame, node.input[0])
+            return None if handle is None else _read(handle, node.attr["dtype"].type)
+        work = _WORK.get(node.op)
+        if work is None or output:
+            return None
+        given = [self._value(frame, one) for one in node.input if not one.startswith("^")]
+        return None if any(one is None for one in given) else work(node, given)
+
+    def _handle(self, frame: _Frame, name: str) -> Any:
+        name, _ = _tensor(name)
+        if name in frame.arguments:
+            return self._handle(*frame.arguments[name])
+        node = frame.nodes.get(name)
+        if node is not None and node.op == "Identity":
+            return self._handle(frame, node.input[0])
+        return self._captured.get(name) if frame is self.top else None
+
+    def _captured_value(self, name: str) -> Any:
+        value = self._captured.get(name)
+        return value.numpy() if isinstance(value, tf.__internal__.EagerTensor) and value.dtype != tf.resource else None
+
+
+def _identity(channels: int) -> Affine:
+    return Affine(tuple(range(channels)), np.ones(channels), np.zeros(channels))
+
+
+def _moved(place: _Place, scale: Array, offset: Array) -> _Place:
+    return _Place(Affine(place.affine.order, scale, offset), place.axis, place.size)
+
+
+def _reordered(place: _Place, which: slice | list[int]) -> _Place:
+    affine = place.affine
+    order = tuple(int(one) for one in np.array(affine.order)[which])
+    return _Place(Affine(order, affine.scale[which], affine.offset[which]), place.axis, place.size)
+
+
+def _equal(one: Affine, other: Affine) -> bool:
+    return (
+        one.order == other.order
+        and np.allclose(one.scale, other.scale, rtol=1e-5)
+        and np.allclose(one.offset, other.offset, rtol=1e-5, atol=1e-6)
+    )
+
+
+def _tensor(name: str) -> _Tensor:
+    """A graph names a tensor "node" or "node:1", a function's body "node:output:1"."""
+    node, *rest = name.split(":")
+    return node, int(rest[-1]) if rest and rest[-1].isdigit() else 0
+
+
+def _read(handle: Any, dtype: int) -> Any:
+    try:
+        return tf.raw_ops.ReadVariableOp(resource=handle, dtype=tf.as_dtype(dtype)).numpy()
+    except (tf.errors.OpError, AttributeError, ValueError, TypeError):
+        return None
+
+
+_CHANGES: dict[str, Callable[[_Walk, _Frame, Any, int, _Place], _Place | None]] = {
+    **dict.fromkeys(("Mul", "RealDiv", "Div", "DivNoNan"), _Walk.multiplied),
+    **dict.fromkeys(("Add", "AddV2", "Sub", "BiasAdd"), _Walk.added),
+    **dict.fromkeys(("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"), _Walk.normalized),
+    "ReverseV2": _Walk.reversed,
+    "StridedSlice": _Walk.sliced,
+    "GatherV2": _Walk.gathered,
+    "Transpose": _Walk.transposed,
+}
+
+_WORK: dict[str, Callable[[Any, list[Any]], Any]] = {
+    **dict.fromkeys(("Identity", "StopGradient", "Snapshot", "EnsureShape"), lambda _, given: given[0]),
+    "Cast": lambda node, given: np.asarray(given[0]).astype(tf.as_dtype(node.attr["DstT"].type).as_numpy_dtype),
+    "Reshape": lambda _, given: np.reshape(given[0], [int(side) for side in given[1]]),
+    "ExpandDims": lambda _, given: np.expand_dims(given[0], int(given[1])),
+    "Squeeze": lambda _, given: np.squeeze(given[0]),
+    "Pack": lambda node, given: np.stack(given, node.attr["axis"].i),
+    "ConcatV2": lambda _, given: np.concatenate(given[:-1], int(given[-1])),
+    "Sqrt": lambda _, given: np.sqrt(given[0]),
+    "Rsqrt": lambda _, given: 1 / np.sqrt(given[0]),
+    "Square": lambda _, given: np.square(given[0]),
+    "Neg": lambda _, given: -np.asarray(given[0]),
+    "Reciprocal": lambda _, given: 1 / np.asarray(given[0]),
+    "Maximum": lambda _, given: np.maximum(*given),
+    **dict.fromkeys(("Add", "AddV2"), lambda _, given: given[0] + given[1]),
+    "Sub": lambda _, given: given[0] - given[1],
+    "Mul": lambda _, given: given[0] * given[1],
+    **dict.fromkeys(("RealDiv", "Div", "DivNoNan"), lambda _, given: given[0] / given[1]),
+    "Pow": lambda _, given: given[0] ** given[1],
+}
