@@ -157,7 +157,6 @@ def _size(source: Source, entry: Entry, given: int | None, carried: tuple[int, i
 
 def _traced(source: Source, entry: Entry, height: int, width: int) -> Any:
     """The entry, traced for images of that size: a concrete function."""
-
     shape = [None, height, width, entry.channels] if entry.layout == "NHWC" else [None, entry.channels, height, width]
     function = tf.function(entry.call, input_signature=[tf.TensorSpec(shape, entry.dtype)], autograph=False)
     try:
