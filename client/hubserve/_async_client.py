@@ -21,7 +21,7 @@ from ._retry import Retry
 from ._run import Reader, Request, Run
 from ._security import TLS, AsyncToken
 from ._servable import ModelMetadata, VersionStatus, read_metadata, read_status
-from ._settings import Settings, seconds_left
+from ._settings import Settings, deadline_in, seconds_left
 from ._shrink import encoder, size_for, unshrunk
 from .wire.metadata_pb2 import GetModelMetadataResponse
 from .wire.status_pb2 import GetModelStatusResponse
@@ -321,7 +321,7 @@ class AsyncClient:
         )
 
     async def _status(self, timeout: float | None) -> tuple[VersionStatus, ...]:
-        answer = await self._server.call(STATUS, self._requests.status(), timeout)
+        answer = await self._server.call(STATUS, self._requests.status(), timeout, deadline=deadline_in(timeout))
         return read_status(parse(GetModelStatusResponse, answer))
 
     async def _known_metadata(self) -> ModelMetadata:

@@ -11,13 +11,14 @@ from typing import Any
 
 import grpc
 
+from ._async_line import AsyncLine
 from ._channel import channel_options, grpc_targets
 from ._errors import CallError, call_error
 from ._images import EncodedImage
 from ._requests import METADATA, PREDICT, STATUS
 from ._retry import Contact
 from ._security import bearer, loaded, no_token
-from ._settings import Settings, seconds_left
+from ._settings import Settings, deadline_in, seconds_left
 from ._telemetry import telemetry
 from ._turns import Turns
 
@@ -40,23 +41,50 @@ class AsyncModelServer:
         self._telemetry = telemetry(settings)
         # Here, not where the channels are opened: what is wrong with a file is said when the client is made.
         self._tls = loaded(settings.tls)
+        self._line = AsyncLine(contact.gate, self._failed)
         self._closed = asyncio.Event()
         self._channels: list[Any] = []
         self._calls: list[dict[str, Any]] = []
         self._turns = Turns(0)
 
     async def call(
-        self, path: str, request: bytes, timeout: float | None, *, images: Sequence[EncodedImage] = (), resends: int = 0
+        self,
+        path: str,
+        request: bytes,
+        timeout: float | None,
+        *,
+        deadline: float | None = None,
+        images: Sequence[EncodedImage] = (),
+        resends: int = 0,
     ) -> bytes:
-        """Sends a request once and waits for its answer; the last two arguments are as for `Telemetry.begin`.
+        """Sends a request, at once or when the server has room, and waits for its answer.
+
+        Args:
+            path: The RPC's.
+            request: The message.
+            timeout: Seconds that the server has, each time that the request is sent.
+            deadline: When the caller's time is over, on the clock of `time.monotonic`; None: never.
+            images: As for `Telemetry.begin`.
+            resends: As for `Telemetry.begin`.
 
         Raises:
             CallError: There is no answer.
         """
-        if self._closed.is_set():
-            raise self._failed(grpc.StatusCode.CANCELLED, "Channel closed!")
         if len(request) >= _TOO_LARGE:
             raise self._failed(grpc.StatusCode.INTERNAL, "serializing request: 2 GiB or more")
+
+        async def attempt(tries: int) -> bytes:
+            seconds = timeout if deadline is None else seconds_left(deadline)
+            return await self._attempt(path, request, seconds, images=images, resends=resends + tries)
+
+        # What tells about the model is asked beside thousands of predictions, too.
+        return await self._line.call(attempt, deadline=deadline, urgent=path != PREDICT)
+
+    async def _attempt(
+        self, path: str, request: bytes, timeout: float | None, *, images: Sequence[EncodedImage], resends: int
+    ) -> bytes:
+        if self._closed.is_set():
+            raise self._failed(grpc.StatusCode.CANCELLED, "Channel closed!")
         metadata = await self._metadata()
         # Closed while the token was fetched: a channel must not be opened again.
         if self._closed.is_set():
@@ -89,13 +117,13 @@ class AsyncModelServer:
         Raises:
             CallError: There is no answer.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
+        deadline = deadline_in(timeout)
         first_failure = None
         resends = 0
         while True:
             sent = time.monotonic()
             try:
-                answer = await self.call(path, request, seconds_left(deadline), resends=resends)
+                answer = await self.call(path, request, timeout, deadline=deadline, resends=resends)
             except CallError as error:
                 now = time.monotonic()
                 first_failure = now if first_failure is None else first_failure
@@ -119,6 +147,7 @@ class AsyncModelServer:
     async def close(self) -> None:
         """Gives up what is on its way, and closes the connection."""
         self._closed.set()
+        self._line.close()
         for channel in self._channels:
             await channel.close()
 

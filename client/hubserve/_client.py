@@ -20,7 +20,7 @@ from ._rpc import Call, ModelServer
 from ._run import Reader, Request, Run
 from ._security import TLS, Token
 from ._servable import ModelMetadata, VersionStatus, read_metadata, read_status
-from ._settings import Settings, seconds_left
+from ._settings import Settings, deadline_in, seconds_left
 from ._shrink import encoder, size_for, unshrunk
 from ._stream import stream
 from .wire.metadata_pb2 import GetModelMetadataResponse
@@ -338,7 +338,7 @@ class Client:
         return self._server.start(PREDICT, data, self._settings.timeout, images=request.images, resends=request.resends)
 
     def _status(self, timeout: float | None) -> tuple[VersionStatus, ...]:
-        answer = self._server.start(STATUS, self._requests.status(), timeout).result()
+        answer = self._server.start(STATUS, self._requests.status(), timeout, deadline=deadline_in(timeout)).result()
         return read_status(parse(GetModelStatusResponse, answer))
 
     def _known_metadata(self) -> ModelMetadata:

@@ -60,7 +60,9 @@ class Then(Enum):
     REPORT = "report"
     # It may well succeed a little later: a prediction changes nothing on the server, so that it can always be repeated.
     RETRY = "retry"
-    # The same, if this client has had answers before: then the server is between two versions.
+    # The server had no room for it. It waits until there is room, and is sent again: see `hubserve._gate`.
+    WAIT = "wait"
+    # RETRY, if this client has had answers before: then the server is between two versions.
     RETRY_IF_MET = "retry if met"
     # Fewer images at once may succeed.
     SPLIT = "split"
@@ -151,10 +153,13 @@ _FOREIGN = (
 _CLOSED = "the client of {target} was closed: keep it open until the last answer is read"
 _BROKE = "{target} failed while answering for {model}: look in the server's log"
 
+# Of a request that had its place in the server's queue, and missed its time there.
+QUEUE_TIMEOUT = "timeout exceeded while waiting in batching queue"
+
 # The one table of what failures mean and of what is tried again. The first line that fits code and words decides; ""
 # fits any words. The words are TF Serving 2.20's and gRPC's, where one of their codes means several things.
 _RULES: tuple[tuple[grpc.StatusCode, str, type[CallError], Then, str], ...] = (
-    (_Code.UNAVAILABLE, "batch scheduling queue", ServerBusy, Then.RETRY, _BUSY),
+    (_Code.UNAVAILABLE, "batch scheduling queue", ServerBusy, Then.WAIT, _BUSY),
     (_Code.UNAVAILABLE, "handshake failed", ServerUnavailable, Then.REPORT, _TLS),
     (_Code.UNAVAILABLE, "Verification Check failed", ServerUnavailable, Then.REPORT, _TLS),
     (_Code.UNAVAILABLE, "Failed to create security handshaker", ServerUnavailable, Then.REPORT, _OWN_TLS),
@@ -169,6 +174,8 @@ _RULES: tuple[tuple[grpc.StatusCode, str, type[CallError], Then, str], ...] = (
     (_Code.RESOURCE_EXHAUSTED, "OOM when allocating", ServerBusy, Then.SPLIT, _MEMORY),
     (_Code.RESOURCE_EXHAUSTED, "Out of memory", ServerBusy, Then.SPLIT, _MEMORY),
     (_Code.RESOURCE_EXHAUSTED, "ailed to allocate memory", ServerBusy, Then.SPLIT, _MEMORY),
+    (_Code.RESOURCE_EXHAUSTED, "Server Threadpool Exhausted", ServerBusy, Then.WAIT, _BUSY),
+    (_Code.RESOURCE_EXHAUSTED, QUEUE_TIMEOUT, ServerBusy, Then.WAIT, _BUSY),
     (_Code.RESOURCE_EXHAUSTED, "", ServerBusy, Then.RETRY, _BUSY),
     (_Code.ABORTED, "", ServerBusy, Then.RETRY, _BUSY),
     (_Code.INTERNAL, "serializing request", InvalidRequest, Then.SPLIT, _ENDLESS),

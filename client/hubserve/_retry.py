@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from ._checks import check_seconds, check_whole
 from ._errors import CallError, ServerUnavailable, Then, then
+from ._gate import Gate
 
 # A server that has never answered is more likely misspelt than restarting.
 _FIRST_CONTACT_SECONDS = 2.0
@@ -31,6 +32,7 @@ class Retry:
     Attributes:
         max_seconds: How long after its first failure a request is tried again; a server that is away for longer makes
             its images' results errors. While a server has not answered this client even once, 2 seconds at the most.
+            A request that the server has no room for waits longer: as long as the server answers others of the client.
         first_delay: Seconds before the first retry, at the most; the most doubles with each failure in a row, and the
             delay is drawn at random from 0 up to it.
         max_delay: Where the doubling ends, in seconds.
@@ -62,6 +64,8 @@ NEVER = Retry(max_seconds=0.0, budget=0)
 class Contact:
     """What one client knows about its servers: whether they answer, since when not, how many retries it still has.
 
+    What they take at a time is in its `gate`.
+
     `contact.retry_at(error, sent=9.0, now=10.0)` tells when to send the request again. Threads may share it.
 
     Args:
@@ -72,6 +76,9 @@ class Contact:
     def __init__(self, retry: Retry, draw: Callable[[], float] = random.random) -> None:
         self.retry = retry
         self._draw = draw
+        self.gate = Gate(
+            patience=retry.max_seconds, first_delay=retry.first_delay, max_delay=retry.max_delay, draw=draw
+        )
         self._lock = threading.Lock()
         self._met = False
         # Whether a prediction has ever been answered; set once, and never back.
@@ -134,9 +141,9 @@ class Contact:
             return at
 
     def may_hedge(self, now: float) -> bool:
-        """Takes a token for a second request, if there is one."""
+        """Takes a token for a second request, if there is one and no request waits for room."""
         with self._lock:
-            if self._seconds_to_token(now) > 0:
+            if self.gate.waiting or self._seconds_to_token(now) > 0:
                 return False
             self._tokens -= 1
             return True

@@ -15,10 +15,11 @@ import grpc
 from ._channel import channel_options, grpc_targets
 from ._errors import CallError, call_error
 from ._images import EncodedImage
+from ._line import Line
 from ._requests import METADATA, PREDICT, STATUS
 from ._retry import Contact
 from ._security import bearer, no_token
-from ._settings import Settings, seconds_left
+from ._settings import Settings, deadline_in, seconds_left
 from ._telemetry import telemetry
 from ._turns import Turns
 
@@ -28,7 +29,7 @@ _TOO_LARGE = 2**31
 
 
 class Call(Protocol):
-    """An answer on its way: `PendingCall`, or a `concurrent.futures.Future`."""
+    """An answer on its way: a `LinedCall`, or a `concurrent.futures.Future`."""
 
     def result(self) -> bytes:
         """Waits for the answer, or raises the failure as a `CallError`."""
@@ -38,44 +39,6 @@ class Call(Protocol):
 
     def add_done_callback(self, callback: Callable[[Any], object], /) -> object:
         """Calls back when the answer or failure is there, on any thread."""
-
-
-class PendingCall:
-    """A call on its way.
-
-    Args:
-        future: gRPC's.
-        failed: Makes the error from gRPC's code and words.
-    """
-
-    def __init__(self, future: Any, failed: Callable[[grpc.StatusCode, str], CallError]) -> None:
-        self._future = future
-        self._failed = failed
-
-    def result(self) -> bytes:
-        """Waits for the answer.
-
-        Raises:
-            CallError: The call failed.
-        """
-        try:
-            answer: bytes = self._future.result()
-        # What a cancelled call raises is no RpcError, but the call has its code and words all the same.
-        except (grpc.RpcError, grpc.FutureCancelledError) as error:
-            raise self._failed(self._future.code(), self._future.details()) from error
-        except BaseException:
-            # Ctrl-C, while waiting: nobody will take the answer.
-            self._future.cancel()
-            raise
-        return answer
-
-    def cancel(self) -> None:
-        """Gives the call up."""
-        self._future.cancel()
-
-    def add_done_callback(self, callback: Callable[[Any], object]) -> None:
-        """Calls back when the answer or failure is there, on a thread of gRPC's."""
-        self._future.add_done_callback(callback)
 
 
 class ModelServer:
@@ -90,6 +53,7 @@ class ModelServer:
         self._settings = settings
         self._contact = contact
         self._telemetry = telemetry(settings)
+        self._line = Line(contact.gate)
         self.closed = threading.Event()
         targets, replicas = grpc_targets(settings.target)
         options = channel_options(replicas=replicas, tls=settings.tls, more=settings.channel_options or {})
@@ -108,15 +72,39 @@ class ModelServer:
         ]
 
     def start(
-        self, path: str, request: bytes, timeout: float | None, *, images: Sequence[EncodedImage] = (), resends: int = 0
+        self,
+        path: str,
+        request: bytes,
+        timeout: float | None,
+        *,
+        deadline: float | None = None,
+        images: Sequence[EncodedImage] = (),
+        resends: int = 0,
     ) -> Call:
-        """Sends a request and does not wait for its answer; the last two arguments are as for `Telemetry.begin`."""
+        """Sends a request, at once or when the server has room, and does not wait for its answer.
+
+        Args:
+            path: The RPC's.
+            request: The message.
+            timeout: Seconds that the server has, each time that the request is sent.
+            deadline: When the caller's time is over, on the clock of `time.monotonic`; None: never.
+            images: As for `Telemetry.begin`.
+            resends: As for `Telemetry.begin`.
+        """
+
+        def begin(tries: int) -> Any:
+            seconds = timeout if deadline is None else seconds_left(deadline)
+            return self._begin(path, request, seconds, images=images, resends=resends + tries)
+
         if len(request) >= _TOO_LARGE:
-            return _failed_call(self._failed(grpc.StatusCode.INTERNAL, "serializing request: 2 GiB or more"), None)
-        try:
-            metadata = self._metadata()
-        except CallError as error:
-            return _failed_call(error, error.__cause__)
+            return _failed_call(self._failed(grpc.StatusCode.INTERNAL, "serializing request: 2 GiB or more"))
+        # What tells about the model is asked beside thousands of predictions, too.
+        return self._line.start(begin, partial(self._failed, path=path), deadline=deadline, urgent=path != PREDICT)
+
+    def _begin(
+        self, path: str, request: bytes, timeout: float | None, *, images: Sequence[EncodedImage], resends: int
+    ) -> Any:
+        metadata = self._metadata()
         attempt = None
         if self._telemetry is not None:
             attempt = self._telemetry.begin(path, images=images, resends=resends)
@@ -130,10 +118,10 @@ class ModelServer:
                 code, details = error.code(), error.details()
             if attempt is not None:
                 attempt.end(code, details)
-            return _failed_call(self._failed(code, details), error)
+            raise self._failed(code, details, path) from error
         if attempt is not None:
             future.add_done_callback(attempt.ended)
-        return PendingCall(future, partial(self._failed, path=path))
+        return future
 
     def ask(self, path: str, request: bytes, timeout: float | None) -> bytes:
         """Sends a request and waits for its answer, trying again as the retry policy has it, within the timeout.
@@ -141,13 +129,13 @@ class ModelServer:
         Raises:
             CallError: There is no answer.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
+        deadline = deadline_in(timeout)
         first_failure = None
         resends = 0
         while True:
             sent = time.monotonic()
             try:
-                answer = self.start(path, request, seconds_left(deadline), resends=resends).result()
+                answer = self.start(path, request, timeout, deadline=deadline, resends=resends).result()
             except CallError as error:
                 now = time.monotonic()
                 first_failure = now if first_failure is None else first_failure
@@ -165,6 +153,7 @@ class ModelServer:
     def close(self) -> None:
         """Gives up what is on its way, and closes the connection."""
         self.closed.set()
+        self._line.close()
         # gRPC waits there for its own threads. Where Ctrl-C or a signal breaks into that, what is half closed keeps the
         # process from ever ending; no signal breaks into another thread.
         closing = threading.Thread(target=self._close_channels)
@@ -193,8 +182,7 @@ class ModelServer:
         return call_error(code, details, target=where, model=model, rpc=rpc)
 
 
-def _failed_call(error: CallError, cause: BaseException | None) -> Future[bytes]:
-    error.__cause__ = cause
+def _failed_call(error: CallError) -> Future[bytes]:
     call: Future[bytes] = Future()
     call.set_exception(error)
     return call

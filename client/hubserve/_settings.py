@@ -115,6 +115,11 @@ class Settings:
         return self.target if isinstance(self.target, str) else ", ".join(self.target)
 
 
+def deadline_in(timeout: float | None) -> float | None:
+    """When the time of a call that begins now is over, on the clock of `time.monotonic`; None: never."""
+    return None if timeout is None else time.monotonic() + timeout
+
+
 def seconds_left(end: float | None) -> float | None:
     """Give the seconds until `end` on the clock of `time.monotonic`; None: no limit."""
     return None if end is None else end - time.monotonic()

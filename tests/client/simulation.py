@@ -1,4 +1,4 @@
-"""A server and a clock that exist only in arithmetic, to drive a `Run` through hours in no time."""
+"""A server and a clock that exist only in arithmetic, to drive a `Run` and its `Gate` through hours in no time."""
 
 import heapq
 from collections.abc import Callable, Iterable, Sequence
@@ -8,7 +8,8 @@ import grpc
 
 from hubserve import CallError, Classification, ClassScore, ImageError, Retry
 from hubserve._batches import Limits
-from hubserve._errors import call_error
+from hubserve._errors import Then, call_error, then
+from hubserve._gate import Turn
 from hubserve._images import EncodedImage
 from hubserve._retry import Contact
 from hubserve._run import Run
@@ -72,17 +73,23 @@ class Simulation:
             ordered=self.ordered,
         )
         remaining = iter(images(self.count, self.unreadable))
-        landing: list[tuple[float, int, bytes, CallError | None]] = []
+        gate = contact.gate
+        turns: dict[int, Turn] = {}
+        landing: list[tuple[float, int, Turn, CallError | None]] = []
         results: list[Classification] = []
-        abandoned: set[int] = set()
         while not run.finished:
-            while request := run.next_request(self.now):
-                self.sizes.append(len(request.images))
-                seconds, error = self.server(request.images, self.now)
-                answer = b"".join(image.data + b" " for image in request.images)
-                heapq.heappush(landing, (self.now + seconds, request.number, answer, error))
-                self.most_in_flight = max(self.most_in_flight, run.in_flight)
-            abandoned |= set(run.take_abandoned())
+            while (request := run.next_request(self.now)) or gate.waiting:
+                if request:
+                    turns[request.number] = gate.join(owner=request)
+                    self.most_in_flight = max(self.most_in_flight, run.in_flight)
+                if (turn := gate.next(self.now)) is not None:
+                    self.sizes.append(len(turn.owner.images))
+                    seconds, error = self.server(turn.owner.images, self.now)
+                    heapq.heappush(landing, (self.now + seconds, turn.owner.number, turn, error))
+                elif not request:
+                    break
+            for number in run.take_abandoned():
+                gate.leave(turns.pop(number), self.now)
             results += run.take_results()
             if run.wants_images:
                 image = next(remaining, None)
@@ -90,16 +97,23 @@ class Simulation:
                 continue
             if run.finished:
                 break
-            wake = run.wake_at()
+            wake = min((at for at in (run.wake_at(), gate.wake_at()) if at is not None), default=None)
             if landing and (wake is None or landing[0][0] <= wake):
-                at, number, answer, error = heapq.heappop(landing)
+                at, number, turn, error = heapq.heappop(landing)
                 self.now = max(self.now, at)
-                if number in abandoned:
+                if number not in turns:
                     continue
                 if error is None:
-                    run.answered(number, answer, self.now)
+                    gate.answered(turn, self.now)
+                    run.answered(number, b"".join(image.data + b" " for image in turn.owner.images), self.now)
+                elif then(error) is Then.WAIT and gate.refused(turn, self.now, error):
+                    continue
                 else:
+                    gate.leave(turn, self.now)
+                    for given_up in gate.hopeless(self.now):
+                        run.failed(given_up.owner.number, error, self.now)
                     run.failed(number, error, self.now)
+                del turns[number]
             else:
                 assert wake is not None, "nothing will ever happen again"
                 self.now = max(self.now, wake)

@@ -5,7 +5,7 @@ from hubserve import Retry, UsageError
 from hubserve._retry import Contact
 
 GONE = failure("UNAVAILABLE", "failed to connect")
-BUSY = failure("UNAVAILABLE", "The batch scheduling queue to which this task was submitted is full")
+BUSY = failure("RESOURCE_EXHAUSTED", "quota exceeded")
 
 
 def met(retry: Retry, draw: float = 1.0) -> Contact:
@@ -109,8 +109,11 @@ def test_a_model_that_vanishes_for_a_moment_is_asked_again_only_if_it_was_there(
     [
         ("UNAVAILABLE", "Socket closed", True),
         ("UNAVAILABLE", "Ssl handshake failed: CERTIFICATE_VERIFY_FAILED", False),
-        ("RESOURCE_EXHAUSTED", "Server Threadpool Exhausted", True),
-        ("RESOURCE_EXHAUSTED", "Run() timeout exceeded while waiting in batching queue", True),
+        ("RESOURCE_EXHAUSTED", "quota exceeded", True),
+        # These wait for room, see `Gate`.
+        ("RESOURCE_EXHAUSTED", "Server Threadpool Exhausted", False),
+        ("RESOURCE_EXHAUSTED", "Run() timeout exceeded while waiting in batching queue", False),
+        ("UNAVAILABLE", "The batch scheduling queue to which this task was submitted is full", False),
         ("RESOURCE_EXHAUSTED", "Received message larger than max (5 vs. 4)", False),
         ("DEADLINE_EXCEEDED", "Deadline Exceeded", True),
         ("ABORTED", "", True),

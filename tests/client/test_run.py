@@ -16,6 +16,7 @@ from hubserve._window import Fixed
 
 GONE = failure("UNAVAILABLE", "failed to connect")
 BUSY = failure("RESOURCE_EXHAUSTED", "Server Threadpool Exhausted")
+QUOTA = failure("RESOURCE_EXHAUSTED", "quota exceeded")
 
 
 def labels(results: list) -> list[str | None]:
@@ -40,6 +41,7 @@ FAULTS = [
     None,
     GONE,
     BUSY,
+    QUOTA,
     failure("DEADLINE_EXCEEDED"),
     failure("CANCELLED"),
     failure("INVALID_ARGUMENT", "a neighbour's fault"),
@@ -267,7 +269,7 @@ def test_a_busy_server_is_asked_again_and_halves_the_window():
             self.reductions += 1
 
     window = Counting(4)
-    steps = iter([(1.0, None), (0.5, BUSY), (0.5, BUSY), (0.5, BUSY)])
+    steps = iter([(1.0, None), (0.5, QUOTA), (0.5, QUOTA), (0.5, QUOTA)])
     simulation = Simulation(lambda *_: next(steps, (1.0, None)), window=window)
 
     assert labels(simulation.run()) == numbers(100)

@@ -121,7 +121,8 @@ def test_auto_fills_a_server_that_refuses_and_is_refused_seldom(workers: int, ro
     seconds, refused, lost = course(Vegas(), workers, room, delay)
 
     assert lost == 0
-    assert refused <= 20
+    # Of 800: one in twenty.
+    assert refused <= 40
     assert best / seconds > 0.95
 
 
