@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test bench test-cluster protobuf-check decode-table docs fuzz chaos soak sbom audit format lint types check wire wire-check lock clean
+.PHONY: demo test bench test-cluster protobuf-check decode-table zoo zoo-lock docs fuzz chaos soak sbom audit format lint types check wire wire-check lock clean
 
 demo: $(VENV)/.installed  ## the main job, end to end: export, serve, classify, a page to look at
 	$(BIN)/hubserve demo --output demo
@@ -24,6 +24,15 @@ protobuf-check: $(VENV)/.installed  ## the wire messages on every protobuf and P
 
 decode-table: $(VENV)/.installed  ## what decoding makes of every kind of image file, beside Pillow
 	PYTHONPATH=tests TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m support.decode_table
+
+# MODELS names some: make zoo MODELS="ResNet50 flowers". Without KerasHub, the environment is hubserve's own.
+zoo: $(VENV)/.installed  ## what export makes of 76 models without an option, beside their training libraries; hours
+	VENV=$(VENV) scripts/zoo-environment
+	PYTHONPATH=tests TF_CPP_MIN_LOG_LEVEL=3 \
+		$$(test -e .zoo/env/made && echo .zoo/env/bin || echo $(BIN))/python -m zoo --only $(MODELS)
+
+zoo-lock: $(VENV)/.installed  ## resolve tests/zoo/keras-hub.txt anew, for the zoo alone
+	VENV=$(VENV) scripts/zoo-lock
 
 docs: $(VENV)/.installed  ## the site, in build/docs; warnings are errors
 	VENV=$(VENV) scripts/build-docs build/docs

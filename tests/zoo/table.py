@@ -1,0 +1,81 @@
+"""The zoo's table in Markdown, and its summary against the goals."""
+
+import statistics
+from collections.abc import Sequence
+
+from zoo.row import Difference, Row
+
+#: The goals: a pixel may differ by one level of 255, and a logit by this part of their range.
+PIXEL_GOAL, LOGIT_GOAL = 1.0, 1e-3
+#: Where swapped colours move logits by less than this part of their range, the weights tell nothing.
+BLIND = 0.05
+
+HEAD = (
+    "| model | found | options needed | largest pixel difference, levels of 255 "
+    "| largest logit difference, of the range | the same, red and blue swapped |\n|---|---|---|---|---|---|"
+)
+
+
+def line(row: Row) -> str:
+    """A row of the table."""
+    if not row.exported:
+        return f"| {row.name} | not exported: {_cell(row.refused)} | | | | |"
+    options = ", ".join(row.options) or "none"
+    if row.options:
+        options += f" (without: {_cell(row.refused)})"
+    found = _cell(row.found) + "".join(f" Warning: {_cell(warning)}" for warning in row.warnings)
+    pixels, logits = (_both(each, form) for each, form in ((row.pixels, ".2f"), (row.logits, ".1e")))
+    return f"| {row.name} | {found} | {options} | {pixels} | {logits} | {row.swapped:.2f} |"
+
+
+def summary(rows: Sequence[Row]) -> str:
+    """How many models meet each goal, and which do not."""
+    exported = [row for row in rows if row.exported]
+    lines = [
+        _goal("exported", rows, [row for row in rows if not row.exported]),
+        f"options needed: {statistics.median(len(row.options) for row in exported) if exported else '-'} in the "
+        f"median (goal: 0), none for {sum(not row.options for row in exported)} of {len(exported)}",
+        _goal("pixels within 1/255, pictures that are decoded whole", exported, _outside(exported, 0, "pixels")),
+        _goal("pixels within 1/255, large JPEGs", exported, _outside(exported, 1, "pixels")),
+        _goal("logits within 1e-3 of their range, decoded whole", exported, _outside(exported, 0, "logits")),
+        _goal("logits within 1e-3 of their range, large JPEGs", exported, _outside(exported, 1, "logits")),
+    ]
+    if blind := [row for row in exported if row.swapped < BLIND]:
+        lines.append(f"weights that do not tell red from blue, so that their logits show little: {_names(blind)}")
+    return "\n".join(lines)
+
+
+def goals_met(rows: Sequence[Row]) -> bool:
+    """Whether all models meet all goals, large JPEGs left aside."""
+    exported = [row for row in rows if row.exported]
+    return (
+        bool(rows)
+        and len(exported) == len(rows)
+        and statistics.median(len(row.options) for row in rows) == 0
+        and not _outside(exported, 0, "pixels")
+        and not _outside(exported, 0, "logits")
+    )
+
+
+def _outside(rows: Sequence[Row], which: int, what: str) -> list[Row]:
+    goal = PIXEL_GOAL if what == "pixels" else LOGIT_GOAL
+    # Not "larger than": NaN is not within any goal either.
+    return [row for row in rows if not getattr(row, what)[which].largest <= goal * (1 + 1e-6)]
+
+
+def _goal(what: str, rows: Sequence[Row], outside: Sequence[Row]) -> str:
+    missed = f"; not {_names(outside)}" if outside else ""
+    return f"{what}: {len(rows) - len(outside)} of {len(rows)}{missed}"
+
+
+def _names(rows: Sequence[Row]) -> str:
+    return ", ".join(row.name for row in rows)
+
+
+def _both(each: Sequence[Difference], form: str) -> str:
+    whole, large = each
+    return f"{whole.largest:{form}} ({whole.picture}); large JPEG {large.largest:{form}}"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
