@@ -66,6 +66,11 @@ class Then(Enum):
     RETRY_IF_MET = "retry if met"
     # Fewer images at once may succeed.
     SPLIT = "split"
+    # The server merged it with a stranger's request of another dtype or shape: TensorFlow Serving merges first, and
+    # checks after. What one client sends to one model in `classify` cannot differ so.
+    NEIGHBOUR = "neighbour"
+    # The server broke, perhaps on a request that it merged with this one: it is sent alone once more, and then judged.
+    ALONE = "alone"
     # One of the images may be at fault; or a stranger's, which the server put into the same batch.
     SUSPECT = "suspect"
 
@@ -140,6 +145,10 @@ _MEMORY = (
     "{target} does not have enough memory for one batch of {model}: lower max_batch_size, or give predict fewer rows"
 )
 _REFUSED = "{target} refuses the request for {model}: compare it with what client.metadata() says the model takes"
+_MERGED = (
+    "{target} put the request for {model} into one batch with a request of another type or shape: compare both with "
+    "what client.metadata() says the model takes"
+)
 _TOO_LARGE = "{target} takes no message as large as this request: make max_batch_bytes or max_batch_size smaller"
 _TOO_MANY = "{target} takes no batch as large as this one for {model}: make max_batch_size smaller"
 _ENDLESS = "the request for {model} is larger than a message can be (2 GiB): split it"
@@ -190,7 +199,10 @@ _RULES: tuple[tuple[grpc.StatusCode, str, type[CallError], Then, str], ...] = (
     (_Code.INVALID_ARGUMENT, "tensor alias", InvalidRequest, Then.REPORT, _REFUSED),
     (_Code.INVALID_ARGUMENT, "Inputs contains invalid name", InvalidRequest, Then.REPORT, _REFUSED),
     (_Code.INVALID_ARGUMENT, "", InvalidRequest, Then.SUSPECT, _REFUSED),
-    (_Code.FAILED_PRECONDITION, "", InvalidRequest, Then.REPORT, _REFUSED),
+    (_Code.INTERNAL, "Tensor concat operation failed", InvalidRequest, Then.NEIGHBOUR, _MERGED),
+    (_Code.FAILED_PRECONDITION, "from different tasks have different shapes", InvalidRequest, Then.NEIGHBOUR, _MERGED),
+    (_Code.FAILED_PRECONDITION, "Serving signature", InvalidRequest, Then.REPORT, _REFUSED),
+    (_Code.FAILED_PRECONDITION, "", InvalidRequest, Then.ALONE, _REFUSED),
     (_Code.OUT_OF_RANGE, "", InvalidRequest, Then.SUSPECT, _REFUSED),
     (_Code.UNAUTHENTICATED, "", AccessDenied, Then.REPORT, _UNKNOWN_CALLER),
     (_Code.PERMISSION_DENIED, "", AccessDenied, Then.REPORT, _FORBIDDEN),
@@ -216,7 +228,7 @@ def call_error(
     details = details or ""
     # What no line fits broke on the server.
     fitting = ((kind, then, text) for its, words, kind, then, text in _RULES if its is code and words in details)
-    kind, then, text = next(fitting, (ServerFailed, Then.REPORT, _BROKE))
+    kind, then, text = next(fitting, (ServerFailed, Then.ALONE, _BROKE))
     reason = textwrap.shorten(f"{code.name}: {details}", 300, placeholder=" ...")
     return kind(f"{text.format(target=target, model=model, rpc=rpc)} ({reason})", code, details, then)
 

@@ -131,7 +131,7 @@ class ModelServer:
         """
         deadline = deadline_in(timeout)
         first_failure = None
-        resends = 0
+        resends = repeats = 0
         while True:
             sent = time.monotonic()
             try:
@@ -140,6 +140,9 @@ class ModelServer:
                 now = time.monotonic()
                 first_failure = now if first_failure is None else first_failure
                 at = self._contact.retry_at(error, sent=sent, now=now, first_failure=first_failure, deadline=deadline)
+                if at is None:
+                    at = self._contact.again_at(error, repeats, now, deadline)
+                    repeats += 1
                 if at is None:
                     raise
                 _log.info("again in %.2f s: %s", at - now, error)

@@ -21,7 +21,7 @@ from ._batches import Cutter, Limits, cut
 from ._errors import CallError, HubserveError, MalformedAnswer, ServerBusy, Then, then
 from ._images import EncodedImage
 from ._results import ImageResult
-from ._retry import Contact
+from ._retry import REPEATS, Contact
 from ._window import Window
 
 _log = logging.getLogger("hubserve")
@@ -51,7 +51,18 @@ class Request:
 class _Piece:
     """Images that go together until they are answered or cut further."""
 
-    __slots__ = ("first_failure", "flights", "full", "given_up", "hedged", "images", "refusals", "sent", "suspect")
+    __slots__ = (
+        "first_failure",
+        "flights",
+        "full",
+        "given_up",
+        "hedged",
+        "images",
+        "refusals",
+        "repeats",
+        "sent",
+        "suspect",
+    )
 
     def __init__(self, images: list[EncodedImage], *, full: bool = False, suspect: bool = False) -> None:
         self.images = images
@@ -59,6 +70,7 @@ class _Piece:
         self.suspect = suspect
         self.sent = 0
         self.refusals = 0
+        self.repeats = 0
         self.first_failure: float | None = None
         self.hedged = False
         self.flights: set[int] = set()
@@ -250,6 +262,8 @@ class Run(Generic[_Result]):
             self._again.extendleft(_Piece(images) for images in reversed(cut(piece.images, self._limits)))
         elif then(error) is Then.SUSPECT:
             self._suspect(piece, error)
+        elif piece.repeats < REPEATS.get(then(error), 0):
+            self._repeat(piece, error)
         else:
             self._report(piece, error)
 
@@ -328,6 +342,16 @@ class Run(Generic[_Result]):
         self._refused_alone = self._refused_alone + 1 if error.details == self._words else 1
         self._words = error.details
         self._report(piece, error)
+
+    def _repeat(self, piece: _Piece, error: CallError) -> None:
+        """Sends the images again, because a neighbour in the server's batch may have failed them."""
+        _log.debug("%d images once more, which a neighbour may have failed: %s", len(piece.images), error)
+        piece.repeats += 1
+        if then(error) is Then.ALONE:
+            piece.suspect = True
+            self._suspects.append(piece)
+        else:
+            self._again.append(piece)
 
     def _hopeless(self, error: CallError) -> bool:
         return not self._contact.predicts and self._refused_alone >= _HOPELESS and error.details == self._words

@@ -1,4 +1,4 @@
-"""How a server stops taking work: new calls are refused, and those in flight are waited for."""
+"""Which calls a server takes: not more than it has threads for, and none when it stops."""
 
 from __future__ import annotations
 
@@ -16,11 +16,15 @@ _HEALTH = "/grpc.health.v1.Health/"
 class Drain(grpc.ServerInterceptor):
     """Counts the calls of a server: ``grpc.server(..., interceptors=[drain])``, and at its end ``drain.wait(30.0)``.
 
+    Args:
+        max_calls: The most calls at a time. More are refused in TF Serving's words for its ``--grpc_max_threads``.
+
     gRPC's own graceful stop does not do for this: a call that arrives while it stops is CANCELLED, which clients do not
     try again elsewhere, and somebody who watches its health keeps it waiting for as long as it may wait.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, max_calls: int) -> None:
+        self._max_calls = max_calls
         self._changed = threading.Condition()
         self._in_flight = 0
         self._closed = False
@@ -38,8 +42,8 @@ class Drain(grpc.ServerInterceptor):
             return handler
 
         def counted(request: Any, context: grpc.ServicerContext) -> Any:
-            if not self._enter():
-                context.abort(grpc.StatusCode.UNAVAILABLE, "The server is stopping")
+            if (refusal := self._enter()) is not None:
+                context.abort(*refusal)
             # The callback comes when the answer has been sent, not merely made.
             if not context.add_callback(self._leave):
                 self._leave()
@@ -48,11 +52,15 @@ class Drain(grpc.ServerInterceptor):
 
         return grpc.unary_unary_rpc_method_handler(counted, handler.request_deserializer, handler.response_serializer)
 
-    def _enter(self) -> bool:
+    def _enter(self) -> tuple[grpc.StatusCode, str] | None:
+        """Count a call in; or give the code and the words to refuse it with."""
         with self._changed:
-            if not self._closed:
-                self._in_flight += 1
-            return not self._closed
+            if self._closed:
+                return grpc.StatusCode.UNAVAILABLE, "The server is stopping"
+            if self._in_flight >= self._max_calls:
+                return grpc.StatusCode.RESOURCE_EXHAUSTED, "Server Threadpool Exhausted"
+            self._in_flight += 1
+            return None
 
     def _leave(self) -> None:
         with self._changed:

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 # TF Serving announces these short names, and the empty one for the whole server.
 _HEALTH_NAMES = ("", "PredictionService", "ModelService")
 
-# gRPC gives a call its thread before the request has come in, so callers that begin and do not go on each hold one.
-# Threads are made when needed.
-_MOST_CALLS = 1024
+# gRPC gives a call its thread before the request has come in, so callers that begin and do not go on each hold one;
+# and what is refused needs one to be told so. Threads are made when needed.
+_SPARE_THREADS = 256
 
 
 def _silent(progress: str) -> None:
@@ -52,6 +52,8 @@ class EmbeddedServer:
         session_config: A file with a ``tensorflow.ConfigProto`` in protobuf text form.
         poll_seconds: How often to look for versions that have come or gone.
         drain_seconds: How long calls in flight may take to finish when the server stops.
+        max_threads: The most calls at a time, waiting ones included; more are refused as TF Serving does beyond its
+            ``--grpc_max_threads``. Health checks do not count.
         report: Is called with a line of progress, for a person to read.
 
     Attributes:
@@ -73,6 +75,7 @@ class EmbeddedServer:
         session_config: str | os.PathLike[str] | None = None,
         poll_seconds: float = 1.0,
         drain_seconds: float = 30.0,
+        max_threads: int = 1024,
         report: Callable[[str], None] = _silent,
     ) -> None:
         self.name = name or name_of(model_dir)
@@ -81,6 +84,7 @@ class EmbeddedServer:
         self._host, self._port = host, port
         self._session_config = Path(session_config) if session_config is not None else None
         self._poll_seconds, self._drain_seconds = poll_seconds, drain_seconds
+        self._max_threads = max_threads
         self._report = report
 
     @property
@@ -133,8 +137,8 @@ class EmbeddedServer:
             self._handlers.shutdown()
 
     def _open(self) -> None:
-        handlers = ThreadPoolExecutor(_MOST_CALLS, thread_name_prefix="rpc")
-        self._drain = Drain()
+        handlers = ThreadPoolExecutor(self._max_threads + _SPARE_THREADS, thread_name_prefix="rpc")
+        self._drain = Drain(self._max_threads)
         server = grpc.server(
             handlers,
             interceptors=[self._drain],
@@ -148,7 +152,7 @@ class EmbeddedServer:
                 ("grpc.keepalive_timeout_ms", 10_000),
             ],
         )
-        prediction = PredictionService(self._manager, _at_a_time(self._manager.largest_batch()))
+        prediction = PredictionService(self._manager, _at_a_time(self._manager.largest_batch(), self._max_threads))
         prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(prediction, server)
         model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(self._manager), server)
         self._health = health.HealthServicer()
@@ -166,10 +170,10 @@ class EmbeddedServer:
         self.target = join(self._host, port)
 
 
-def _at_a_time(largest_batch: int) -> int:
+def _at_a_time(largest_batch: int, max_threads: int) -> int:
     """Tell how many calls are worked on at a time; the rest wait their turn.
 
     Four for each processor is TF Serving's number. A caller whose rows wait for a batch has its turn meanwhile, so a
     batch of single images can only fill up when there is a turn for each.
     """
-    return max(4 * (os.cpu_count() or 1), min(2 * largest_batch, _MOST_CALLS))
+    return max(4 * (os.cpu_count() or 1), min(2 * largest_batch, max_threads))

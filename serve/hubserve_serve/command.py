@@ -82,6 +82,15 @@ def _session_configs(_context: click.Context, _option: click.Parameter, typed: s
     "tensorflow.ConfigProto in protobuf text form.",
 )
 @click.option(
+    "--grpc-max-threads",
+    "max_threads",
+    type=click.IntRange(min=1),
+    default=1024,
+    show_default=True,
+    metavar="N",
+    help="The most calls at a time, those that wait for a batch included; the server refuses more.",
+)
+@click.option(
     "--image",
     metavar="IMAGE",
     default="tensorflow/serving:2.20.0",
@@ -100,6 +109,7 @@ def serve(
     host: str,
     port: int,
     session_config: str | None,
+    max_threads: int,
     image: str,
     as_json: bool,
 ) -> None:
@@ -131,6 +141,7 @@ def serve(
             host=host,
             port=port,
             session_config=session_config,
+            max_threads=max_threads,
         )
         chosen = choose(engine, image, _progress)
         with contextlib.ExitStack() as stack:

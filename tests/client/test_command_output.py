@@ -193,7 +193,7 @@ def test_an_image_without_an_answer_gets_its_record_from_a_later_run(tmp_path: P
     (folder / "empty.jpg").touch()
     file = tmp_path / "r.jsonl"
     with FakeServer() as server:
-        server.then(None, Fault("INTERNAL", "it broke"))
+        server.then(None, *[Fault("INTERNAL", "it broke")] * 2)
         first = classify(server, folder, "--batch-size", 10, "--concurrency", 1, "--output", file)
         assert (first.exit_code, len(documents(file))) == (1, 31)
         assert "Error: 10 images got no answer from the server\n" in first.stderr
@@ -223,7 +223,7 @@ class TestParquet:
         folder = images(tmp_path / "images", 40)
         file = tmp_path / "r.parquet"
         with FakeServer(lambda image: 1 if image == b"image 3" else {"cat": 0.5, "dog": 0.25}) as server:
-            server.then(None, Fault("INTERNAL", "it broke"))
+            server.then(None, *[Fault("INTERNAL", "it broke")] * 2)
             first = classify(server, folder, "--batch-size", 10, "--concurrency", 1, "--output", file)
             assert (first.exit_code, file.exists()) == (1, False)
             assert len(documents(tmp_path / "r.parquet.jsonl")) == 30

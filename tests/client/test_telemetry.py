@@ -212,10 +212,9 @@ def test_no_secret_is_in_a_span(shell: str, server: FakeServer, spans: Spans):
     server.before = refuse
     classify(shell, server.target, [b"a secret image"], model=model, token=SECRET, allow_plaintext_token=True)
 
-    (span,) = spans.of(model, 1)
+    found = spans.of(model, 2)
     assert server.requests[0].metadata["authorization"] == f"Bearer {SECRET}"
-    assert SECRET not in span.to_json()
-    assert "a secret image" not in span.to_json()
+    assert not any(SECRET in span.to_json() or "a secret image" in span.to_json() for span in found)
 
 
 @pytest.mark.parametrize(

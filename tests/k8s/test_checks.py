@@ -153,7 +153,7 @@ BREAKS: dict[str, Break] = {
     "before it says so": lambda b: b.flag("max_num_load_retries", None),
     "offers its profiler": lambda b: b.flag("enable_profiler", None),
     "batching parameters without batching": lambda b: b.flag("enable_batching", "false"),
-    "has fewer threads": lambda b: b.flag("grpc_max_threads", None),
+    "has fewer threads": lambda b: b.flag("grpc_max_threads", "128"),
     "which no ConfigMap brings": lambda b: b.flag("monitoring_config_file", "/etc/tfserving/metrics.config"),
     "is not what --batching_parameters_file takes": lambda b: b.file("batching.config", "{ value: 2 }", ": 2"),
     "is not what --tensorflow_session_config_file takes": lambda b: b.file("session.pbtxt", "ON_1", "ON_3"),

@@ -6,6 +6,7 @@ from enum import Enum
 
 from .. import (
     AccessDenied,
+    CallError,
     Classification,
     HubserveError,
     ImageError,
@@ -69,5 +70,8 @@ class Patience:
         self._in_vain += 1
         error = result.exception
         assert isinstance(error, HubserveError)  # noqa: S101 - else it would be answered
-        if not self._met or isinstance(error, _ENDS_THE_RUN) or self._in_vain >= self._limit:
+        # What another caller of the server sent is no reason to end the run.
+        neighbours = isinstance(error, CallError) and then(error) is Then.NEIGHBOUR
+        at_once = not neighbours and (not self._met or isinstance(error, _ENDS_THE_RUN))
+        if at_once or self._in_vain >= self._limit:
             raise error

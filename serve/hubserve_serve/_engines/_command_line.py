@@ -38,7 +38,7 @@ def model_server_flags(
         "--enable_profiler=false",
         # By default a load that failed is tried five times more, a minute apart, before the server says why.
         "--max_num_load_retries=0",
-        f"--grpc_max_threads={description.callers}",
+        f"--grpc_max_threads={description.max_threads}",
     ]
     if description.labels:
         # Without it a label must not name a version before that is loaded, and so none at the start.

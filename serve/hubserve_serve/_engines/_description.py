@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .._batching_parameters import FILENAME, read_batching_parameters
-from .._errors import LoadError
+from .._batching_parameters import FILENAME
 from .._store import Store, VersionDirectory, name_of
 from ._session_configs import SessionConfig, read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+# A caller that waits for its batch holds a thread, and one that finds none is refused. TensorFlow Serving's own default
+# is four for each processor.
+MAX_THREADS = 1024
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class ServerDescription:
         host: The address to listen on.
         port: The port to listen on; 0 for a free one.
         session_config: How TensorFlow runs the model, if not by default.
-        callers: How many calls are worked on at a time.
+        max_threads: The most calls at a time; more are refused.
     """
 
     model_dir: Path
@@ -40,7 +42,7 @@ class ServerDescription:
     host: str
     port: int
     session_config: SessionConfig | None
-    callers: int
+    max_threads: int
 
     @property
     def newest(self) -> VersionDirectory:
@@ -63,6 +65,7 @@ def describe(
     host: str = "127.0.0.1",
     port: int = 8500,
     session_config: str | None = None,
+    max_threads: int = MAX_THREADS,
 ) -> ServerDescription:
     """Describe a server for a model directory, and look up what of it the engines need to know.
 
@@ -74,6 +77,7 @@ def describe(
         host: The address to listen on.
         port: The port to listen on; 0 for a free one.
         session_config: The name of a session config that comes with hubserve, or a file.
+        max_threads: The most calls at a time, waiting ones included; more are refused.
 
     Raises:
         ModelDirectoryError: A version is not there, or a label names one that is not served.
@@ -91,17 +95,5 @@ def describe(
         host=host,
         port=port,
         session_config=read(session_config) if session_config is not None else None,
-        callers=max(_callers(version.path) for version in found),
+        max_threads=max_threads,
     )
-
-
-def _callers(version_dir: Path) -> int:
-    # TensorFlow Serving's own number is four for each processor. A caller whose rows wait for a batch holds a thread,
-    # so batches of single images fill up only when there is a thread for each; a second batch waits meanwhile.
-    at_work = 4 * (os.cpu_count() or 1)
-    try:
-        batching = read_batching_parameters(version_dir)
-    except LoadError:
-        # The engine that cannot use them says so, and TensorFlow Serving can use more than the embedded one.
-        return at_work
-    return at_work if batching is None else max(at_work, min(2 * batching.max_batch_size, 1024))

@@ -48,6 +48,7 @@ class EmbeddedEngine:
             host=description.host,
             port=description.port,
             session_config=config.file if config else None,
+            max_threads=description.max_threads,
             report=report,
         ) as server:
             yield RunningServer(
