@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test bench test-cluster protobuf-check decode-table zoo zoo-lock docs fuzz chaos soak sbom audit format lint types check wire wire-check lock clean
+.PHONY: demo test bench test-cluster protobuf-check decode-table zoo zoo-lock docs fuzz chaos soak photographs sbom audit format lint types check wire wire-check lock clean
 
 demo: $(VENV)/.installed  ## the main job, end to end: export, serve, classify, a page to look at
 	$(BIN)/hubserve demo --output demo
@@ -52,6 +52,9 @@ fuzz: $(VENV)/.installed  ## hostile images, calls and answers; figures in docs/
 
 chaos: $(VENV)/.installed  ## a bulk run whose servers, and itself, are killed, stopped, slowed and refused
 	$(TRUST) trust.chaos --images $(IMAGES) --faults $(FAULTS) --seed $(SEED)
+
+photographs: $(VENV)/.installed  ## a folder of 500 phone photographs (HEIC), classified with one command
+	$(BIN)/python benchmarks/convert.py --only-photographs
 
 soak: $(VENV)/.installed  ## an hour of mixed load: memory, descriptors and threads must not grow
 	$(TRUST) trust.soak --minutes $(MINUTES)

@@ -9,7 +9,9 @@ from typing import Any
 from ._checks import check_whole
 from ._errors import MalformedAnswer, UnsuitableModel
 from ._images import EncodedImage
-from ._results import OK, Classification, ClassScore, Features
+from ._kinds import kind_of
+from ._results import OK, UNDECODABLE, Classification, ClassScore, Features
+from ._several import FIRST_OF_SEVERAL, holds_several
 from ._tensors import bound_filling, dtype_name, read_values, shape_of
 from .wire.predict_pb2 import PredictResponse
 
@@ -67,6 +69,8 @@ def read_classes(
             status=status,
             model_version=version,
             seconds=seconds,
+            kind=_kind(image, status),
+            note=_note(image, status),
             classes=tuple(classes[row * count : row * count + kept]) if status == OK else (),
         )
 
@@ -93,8 +97,18 @@ def read_features(response: PredictResponse, images: Sequence[EncodedImage], sec
             status=status,
             model_version=version,
             seconds=seconds,
+            kind=_kind(image, status),
+            note=_note(image, status),
             vector=vector if status == OK else None,
         )
+
+
+def _kind(image: EncodedImage, status: int) -> str | None:
+    return kind_of(image.data).name if status == UNDECODABLE else None
+
+
+def _note(image: EncodedImage, status: int) -> str | None:
+    return image.note or (FIRST_OF_SEVERAL if status == OK and holds_several(image.data) else None)
 
 
 def _demand(response: PredictResponse, names: Sequence[str], verb: str) -> None:

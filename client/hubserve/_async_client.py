@@ -14,6 +14,7 @@ from ._async_stream import stream
 from ._batches import whole_message
 from ._errors import CallError
 from ._images import Encode, ImageLike, many
+from ._preparing import encoder
 from ._ready import Waiting
 from ._requests import METADATA, PREDICT, STATUS, Requests, parse, reading
 from ._results import Classification, Features, ImageResult
@@ -22,7 +23,7 @@ from ._run import Reader, Request, Run
 from ._security import TLS, AsyncToken
 from ._servable import ModelMetadata, VersionStatus, read_metadata, read_status
 from ._settings import Settings, deadline_in, seconds_left
-from ._shrink import encoder, size_for, unshrunk
+from ._shrink import size_for, unknown_size
 from .wire.metadata_pb2 import GetModelMetadataResponse
 from .wire.status_pb2 import GetModelStatusResponse
 
@@ -68,6 +69,7 @@ class AsyncClient:
         concurrency: int | Literal["auto"] = "auto",
         channel_options: Mapping[str, str | int] | None = None,
         shrink: bool | int = False,
+        convert: bool = False,
     ) -> None:
         self._settings = Settings(
             target=target,
@@ -84,6 +86,7 @@ class AsyncClient:
             concurrency=concurrency,
             channel_options=channel_options,
             shrink=shrink,
+            convert=convert,
         )
         self._requests = Requests(model, version, version_label)
         self._contact = self._settings.contact()
@@ -311,8 +314,8 @@ class AsyncClient:
             try:
                 shrink = size_for(await self._known_metadata())
             except CallError as error:
-                return unshrunk(error)
-        return encoder(shrink)
+                shrink = unknown_size(error)
+        return encoder(shrink, convert=self._settings.convert)
 
     async def _send(self, request: Request) -> bytes:
         data = self._requests.images(request.images)

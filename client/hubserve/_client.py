@@ -12,6 +12,7 @@ from ._batcher import Batcher
 from ._batches import whole_message
 from ._errors import CallError
 from ._images import Encode, ImageLike, many
+from ._preparing import encoder
 from ._ready import Waiting
 from ._requests import METADATA, PREDICT, STATUS, Requests, parse, reading
 from ._results import Classification, Features, ImageResult
@@ -21,7 +22,7 @@ from ._run import Reader, Request, Run
 from ._security import TLS, Token
 from ._servable import ModelMetadata, VersionStatus, read_metadata, read_status
 from ._settings import Settings, deadline_in, seconds_left
-from ._shrink import encoder, size_for, unshrunk
+from ._shrink import size_for, unknown_size
 from ._stream import stream
 from .wire.metadata_pb2 import GetModelMetadataResponse
 from .wire.status_pb2 import GetModelStatusResponse
@@ -64,6 +65,8 @@ class Client:
         channel_options: gRPC's own options for the channel, by name; they win over the client's.
         shrink: Make large JPEGs smaller before they are sent, which needs Pillow. Each side keeps at least so many
             pixels; with True, at least twice the model's input, whose size the server is asked for.
+        convert: Convert files that the server does not read, such as HEIC, AVIF, TIFF, JPEG 2000 and RAW, before they
+            are sent; needs `hubserve[photos]`. Others are sent as they are.
 
     Raises:
         UsageError: An argument makes no sense, or the token would travel unencrypted.
@@ -86,6 +89,7 @@ class Client:
         concurrency: int | Literal["auto"] = "auto",
         channel_options: Mapping[str, str | int] | None = None,
         shrink: bool | int = False,
+        convert: bool = False,
     ) -> None:
         self._settings = Settings(
             target=target,
@@ -102,6 +106,7 @@ class Client:
             concurrency=concurrency,
             channel_options=channel_options,
             shrink=shrink,
+            convert=convert,
         )
         self._requests = Requests(model, version, version_label)
         self._contact = self._settings.contact()
@@ -121,7 +126,7 @@ class Client:
         What fails an image, or the whole request it was in, is in its result (`error`, `exception`); the rest go on.
 
         Args:
-            images: Paths, bytes, binary files, Pillow images or uint8 arrays, of any number.
+            images: Paths, bytes, binary files, Pillow images or arrays, of any number.
             top_k: The most classes for each image; by default as many as the model gives.
             ordered: Give results in the order of the images; else each batch as soon as it is answered.
 
@@ -330,8 +335,8 @@ class Client:
             try:
                 shrink = size_for(self._known_metadata())
             except CallError as error:
-                return unshrunk(error)
-        return encoder(shrink)
+                shrink = unknown_size(error)
+        return encoder(shrink, convert=self._settings.convert)
 
     def _send(self, request: Request) -> Call:
         data = self._requests.images(request.images)

@@ -1,22 +1,24 @@
 """From whatever a caller calls an image to the bytes of an image file.
 
-Files and bytes go as they are: the model decodes them. Pixels are written as PNG, which loses nothing. numpy and Pillow
-are never imported here: who hands over an array or a Pillow image has imported them.
+Files and bytes go as they are, unless the client converts what the server does not read. Pixels are written as PNG,
+which loses nothing. numpy and Pillow are never imported here: who hands over an array or a Pillow image has imported
+them.
 """
 
 from __future__ import annotations
 
 import io
 import os
+import re
 import stat
-import struct
 import sys
-import zlib
 from collections.abc import AsyncIterable, Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, TypeGuard, TypeVar
 
 from ._errors import ImageError, UsageError
+from ._kinds import HEAD_BYTES, Kind, Reader, kind_of
+from ._pixels import png_from_array, png_from_pillow
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,15 +29,20 @@ if TYPE_CHECKING:
 ImageLike: TypeAlias = (
     "str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | PIL.Image.Image | NDArray[np.uint8]"
 )
+# Makes a file that the server reads of one that it does not, and notes what else that holds.
+Convert: TypeAlias = "Callable[[BinaryIO, Kind], tuple[bytes, str | None]]"
 # Reads the image at a place among many.
 Encode: TypeAlias = "Callable[[int, ImageLike], EncodedImage]"
-# What PNG holds without loss, in Pillow's names.
-_PNG_MODES = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I;16"})
-# What PNG calls a pixel of so many channels.
-_PNG_COLOR_TYPES = {1: 0, 3: 2, 4: 6}
-_SUB_FILTER = 1
 # Twice the 64 million pixels that models allow by default, at three bytes each: whatever is larger is no image.
 _MAX_BYTES = 384 * 2**20
+# Linux's PATH_MAX; what is longer is no path. Windows and macOS take less.
+_LONGEST_PATH = 4096
+_SHOWN_LETTERS = 60
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_DATA_URL = re.compile(r"data:[^,]{0,100};base64,")
+_BASE64 = re.compile(r"[A-Za-z0-9+/\r\n]+={0,2}\s*")
+# A path of so many letters and digits without a dot is rare, and this is asked only of those that are not there.
+_FEWEST_BASE64_LETTERS = 200
 
 
 # Not frozen: one is made for each image of millions, and that would double what it takes.
@@ -43,6 +50,7 @@ _MAX_BYTES = 384 * 2**20
 class EncodedImage:
     """An image to be sent: `EncodedImage(index=0, source="cat.jpg", data=b"...")`; with an error, it cannot.
 
+    `note` says what the file holds besides the picture that is sent.
     `caller` is OpenTelemetry's span of the one who asked, where its request carries the images of several.
     """
 
@@ -50,27 +58,31 @@ class EncodedImage:
     source: str
     data: bytes = b""
     error: ImageError | None = None
+    note: str | None = None
     caller: SpanContext | None = None
 
 
-def encode(index: int, image: ImageLike, smaller: Callable[[bytes], bytes] | None = None) -> EncodedImage:
+def encode(
+    index: int,
+    image: ImageLike,
+    smaller: Callable[[bytes], bytes] | None = None,
+    convert: Convert | None = None,
+) -> EncodedImage:
     """Reads or encodes one image; what is wrong with it is kept in the answer, not raised.
 
     Args:
         index: Its place among the images.
         image: The caller's.
         smaller: Makes smaller what will be sent.
+        convert: Makes a file that the server reads of one that it does not.
     """
-    if type(image) is bytes and smaller is None and 0 < len(image) <= _MAX_BYTES:
+    if type(image) is bytes and smaller is None and convert is None and 0 < len(image) <= _MAX_BYTES:
         # What most are, and in a long run what is done for each image counts.
         return EncodedImage(index, f"image {index}", image)
     source = _source(index, image)
     try:
-        data = _encoded(image)
-        if not data:
-            raise ImageError("it is empty, 0 bytes: check that it was written to its end")
-        _refuse_huge(len(data))
-        return EncodedImage(index, source, data if smaller is None else smaller(data))
+        data, note = _encoded(image, convert)
+        return EncodedImage(index, source, data if smaller is None else smaller(data), note=note)
     except ImageError as error:
         return EncodedImage(index, source, error=ImageError(f"{source}: {error}"))
     # Reading runs code that is not ours (Pillow's, a remote file's), which raises what it likes.
@@ -113,35 +125,83 @@ def many(images: _Images) -> _Images:
 
 def _source(index: int, image: Any) -> str:
     if is_path(image):
-        return os.fsdecode(image)
+        return _short(os.fsdecode(image))
     # A file's name, or that of the file a Pillow image was opened from; it may be missing, or a descriptor's number.
     name = getattr(image, "name", None) or getattr(image, "filename", None)
-    return os.fsdecode(name) if name and isinstance(name, str | bytes | os.PathLike) else f"image {index}"
+    return _short(os.fsdecode(name)) if name and isinstance(name, str | bytes | os.PathLike) else f"image {index}"
 
 
-def _encoded(image: Any) -> bytes:
+def _short(name: str) -> str:
+    """A name as it is; of a text that no system takes for a path, its beginning and its length."""
+    return name if len(name) <= _LONGEST_PATH else f"{name[:_SHOWN_LETTERS]}... ({len(name):,} characters)"
+
+
+def _encoded(image: Any, convert: Convert | None) -> tuple[bytes, str | None]:
+    """The bytes to send, and what to note of the file that they come from."""
     if is_path(image):
-        # Before it is opened, which for a pipe waits until somebody writes into it.
-        about = os.stat(image)
-        if not (stat.S_ISREG(about.st_mode) or stat.S_ISDIR(about.st_mode)):
-            raise ImageError("it is no regular file: read it yourself, and give the bytes")
-        _refuse_huge(about.st_size)
-        with open(image, "rb") as file:
-            return file.read(_MAX_BYTES + 1)
+        with _opened(image) as file:
+            if convert is not None:
+                kind = kind_of(file.read(HEAD_BYTES))
+                if kind.reader is Reader.CLIENT:
+                    return convert(file, kind)
+                file.seek(0)
+            _refuse_huge(os.fstat(file.fileno()).st_size)
+            return _checked(file.read(_MAX_BYTES + 1), None)
     if isinstance(image, bytes | bytearray | memoryview):
-        return bytes(image)
+        return _checked(bytes(image), convert)
     if _is_array(image):
-        return _png_from_array(image)
+        return png_from_array(image), None
     if _is_pillow(image):
-        return _png_from_pillow(image)
+        return png_from_pillow(image), None
     if hasattr(image, "read"):
         data = image.read(_MAX_BYTES + 1)
         if not isinstance(data, bytes):
             raise ImageError('the file is open for text: open it with mode "rb"')
-        return data
+        if not data and _at_its_end(image):
+            raise ImageError("nothing is left to read, because it was read or written to its end: stream.seek(0) first")
+        return _checked(data, convert)
     raise ImageError(
-        f"a {type(image).__name__} is no image: give a path, bytes, a binary file, a Pillow image or a uint8 array"
+        f"a {type(image).__name__} is no image: give a path, bytes, a binary file, a Pillow image or an array"
     )
+
+
+def _checked(data: bytes, convert: Convert | None) -> tuple[bytes, str | None]:
+    if not data:
+        raise ImageError("it is empty, 0 bytes: check that it was written to its end")
+    _refuse_huge(len(data))
+    if convert is not None and (kind := kind_of(data)).reader is Reader.CLIENT:
+        return convert(io.BytesIO(data), kind)
+    return data, None
+
+
+def _opened(path: Any) -> BinaryIO:
+    try:
+        about = os.stat(path)
+    except OSError:
+        if isinstance(path, str) and (reason := _no_path(path)):
+            raise ImageError(reason) from None
+        raise
+    # Before it is opened, which for a pipe waits until somebody writes into it.
+    if not (stat.S_ISREG(about.st_mode) or stat.S_ISDIR(about.st_mode)):
+        raise ImageError("it is no regular file: read it yourself, and give the bytes")
+    return open(path, "rb")
+
+
+def _no_path(text: str) -> str | None:
+    """What a text is that names no file; None: it looks like a path."""
+    if _ADDRESS.match(text):
+        return "this is a web address, not a path: download it, and give the bytes (hubserve classify reads URLs)"
+    if _DATA_URL.match(text) or (len(text) >= _FEWEST_BASE64_LETTERS and _BASE64.fullmatch(text)):
+        return "this is base64 text, not a path: give base64.b64decode(...) of it, without a data: prefix"
+    return "this is text, not a path: give a path, or bytes" if len(text) > _LONGEST_PATH else None
+
+
+def _at_its_end(file: Any) -> bool:
+    try:
+        return bool(file.tell() > 0)
+    # Not every stream knows where it is.
+    except (AttributeError, OSError, ValueError):
+        return False
 
 
 def _is_array(image: object) -> TypeGuard[NDArray[Any]]:
@@ -156,41 +216,3 @@ def _is_instance(image: object, module: str, name: str) -> bool:
     # Another thread may be importing the module: it is there then, without its names. Whoever has an instance has them.
     kind = getattr(sys.modules.get(module), name, None)
     return kind is not None and isinstance(image, kind)
-
-
-def _png_from_pillow(image: PIL.Image.Image) -> bytes:
-    from PIL import ImageOps
-
-    if image.mode not in _PNG_MODES:
-        raise ImageError(f'an image of mode {image.mode} has no lossless file form: image.convert("RGB") first')
-    file = io.BytesIO()
-    # The model turns a photograph's file upright by its EXIF orientation; PNG would lose that, so it is done here.
-    ImageOps.exif_transpose(image).save(file, format="PNG", compress_level=1)
-    return file.getvalue()
-
-
-def _png_from_array(pixels: NDArray[Any]) -> bytes:
-    """Writes uint8 [H, W], [H, W, 3] or [H, W, 4] as PNG, so that nobody has to install Pillow for these few lines."""
-    import numpy as np
-
-    channels = 1 if pixels.ndim == 2 else pixels.shape[-1]
-    if pixels.dtype != "uint8" or pixels.ndim not in (2, 3) or channels not in _PNG_COLOR_TYPES or not pixels.size:
-        raise ImageError(
-            f"an array must be uint8 [H, W], [H, W, 3] or [H, W, 4] to be an image, not {pixels.dtype} "
-            f"{list(pixels.shape)}: convert it, or send it with client.predict"
-        )
-    height, width = pixels.shape[:2]
-    # Each row begins with its filter; "sub" keeps the difference from the pixel to the left, modulo 256.
-    rows = pixels.reshape(height, width * channels)
-    filtered = np.empty((height, 1 + width * channels), np.uint8)
-    filtered[:, 0] = _SUB_FILTER
-    filtered[:, 1 : 1 + channels] = rows[:, :channels]
-    filtered[:, 1 + channels :] = rows[:, channels:] - rows[:, :-channels]
-
-    header = struct.pack(">IIBBBBB", width, height, 8, _PNG_COLOR_TYPES[channels], 0, 0, 0)
-    chunks = (b"IHDR", header), (b"IDAT", zlib.compress(filtered.tobytes(), 1)), (b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + b"".join(_png_chunk(name, data) for name, data in chunks)
-
-
-def _png_chunk(name: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from ._kinds import undecodable
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -13,10 +15,8 @@ if TYPE_CHECKING:
 
 # The model directory's contract: how the model says, row by row, whether it could look at the image.
 OK = 0
-_PROBLEMS = {
-    1: "the server cannot decode it as an image: send a JPEG, PNG, GIF or BMP file",
-    2: "it has more pixels than the model allows: send a smaller version of it",
-}
+UNDECODABLE = 1
+_PROBLEMS = {2: "it has more pixels than the model allows: send a smaller version of it"}
 
 
 class ClassScore(NamedTuple):
@@ -40,6 +40,9 @@ class ImageResult:
         model_version: The version that answered.
         seconds: From sending the request that brought this answer until the answer was there; the images of a request
             share it. None: the model did not see the image.
+        kind: With status 1, what the file is by its first bytes, such as `HEIC`, `PDF` or `JPEG`; else None.
+        note: What the file holds besides what the model saw, in a sentence: an animation's other pictures, for example.
+            None: nothing is known of that.
     """
 
     source: str
@@ -49,6 +52,8 @@ class ImageResult:
     model_version: int | None = None
     # The same answer is equal however long it took.
     seconds: float | None = field(default=None, compare=False)
+    kind: str | None = None
+    note: str | None = None
 
     @property
     def ok(self) -> bool:
@@ -62,6 +67,8 @@ class ImageResult:
             return str(self.exception)
         if self.status is None or self.ok:
             return None
+        if self.status == UNDECODABLE:
+            return undecodable(self.kind)
         return _PROBLEMS.get(
             self.status, f"the model gives it the status {self.status}, which this client does not know"
         )

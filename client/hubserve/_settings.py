@@ -10,6 +10,7 @@ from typing import Literal
 from ._batches import Limits
 from ._channel import grpc_targets
 from ._checks import check_number, check_seconds, check_whole
+from ._convert import check_convert
 from ._errors import UsageError
 from ._retry import NEVER, Contact, Retry
 from ._security import TLS, AsyncToken, check_token
@@ -39,6 +40,7 @@ class Settings:
     concurrency: int | Literal["auto"]
     channel_options: Mapping[str, str | int] | None
     shrink: bool | int = False
+    convert: bool = False
 
     def __post_init__(self) -> None:
         grpc_targets(self.target)
@@ -59,6 +61,7 @@ class Settings:
             if not isinstance(name, str) or not isinstance(option, str | int):
                 raise UsageError(f"channel_options must map names to str or int, not {name!r} to {option!r}")
         check_shrink(self.shrink)
+        check_convert(self.convert)
         check_token(self.token, encrypted=self.tls is not None, allow_plaintext=self.allow_plaintext_token)
 
     def contact(self) -> Contact:

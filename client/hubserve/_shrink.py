@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import io
 import logging
-from functools import partial
 from importlib.util import find_spec
 
 from ._errors import CallError, UnsuitableModel, UsageError
-from ._images import Encode, encode
 from ._servable import ModelMetadata
 
 _log = logging.getLogger("hubserve")
@@ -42,15 +40,10 @@ def check_shrink(shrink: bool | int) -> None:
         raise UsageError('shrink= needs Pillow: pip install "hubserve[shrink]"')
 
 
-def encoder(size: int) -> Encode:
-    """How images are read: `encoder(448)`; 0: as they are."""
-    return partial(encode, smaller=partial(shrunk, size=size)) if size else encode
-
-
-def unshrunk(error: CallError) -> Encode:
-    """How images are read while the server does not tell what the model needs: its failure is for them to meet."""
-    _log.warning("images are sent as they are, because the model's input is not known: %s", error)
-    return encode
+def unknown_size(error: CallError) -> int:
+    """The size while the server does not tell what the model needs: 0, and its failure is for the images to meet."""
+    _log.warning("images are not made smaller, because the model's input is not known: %s", error)
+    return 0
 
 
 def size_for(metadata: ModelMetadata) -> int:

@@ -183,4 +183,17 @@ def test_an_archive_and_its_missing_rest_are_in_the_results(tmp_path: Path) -> N
 def test_an_archive_without_images_is_reported(tmp_path: Path) -> None:
     (tmp_path / "texts.tar").write_bytes(packed(member("a.txt", b"x")))
     ((name, what),) = read(tmp_path / "texts.tar")
-    assert (name, "holds no images" in str(what)) == ("texts.tar", True)
+    assert (name, "holds no images: 1 file left out: 1 text" in str(what)) == ("texts.tar", True)
+
+
+def test_members_are_told_by_their_content_too_and_what_is_left_out_is_counted(tmp_path: Path) -> None:
+    jpeg = b"\xff\xd8\xff" + bytes(9000)
+    link = tarfile.TarInfo("link")
+    link.type = tarfile.SYMTYPE
+    (tmp_path / "a.tar").write_bytes(
+        packed(member("photo", jpeg), member("a.pdf", b"%PDF-1.7"), (link, b""), member("b.jpg", b"b"))
+    )
+    choice = sources.Choice()
+    found = [(image.name, image.read(2**20)) for image in sources.find([str(tmp_path / "a.tar")], choice=choice)]
+    assert [(Path(name).name, data) for name, data in found] == [("photo", jpeg), ("b.jpg", b"b")]
+    assert str(choice.left_out) == "1 PDF, 1 link, pipe or device"

@@ -60,7 +60,7 @@ def test_an_image_that_cannot_be_classified_is_reported_and_the_rest_go_on(serve
     assert result.exit_code == 3
     rows = result.stdout.splitlines()
     assert rows[0].startswith("    -  not classified")
-    assert "bad.jpg: the server cannot decode it as an image" in rows[0]
+    assert "bad.jpg: the server cannot decode it: this is text" in rows[0]
     assert [row.split()[1] for row in rows[1:]] == ["cat", "dog", "owl"]
     assert result.stderr.startswith("3 of 4 images classified")
 
@@ -132,7 +132,7 @@ def test_more_classes_than_the_model_gives_is_an_error(server: FakeServer, image
 def test_a_source_that_names_no_image_is_one_sentence(server: FakeServer, tmp_path: Path) -> None:
     result = classify(server, tmp_path)
     assert result.exit_code == 2
-    assert result.stderr == f"Error: {tmp_path} holds no images (.bmp, .gif, .jpeg, .jpg, .png, .webp)\n"
+    assert result.stderr == f"Error: {tmp_path} holds no images: it is empty\n"
 
 
 @pytest.mark.parametrize(
@@ -166,3 +166,20 @@ def test_a_page_is_written_beside_the_results_with_pictures_out_of_archives(
     text = page.read_text(encoding="utf-8")
     assert text.count("data:image/") >= 2
     assert "one.png" in text
+
+
+def test_what_is_left_out_is_told_on_standard_error_and_in_the_page(
+    server: FakeServer, images: Path, tmp_path: Path
+) -> None:
+    (images / "scan").write_bytes(b"%PDF-1.7")
+    for number in range(2):
+        (images / f"IMG_{number}.HEIC").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    line = "3 files left out: 2 HEIC, 1 PDF (--convert classifies HEIC; --all sends every file)"
+
+    result = classify(server, images, "--html", tmp_path / "run.html")
+    assert result.exit_code == 0
+    assert line in result.stderr.splitlines()
+    assert line in (tmp_path / "run.html").read_text(encoding="utf-8")
+    everything = classify(server, images, "--all")
+    assert "left out" not in everything.stderr
+    assert len(everything.stdout.splitlines()) == len(result.stdout.splitlines()) + 3

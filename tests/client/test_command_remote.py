@@ -115,3 +115,12 @@ def test_a_missing_extra_is_named_with_its_command() -> None:
         command = [sys.executable, "-c", program, "classify", *arguments, *common]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert (done.returncode, says in done.stderr, done.stderr.count("\n")) == (2, True, 1), done.stderr
+
+
+def test_what_a_bucket_holds_besides_images_is_counted(bucket: fsspec.AbstractFileSystem) -> None:
+    for name, data in {"one": b"\xff\xd8\xff", "two": b"%PDF-", "three.heic": b"", "four.json": b"{}"}.items():
+        bucket.pipe_file(f"/mixed/{name}", data)
+    choice = sources.Choice()
+    found = [sources.name_of(image) for image in sources.find(["memory://mixed"], choice=choice)]
+    assert found == ["memory://mixed/one"]
+    assert str(choice.left_out) == "1 .json, 1 HEIC, 1 PDF"

@@ -10,6 +10,7 @@ import pytest
 
 from hubserve import ImageError
 from hubserve._command import sources
+from support.photographs import encoded, image
 
 
 @pytest.fixture
@@ -30,6 +31,56 @@ def test_a_folder_stands_for_all_images_below_it_in_order(album: Path) -> None:
     assert found == ["a.PNG", "b.jpg", "2023/e.gif", "2023/f.bmp", "2024/c.jpeg", "2024/d.webp"]
 
 
+def test_a_files_content_tells_an_image_where_its_name_does_not(tmp_path: Path) -> None:
+    jpeg, tiff = encoded(image().resize((40, 30)), "JPEG"), encoded(image().resize((40, 30)), "TIFF")
+    for name in ("a.jfif", "a.JPE", "a.mpo", "a.DIB", "a.HEIC", "a.tif", "a.avif", "without-suffix", "a.bak"):
+        (tmp_path / name).write_bytes(jpeg)
+    for name, data in {"scan.tiff": tiff, "b.pdf": b"%PDF-1.7", "c.pdf": b"%PDF-1.7", "odd.xyz": b"\1\2\xff"}.items():
+        (tmp_path / name).write_bytes(data)
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "nowhere").symlink_to(tmp_path / "gone")
+
+    def found(choice: sources.Choice) -> set[str]:
+        return {Path(sources.name_of(image)).name for image in sources.find([str(tmp_path)], choice=choice)}
+
+    choice = sources.Choice()
+    assert found(choice) == {
+        *("a.jfif", "a.JPE", "a.mpo", "a.DIB", "a.HEIC", "a.tif", "a.avif", "without-suffix", "a.bak"),
+    }
+    assert str(choice.left_out) == "2 PDF, 1 .xyz, 1 TIFF, 1 broken link, 1 link, pipe or device"
+    assert list(choice.left_out.lines()) == [
+        f"6 files left out: {choice.left_out} (--convert classifies TIFF; --all sends every file)"
+    ]
+    converting = sources.Choice(convert=True)
+    assert found(converting) - found(sources.Choice()) == {"scan.tiff"}
+    assert converting.left_out.total == 5
+    everything = sources.Choice(everything=True)
+    assert len(found(everything)) == 15
+    assert list(everything.left_out.lines()) == []
+
+
+def test_what_is_left_out_is_counted_by_one_of_the_shards(album: Path) -> None:
+    halves = [sources.Choice(counted=lambda name, odd=odd: ("notes" in name) == odd) for odd in (False, True)]
+    for half in halves:
+        list(sources.find([str(album)], choice=half))
+    assert [half.left_out.total for half in halves] == [0, 1]
+
+
+def test_a_folder_with_nothing_but_other_files_says_which(tmp_path: Path) -> None:
+    (tmp_path / "a.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    with pytest.raises(sources.NoImagesError, match=r"holds no images: 1 file left out: 1 HEIC \(--convert classifies"):
+        sources.find([str(tmp_path)])
+
+
+def test_many_kinds_are_told_in_a_line() -> None:
+    choice = sources.Choice()
+    for number in range(3000):
+        choice.by_head(f"a.{number}", b"\1\xff")
+    assert str(choice.left_out).startswith("2,000 other, 1 .0, ")
+    assert str(choice.left_out).endswith(", 993 of other kinds")
+    assert choice.left_out.total == 3000
+
+
 def test_a_file_is_taken_whatever_its_name(album: Path) -> None:
     assert names(album, *sources.find([str(album / "notes.txt"), str(album / "b.jpg")])) == ["notes.txt", "b.jpg"]
 
@@ -43,7 +94,7 @@ def test_a_glob_stands_for_the_files_that_match(album: Path) -> None:
     [
         ("nowhere.jpg", "nowhere.jpg is not there; name files, folders, globs, tar archives, URLs, or -"),
         ("*.tif", "nothing matches"),
-        ("empty", "empty holds no images"),
+        ("empty", "empty holds no images: it is empty"),
     ],
 )
 def test_what_names_no_image_is_wrong_usage_before_anything_starts(album: Path, name: str, says: str) -> None:

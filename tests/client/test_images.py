@@ -1,3 +1,4 @@
+import base64
 import io
 import os
 import pickle
@@ -5,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import PIL.Image
+import PIL.ImageCms
 import pytest
 import tensorflow as tf
 
@@ -46,6 +48,51 @@ def test_a_view_with_strides_and_a_single_pixel_are_arrays_too(photograph: Path)
     np.testing.assert_array_equal(pixels(encode(0, np.full((1, 1, 3), 9, np.uint8)).data), [[[9, 9, 9]]])
 
 
+RAMP = np.linspace(0, 65535, 64 * 64).reshape(64, 64)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        RAMP.astype(np.uint16),
+        RAMP.astype(">u2"),
+        RAMP / 65535,
+        (RAMP / 65535).astype(np.float16),
+        PIL.Image.fromarray(RAMP.astype(np.uint16)),
+        PIL.Image.frombytes("I;16B", (64, 64), RAMP.astype(">u2").tobytes()),
+        PIL.Image.fromarray(RAMP.astype(np.int32)),
+        PIL.Image.fromarray((RAMP / 65535).astype(np.float32)),
+    ],
+    ids=["uint16", ">u2", "float64", "float16", "I;16", "I;16B", "I", "F"],
+)
+def test_a_deep_ramp_is_scaled_and_not_clipped(image):
+    sent = pixels(encode(0, image).data)
+    levels = sent >> 8 if sent.dtype == np.uint16 else sent
+
+    assert (levels.min(), levels.max()) == (0, 255)
+    assert abs(levels.mean() - 127.5) < 0.1
+    assert np.abs(levels - RAMP / 257).max() <= 1
+
+
+def test_black_and_white_is_an_array_of_bools():
+    np.testing.assert_array_equal(pixels(encode(0, np.eye(8, dtype=bool)).data), 255 * np.eye(8))
+
+
+@pytest.mark.parametrize("mode", ["CMYK", "YCbCr", "HSV", "LAB", "RGBX", "RGBa", "PA"])
+def test_modes_that_png_does_not_have_show_the_same_colours(photograph: Path, mode: str):
+    picture = PIL.Image.open(photograph).convert("RGB")
+    if mode == "LAB":
+        profiles = PIL.ImageCms.createProfile("sRGB"), PIL.ImageCms.createProfile("LAB")
+        image = PIL.ImageCms.profileToProfile(picture, *profiles, outputMode="LAB")
+    else:
+        picture = picture.quantize() if mode == "PA" else picture
+        image = picture.convert("RGBA").convert(mode) if mode == "RGBa" else picture.convert(mode)
+
+    difference = pixels(encode(0, image).data)[..., :3].astype(int) - np.asarray(picture.convert("RGB"))
+
+    assert np.abs(difference).mean() < 1.5
+
+
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA"])
 def test_a_pillow_image_is_sent_as_png_of_the_same_pixels(photograph: Path, mode: str):
     image = PIL.Image.open(photograph).convert(mode)
@@ -75,6 +122,12 @@ def damaged(photograph: Path) -> PIL.Image.Image:
     return PIL.Image.open(io.BytesIO(photograph.with_name("rocket.jpg").read_bytes()[:5000]))
 
 
+def at_its_end(photograph: Path) -> io.BytesIO:
+    stream = io.BytesIO()
+    stream.write(photograph.read_bytes())
+    return stream
+
+
 def closed(photograph: Path) -> io.BufferedReader:
     with photograph.open("rb") as file:
         return file
@@ -89,10 +142,24 @@ def closed(photograph: Path) -> io.BufferedReader:
         (closed, ["chelsea.png", "closed file"]),
         (damaged, ["image 5", "truncated"]),
         (lambda photograph: photograph.open(encoding="latin-1"), ["chelsea.png", "text", '"rb"']),
-        (lambda _: np.zeros((8, 8, 3), np.float32), ["image 5", "uint8 [H, W]", "not float32 [8, 8, 3]"]),
         (lambda _: np.zeros((8, 8, 2), np.uint8), ["not uint8 [8, 8, 2]"]),
         (lambda _: np.zeros((0, 8, 3), np.uint8), ["not uint8 [0, 8, 3]"]),
-        (lambda _: PIL.Image.new("CMYK", (8, 8)), ["mode CMYK", 'convert("RGB")']),
+        (lambda _: np.zeros((3, 8, 9), np.uint8), ["not uint8 [3, 8, 9]", "numpy.moveaxis(array, 0, -1)"]),
+        (lambda _: np.zeros((8, 8, 3), np.int64), ["not int64 [8, 8, 3]", 'array.astype("uint8")']),
+        (lambda _: np.full((8, 8), 255.0), ["from 0 to 255", "scale them to 0 to 1", 'astype("uint8")']),
+        (lambda _: np.full((8, 8), -1.0), ["from -1 to 0"]),
+        (lambda _: np.full((8, 8), np.nan), ["NaN"]),
+        (lambda _: np.full((8, 8), 255, np.uint16), ["end at 255", "nearly black", 'array.astype("uint8")']),
+        (lambda _: np.full((8, 8), 4000, np.uint16), ["end at 4000", "multiply them by 16"]),
+        (lambda _: PIL.Image.fromarray(np.full((8, 8), 200, np.int32)), ["end at 200", 'image.convert("L")']),
+        (lambda _: PIL.Image.fromarray(np.full((8, 8), 70_000, np.int32)), ["from 0 to 70000", "fit 16 bits"]),
+        (lambda _: PIL.Image.new("L", (8, 8), 9).convert("F"), ["from 0 to 9", 'image.convert("L")']),
+        (lambda _: io.BytesIO(), ["it is empty, 0 bytes"]),
+        (at_its_end, ["nothing is left to read", "stream.seek(0)"]),
+        (lambda _: base64.b64encode(bytes(range(256)) * 12_000).decode(), ["base64 text", "b64decode", "(4,096,000"]),
+        (lambda _: "data:image/jpeg;base64,/9j/4AAQ", ["base64 text"]),
+        (lambda _: "https://example.org/cat.jpg", ["this is a web address", "give the bytes"]),
+        (lambda _: "letters and blanks " * 300_000, ["this is text, not a path", "(5,700,000 characters)"]),
         (lambda _: 42, ["a int is no image", "a path, bytes"]),
     ],
 )
@@ -105,6 +172,7 @@ def test_an_image_that_cannot_be_read_says_which_and_why(make, words: list[str],
     assert encoded.data == b""
     assert all(word in str(encoded.error) for word in words), str(encoded.error)
     assert "\n" not in str(encoded.error)
+    assert len(str(encoded.error)) < 400
     if hasattr(image, "close"):
         image.close()
 

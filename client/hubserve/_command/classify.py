@@ -87,6 +87,18 @@ def _concurrency(_: click.Context, __: click.Parameter, given: str) -> int | Lit
     help="Only the images of shard I (from 0) of N, the same on every machine.  [default: JOB_COMPLETION_INDEX of "
     "JOB_COMPLETIONS, where Kubernetes sets them; else all]",
 )
+@click.option(
+    "--convert",
+    is_flag=True,
+    help="Classify HEIC, AVIF, TIFF, JPEG 2000, PNM and RAW files, too: convert them before they are sent. Needs "
+    "hubserve[photos].",
+)
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Send every file of folders and archives, not only images.",
+)
 @click.option("--null", is_flag=True, help="Paths on standard input end with NUL, as those of find -print0.")
 @click.option(
     "--format",
@@ -125,6 +137,8 @@ def classify(
     concurrency: int | Literal["auto"],
     timeout: float,
     shard: shards.Shard,
+    convert: bool,
+    everything: bool,
     null: bool,
     form: str | None,
     file: Path | None,
@@ -158,11 +172,18 @@ def classify(
             format=form, model=model, version=version, version_label=version_label, top_k=top_k, shard=str(shard)
         )
         kept = output.prepare(file, about, written, resume=resume)
-    summary = Summary(*kept.before) if kept else Summary()
+    choose = functools.partial(sources.Choice, everything=everything, convert=convert, counted=shard.has)
+    choice = choose()
+    summary = Summary(*(kept.before if kept else (0, 0)), left_out=choice.left_out)
     with told(summary, resuming(ctx.meta[__name__]) if kept else None, quiet=quiet), Signals() as signals:
         if kept and kept.complete:
             return
-        images = sources.find(source, wanted=lambda name: shard.has(name) and not (kept and kept.has(name)), null=null)
+        images = sources.find(
+            source,
+            wanted=lambda name: shard.has(name) and not (kept and kept.has(name)),
+            null=null,
+            choice=choice,
+        )
         try:
             client = Client(
                 server,
@@ -176,6 +197,7 @@ def classify(
                 retry=_RETRY,
                 max_batch_size=batch_size,
                 concurrency=concurrency,
+                convert=convert,
             )
         except UsageError as error:
             raise click.UsageError(str(error)) from error
@@ -185,13 +207,15 @@ def classify(
             # Nobody else needs it.
             from .run_page import RunPage
 
-            page = RunPage(html, model=model, server=server)
+            page = RunPage(html, model=model, server=server, left_out=choice.left_out)
         sinks: list[Sink] = [kept.opened() if kept else output.StandardOutput(lines), summary]
         sinks += [page] if page else []
         if not quiet:
             # A table on the same terminal is progress enough.
             drawn = kept is not None or not sys.stdout.isatty()
-            sinks.append(progress(functools.partial(sources.total, source, shard.has), summary.before, drawn=drawn))
+            sinks.append(
+                progress(functools.partial(sources.total, source, shard.has, choose()), summary.before, drawn=drawn)
+            )
         bulk.run(client, images, sinks, signals, top_k=top_k, batch_size=batch_size, keep=page is not None)
         if kept and not summary.unanswered:
             kept.finish()

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from .. import Classification
 from .failures import Outcome, outcome
 from .records import shown
+from .sources import LeftOut
 
 _EXAMPLES = 3
 # Errors with a number or an address in them could all be different.
@@ -21,22 +22,26 @@ class Summary:
     Args:
         before: Images that an earlier run has recorded.
         failed_before: How many of them were not classified.
+        left_out: What was found and is no image.
 
     Attributes:
         before: See the argument.
     """
 
-    def __init__(self, before: int = 0, failed_before: int = 0) -> None:
+    def __init__(self, before: int = 0, failed_before: int = 0, left_out: LeftOut | None = None) -> None:
         self.before = before
         self._failed_before = failed_before
+        self._left_out = left_out or LeftOut()
         self._counts = dict.fromkeys(Outcome, 0)
         self._reasons: dict[str, _Reason] = {}
+        self._several = 0
         self._versions: dict[int, int] = {}
         self._started = time.monotonic()
 
     def add(self, result: Classification, image: bytes | None = None) -> None:  # noqa: ARG002
         """Counts the result."""
         self._counts[outcome(result)] += 1
+        self._several += result.note is not None
         if result.model_version is not None:
             self._versions[result.model_version] = self._versions.get(result.model_version, 0) + 1
         if result.error is not None:
@@ -66,11 +71,15 @@ class Summary:
     def lines(self) -> Iterator[str]:
         """The summary, for a person."""
         seconds = time.monotonic() - self._started
-        images = self.images + self.before
-        classified = self._counts[Outcome.CLASSIFIED] + self.before - self._failed_before
-        earlier = f", {self.before:,} of them before" if self.before else ""
+        classified = self._counts[Outcome.CLASSIFIED]
         rate = f"{self.images / seconds:,.0f} a second"
-        yield f"{classified:,} of {images:,} images classified in {seconds:.1f} s ({rate}{earlier})"
+        yield f"{classified:,} of {self.images:,} images classified in {seconds:.1f} s ({rate})"
+        if self.before:
+            classified += self.before - self._failed_before
+            yield f"With the runs before: {classified:,} of {self.images + self.before:,} images classified"
+        yield from self._left_out.lines()
+        if self._several:
+            yield several(self._several)
         if len(self._versions) > 1:
             counts = ", ".join(f"{count:,} by version {version}" for version, count in sorted(self._versions.items()))
             yield f"The model changed meanwhile: {counts}"
@@ -80,6 +89,11 @@ class Summary:
             yield f"{reason.count:9,}  {shown(text, quote=False)}"
             more = ", ..." if reason.count > len(reason.examples) else ""
             yield f"{'':11}{', '.join(map(shown, reason.examples))}{more}"
+
+
+def several(count: int) -> str:
+    """The sentence about files with more pictures than the one that was classified."""
+    return f"{count:,} of the files hold several pictures: the first of each was classified"
 
 
 class _Reason:

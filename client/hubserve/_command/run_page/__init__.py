@@ -16,6 +16,8 @@ import click
 
 from ... import Classification
 from ..extras import MissingExtraError
+from ..sources import LeftOut
+from ..summary import several
 from . import cards, document, thumbnails
 from .overview import Overview
 
@@ -51,6 +53,7 @@ class RunPage:
         file: Where the page goes, when it is whole; a page of an earlier run is replaced.
         model: The model's name.
         server: The server's address, or several.
+        left_out: What was found beside the images, by the end of the run.
         clock: Seconds, from any start.
 
     Raises:
@@ -64,6 +67,7 @@ class RunPage:
         *,
         model: str,
         server: str | Sequence[str] = (),
+        left_out: LeftOut | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         _require_pillow()
@@ -72,9 +76,11 @@ class RunPage:
         self._model = model
         self._clock = clock
         self._started = clock()
+        self._left_out = left_out or LeftOut()
         self._overview = Overview((server,) if isinstance(server, str) else server)
         self._content = document.Content()
         self._bytes = 0
+        self._several = 0
         self._waiting: deque[tuple[Classification, Future[cards.Thumbnail | None]]] = deque()
         self._threads = ThreadPoolExecutor(_THREADS, "thumbnail")
         self._closed = False
@@ -89,6 +95,7 @@ class RunPage:
         overview = self._overview
         overview.add(self._clock() - self._started, result)
         most, sort = (_MOST_CARDS, overview.classified) if result.ok else (_MOST_FAILURES, overview.failed)
+        self._several += result.note is not None
         if not result.ok:
             self._content.reasons[self._reason(result)] += 1
         if sort > most or self._bytes >= _MOST_BYTES:
@@ -122,7 +129,8 @@ class RunPage:
         if not self._overview.images:
             # An earlier run's page is worth more than one about nothing.
             return
-        parts = document.parts(self._model, self._overview, self._content, interrupted=interrupted)
+        notes = [*self._left_out.lines(), *([several(self._several)] if self._several else [])]
+        parts = document.parts(self._model, self._overview, self._content, interrupted=interrupted, notes=notes)
         try:
             _write(self._file, parts)
         except OSError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from html import escape
@@ -53,11 +53,14 @@ def is_page(file: Path) -> bool:
         return False
 
 
-def parts(model: str, overview: Overview, content: Content, *, interrupted: bool) -> Iterator[bytes]:
-    """The page, piece by piece."""
+def parts(
+    model: str, overview: Overview, content: Content, *, interrupted: bool, notes: Sequence[str] = ()
+) -> Iterator[bytes]:
+    """The page, piece by piece; `notes` are more sentences for its head, as text."""
     style = _data("page.css") + "".join(f".w{percent}{{--w:{percent}%}}" for percent in range(1, 101))
     script = _data("page.js")
     now = datetime.now(timezone.utc)
+    said = [*_notes(overview, content, interrupted=interrupted), *map(shown, notes)]
     page = Template(_data("page.html")).substitute(
         style=style,
         style_hash=_hash(style),
@@ -68,7 +71,7 @@ def parts(model: str, overview: Overview, content: Content, *, interrupted: bool
         images=_count(overview.images, "image"),
         date=f"{now:%Y-%m-%d %H:%M} UTC",
         date_machine=f"{now:%Y-%m-%dT%H:%MZ}",
-        notes="".join(f'<p class="note">{note}</p>' for note in _notes(overview, content, interrupted=interrupted)),
+        notes="".join(f'<p class="note">{note}</p>' for note in said),
         facts=overview.facts(),
         charts=overview.charts(),
         labels="".join(

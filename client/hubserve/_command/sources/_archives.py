@@ -15,7 +15,9 @@ from collections.abc import Callable, Iterator
 from typing import IO, Any, cast
 
 from ... import ImageError
-from ._items import Image, NoImagesError, Unread, holds_none, is_image, unreadable
+from ..._kinds import HEAD_BYTES
+from ._choice import SPECIAL, Choice
+from ._items import Image, NoImagesError, Unread, unreadable
 
 _SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz", ".tar.lzma")
 # tarfile's own readers of streams stop after the first part of a compressed file of several, and check no sums.
@@ -63,7 +65,7 @@ def is_archive(name: str) -> bool:
     return name.lower().endswith(_SUFFIXES)
 
 
-def in_file(path: str) -> Iterator[Image]:
+def in_file(path: str, choice: Choice) -> Iterator[Image]:
     """Images in an archive on this machine.
 
     Raises:
@@ -75,31 +77,37 @@ def in_file(path: str) -> Iterator[Image]:
     except (_Broken, tarfile.TarError, EOFError, lzma.LZMAError, OSError) as error:
         reason = getattr(error, "strerror", None) or "no whole tar archive begins so"
         raise NoImagesError(f"{path} cannot be read as a tar archive: {reason}") from error
-    return images(path, lambda: open(path, "rb", buffering=_BUFFER))
+    return images(path, lambda: open(path, "rb", buffering=_BUFFER), choice)
 
 
-def images(name: str, open_archive: Callable[[], IO[bytes]]) -> Iterator[Image]:
+def images(name: str, open_archive: Callable[[], IO[bytes]], choice: Choice) -> Iterator[Image]:
     """Images in an archive; each must be read before the next is asked for."""
     number = 0
+    before = choice.left_out.copy()
     try:
         with open_archive() as file, _opened(file) as archive:
             while (member := archive.next()) is not None:
                 # tarfile keeps all that it has seen, for a search that a stream does not allow.
                 archive.members.clear()  # type: ignore[attr-defined]
-                if not member.isdir() and is_image(member.name):
+                image = None if member.isdir() else _image(f"{name}/{member.name}", archive, member, choice)
+                if image is not None:
                     number += 1
-                    yield _image(f"{name}/{member.name}", archive, member)
+                    yield image
     # Compression and remote files raise what they like.
     except Exception as error:  # noqa: BLE001
         reason = str(error) if isinstance(error, _Broken) else f"cannot be read further ({error or 'it is cut short'})"
         yield unreadable(name, f"the archive {reason} after {number} images: what comes behind them is missing")
         return
     if not number:
-        yield unreadable(name, holds_none("the archive"))
+        yield unreadable(name, choice.none_in("the archive", before))
 
 
-def _image(name: str, archive: tarfile.TarFile, member: tarfile.TarInfo) -> Image:
+def _image(name: str, archive: tarfile.TarFile, member: tarfile.TarInfo, choice: Choice) -> Image | None:
+    """A member; None: it is no image, and is counted."""
+    taken = choice.by_name(name)
     if not member.isreg() or member.issparse():
+        if not taken and not choice.by_kind(name, SPECIAL):
+            return None
         kind = "a link" if member.issym() or member.islnk() else "no plain file"
         return unreadable(name, f"it is {kind} in the archive, which holds no image by that name: pack the file itself")
     content = archive.extractfile(member)
@@ -111,7 +119,10 @@ def _image(name: str, archive: tarfile.TarFile, member: tarfile.TarInfo) -> Imag
         except Exception as error:
             raise ImageError(f"the archive ends or breaks inside it ({error or 'it is cut short'})") from error
 
-    return Unread(name, read)
+    if taken:
+        return Unread(name, read)
+    head = content.read(HEAD_BYTES)
+    return Unread(name, lambda size: head + read(size - len(head))) if choice.by_head(name, head) else None
 
 
 def _opened(file: IO[bytes]) -> tarfile.TarFile:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import TypeAlias
 
 import click
 
 from ... import ImageError
-
-# What the model's own decoder reads. A file named outright is sent whatever its name is.
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp"})
 
 
 class Unread:
@@ -59,13 +55,3 @@ def unreadable(name: str, why: str) -> Unread:
 def name_of(image: Image) -> str:
     """What stands for the image in the results."""
     return image if isinstance(image, str) else image.name
-
-
-def is_image(name: str) -> bool:
-    """Whether a file found in a folder or an archive is taken for an image: by its name, as nothing of it is read."""
-    return os.path.splitext(name)[1].lower() in SUFFIXES
-
-
-def holds_none(name: str) -> str:
-    """The sentence about a folder or an archive without images."""
-    return f"{name} holds no images ({', '.join(sorted(SUFFIXES))})"

@@ -7,10 +7,11 @@ import os
 from collections.abc import Iterator
 
 from . import _archives
-from ._items import Image, is_image, unreadable
+from ._choice import Choice
+from ._items import Image, unreadable
 
 
-def below(folder: str) -> Iterator[Image]:
+def below(folder: str, choice: Choice) -> Iterator[Image]:
     """Images below a folder, in the order of their names, so that every run and every machine has the same.
 
     The names of one folder at a time are in memory. Links to files are followed, links to folders are not: they can
@@ -21,15 +22,15 @@ def below(folder: str) -> Iterator[Image]:
         yield from _reported(failures)
         folders.sort()
         files.sort()
-        yield from (os.path.join(parent, name) for name in files if is_image(name))
+        yield from (path for name in files if choice.takes(path := os.path.join(parent, name)))
     yield from _reported(failures)
 
 
-def matches(pattern: str) -> Iterator[Image]:
+def matches(pattern: str, choice: Choice) -> Iterator[Image]:
     """Files that a pattern matches, and what is in those that are archives, in the order of the file system."""
     for match in glob.iglob(pattern, recursive=True):
         if _archives.is_archive(match) and os.path.isfile(match):
-            yield from _archives.in_file(match)
+            yield from _archives.in_file(match, choice)
         # A link to nothing matches too, and is reported when it is read.
         elif not os.path.isdir(match):
             yield match

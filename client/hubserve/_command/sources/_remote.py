@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import glob
 import itertools
+import os
 import re
 from collections import deque
 from collections.abc import Iterator
@@ -12,9 +14,11 @@ from typing import IO, Any
 
 import click
 
+from ..._kinds import HEAD_BYTES
 from ..extras import MissingExtraError
 from . import _archives
-from ._items import Image, NoImagesError, Unread, holds_none, is_image, unreadable
+from ._choice import Choice
+from ._items import Image, NoImagesError, Unread, unreadable
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*::)*[A-Za-z][A-Za-z0-9+.-]*://")
 # A bucket answers in tens of milliseconds: so many at a time keep a server at work, and fit any memory.
@@ -64,7 +68,7 @@ def file(url: str) -> Image:
     return _File(url, system, path)
 
 
-def found(url: str) -> Iterator[Image]:
+def found(url: str, choice: Choice) -> Iterator[Image]:
     """Images that a URL stands for: a file, a folder with all below it, an archive, or a pattern.
 
     Raises:
@@ -74,16 +78,17 @@ def found(url: str) -> Iterator[Image]:
     try:
         system, path = _system(url)
         if _archives.is_archive(url) and system.isfile(path):
-            return _archives.images(url, lambda: _open(system, path))
+            return _archives.images(url, lambda: _open(system, path), choice)
         if system.isfile(path):
             return iter([_File(url, system, path)])
         if system.isdir(path):
-            images = _below(url.rstrip("/"), system, path)
-            otherwise = holds_none(url)
+            images = _below(url.rstrip("/"), system, path, choice)
+            otherwise = functools.partial(choice.none_in, url, choice.left_out.copy())
         elif glob.has_magic(path):
-            names = (name for name in system.glob(path) if is_image(name))
+            entries = system.glob(path, detail=True)
+            names = (name for name, about in sorted(entries.items()) if about["type"] != "directory")
             images = (_File(system.unstrip_protocol(name), system, name) for name in names)
-            otherwise = f"nothing matches {url}"
+            otherwise = functools.partial("nothing matches {}".format, url)
         else:
             raise NoImagesError(f"{url} is not there")
         first = next(images, None)
@@ -92,7 +97,7 @@ def found(url: str) -> Iterator[Image]:
     except Exception as error:
         raise click.ClickException(f"{url} cannot be reached: {error or type(error).__name__}") from error
     if first is None:
-        raise NoImagesError(otherwise)
+        raise NoImagesError(otherwise())
     return itertools.chain([first], images)
 
 
@@ -139,7 +144,7 @@ def _system(url: str) -> tuple[Any, str]:
     return system, path
 
 
-def _below(url: str, system: Any, root: str) -> Iterator[Image]:
+def _below(url: str, system: Any, root: str, choice: Choice) -> Iterator[Image]:
     """Walks one folder's names at a time; fsspec's own walk is silent about folders that it cannot read."""
     folders = [root]
     while folders:
@@ -158,9 +163,24 @@ def _below(url: str, system: Any, root: str) -> Iterator[Image]:
             if entry["type"] == "directory":
                 # Some list a folder as a part of itself.
                 below += [path] if path.rstrip("/") != folder.rstrip("/") else []
-            elif is_image(path):
+            elif _takes(system, path, choice):
                 yield _File(_url(url, root, system, path), system, path)
         folders += reversed(below)
+
+
+def _takes(system: Any, path: str, choice: Choice) -> bool:
+    """Whether a remote file is taken for an image; if not, it is counted.
+
+    To look into a file costs a request, so that only those without a suffix are looked into; others go by their suffix.
+    """
+    if choice.by_name(path) or os.path.splitext(path)[1]:
+        return choice.by_suffix(path)
+    try:
+        with _open(system, path) as opened:
+            return choice.by_head(path, opened.read(HEAD_BYTES))
+    # It is among the results, with the reason. Each file system raises its own.
+    except Exception:  # noqa: BLE001
+        return True
 
 
 def _url(url: str, root: str, system: Any, path: str) -> str:

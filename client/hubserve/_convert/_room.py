@@ -1,0 +1,33 @@
+"""How many pixels are converted at once, so that memory does not grow with the number of threads."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class Room:
+    """Lets in what fits: `with room.for_(pixels): ...` waits until there is room, or nobody else is in.
+
+    Args:
+        most: Pixels.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._taken = 0
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def for_(self, pixels: int) -> Iterator[None]:
+        """Takes room for so many pixels, and gives it back."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._taken or self._taken + pixels <= self._most)
+            self._taken += pixels
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._taken -= pixels
+                self._changed.notify_all()
