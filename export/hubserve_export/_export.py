@@ -23,6 +23,7 @@ from . import (
     _proof,
     _publish,
     _serving_files,
+    _session,
     _written,
 )
 from ._classifier import Classifier
@@ -87,7 +88,8 @@ def export(options: Options, progress: Progress | None = None) -> Published:
             _ops.refuse_foreign(_written.read(folder))
             progress.step("proving that it answers as the source model does")
             names = None if labels is None else labels.names
-            parity = _proof.prove(folder, reference, at_once, names, progress)
+            with _session.opened(folder) as run:
+                parity = _proof.prove(run, folder, reference, at_once, names, progress)
             progress.step("publishing")
             with _writing(options.output):
                 _manifest.write(folder, _described(options, source, model, servable, folder, parity))

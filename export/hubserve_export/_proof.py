@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,32 +10,36 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from . import _serving_files
+from . import _head, _serving_files, _steady, _written
 from ._errors import ProofError
+from ._head import Head
 from ._image_model import ImageModel
 from ._preprocessing import Preprocessing
 from ._progress import Progress
+from ._session import Run
 from .decode.batch import OK, decode_batch
 
-# Two runs of one model in batches of another size differ in the last bits of float32: a few parts in a million of the
+# Two runs of one model in batches of the same size differ in the last bits of float32: a few parts in a million of the
 # logits' range.
 TOLERANCE = 1e-4
 
 Array = np.ndarray[Any, Any]
-Run = Callable[[str, Mapping[str, Any]], dict[str, Array]]
 
 
 @dataclass(frozen=True)
 class Parity:
-    """How near the exported model's answers are to the source model's.
+    """How near the exported model's answers are to the source model's, and to each other.
 
     Attributes:
         images: On how many images they were compared.
         max_error: The largest difference of a logit or feature, as a part of the range of the source model's for that
-            image.
+            image. Where the source gives probabilities, of a score.
         tolerance: What it may be at most.
         top1_equal: On how many images the best class is the same; None for features, which have no best.
         warmup_records: How many warm-up records were replayed.
+        max_change: The largest difference between two answers to the same image: alone, in batches of other sizes and
+            in another order, and beside copies of itself; as a part of the same range.
+        change_tolerance: What that may be at most.
     """
 
     images: int
@@ -43,6 +47,8 @@ class Parity:
     tolerance: float
     top1_equal: int | None
     warmup_records: int
+    max_change: float
+    change_tolerance: float
 
 
 @dataclass(frozen=True)
@@ -51,23 +57,47 @@ class Reference:
 
     Attributes:
         images: The encoded images.
-        pixels: The model input of the first of them, as many as were run at once: float32 [M, H, W, 3].
+        pixels: The pictures of the first of them: float32 [M, H, W, 3]; as many as are run at once, and at least four
+            where there are so many.
         values: The logits or features of all: float32 [N, D].
+        head: What a classifier's numbers are; None for features.
     """
 
     images: Sequence[bytes]
     pixels: Array
     values: Array
+    head: Head | None = None
+
+    @property
+    def least_range(self) -> float:
+        """The least range that differences are a part of: one logit may be near 0 for any image, and mean much."""
+        return 0.0 if self.head is None or self.head.kind == _head.EXCLUSIVE else 1.0
+
+    def compared(self, numbers: Array) -> Array:
+        """Return what is compared of logits or features [N, D].
+
+        That are scores where the source gives probabilities: the logarithm of one that is nearly 0 or 1 has no digits.
+        """
+        if self.head is None or self.head.source_gives != _head.PROBABILITIES:
+            return numbers
+        return np.asarray(self.head.scores(tf.constant(numbers)))
 
 
-def ask(model: ImageModel, preprocessing: Preprocessing, images: Mapping[str, bytes], batch_size: int) -> Reference:
-    """Asks the source model.
+def ask(
+    model: ImageModel,
+    preprocessing: Preprocessing,
+    images: Mapping[str, bytes],
+    batch_size: int,
+    head: Head | None = None,
+) -> Reference:
+    """Ask the source model.
 
     Args:
         model: The source model.
         preprocessing: What the exported model will do with an image.
         images: Encoded images by the names of their files, at least one.
         batch_size: How many to run at once.
+        head: What a classifier's numbers are; None for features.
 
     Raises:
         ProofError: An image cannot be decoded, or the model gives no finite numbers for it.
@@ -86,21 +116,24 @@ def ask(model: ImageModel, preprocessing: Preprocessing, images: Mapping[str, by
                 raise ProofError(
                     f"the source model itself gives numbers for {name} that are not finite; train it again"
                 )
-        pixels = pixels or [np.asarray(decoded)]
+        if first < _steady.ALONE:
+            pixels.append(np.asarray(decoded))
         values.append(rows)
-    return Reference(encoded, pixels[0], np.concatenate(values))
+    return Reference(encoded, np.concatenate(pixels), np.concatenate(values), head)
 
 
 def prove(
+    run: Run,
     folder: Path,
     reference: Reference,
     batch_size: int,
     labels: Sequence[str] | None = None,
     progress: Progress | None = None,
 ) -> Parity:
-    """Loads `folder`, replays its warm-up and compares its answers with the source model's on the same images.
+    """Replay a version's warm-up, and compare its answers with the source model's on the same images.
 
     Args:
+        run: The version in a session, from `_session.opened`.
         folder: The written version.
         reference: What the source model says.
         batch_size: How many images to run at once.
@@ -108,26 +141,69 @@ def prove(
         progress: Told of each warm-up record.
 
     Raises:
-        ProofError: It does not load, a record fails, or an answer differs.
+        ProofError: A record fails, an answer differs from the source model's, or an image's answers differ.
     """
-    progress = progress or Progress()
-    records = _serving_files.read_warmup(folder)
-    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-        run = _load(session, folder)
+    proof = _Proof(run, reference, "feature_vector" if labels is None else "logits", _tolerance(folder))
+    try:
+        return proof.parity(folder, batch_size, labels, progress or Progress())
+    except _steady.DifferentError as error:
+        raise proof.explained() or error from error
+
+
+def _tolerance(folder: Path) -> float:
+    return _steady.tolerance_of(_written.read(folder))
+
+
+class _Proof:
+    """The comparisons of one version, which share their runs."""
+
+    def __init__(self, run: Run, reference: Reference, output: str, tolerance: float) -> None:
+        self._run = run
+        self._reference = reference
+        self._output = output
+        self._tolerance = tolerance
+        self._expected = reference.compared(reference.values)
+        self._places = {image: place for place, image in enumerate(reference.images)}
+        self._least = reference.least_range
+
+    def parity(self, folder: Path, batch_size: int, labels: Sequence[str] | None, progress: Progress) -> Parity:
+        pixels, images = self._reference.pixels, self._reference.images
+        together = self._of_pixels(pixels)
+        error = compare_values(self._expected[: len(pixels)], together, self._least)
+        change = _steady.check(self._of_pixels, pixels, together, self._tolerance, self._least)
+        records = _serving_files.read_warmup(folder)
         for done, record in enumerate(records, start=1):
-            _replay(run, record)
+            change = max(change, self._replay(record))
             progress.part(done, len(records))
-        numbers = "feature_vector" if labels is None else "logits"
-        of_pixels = run("images", {"images": reference.pixels})[numbers]
-        answer = _in_batches(run, "serving_default", reference.images, batch_size)
+        answer = _in_batches(self._run, "serving_default", images, batch_size)
+        # The other way round, so that no image has its place or neighbours again.
+        turned = _in_batches(self._run, "logits" if labels else "serving_default", images[::-1], batch_size)
+        numbers = self._reference.compared(turned[self._output][::-1])
+        error = max(error, compare_values(self._expected, numbers, self._least))
         if labels is None:
-            error = compare_values(reference.values, answer[numbers])
+            error = max(error, compare_values(self._expected, answer[self._output], self._least))
         else:
-            error = compare_values(reference.values, _in_batches(run, "logits", reference.images, batch_size)[numbers])
-            compare_examples(answer, _in_batches(run, "classify", reference.images, batch_size))
-    error = max(error, compare_values(reference.values[: len(of_pixels)], of_pixels))
-    equal = None if labels is None else compare_classes(reference.values, answer, labels)
-    return Parity(len(reference.images), error, TOLERANCE, equal, len(records))
+            compare_examples(answer, _in_batches(self._run, "classify", images, batch_size))
+        equal = None if labels is None else compare_classes(self._expected, answer, labels, self._least)
+        return Parity(len(images), error, TOLERANCE, equal, len(records), change, self._tolerance)
+
+    def explained(self) -> ProofError | None:
+        return _steady.explain(self._of_pixels, self._reference.pixels, self._tolerance, self._least)
+
+    def _of_pixels(self, pixels: Array) -> Array:
+        return self._reference.compared(self._run("images", {"images": pixels})[self._output])
+
+    def _replay(self, record: Any) -> float:
+        """Run a warm-up record; the largest change of an image's numbers in it, as far as it gives numbers."""
+        answer, images = _replay(self._run, record)
+        if self._output not in answer or not all(image in self._places for image in images):
+            return 0.0
+        places = [self._places[image] for image in images]
+        rows = self._reference.compared(answer[self._output])
+        _steady.check_copies(rows, places, self._tolerance, self._least)
+        change = _steady.difference(self._expected[places], rows, self._least)
+        _steady.hold(change, self._tolerance)
+        return change
 
 
 def _in_batches(run: Run, signature: str, images: Sequence[bytes], batch_size: int) -> dict[str, Array]:
@@ -148,79 +224,61 @@ def _example(image: bytes) -> bytes:
     return serialized
 
 
-def _load(session: tf.compat.v1.Session, folder: Path) -> Run:
-    """Loads as TF Serving does: into a session, by the "serve" tag, with the SavedModel's own restore op.
+def _replay(run: Run, record: Any) -> tuple[dict[str, Array], list[bytes]]:
+    """Run a warm-up record.
 
-    `tf.saved_model.load` takes another way, and can succeed where this fails.
+    Returns:
+        The answer, and the encoded images of a Predict record.
     """
-    try:
-        signatures = tf.compat.v1.saved_model.load(session, ["serve"], str(folder)).signature_def
-    except (tf.errors.OpError, RuntimeError, ValueError) as error:
-        raise ProofError(
-            f"the exported model does not load in a session, as TF Serving would load it: {error}"
-        ) from error
-
-    def run(signature: str, inputs: Mapping[str, Any]) -> dict[str, Array]:
-        definition = signatures[signature]
-        feed = {definition.inputs[name].name: value for name, value in inputs.items()}
-        try:
-            answer: dict[str, Array] = session.run({name: info.name for name, info in definition.outputs.items()}, feed)
-        except (tf.errors.OpError, ValueError) as error:
-            raise ProofError(f"the exported model's signature {signature} fails in a session: {error}") from error
-        return answer
-
-    return run
-
-
-def _replay(run: Run, record: Any) -> None:
     match record.WhichOneof("log_type"):
         case "predict_log":
             request = record.predict_log.request
-            run(
-                request.model_spec.signature_name,
-                {name: tf.make_ndarray(tensor) for name, tensor in request.inputs.items()},
-            )
+            inputs = {name: tf.make_ndarray(tensor) for name, tensor in request.inputs.items()}
+            return run(request.model_spec.signature_name, inputs), list(inputs.get("image_bytes", ()))
         case "classify_log":
             request = record.classify_log.request
-            run(
-                request.model_spec.signature_name,
-                {"inputs": [example.SerializeToString() for example in request.input.example_list.examples]},
-            )
+            examples = [example.SerializeToString() for example in request.input.example_list.examples]
+            return run(request.model_spec.signature_name, {"inputs": examples}), []
+    return {}, []
 
 
-def compare_values(expected: Array, found: Array) -> float:
-    """The largest difference, as a part of the range of an image's expected values.
+def compare_values(expected: Array, found: Array, least_range: float = 0.0) -> float:
+    """Return the largest difference, as a part of the range of an image's expected values.
 
     Args:
         expected: The source model's logits or features, float [N, D].
         found: The exported model's, float [N, D].
+        least_range: The least that counts as such a range.
 
     Raises:
         ProofError: It is more than the tolerance.
     """
-    error = float((np.abs(found - expected).max(axis=1) / _spread(expected)).max())
+    error = _steady.difference(expected, found, least_range)
     if not error <= TOLERANCE:  # NaN is not within any tolerance either.
-        raise ProofError(
+        raise _steady.DifferentError(
             f"the exported model's numbers differ from the source model's by {error:.2g} of their range, "
             f"more than {TOLERANCE:g}"
         )
     return error
 
 
-def compare_classes(expected: Array, answer: Mapping[str, Array], labels: Sequence[str]) -> int:
-    """On how many images the best class is the source model's: all of them.
+def compare_classes(
+    expected: Array, answer: Mapping[str, Array], labels: Sequence[str], least_range: float = 0.0
+) -> int:
+    """Return on how many images the best class is the source model's: all of them.
 
     Args:
         expected: The source model's logits, float [N, C].
         answer: The exported model's `serving_default`: class_ids int [N, K] and labels, bytes [N, K].
         labels: The C names of the classes.
+        least_range: The least that counts as the range of an image's logits.
 
     Raises:
         ProofError: A best class or its label is another.
     """
     best, highest = answer["class_ids"][:, 0], expected.max(axis=1)
     # Two classes that are equal but for rounding may change places.
-    short = (highest - expected[np.arange(len(expected)), best]) / _spread(expected)
+    short = (highest - expected[np.arange(len(expected)), best]) / _steady.spread(expected, least_range)
     if different := int((short > TOLERANCE).sum()):
         raise ProofError(
             f"the exported model gives another best class than the source model on {different} of {len(expected)} "
@@ -245,9 +303,3 @@ def compare_examples(answer: Mapping[str, Array], of_examples: Mapping[str, Arra
     same = (answer["labels"] == of_examples["classes"]) | (np.abs(np.diff(answer["scores"], append=0)) <= TOLERANCE)
     if not same.all() or not np.allclose(answer["scores"], of_examples["scores"], atol=TOLERANCE):
         raise ProofError("the exported model answers a tf.Example otherwise than the image in it")
-
-
-def _spread(values: Array) -> Array:
-    """The range of each row, [N]; where all of a row is nearly one number, a thousandth of that."""
-    range_ = values.max(axis=1) - values.min(axis=1)
-    return np.maximum(np.maximum(range_, np.abs(values).max(axis=1) * 1e-3), np.finfo(np.float32).tiny)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +26,14 @@ def opened(folder: Path) -> Iterator[Run]:
     Raises:
         ProofError: It does not load, or, from the function given, a signature fails.
     """
-    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+    # Not the default graph, so that the caller's own operations run at once.
+    graph = tf.Graph()
+    with ExitStack() as stack:
+        session = tf.compat.v1.Session(graph=graph)
+        stack.callback(session.close)
         try:
-            signatures = tf.compat.v1.saved_model.load(session, ["serve"], str(folder)).signature_def
+            with graph.as_default():
+                signatures = tf.compat.v1.saved_model.load(session, ["serve"], str(folder)).signature_def
         except (tf.errors.OpError, RuntimeError, ValueError) as error:
             raise ProofError(
                 f"the exported model does not load in a session, as TF Serving would load it: {error}"
@@ -37,10 +42,9 @@ def opened(folder: Path) -> Iterator[Run]:
         def run(signature: str, inputs: Mapping[str, Any]) -> dict[str, Array]:
             definition = signatures[signature]
             feed = {definition.inputs[name].name: value for name, value in inputs.items()}
+            fetched = {name: info.name for name, info in definition.outputs.items()}
             try:
-                answer: dict[str, Array] = session.run(
-                    {name: info.name for name, info in definition.outputs.items()}, feed
-                )
+                answer: dict[str, Array] = session.run(fetched, feed)
             except (tf.errors.OpError, ValueError) as error:
                 raise ProofError(f"the exported model's signature {signature} fails in a session: {error}") from error
             return answer

@@ -12,11 +12,11 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
-from hubserve_export import _image_model, _labels, _proof
+from hubserve_export import _image_model, _labels, _proof, _session
 from hubserve_export._errors import ProofError
 from hubserve_export._image_model import ImageModel
 from hubserve_export._preprocessing import Preprocessing
-from hubserve_export._proof import Reference
+from hubserve_export._proof import Parity, Reference
 from hubserve_export._sources import open_source
 from support.photographs import CHELSEA, COFFEE
 
@@ -40,16 +40,22 @@ def reference(source: ImageModel) -> Reference:
     return _proof.ask(source, PREPROCESSING, PHOTOGRAPHS, 2)
 
 
+def prove(version: Path, reference: Reference) -> Parity:
+    with _session.opened(version) as run:
+        return _proof.prove(run, version, reference, 2, LABELS)
+
+
 @pytest.fixture
 def version(miniature_dir: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(miniature_dir / "1", tmp_path / "1"))
 
 
 def test_a_faithful_export_passes_with_its_figures(reference: Reference, version: Path) -> None:
-    parity = _proof.prove(version, reference, 2, LABELS)
+    parity = prove(version, reference)
     assert parity.images == parity.top1_equal == 2
     assert 0 <= parity.max_error <= parity.tolerance
     assert parity.warmup_records == 6
+    assert 0 <= parity.max_change <= parity.change_tolerance
 
 
 @pytest.mark.parametrize(
@@ -76,7 +82,7 @@ def test_other_labels_fail() -> None:
 def test_other_pixels_than_the_sources_fail(source: ImageModel, version: Path) -> None:
     cropped = _proof.ask(source, dataclasses.replace(PREPROCESSING, crop_fraction=0.5), PHOTOGRAPHS, 2)
     with pytest.raises(ProofError, match="numbers differ"):
-        _proof.prove(version, cropped, 2, LABELS)
+        prove(version, cropped)
 
 
 def test_a_warm_up_record_that_fails_fails_the_proof(reference: Reference, version: Path) -> None:
@@ -87,13 +93,13 @@ def test_a_warm_up_record_that_fails_fails_the_proof(reference: Reference, versi
     with tf.io.TFRecordWriter(str(version / "assets.extra" / "tf_serving_warmup_requests")) as writer:
         writer.write(log.SerializeToString())
     with pytest.raises(ProofError, match="signature images fails in a session"):
-        _proof.prove(version, reference, 2, LABELS)
+        prove(version, reference)
 
 
 def test_a_version_that_does_not_load_in_a_session_fails(reference: Reference, version: Path) -> None:
     (version / "variables" / "variables.index").unlink()
     with pytest.raises(ProofError, match="does not load in a session"):
-        _proof.prove(version, reference, 2, LABELS)
+        prove(version, reference)
 
 
 def test_an_image_that_cannot_be_decoded_is_named(source: ImageModel) -> None:
@@ -114,7 +120,7 @@ def test_images_are_run_a_batch_at_a_time_and_all_are_compared(source: ImageMode
     reference = _proof.ask(dataclasses.replace(source, call=call), PREPROCESSING, three, 2)
     assert sizes == [2, 1]
     assert reference.values.shape == (3, 1001)
-    assert _proof.prove(version, reference, 2, LABELS).images == 3
+    assert prove(version, reference).images == 3
 
 
 def test_a_source_that_gives_no_numbers_is_told_apart_from_a_bad_export(source: ImageModel) -> None:

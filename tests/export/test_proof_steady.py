@@ -1,0 +1,128 @@
+"""A model whose answer depends on more than the image is refused, by the name of what is wrong."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
+
+from hubserve_export import _steady
+from hubserve_export._errors import ProofError
+from hubserve_export._export import Options, export
+
+SIZE = 8
+RANDOM = "gives one image another answer each time, by .* it draws random numbers, as augmentation and dropout do"
+NEIGHBOURS = "another answer in a batch than alone, by .* as batch normalization does that is left in training mode"
+STEADY = tf.Variable(np.random.default_rng(0).normal(size=[3, 4]), dtype=tf.float32)
+
+Layer = Callable[[tf.Tensor], tf.Tensor]
+
+
+def scores(images: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_mean(images, [1, 2]) @ STEADY
+
+
+def refused(tmp_path: Path, call: Layer) -> None:
+    """Export the call as a model of four classes."""
+    model = tf.Module()
+    model.variable = STEADY
+    signature = tf.function(
+        lambda images: {"scores": call(images)}, input_signature=[tf.TensorSpec([None, SIZE, SIZE, 3])]
+    )
+    tf.saved_model.save(model, str(tmp_path / "model"), {"serving_default": signature})
+    (tmp_path / "labels.txt").write_text("a\nb\nc\nd\n")
+    options = Options(str(tmp_path / "model"), tmp_path / "base", labels=tmp_path / "labels.txt", batch_sizes=(1, 8))
+    with pytest.raises(ProofError, match=RANDOM if call is noisy else NEIGHBOURS):
+        export(options)
+    assert not (tmp_path / "base").exists()
+
+
+def proven(layer: Layer, pictures: int = 4) -> None:
+    """Have the layer's answers to so many pictures compared, and the reason found where they differ."""
+    pixels = np.random.default_rng(1).uniform(size=(pictures, SIZE, SIZE, 3)).astype(np.float32)
+
+    def numbers(images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        return layer(tf.constant(images)).numpy()
+
+    try:
+        _steady.check(numbers, pixels, numbers(pixels), _steady.TOLERANCE)
+    except _steady.DifferentError as error:
+        raise _steady.explain(numbers, pixels, _steady.TOLERANCE) or error from error
+
+
+def normalized(images: tf.Tensor) -> tf.Tensor:
+    mean, variance = tf.nn.moments(images, [0, 1, 2])
+    return scores((images - mean) * tf.math.rsqrt(variance + 1e-3))
+
+
+def with_the_image_before(images: tf.Tensor) -> tf.Tensor:
+    return scores(0.9 * images + 0.1 * tf.roll(images, 1, axis=0))
+
+
+def noisy(images: tf.Tensor) -> tf.Tensor:
+    return scores(images + tf.random.uniform(tf.shape(images)))
+
+
+def drawn_alike_each_time(images: tf.Tensor) -> tf.Tensor:
+    return scores(images * tf.random.stateless_uniform([tf.shape(images)[0], 1, 1, 1], [1, 2], 0.5, 1))
+
+
+@pytest.mark.parametrize("layer", [normalized, noisy])
+def test_an_export_that_is_not_steady_is_refused_and_leaves_nothing(tmp_path: Path, layer: Layer) -> None:
+    refused(tmp_path, layer)
+
+
+@pytest.mark.parametrize("pictures", [1, 4])
+@pytest.mark.parametrize("layer", [normalized, with_the_image_before])
+def test_an_answer_that_depends_on_the_batch_is_refused(layer: Layer, pictures: int) -> None:
+    with pytest.raises(ProofError, match=NEIGHBOURS):
+        proven(layer, pictures)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        lambda images: scores(tf.nn.dropout(images, 0.5)),
+        lambda images: scores(images * tf.random.uniform([], 0.5, 1)),
+        drawn_alike_each_time,
+    ],
+    ids=["dropout", "one brightness for a batch", "drawn alike each time"],
+)
+def test_an_answer_that_depends_on_chance_is_refused(layer: Layer) -> None:
+    with pytest.raises(ProofError, match=RANDOM):
+        proven(layer)
+
+
+def test_copies_that_are_answered_differently_in_one_batch_are_refused() -> None:
+    rows = np.array([[0.0, 1.0], [1.0, 0.0], [0.0, 1.0], [1.0, 0.2]])
+    _steady.check_copies(rows[:3], [0, 1, 0], _steady.TOLERANCE)
+    with pytest.raises(ProofError, match=RANDOM):
+        _steady.check_copies(rows, [0, 1, 0, 1], _steady.TOLERANCE)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"),
+    [("float32", _steady.TOLERANCE), ("float16", _steady.TOLERANCE_OF_HALF), ("bfloat16", _steady.TOLERANCE_OF_HALF)],
+)
+def test_half_precision_has_more_tolerance(dtype: str, tolerance: float) -> None:
+    saved = saved_model_pb2.SavedModel()
+    function = tf.function(lambda x: tf.cast(tf.cast(x, dtype) * 2, tf.float32)).get_concrete_function(
+        tf.TensorSpec([None])
+    )
+    saved.meta_graphs.add().graph_def.CopyFrom(function.graph.as_graph_def())
+    assert _steady.tolerance_of(saved) == tolerance
+
+
+def test_what_depends_on_the_image_alone_needs_no_explanation() -> None:
+    proven(scores)
+    pixels = np.random.default_rng(1).uniform(size=(3, SIZE, SIZE, 3)).astype(np.float32)
+    assert _steady.explain(lambda images: scores(images).numpy(), pixels, _steady.TOLERANCE) is None
+
+
+def test_a_single_logit_is_not_measured_by_itself() -> None:
+    near_zero = np.array([[0.0, 1e-6]])
+    assert _steady.difference(near_zero, near_zero + 1e-6) == pytest.approx(1)
+    assert _steady.difference(near_zero, near_zero + 1e-6, least_range=1) == pytest.approx(1e-6)
