@@ -89,7 +89,8 @@ def test_each_image_has_its_thumbnail_classes_scores_time_and_entropy(file: Path
     page = read(written(file, classified(photograph, ("Egyptian cat", 0.5), ("tabby", 0.25)), server="localhost:8500"))
     texts = " ".join(page.texts)
     assert page.texts[page.texts.index("1 image, classified by") + 1] == "lite0"
-    assert "451\xa0×\xa0300 · 12\xa0ms · 1.50\xa0bit" in page.texts
+    assert "451\xa0×\xa0300 · 12\xa0ms" in page.texts
+    assert "· 1.50\xa0bit" in page.texts
     assert "Egyptian cat 50.0% tabby 25.0%" in texts
     assert "50% within 12.4 ms, 99% within 12.4 ms." in texts
     assert "localhost:8500" in page.texts
@@ -170,6 +171,25 @@ def test_scores_that_are_no_probabilities_are_shown_as_they_are(file: Path) -> N
     assert ">-3.25</span>" in card
     assert "bit" not in card
     assert 'data-margin="15.75"' in card
+
+
+def test_scores_of_independent_labels_are_not_shown_as_shares_of_one(file: Path) -> None:
+    several = classified("both.jpg", ("cat", 0.9), ("dog", 0.8))
+    # By itself, this one could be shares.
+    none = classified('none data-entropy="1" <span class="bits">.jpg', ("cat", 0.2), ("dog", 0.1))
+    alone = written(file, none)
+    assert "bit</span>" in alone
+    assert "largest entropy first" in alone
+    document = written(file, none, several, none)
+    assert "bit</span>" not in document
+    assert not re.search(' data-entropy="|largest entropy|<dt>Entropy|<dt>Margin', document)
+    assert not re.search(' data-margin="', document)
+    assert document.count("data-entropy=&quot;1&quot; &lt;span class=&quot;bits&quot;&gt;.jpg") == 2
+    assert "they are not shares of 100" in document
+    texts = " ".join(read(document).texts)
+    assert "cat 90.0% dog 80.0%" in texts
+    assert "cat 20.0% dog 10.0%" in texts
+    assert document.count('<li class="w90">') == document.count('<li class="w80">') == 1
 
 
 def test_a_page_holds_a_bounded_number_of_images_and_counts_all(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from html import escape
 
 from ... import Classification
@@ -11,6 +12,9 @@ from . import measures
 # Of what others wrote, so that the page's size has a bound; file systems allow names of 255 bytes and paths of 4096.
 _MOST_LETTERS = 400
 _MOST_CLASSES = 10
+_BITS = '<span class="bits">'
+# No text of others can look like it: in theirs, < and " are escaped.
+_OF_SHARES = re.compile(_BITS.encode() + b'[^<]*</span>| data-(?:entropy|margin)="[^"]*"')
 Thumbnail = tuple[str, tuple[int, int]]
 
 
@@ -32,7 +36,7 @@ def shown(text: str) -> str:
 def card(result: Classification, label_number: int, thumbnail: Thumbnail | None) -> str:
     """An image that was classified."""
     scores = [found.score for found in result.classes]
-    percent = measures.are_probabilities(scores)
+    percent = measures.are_within_one(scores)
     rows = "".join(
         f'<li class="w{_width(found.score) if percent else 0}">{_label(found.label, best=rank == 0)} '
         f"<span>{_score(found.score, percent=percent)}</span></li>"
@@ -41,11 +45,13 @@ def card(result: Classification, label_number: int, thumbnail: Thumbnail | None)
     if (more := len(result.classes) - _MOST_CLASSES) > 0:
         rows += f"<li><span>and {more:,} more</span></li>"
     entropy = measures.entropy(scores)
-    about = [
+    parts = [
         f"{thumbnail[1][0]}&nbsp;×&nbsp;{thumbnail[1][1]}" if thumbnail else "",
         f"{_milliseconds(result.seconds)}&nbsp;ms" if result.seconds is not None else "",
-        f"{max(entropy, 0):.2f}&nbsp;bit" if entropy is not None else "",
     ]
+    about = " · ".join(filter(None, parts))
+    if entropy is not None:
+        about += f"{_BITS}{' · ' if about else ''}{max(entropy, 0):.2f}&nbsp;bit</span>"
     order = "".join(
         f' data-{name}="{value:.6g}"'
         for name, value in (("score", result.score), ("entropy", entropy), ("margin", measures.margin(scores)))
@@ -53,8 +59,13 @@ def card(result: Classification, label_number: int, thumbnail: Thumbnail | None)
     )
     return (
         f'<li class="card" data-label="{label_number}"{order}>{_picture(thumbnail, "no thumbnail")}<div><ol>{rows}</ol>'
-        f'<p class="name">{_path(result.source)}</p><p class="about">{" · ".join(filter(None, about))}</p></div></li>\n'
+        f'<p class="name">{_path(result.source)}</p><p class="about">{about}</p></div></li>\n'
     )
+
+
+def of_independent_labels(card: bytes) -> bytes:
+    """Take from a card what is only known of classes that exclude each other: entropy and margin."""
+    return _OF_SHARES.sub(b"", card)
 
 
 def failure(result: Classification, thumbnail: Thumbnail | None, *, with_reason: bool = False) -> str:

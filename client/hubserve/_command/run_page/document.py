@@ -14,7 +14,7 @@ from pathlib import Path
 from string import Template
 
 from ..._version import __version__
-from .cards import shown
+from .cards import of_independent_labels, shown
 from .overview import Overview
 
 OTHER = "other reasons, told with each image"
@@ -23,6 +23,27 @@ _MARK_WITHIN = 2048
 # Fewer are shown larger.
 _FEW = 24
 _OPEN = 12
+# What the page says of scores: where they may be shares of one, and where they are independent of each other.
+_OF_SCORES = {
+    "by_uncertainty": (
+        '<option value="entropy-">Uncertainty: largest entropy first</option>\n'
+        '<option value="margin+">Uncertainty: smallest margin first</option>',
+        "",
+    ),
+    "score_meaning": (
+        "What the model holds of a class. The bars show it, from 0 to 100&nbsp;%.",
+        "What the model holds of a label, from 0 to 100&nbsp;%. Each label is scored for itself: several may be "
+        "high for one image, and they are not shares of 100&nbsp;%.",
+    ),
+    "uncertainty_meaning": (
+        "<div><dt>Entropy</dt><dd>How far the scores are spread, in bits: −Σ&nbsp;p&nbsp;log₂&nbsp;p over the classes "
+        "that were given, and all others as one more. 0 is certain; 1 is a toss of a coin between two "
+        "classes.</dd></div>\n"
+        "<div><dt>Margin</dt><dd>The best score less the second best. A small one means that the model was close to "
+        "another answer.</dd></div>",
+        "",
+    ),
+}
 
 
 @dataclass
@@ -80,13 +101,14 @@ def parts(
         ),
         shown=_count(len(content.cards), "image"),
         few=" few" if len(content.cards) <= _FEW else "",
+        **{name: text[overview.independent] for name, text in _OF_SCORES.items()},
     )
     before, _, rest = page.partition("<!-- failures -->\n")
     between, _, after = rest.partition("<!-- cards -->\n")
     yield before.encode()
     yield from _failures(content)
     yield between.encode()
-    yield from content.cards
+    yield from map(of_independent_labels, content.cards) if overview.independent else content.cards
     yield after.encode()
 
 

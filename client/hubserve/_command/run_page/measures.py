@@ -11,9 +11,19 @@ _FIRST_BIN_SECONDS = 0.01
 _MOST_BINS = 60
 
 
+def are_within_one(scores: Sequence[float]) -> bool:
+    """Tell whether each score can be a probability, of whatever."""
+    return all(-_TOLERANCE <= score <= 1 + _TOLERANCE for score in scores)
+
+
 def are_probabilities(scores: Sequence[float]) -> bool:
-    """Whether the scores can be some of the probabilities of classes that exclude each other."""
-    return all(-_TOLERANCE <= score <= 1 + _TOLERANCE for score in scores) and sum(scores) <= 1 + _TOLERANCE
+    """Tell whether the scores can be some of the probabilities of classes that exclude each other."""
+    return are_within_one(scores) and sum(scores) <= 1 + _TOLERANCE
+
+
+def are_independent(scores: Sequence[float]) -> bool:
+    """Tell whether the scores can only be those of labels that do not exclude each other: together more than 1."""
+    return are_within_one(scores) and not are_probabilities(scores)
 
 
 def entropy(scores: Sequence[float]) -> float | None:

@@ -11,7 +11,7 @@ from ..bench.histogram import Histogram
 from . import charts
 from .cards import shown
 from .charts import Bar, Mark
-from .measures import Timeline, are_probabilities
+from .measures import Timeline, are_independent, are_within_one
 
 _SCORE_BINS = 20
 _LATENCY_BARS = 36
@@ -24,12 +24,14 @@ class Overview:
     Attributes:
         classified: Images that were classified.
         failed: Images that were not.
+        independent: Whether an image had scores that sum to more than 1, so that the labels do not exclude each other.
     """
 
     def __init__(self, servers: Sequence[str]) -> None:
         self._servers = servers
         self.classified = 0
         self.failed = 0
+        self.independent = False
         self._versions: Counter[int] = Counter()
         self._latencies = Histogram()
         self._scores = [0] * _SCORE_BINS
@@ -49,7 +51,9 @@ class Overview:
             self._versions[result.model_version] += 1
         if result.seconds is not None:
             self._latencies.record(round(result.seconds * _NANOSECONDS))
-        if result.score is not None and are_probabilities([found.score for found in result.classes]):
+        scores = [found.score for found in result.classes]
+        self.independent |= are_independent(scores)
+        if result.score is not None and are_within_one(scores):
             self._scores[min(max(int(result.score * _SCORE_BINS), 0), _SCORE_BINS - 1)] += 1
 
     def facts(self) -> str:
