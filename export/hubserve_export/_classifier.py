@@ -7,6 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from ._head import Head
 from ._image_model import ImageModel
 from ._labels import Labels
 from ._preprocessing import Preprocessing
@@ -17,19 +18,25 @@ from .decode import batch
 class Classifier(Servable):
     """A classifier behind its four signatures.
 
-    Classifier(model, preprocessing, labels, top_k=5).save(folder)
+    Classifier(model, head, preprocessing, labels, top_k=5).save(folder)
     """
 
     byte_signatures = ("serving_default", "logits", "classify")
 
-    def __init__(self, model: ImageModel, preprocessing: Preprocessing, labels: Labels, top_k: int) -> None:
+    def __init__(self, model: ImageModel, head: Head, preprocessing: Preprocessing, labels: Labels, top_k: int) -> None:
         super().__init__(model, preprocessing)
+        self._head = head
         self._labels = labels
         self._top_k = top_k
 
     def outputs(self) -> dict[str, Any]:
-        """The number of classes, whether the first is background, and how many an answer has."""
-        return {"classes": self._model.outputs, "background": self._labels.background, "top_k": self._top_k}
+        """Return the number of classes, whether the first is background, how many an answer has, and the head."""
+        return {
+            "classes": self._model.outputs,
+            "background": self._labels.background,
+            "top_k": self._top_k,
+            **self._head.described(),
+        }
 
     def assets(self) -> Mapping[str, str]:
         """`labels.txt`, one name a line."""
@@ -68,7 +75,7 @@ class Classifier(Servable):
         Returns:
             class_ids int32 [N, K], labels string [N, K], scores float32 [N, K].
         """
-        scores, class_ids = tf.math.top_k(tf.nn.softmax(logits), k=self._top_k)
+        scores, class_ids = tf.math.top_k(self._head.scores(logits), k=self._top_k)
         ok = ok[:, None]
         with tf.device("/CPU:0"):
             labels = tf.where(ok, tf.gather(tf.constant(self._labels.names), class_ids), "")

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from . import _head
 from ._errors import AccuracyError, ExamplesError
+from ._head import Head
 from ._progress import Progress
 from ._session import Run
 
@@ -95,6 +97,23 @@ class Accuracy:
         return text
 
 
+def check(folder: Path | None, least: float | None) -> None:
+    """Check what can be checked before a model is loaded.
+
+    Raises:
+        ExamplesError: The folder is not there, or the least accuracy is not one, or has no examples.
+    """
+    if least is not None and not 0 <= least <= 1:
+        raise ExamplesError(f"`min_accuracy` is {least:g}; give a share of the examples, 0 to 1")
+    if folder is None:
+        if least is not None:
+            raise ExamplesError("`min_accuracy` is about examples; give a folder of them with `examples`")
+    elif not folder.is_dir():
+        raise ExamplesError(
+            f"the examples' folder {folder} is not there; give a folder that holds a folder of images for each class"
+        )
+
+
 def find(folder: Path, labels: Sequence[str]) -> Examples:
     """Find the examples of each class.
 
@@ -168,8 +187,7 @@ def measure(
     labels: Sequence[str],
     batch_size: int,
     *,
-    independent: bool = False,
-    threshold: float | None = None,
+    head: Head,
     progress: Progress | None = None,
 ) -> Accuracy:
     """Ask a version about its examples, through `serving_default`, as a server would answer.
@@ -179,15 +197,15 @@ def measure(
         examples: What to ask about.
         labels: The names of the classes.
         batch_size: How many images to ask about at once.
-        independent: Whether the labels are independent of each other.
-        threshold: The score from which an independent label counts; None for 0.5.
+        head: What the scores are.
         progress: Told of each batch.
 
     Raises:
         ExamplesError: None of the examples of a class is an image that the model can decode.
         ProofError: The signature fails.
     """
-    threshold = _DEFAULT_THRESHOLD if threshold is None else threshold
+    independent = head.kind == _head.INDEPENDENT
+    threshold = _DEFAULT_THRESHOLD if head.threshold is None else head.threshold
     pairs = examples.pairs()
     images, right = Counter[int](), 0
     wrong: Counter[tuple[int, str]] = Counter()

@@ -14,6 +14,8 @@ from typing import Any
 import tensorflow as tf
 
 from . import (
+    _examples,
+    _head,
     _image_model,
     _integrity,
     _kind,
@@ -24,11 +26,14 @@ from . import (
     _publish,
     _serving_files,
     _session,
+    _suspicion,
     _written,
 )
 from ._classifier import Classifier
 from ._errors import ModelError, OutputError
+from ._examples import Accuracy, Examples
 from ._feature_extractor import FeatureExtractor
+from ._head import Head
 from ._image_model import ImageModel, LoadedModel
 from ._labels import Labels
 from ._options import DEFAULT_TOP_K, Options
@@ -36,6 +41,7 @@ from ._preprocessing import DEFAULT_MAX_PIXELS, PRESETS, Preprocessing
 from ._progress import Progress
 from ._servable import Servable
 from ._sources import Source, open_source
+from ._warnings import Warnings
 
 _LABELS = "assets/labels.txt"
 # TensorFlow says "{{node}} path; what the system said [Op:name]".
@@ -44,12 +50,25 @@ _NODE_AND_OP = re.compile(r"\{\{.*?\}\}|\[Op:\w+\]\s*$")
 
 @dataclass(frozen=True)
 class Published:
-    """A version that was published: its folder, the kind and number of its outputs, and how it was proven."""
+    """A version that was published.
+
+    Attributes:
+        folder: The version's folder.
+        kind: "classification" or "feature_vector".
+        outputs: How many classes or features it has.
+        parity: How it was proven.
+        head: What a classifier's numbers are, and how that is known; None for features.
+        accuracy: How often it is right about the examples; None without examples.
+        warnings: What the export warned of.
+    """
 
     folder: Path
     kind: str
     outputs: int
     parity: _proof.Parity
+    head: Head | None = None
+    accuracy: Accuracy | None = None
+    warnings: tuple[str, ...] = ()
 
 
 def export(options: Options, progress: Progress | None = None) -> Published:
@@ -63,7 +82,9 @@ def export(options: Options, progress: Progress | None = None) -> Published:
         ExportError: Something is not as it must be. The model's base folder is as it was before.
     """
     progress = progress or Progress()
+    warnings = Warnings(strict=options.strict, tell=progress.warning)
     said = options.said_preprocessing()
+    _examples.check(options.examples, options.min_accuracy)
     version = _publish.choose_version(options.output, options.version)
     photographs = _warmup_images(options.warmup_images)
     progress.step(f"opening {options.model}")
@@ -71,13 +92,24 @@ def export(options: Options, progress: Progress | None = None) -> Published:
         progress.step("loading")
         loaded = _image_model.load(source, _wanted(options))
         labels = _model_labels(options, loaded)
+        examples = _examples_of(options, labels)
         preprocessing = _preprocessing(loaded, said)
-        model = _image_model.understood(loaded, preprocessing)
-        servable = _servable(options, model, preprocessing, labels)
-        _serving_files.check_batch_sizes(options.batch_sizes, servable.byte_signatures)
         progress.step("asking it about the warm-up images")
         at_once = options.batch_sizes[-1]
-        reference = _proof.ask(model, servable.preprocessing, photographs, at_once)
+        reference = _proof.ask(loaded.on_pictures(preprocessing), preprocessing, photographs, at_once)
+        head = _head_of(options, loaded, reference.values)
+        if head is not None:
+            # One number for two classes, or what looked like features.
+            labels = labels or _labels.for_model(options.labels, head.classes, options.background)
+            examples = examples or _examples_of(options, labels)
+            reference = reference.read_by(head)
+        model = _image_model.understood(loaded, preprocessing, head)
+        servable = _servable(options, model, preprocessing, labels)
+        _serving_files.check_batch_sizes(options.batch_sizes, servable.byte_signatures)
+        doubts = [] if head is None or labels is None else list(_suspicion.of_reference(reference, head, labels.names))
+        if examples is None:
+            # With examples, these decide.
+            warnings.warn_all(doubts)
         signatures = servable.signatures()
         with _publish.staging(options.output, version) as folder:
             progress.step("saving")
@@ -90,10 +122,25 @@ def export(options: Options, progress: Progress | None = None) -> Published:
             names = None if labels is None else labels.names
             with _session.opened(folder) as run:
                 parity = _proof.prove(run, folder, reference, at_once, names, progress)
+                accuracy = None
+                if examples is not None and head is not None and names is not None:
+                    progress.step(f"asking it about the examples in {examples.folder}")
+                    accuracy = _examples.measure(run, examples, names, at_once, head=head, progress=progress)
+            if accuracy is not None:
+                _examples.require(accuracy, options.min_accuracy)
+                warnings.warn_all([] if (text := _examples.suspicion(accuracy)) is None else [text, *doubts])
             progress.step("publishing")
             with _writing(options.output):
-                _manifest.write(folder, _described(options, source, model, servable, folder, parity))
-    return Published(options.output / str(version), model.kind, model.outputs, parity)
+                _manifest.write(
+                    folder,
+                    _described(options, source, model, servable, folder, parity)
+                    | {
+                        "examples": None if accuracy is None else dataclasses.asdict(accuracy),
+                        "min_accuracy": options.min_accuracy,
+                        "warnings": list(warnings.texts),
+                    },
+                )
+    return Published(options.output / str(version), model.kind, model.outputs, parity, head, accuracy, warnings.texts)
 
 
 def _wanted(options: Options) -> _image_model.Wanted:
@@ -113,15 +160,32 @@ def _preprocessing(loaded: LoadedModel, said: dict[str, Any]) -> Preprocessing:
 
 
 def _model_labels(options: Options, model: LoadedModel) -> Labels | None:
-    if model.kind == _kind.FEATURE_VECTOR:
+    # What one number needs is told once it is known what the number is.
+    if model.kind == _kind.FEATURE_VECTOR or model.outputs == 1:
         return None
     return _labels.for_model(options.labels, model.outputs, options.background)
 
 
+def _examples_of(options: Options, labels: Labels | None) -> Examples | None:
+    if options.examples is None or labels is None:
+        return None
+    return _examples.find(options.examples, labels.names)
+
+
+def _head_of(options: Options, loaded: LoadedModel, numbers: _proof.Array) -> Head | None:
+    """What a classifier's numbers are; None for features."""
+    guessed = options.kind is None and "://" not in loaded.handle
+    # Pooling makes features, unless it made an average of probabilities.
+    if loaded.kind == _kind.FEATURE_VECTOR and not (guessed and _head.are_shares(numbers)):
+        return None
+    given = _labels.given(options.labels)
+    return _head.choose(numbers, loaded.ending, given, options.activation, options.threshold, loaded.handle)
+
+
 def _servable(options: Options, model: ImageModel, preprocessing: Preprocessing, labels: Labels | None) -> Servable:
-    if labels is None:
+    if labels is None or model.head is None:
         return FeatureExtractor(model, preprocessing)
-    return Classifier(model, preprocessing, labels, _top_k(options.top_k, model.outputs))
+    return Classifier(model, model.head, preprocessing, labels, _top_k(options.top_k, model.outputs))
 
 
 def _top_k(wanted: int | None, classes: int) -> int:
@@ -187,7 +251,6 @@ def _described(
         "tensorflow": tf.__version__,
         "model": {
             "kind": model.kind,
-            "source_gives": model.gives,
             "parameters": _written.parameters(folder),
             **servable.outputs(),
         },

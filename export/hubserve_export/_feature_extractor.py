@@ -26,8 +26,8 @@ class FeatureExtractor(Servable):
         }
 
     def outputs(self) -> dict[str, Any]:
-        """The number of features."""
-        return {"features": self._model.outputs}
+        """Return the number of features."""
+        return {"features": self._model.outputs, "source_gives": "features"}
 
     def _serving_default(self, image_bytes: tf.Tensor) -> Answer:
         status, images = self._decode(image_bytes)

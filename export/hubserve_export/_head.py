@@ -37,6 +37,7 @@ _SATURATED = 17.0
 _LINEAR = frozenset({"BiasAdd", "MatMul", "BatchMatMulV2", "Conv2D", "Einsum"})
 # What cannot give a logit, which may have either sign.
 _NO_LOGIT = frozenset({"Relu", "Relu6", "Softplus", "Exp", "Square", "Abs", "Sqrt"})
+_INTEGERS = frozenset({"ArgMax", "ArgMin", "Round", "Rint", "Floor", "Ceil", "TopKV2"})
 # How far from 1 the sum of a row of probabilities may be: rounded to float32 (and each clipped by 1e-7), to float16 (10
 # bits of mantissa) or to bfloat16 (7 bits).
 _SUM_TOLERANCE = 2e-3
@@ -195,8 +196,8 @@ def _refuse_what_no_head_gives(numbers: Array, ending: str, handle: str) -> None
     )
     if ending == "Tanh":
         raise ModelError(f"{described}, made by a tanh, which gives neither logits nor probabilities; {remedy}")
-    if (numbers == np.rint(numbers)).all() and np.ptp(numbers) > 1:
-        raise ModelError(f"{described}, all of them integers, as counts or class numbers are; {remedy}")
+    if ending in _INTEGERS:
+        raise ModelError(f"{described}, made by {ending}: integers, as counts or class numbers are; {remedy}")
     best = np.sort(numbers, axis=1)
     if len(numbers) > 2 and numbers.min() >= 0 and (best[:, -1] - best[:, -2] > _SATURATED).all():
         raise ModelError(

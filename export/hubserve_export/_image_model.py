@@ -12,12 +12,11 @@ from . import _efficientnet, _entry, _hub, _kind, _saved_model
 from ._adapter import model_input
 from ._entry import Entry
 from ._errors import ModelError
+from ._head import Head
 from ._preprocessing import Preprocessing
 from ._sources import Source
 
 Call = Callable[[tf.Tensor], tf.Tensor]
-# The smallest normal float32: a processor may take anything smaller for zero, which has no logarithm.
-_SMALLEST = 1.17549435e-38
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,7 @@ class ImageModel:
         width: Columns of its input.
         outputs: Number of classes, or of features.
         kind: "classification" or "feature_vector".
-        gives: What the source itself gives: "logits", "probabilities" or "features".
+        head: What a classifier's numbers are; None for features.
     """
 
     call: Call
@@ -96,7 +95,7 @@ class ImageModel:
     width: int
     outputs: int
     kind: str
-    gives: str
+    head: Head | None
 
 
 def load(source: Source, wanted: Wanted | None = None, carried_size: tuple[int, int] | None = None) -> LoadedModel:
@@ -127,13 +126,22 @@ def load(source: Source, wanted: Wanted | None = None, carried_size: tuple[int, 
     return LoadedModel(source.handle, entry, others, numbers, state, height, width, outputs, kind, ending)
 
 
-def understood(loaded: LoadedModel, preprocessing: Preprocessing) -> ImageModel:
-    """Make an image model of a loaded one, once its preprocessing is known."""
-    call = loaded.on_pictures(preprocessing)
-    gives = "features"
-    if loaded.kind == _kind.CLASSIFICATION:
-        call, gives = _as_logits(loaded, call)
-    return ImageModel(call, loaded.state, loaded.height, loaded.width, loaded.outputs, loaded.kind, gives)
+def understood(loaded: LoadedModel, preprocessing: Preprocessing, head: Head | None = None) -> ImageModel:
+    """Make an image model of a loaded one, once it is known what it takes and what its numbers are.
+
+    Args:
+        loaded: The model as it is.
+        preprocessing: What it takes.
+        head: What a classifier's numbers are; None for features.
+    """
+    call, state = loaded.on_pictures(preprocessing), loaded.state
+    if head is None:
+        return ImageModel(call, state, loaded.height, loaded.width, loaded.outputs, _kind.FEATURE_VECTOR, None)
+
+    def logits(images: tf.Tensor) -> tf.Tensor:
+        return head.logits(call(images))
+
+    return ImageModel(logits, state, loaded.height, loaded.width, head.classes, _kind.CLASSIFICATION, head)
 
 
 def _size(source: Source, entry: Entry, given: int | None, carried: tuple[int, int] | None) -> tuple[int, int]:
@@ -176,30 +184,10 @@ def _outputs(source: Source, traced: Any) -> int:
 
 
 def _check_classes(source: Source, classes: int, given: int | None) -> None:
-    if given is not None and given != classes:
-        raise ModelError(f"`classes` is {given}, and {source.handle} gives {classes} numbers for an image")
-    if classes < 2:
-        raise ModelError(
-            f"{source.handle} gives one number for an image, and a classifier must give one for each of its classes, "
-            "two at least (if the number is a feature, say feature_vector with `kind`)"
-        )
-
-
-def _as_logits(loaded: LoadedModel, call: Call) -> tuple[Call, str]:
-    """The call as one that gives logits, and what the source itself gives."""
-    if loaded.ending == "Sigmoid":
-        raise ModelError(
-            f"{loaded.handle} ends in a sigmoid, so that its classes do not exclude each other, and the answers here "
-            "are the best of classes that do; export it without its last activation if they do"
-        )
-    if loaded.ending != "Softmax":
-        return call, "logits"
-
-    def logarithms(images: tf.Tensor) -> tf.Tensor:
-        # Whose softmax is the probabilities again, because they sum to 1.
-        return tf.math.log(tf.maximum(call(images), _SMALLEST))
-
-    return logarithms, "probabilities"
+    # One number tells two classes apart.
+    if given is not None and given != max(classes, 2):
+        numbers = "one number" if classes == 1 else f"{classes} numbers"
+        raise ModelError(f"`classes` is {given}, and {source.handle} gives {numbers} for an image")
 
 
 def _state(loaded: Any, traced: Any) -> Any:

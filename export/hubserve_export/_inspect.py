@@ -40,6 +40,8 @@ def describe(folder: Path, manifest: Mapping[str, Any]) -> Iterator[str]:
     yield f"{folder}"
     yield ""
     yield f"model        {_outputs(model)}; {model['parameters'] / 1e6:.1f} million parameters"
+    if "head" in model:
+        yield f"head         {described_head(model)}"
     if manifest["labels"]:
         yield f"labels       {_labels(folder / manifest['labels']['file'])}"
     picture, numbers = _preprocessed(shape)
@@ -54,6 +56,7 @@ def describe(folder: Path, manifest: Mapping[str, Any]) -> Iterator[str]:
         f"parity       with the source model on {parity['images']} images: {'logits' if best else 'features'} within "
         f"{parity['max_error']:.1e} of their range (tolerance {parity['tolerance']:g}){best}"
     )
+    yield from _quality(manifest)
     yield f"source       {source['handle']} ({source['kind']})"
     for file in source["files"]:
         yield f"             sha256 {file['sha256']}  {file['path']} ({file['bytes']:,} bytes)"
@@ -88,6 +91,37 @@ def _preprocessed(shape: Mapping[str, Any]) -> tuple[str, str]:
     # As hubserve 0.1.0 wrote it.
     low, high = shape["pixel_range"]
     return f"{shape['height']} x {shape['width']}, {shape['resize']}", f"pixels from {low:g} to {high:g}"
+
+
+def _quality(manifest: Mapping[str, Any]) -> Iterator[str]:
+    """What else is known of how good a version is; versions of earlier programs say nothing."""
+    parity, examples = manifest["parity"], manifest.get("examples")
+    if "max_change" in parity:
+        yield (
+            f"steady       an image alone, in other batches and beside copies of itself: within "
+            f"{parity['max_change']:.1e} of the range (tolerance {parity['change_tolerance']:g})"
+        )
+    if examples:
+        least = "" if manifest["min_accuracy"] is None else f", at least {manifest['min_accuracy']:.1%} was asked for"
+        yield (
+            f"examples     {examples['right']} of {examples['images']} right ({examples['accuracy']:.1%}), of "
+            f"{examples['classes']} classes{least}"
+        )
+    for text in manifest.get("warnings", ()):
+        yield f"warning      {text}"
+
+
+def described_head(head: Mapping[str, Any]) -> str:
+    """Tell of a head what the manifest says of it."""
+    kind = {
+        "exclusive": "classes that exclude each other",
+        "binary": "one number for two classes, scores 1 - p and p",
+        "independent": "independent labels",
+    }[head["head"]]
+    if head["activation"] == "none":
+        kind = "the model's own numbers as scores"
+    threshold = "" if head["threshold"] is None else f"; a label counts from {head['threshold']:g}"
+    return f"{kind}; the model gives {head['source_gives']} ({head['head_evidence']}){threshold}"
 
 
 def _outputs(model: Mapping[str, Any]) -> str:

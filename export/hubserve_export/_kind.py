@@ -51,7 +51,8 @@ def choose(handle: str, ending: str, width: int, given: str | None = None, said:
             if other != kind:
                 raise ModelError(f"{first}, and {reason}; both cannot be: leave one away, or give another model")
         return kind
-    return FEATURE_VECTOR if ending in _POOLING and width not in _IMAGENET else CLASSIFICATION
+    # One number is a score or a regression, which `_head` tells apart.
+    return FEATURE_VECTOR if ending in _POOLING and width not in (*_IMAGENET, 1) else CLASSIFICATION
 
 
 def last_operation(graph: Any, output: str) -> str:

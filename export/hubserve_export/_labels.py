@@ -52,6 +52,15 @@ def for_model(path: Path | None, classes: int, background: bool | None = None) -
     return Labels(names, found)
 
 
+def given(path: Path | None) -> int | None:
+    """Return how many names a file has; None where there is no file.
+
+    Raises:
+        LabelsError: The file cannot be read.
+    """
+    return None if path is None else len(_read(path))
+
+
 def _read(path: Path) -> tuple[str, ...]:
     try:
         text = path.read_text(encoding="utf-8-sig")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
@@ -25,16 +25,23 @@ class Progress:
     def part(self, done: int, total: int) -> None:
         """`done` of the `total` parts of this step are done."""
 
+    def warning(self, text: str) -> None:
+        """Something looks wrong, though nothing failed."""
+
 
 class _Lines(Progress):
     """A line at the beginning of each step, with the seconds since the first."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, words: Callable[[str], str]) -> None:
         self._stream = stream
+        self._words = words
         self._started = time.monotonic()
 
     def step(self, what: str) -> None:
         print(self._line(what), file=self._stream, flush=True)
+
+    def warning(self, text: str) -> None:
+        print(f"Warning: {self._words(text)}", file=self._stream, flush=True)
 
     def _line(self, what: str) -> str:
         return f"[{time.monotonic() - self._started:6.1f} s] {what}"
@@ -43,8 +50,8 @@ class _Lines(Progress):
 class _Live(_Lines):
     """The same, with the last line kept up to date while its step lasts."""
 
-    def __init__(self, stream: TextIO) -> None:
-        super().__init__(stream)
+    def __init__(self, stream: TextIO, words: Callable[[str], str]) -> None:
+        super().__init__(stream, words)
         self._lock = threading.Lock()
         self._step: str | None = None
         self._began = self._started
@@ -59,6 +66,13 @@ class _Live(_Lines):
     def part(self, done: int, total: int) -> None:
         with self._lock:
             self._parts = f", {done} of {total}"
+        self.refresh()
+
+    def warning(self, text: str) -> None:
+        with self._lock:
+            # The line of the step begins again below.
+            self._stream.write(_CLEAR_LINE)
+            super().warning(text)
         self.refresh()
 
     def refresh(self) -> None:
@@ -80,12 +94,17 @@ class _Live(_Lines):
 
 
 @contextmanager
-def progress_on(stream: TextIO) -> Iterator[Progress]:
-    """Progress written to `stream`, in the way that fits it, as long as the context lasts."""
+def progress_on(stream: TextIO, words: Callable[[str], str] = str) -> Iterator[Progress]:
+    """Write progress to a stream, in the way that fits it, as long as the context lasts.
+
+    Args:
+        stream: Where to.
+        words: Puts a warning into the words of whoever reads it.
+    """
     if not stream.isatty():
-        yield _Lines(stream)
+        yield _Lines(stream, words)
         return
-    live, over = _Live(stream), threading.Event()
+    live, over = _Live(stream, words), threading.Event()
 
     def keep_up() -> None:
         # TensorFlow is away for minutes in one call and reports nothing: the clock shows that it is alive.

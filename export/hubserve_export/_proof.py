@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ import tensorflow as tf
 from . import _head, _serving_files, _steady, _written
 from ._errors import ProofError
 from ._head import Head
-from ._image_model import ImageModel
+from ._image_model import Call
 from ._preprocessing import Preprocessing
 from ._progress import Progress
 from ._session import Run
@@ -59,7 +60,7 @@ class Reference:
         images: The encoded images.
         pixels: The pictures of the first of them: float32 [M, H, W, 3]; as many as are run at once, and at least four
             where there are so many.
-        values: The logits or features of all: float32 [N, D].
+        values: The numbers of all: float32 [N, D]. With a head they are its logits.
         head: What a classifier's numbers are; None for features.
     """
 
@@ -73,6 +74,10 @@ class Reference:
         """The least range that differences are a part of: one logit may be near 0 for any image, and mean much."""
         return 0.0 if self.head is None or self.head.kind == _head.EXCLUSIVE else 1.0
 
+    def read_by(self, head: Head) -> Reference:
+        """Return the same, with the head's logits of the model's own numbers."""
+        return dataclasses.replace(self, values=np.asarray(head.logits(tf.constant(self.values))), head=head)
+
     def compared(self, numbers: Array) -> Array:
         """Return what is compared of logits or features [N, D].
 
@@ -83,21 +88,14 @@ class Reference:
         return np.asarray(self.head.scores(tf.constant(numbers)))
 
 
-def ask(
-    model: ImageModel,
-    preprocessing: Preprocessing,
-    images: Mapping[str, bytes],
-    batch_size: int,
-    head: Head | None = None,
-) -> Reference:
+def ask(call: Call, preprocessing: Preprocessing, images: Mapping[str, bytes], batch_size: int) -> Reference:
     """Ask the source model.
 
     Args:
-        model: The source model.
+        call: The source model: pictures, float32 [N, H, W, 3] in [0, 1], to its own numbers, float32 [N, D].
         preprocessing: What the exported model will do with an image.
         images: Encoded images by the names of their files, at least one.
         batch_size: How many to run at once.
-        head: What a classifier's numbers are; None for features.
 
     Raises:
         ProofError: An image cannot be decoded, or the model gives no finite numbers for it.
@@ -108,7 +106,7 @@ def ask(
     values: list[Array] = []
     for first in range(0, len(encoded), batch_size):
         status, decoded = decode(tf.constant(encoded[first : first + batch_size]), preprocessing)
-        rows = np.asarray(model.call(decoded))
+        rows = np.asarray(call(decoded))
         for name, ok, row in zip(names[first:], status.numpy() == OK, rows, strict=False):
             if not ok:
                 raise ProofError(f"the warm-up image {name} cannot be decoded; give others with `warmup_images`")
@@ -119,7 +117,7 @@ def ask(
         if first < _steady.ALONE:
             pixels.append(np.asarray(decoded))
         values.append(rows)
-    return Reference(encoded, np.concatenate(pixels), np.concatenate(values), head)
+    return Reference(encoded, np.concatenate(pixels), np.concatenate(values))
 
 
 def prove(

@@ -7,9 +7,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from . import _head
 from ._head import Head
+from ._proof import Reference
 
 Array = np.ndarray[Any, Any]
 
@@ -20,6 +22,11 @@ _MANY_CLASSES, _LITTLE = 20, 0.05
 _FEW_CLASSES = 5
 # How near to 0.5 a sigmoid is that tells nothing.
 _UNDECIDED = 0.05
+
+
+def of_reference(reference: Reference, head: Head, labels: Sequence[str]) -> Iterator[str]:
+    """Find what is suspicious in the source model's own answers; see `of_scores`."""
+    yield from of_scores(np.asarray(head.scores(tf.constant(reference.values))), head, labels)
 
 
 def of_scores(scores: Array, head: Head, labels: Sequence[str]) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from ._errors import StrictError
 
@@ -40,3 +40,12 @@ class Warnings:
             self._texts.append(text)
             if self._tell is not None:
                 self._tell(text)
+
+    def warn_all(self, texts: Iterable[str]) -> None:
+        """Give each of these warnings.
+
+        Raises:
+            StrictError: Warnings are errors, and there is one.
+        """
+        for text in texts:
+            self.warn(text)

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
-from . import _inspect, _integrity, _manifest
+from . import _command_quality, _inspect, _integrity, _manifest
 from ._command_preprocessing import preprocessing_options
+from ._command_quality import quality_options
 from ._errors import ExportError
 from ._options import Options
 from ._progress import progress_on
@@ -95,6 +96,7 @@ def _models(_context: click.Context, _argument: click.Parameter, typed: str) -> 
     metavar="DIR",
     help="Images for warm-up and proof.  [default: four that come along]",
 )
+@quality_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
 def export(as_json: bool, **options: Any) -> None:
     """Turn MODEL into a model directory that TensorFlow Serving can load.
@@ -118,19 +120,20 @@ def export(as_json: bool, **options: Any) -> None:
             raise
         raise click.ClickException(f"export needs {missing}: pip install 'hubserve[export]'") from error
     try:
-        with progress_on(sys.stderr) as progress:
+        with progress_on(sys.stderr, in_flags) as progress:
             published = run(Options(**options), progress)
     except ExportError as error:
-        raise click.ClickException(_in_flags(str(error))) from error
-    click.echo(
-        _document(published, options["model"])
-        if as_json
-        else f"{published.folder}: {_proven(published, options['model'])}"
-    )
+        raise click.ClickException(in_flags(str(error))) from error
+    if as_json:
+        click.echo(_document(published, options["model"]))
+    else:
+        click.echo(f"{published.folder}: {_proven(published, options['model'])}")
+        for line in _command_quality.lines(published):
+            click.echo(line)
     click.echo(f"Serve it: hubserve serve {published.folder.parent}", err=True)
 
 
-def _in_flags(text: str) -> str:
+def in_flags(text: str) -> str:
     """Write the options that a text of the library names as this command spells them."""
     return _NAMED.sub(lambda match: f"--{match[1].replace('_', '-')}", text.replace("`dtype`", "`input_dtype`"))
 
@@ -142,7 +145,10 @@ def _document(published: Published, model: str) -> str:
         "version": int(published.folder.name),
         "kind": published.kind,
         "outputs": published.outputs,
+        "head": None if published.head is None else published.head.described(),
         "parity": asdict(published.parity),
+        "examples": None if published.accuracy is None else asdict(published.accuracy),
+        "warnings": [in_flags(text) for text in published.warnings],
     }
     return json.dumps(document, indent=2, ensure_ascii=False)
 

@@ -77,14 +77,17 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(
 def test_json_is_one_document_about_what_was_published(miniature_saved: Path, tmp_path: Path) -> None:
     result = run(miniature_saved, "--output", tmp_path / "m", "--batch-sizes", "1", "--json")
     document = json.loads(result.stdout)
-    parity = document.pop("parity")
+    parity, head = document.pop("parity"), document.pop("head")
     assert document == {
         "model": str(miniature_saved),
         "folder": str(tmp_path / "m" / "1"),
         "version": 1,
         "kind": "classification",
         "outputs": 1001,
+        "examples": None,
+        "warnings": [],
     }
+    assert (head["head"], head["activation"], head["source_gives"]) == ("exclusive", "softmax", "logits")
     assert (parity["images"], parity["top1_equal"], parity["max_error"] <= parity["tolerance"]) == (4, 4, True)
 
 

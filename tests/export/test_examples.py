@@ -12,6 +12,7 @@ from PIL import Image
 from hubserve_export import _examples
 from hubserve_export._errors import AccuracyError, ExamplesError
 from hubserve_export._examples import Accuracy, Confusion
+from hubserve_export._head import Head
 
 COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255)}
 LABELS = tuple(COLOURS)
@@ -45,8 +46,9 @@ def by_colour(signature: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
     return {name: np.array(value, object if name == "labels" else None) for name, value in answer.items()}
 
 
-def measured(folder: Path, batch_size: int = 2, **options: Any) -> Accuracy:
-    return _examples.measure(by_colour, _examples.find(folder, LABELS), LABELS, batch_size, **options)
+def measured(folder: Path, kind: str = "exclusive", threshold: float | None = None) -> Accuracy:
+    head = Head(kind, "", "", 3, "", threshold)
+    return _examples.measure(by_colour, _examples.find(folder, LABELS), LABELS, 2, head=head)
 
 
 def test_accuracy_and_the_worst_pairs(tmp_path: Path) -> None:
@@ -70,9 +72,9 @@ def test_accuracy_and_the_worst_pairs(tmp_path: Path) -> None:
 def test_an_independent_label_is_right_where_it_reaches_the_threshold(tmp_path: Path) -> None:
     red, green, _ = (picture(colour) for colour in COLOURS)
     put(tmp_path, {"red": [red], "green": [green, red]})
-    assert measured(tmp_path, independent=True).right == 2
-    assert measured(tmp_path, independent=True, threshold=0.25).right == 3
-    assert measured(tmp_path, independent=True, threshold=0.9).right == 0
+    assert measured(tmp_path, "independent").right == 2
+    assert measured(tmp_path, "independent", 0.25).right == 3
+    assert measured(tmp_path, "independent", 0.9).right == 0
 
 
 def test_too_low_an_accuracy_is_an_error_with_the_worst_pairs(tmp_path: Path) -> None:
@@ -155,3 +157,18 @@ def test_some_are_taken_evenly_from_the_classes(tmp_path: Path) -> None:
 def test_files_in_folders_further_down_count(tmp_path: Path) -> None:
     put(tmp_path / "red", {"north": [b"1"], "south": [b"1"]})
     assert len(_examples.find(tmp_path, LABELS).files[0]) == 2
+
+
+@pytest.mark.parametrize(
+    ("folder", "least", "says"),
+    [
+        (None, 0.9, "`min_accuracy` is about examples; give a folder of them with `examples`"),
+        (".", 90, "`min_accuracy` is 90; give a share of the examples, 0 to 1"),
+        ("nowhere", None, "the examples' folder nowhere is not there"),
+    ],
+)
+def test_what_cannot_be_measured_is_said_before_a_model_is_loaded(
+    folder: str | None, least: float | None, says: str
+) -> None:
+    with pytest.raises(ExamplesError, match=says):
+        _examples.check(None if folder is None else Path(folder), least)

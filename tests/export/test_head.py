@@ -172,7 +172,7 @@ BOXES = np.array([[12.5, 30.2, 180.1, 221.7], [3.1, 44.8, 90.5, 160.2], [50.4, 6
         (np.ones((4, 1)), "Softmax", 2, "softmax over one number, which is 1 for every image"),
         (np.tanh(LOGITS), "Tanh", 5, "made by a tanh, which gives neither logits nor probabilities"),
         (BOXES, "BiasAdd", 4, "coordinates of boxes or key points"),
-        (np.rint(LOGITS * 10), "Cast", 5, "all of them integers, as counts or class numbers are"),
+        (np.rint(LOGITS * 10), "Round", 5, "made by Round: integers, as counts or class numbers are"),
     ],
     ids=[
         "one sigmoid without labels",

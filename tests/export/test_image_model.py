@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from hubserve_export import _image_model
+from hubserve_export import _head, _image_model
 from hubserve_export._errors import ModelError, SourceError
 from hubserve_export._image_model import ImageModel, Wanted
 from hubserve_export._preprocessing import PRESETS, Preprocessing
@@ -43,7 +43,12 @@ def saved(folder: Path, model: tf.Module, signatures=None) -> Source:
 def load(source: Source, wanted: Wanted | None = None, numbers: str = "unit") -> ImageModel:
     """The source as an image model that takes the numbers of that preset."""
     loaded = _image_model.load(source, wanted)
-    return _image_model.understood(loaded, Preprocessing(loaded.height, loaded.width, **PRESETS[numbers]))
+    preprocessing = Preprocessing(loaded.height, loaded.width, **PRESETS[numbers])
+    head = None
+    if loaded.kind == "classification":
+        images = tf.random.uniform([4, loaded.height, loaded.width, 3], seed=1)
+        head = _head.choose(loaded.on_pictures(preprocessing)(images).numpy(), loaded.ending)
+    return _image_model.understood(loaded, preprocessing, head)
 
 
 def saved_again(model: ImageModel, folder: Path, images: np.ndarray) -> np.ndarray:
@@ -130,30 +135,13 @@ def test_a_model_that_gives_no_row_for_an_image_says_what_it_is(tmp_path: Path, 
         load(saved(tmp_path, tf.Module(), {"serving_default": signature}))
 
 
-@pytest.mark.parametrize(
-    ("outputs", "ending", "says"),
-    [
-        (7, tf.sigmoid, "ends in a sigmoid, so that its classes do not exclude each other"),
-        (1, tf.identity, r"gives one number for an image.*say feature_vector with `kind`"),
-    ],
-    ids=["sigmoid", "one number"],
-)
-def test_numbers_that_are_not_scores_of_exclusive_classes_are_refused(
-    tmp_path: Path, outputs: int, ending, says: str
-) -> None:
-    model = Model(8, 8, 3, outputs=outputs)
-    function = tf.function(lambda x: ending(model.logits(x)), input_signature=[model.spec])
-    with pytest.raises(ModelError, match=says):
-        load(saved(tmp_path, model, {"serving_default": function}))
-
-
 def test_probabilities_become_logits_of_the_same_probabilities(tmp_path: Path) -> None:
     model = Model(8, 8, 3)
     model.matrix.assign(200 * model.matrix)  # so that some probabilities are zero
     function = tf.function(lambda x: tf.nn.softmax(model.logits(x)), input_signature=[model.spec])
     loaded = load(saved(tmp_path, model, {"serving_default": function}))
     images = tf.random.uniform([4, 8, 8, 3], seed=1)
-    assert loaded.gives == "probabilities"
+    assert loaded.head.source_gives == "probabilities"
     assert np.allclose(tf.nn.softmax(loaded.call(images)), function(images), atol=1e-6)
     assert np.isfinite(loaded.call(images)).all()
 

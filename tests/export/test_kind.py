@@ -52,6 +52,7 @@ def test_the_operation_that_makes_the_numbers_is_found(model: Callable[[tf.Tenso
         ("my/classification/models", "Mean", 512, None, (), "feature_vector"),
         ("folder", "Mean", 4320, None, (), "feature_vector"),
         ("folder", "Mean", 1000, None, (), "classification"),
+        ("folder", "Relu", 1, None, (), "classification"),
         ("folder", "Mean", 5, None, ("labels",), "classification"),
         ("folder", "Mul", 512, None, (), "classification"),
         ("folder", "Mul", 512, "feature_vector", (), "feature_vector"),

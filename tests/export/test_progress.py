@@ -40,6 +40,16 @@ def test_on_a_terminal_the_last_line_counts_and_ends_with_what_the_step_took() -
     assert seen(stream) == "[   # s] saving (# s)\n[   # s] proving, 2 of 2 (# s)\n"
 
 
+def test_a_warning_is_a_line_of_its_own_in_the_words_of_the_reader() -> None:
+    stream, terminal = io.StringIO(), Terminal()
+    for where in (stream, terminal):
+        with progress_on(where, str.upper) as progress:
+            progress.step("saving")
+            progress.warning("chance")
+    assert seen(stream) == "[   # s] saving\nWarning: CHANCE\n"
+    assert seen(terminal) == "Warning: CHANCE\n[   # s] saving (# s)\n"
+
+
 def test_a_step_that_fails_leaves_its_line_ended() -> None:
     stream = Terminal()
     try:

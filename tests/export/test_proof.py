@@ -37,7 +37,7 @@ def source(miniature_saved: Path) -> ImageModel:
 
 @pytest.fixture(scope="module")
 def reference(source: ImageModel) -> Reference:
-    return _proof.ask(source, PREPROCESSING, PHOTOGRAPHS, 2)
+    return _proof.ask(source.call, PREPROCESSING, PHOTOGRAPHS, 2)
 
 
 def prove(version: Path, reference: Reference) -> Parity:
@@ -80,7 +80,7 @@ def test_other_labels_fail() -> None:
 
 
 def test_other_pixels_than_the_sources_fail(source: ImageModel, version: Path) -> None:
-    cropped = _proof.ask(source, dataclasses.replace(PREPROCESSING, crop_fraction=0.5), PHOTOGRAPHS, 2)
+    cropped = _proof.ask(source.call, dataclasses.replace(PREPROCESSING, crop_fraction=0.5), PHOTOGRAPHS, 2)
     with pytest.raises(ProofError, match="numbers differ"):
         prove(version, cropped)
 
@@ -106,7 +106,7 @@ def test_an_image_that_cannot_be_decoded_is_named(source: ImageModel) -> None:
     with pytest.raises(
         ProofError, match=r"the warm-up image notes\.txt cannot be decoded; give others with `warmup_im"
     ):
-        _proof.ask(source, PREPROCESSING, {**PHOTOGRAPHS, "notes.txt": b"text"}, 2)
+        _proof.ask(source.call, PREPROCESSING, {**PHOTOGRAPHS, "notes.txt": b"text"}, 2)
 
 
 def test_images_are_run_a_batch_at_a_time_and_all_are_compared(source: ImageModel, version: Path) -> None:
@@ -117,14 +117,16 @@ def test_images_are_run_a_batch_at_a_time_and_all_are_compared(source: ImageMode
         return source.call(images)
 
     three = {**PHOTOGRAPHS, "again.png": PHOTOGRAPHS["chelsea.png"]}
-    reference = _proof.ask(dataclasses.replace(source, call=call), PREPROCESSING, three, 2)
+    reference = _proof.ask(call, PREPROCESSING, three, 2)
     assert sizes == [2, 1]
     assert reference.values.shape == (3, 1001)
     assert prove(version, reference).images == 3
 
 
 def test_a_source_that_gives_no_numbers_is_told_apart_from_a_bad_export(source: ImageModel) -> None:
-    broken = dataclasses.replace(source, call=lambda images: source.call(images) * np.nan)
+    def broken(images: tf.Tensor) -> tf.Tensor:
+        return source.call(images) * np.nan
+
     with pytest.raises(ProofError, match=r"the source model itself gives numbers for chelsea\.png that are not finite"):
         _proof.ask(broken, PREPROCESSING, PHOTOGRAPHS, 2)
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from hubserve_export.command import in_flags
 from support.guide import ROOT
 
 _GAP = "\0"
@@ -32,7 +33,9 @@ def _texts(tree: ast.AST) -> Iterator[str]:
 def _all() -> list[str]:
     # The stand-ins are programs of the tests that say what TensorFlow Serving's source says.
     folders = [ROOT / "client", ROOT / "export", ROOT / "serve", ROOT / "tests" / "serve" / "stand_ins"]
-    return [text for folder in folders for text in said_by(folder)]
+    texts = [text for folder in folders for text in said_by(folder)]
+    # The export's library names an option as Python does, and its command as a flag.
+    return [*texts, *map(in_flags, texts)]
 
 
 def is_said(quoted: str) -> bool:
