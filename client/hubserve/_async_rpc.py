@@ -138,7 +138,7 @@ class AsyncModelServer:
                 first_failure = now if first_failure is None else first_failure
                 at = self.contact.retry_at(error, sent=sent, now=now, first_failure=first_failure, deadline=deadline)
                 if at is None:
-                    at = self._contact.again_at(error, repeats, now, deadline)
+                    at = self.contact.again_at(error, repeats, now, deadline)
                     repeats += 1
                 if at is None:
                     raise
