@@ -95,7 +95,8 @@ def _named(source: Source, found: Sequence[Function], name: str) -> Function:
     if function is None:
         raise ModelError(f"{source.handle} has no signature {name}; it has {_listed(found)}")
     if function.image is None:
-        raise ModelError(f"the signature {name} of {source.handle} cannot be exported: {function.refused}")
+        reason = function.refused or f"{function.described} takes no images"
+        raise ModelError(f"the signature {name} of {source.handle} cannot be exported: {reason}")
     return function
 
 
@@ -114,9 +115,12 @@ def _unasked(source: Source, fitting: Sequence[Function]) -> Function:
 
 
 def _nothing_fits(source: Source, found: Sequence[Function]) -> ModelError:
-    reasons = list(dict.fromkeys(function.refused for function in found if function.refused))
-    if len(reasons) == 1:
-        return ModelError(f"{source.handle} is not an image model: {reasons[0]}")
+    """What a person needs to see of a model that does not fit: first of all, of the entry that is usual."""
+    order = [*(name for name in _USUAL), *(function.name for function in found)]
+    reasons = {function.name: function.refused for function in found if function.refused}
+    reason = next((reasons[name] for name in order if name in reasons), None)
+    if reason is not None:
+        return ModelError(f"{source.handle} is not an image model: {reason}")
     return ModelError(
         f"{source.handle} is not an image model: it has {_listed(found)}, and nothing that takes images [N, H, W, 3]"
     )
@@ -160,7 +164,7 @@ def _entry(source: Source, loaded: Any, function: Function, output: str, notes: 
         image.channels,
         image.dtype,
         image.layout,
-        (*notes, *function.given),
+        (*source.notes, *notes, *function.given),
     )
 
 

@@ -24,7 +24,7 @@ class Function:
         name: "__call__", or the name of a signature.
         described: Name and inputs, in words.
         image: The input that takes images; None where it cannot be exported.
-        refused: Why it cannot be, in words.
+        refused: Why it cannot be, in words; empty where all there is to say is that it takes no images.
         outputs: What it gives, by name, each with dtype and shape.
         given: What its other inputs are given, in words.
         prepare: Called once with the source and the loaded model: a function of images that gives the outputs.
@@ -122,7 +122,7 @@ def _function(name: str, trace: Any, inputs: _Inputs, prepare: Any) -> Function:
 
 
 def _refusal(name: str, trace: Any, inputs: _Inputs) -> str:
-    """Why a function with these inputs is not one of images."""
+    """Why a function with these inputs is not one of images; empty where its inputs say it all."""
     if inputs.images:
         return (
             f"{name} takes {', '.join(inputs.unknown)} besides the images, and nothing tells what to give; save it "
@@ -139,7 +139,7 @@ def _refusal(name: str, trace: Any, inputs: _Inputs) -> str:
             f"{name} takes rows of {specs[0].shape[1]} numbers ({described(specs[0])}), and not images, whose height "
             "and width it does not say; put a Reshape or Flatten in front, so that it takes images [N, H, W, C]"
         )
-    return f"it has {_described(name, trace)}, and nothing that takes images [N, H, W, 3]"
+    return ""
 
 
 def _filled(value: Any, name: str, inputs: _Inputs, defaults: Mapping[str, Any]) -> Any:

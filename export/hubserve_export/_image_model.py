@@ -14,6 +14,7 @@ from ._entry import Entry
 from ._errors import ModelError
 from ._head import Head
 from ._preprocessing import Preprocessing
+from ._reason import first_line
 from ._sources import Source
 
 Call = Callable[[tf.Tensor], tf.Tensor]
@@ -171,8 +172,7 @@ def _traced(source: Source, entry: Entry, height: int, width: int) -> Any:
         return function.get_concrete_function()
     except (TypeError, ValueError, RuntimeError, tf.errors.OpError) as error:
         raise ModelError(
-            f"{source.handle} cannot be called on images {str(shape).replace('None', 'N')} "
-            f"({_saved_model.first_line(error)})"
+            f"{source.handle} cannot be called on images {str(shape).replace('None', 'N')} ({first_line(error)})"
         ) from error
 
 

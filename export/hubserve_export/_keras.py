@@ -1,8 +1,8 @@
-"""A Keras 3 model in a `.keras` file, made into a SavedModel by Keras' own export.
+"""A Keras model in a file, made into a SavedModel for inference.
 
-The file is a zip archive whose `metadata.json` names the Keras that wrote it. A SavedModel around Keras 3 objects,
-saved in any other way, loads with `tf.saved_model.load` and fails in a session, which is how TensorFlow Serving loads
-it.
+A `.keras` file is a zip archive whose `metadata.json` names the Keras that wrote it. A SavedModel around Keras 3
+objects, saved in any other way than by Keras' own archive, loads with `tf.saved_model.load` and fails in a session,
+which is how TensorFlow Serving loads it.
 """
 
 from __future__ import annotations
@@ -12,65 +12,54 @@ import io
 import json
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from . import _keras_2
 from ._errors import SourceError
+from ._reason import first_sentence
 
 _METADATA_BYTES = 1 << 20
+_CONFIG_BYTES = 1 << 27
 
 
 def to_saved_model(file: Path, folder: Path) -> None:
-    """Loads `file` and exports it into the empty folder `folder`.
+    """Load a `.keras` file and export it into the empty folder `folder`.
 
     Keras' safe mode is on: it refuses layers that carry code.
 
     Raises:
-        SourceError: It is not of Keras 3, is damaged, or has layers that this program does not know.
+        SourceError: It is damaged, has layers that this program does not know, or is of Keras 2 and tf_keras is not
+            installed.
     """
-    major = _version(file).partition(".")[0]
+    if file.is_dir():
+        version, config = _of_folder(file)
+    else:
+        version, config = _of_archive(file)
+    major = version.partition(".")[0]
     if major != "3":
+        if _keras_2.is_there():
+            _keras_2.to_saved_model(file, folder)
+            return
         raise SourceError(
             f"{file} was saved by Keras {major}, and only those of Keras 3 can be read; save the model as a folder "
-            'instead, model.save("folder"), and give that'
+            'instead, model.save("folder"), and give that, or pip install tf_keras'
         )
-    keras = _library()
-    try:
-        # Keras tells on the standard output where it exported to.
-        with contextlib.redirect_stdout(io.StringIO()):
-            model = keras.models.load_model(file, compile=False, safe_mode=True)
-            _export(model, file, folder)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError, zipfile.BadZipFile) as error:
-        raise SourceError(
-            f"{file} cannot be loaded ({_first_sentence(error)}); where it has layers of your own, export it beside "
-            'their code, model.export("folder"), and give that folder'
-        ) from error
+    keras = library()
+    if "keras_hub" in config:
+        hub(file)
+    with _loading(file):
+        model = keras.models.load_model(file, compile=False, safe_mode=True)
+    export(model, file, folder)
 
 
-def _export(model: Any, file: Path, folder: Path) -> None:
-    import tensorflow as tf
+def library() -> Any:
+    """Keras 3 on TensorFlow.
 
-    try:
-        model.export(str(folder), format="tf_saved_model", verbose=False)
-    except (OSError, tf.errors.OpError) as error:
-        raise SourceError(
-            f"{file} cannot be unpacked into {folder.parent} ({str(error).rpartition('; ')[2]}); set TMPDIR to a "
-            "folder with room for the model"
-        ) from error
-
-
-def _version(file: Path) -> str:
-    try:
-        with zipfile.ZipFile(file) as archive, archive.open("metadata.json") as member:
-            metadata = json.loads(member.read(_METADATA_BYTES))
-        return str(metadata["keras_version"])
-    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, KeyError, ValueError, TypeError) as error:
-        raise SourceError(
-            f"{file} is not a .keras file, or is damaged ({_first_sentence(error)}); save or download it again"
-        ) from error
-
-
-def _library() -> Any:
+    Raises:
+        SourceError: It runs on something else.
+    """
     try:
         import keras
     except (ImportError, ValueError) as error:
@@ -86,5 +75,114 @@ def _library() -> Any:
     return keras
 
 
-def _first_sentence(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0].partition(". ")[0] or type(error).__name__
+def hub(file: Path) -> Any:
+    """KerasHub, which brings the layers of its models.
+
+    Raises:
+        SourceError: It is not installed.
+    """
+    try:
+        import keras_hub
+    except ImportError as error:
+        raise SourceError(
+            f"{file} is a model of KerasHub, which is not installed here ({error}); pip install keras-hub"
+        ) from error
+    return keras_hub
+
+
+def load(file: Path, read: Callable[[], Any]) -> Any:
+    """What `read` loads from a file.
+
+    Raises:
+        SourceError: It cannot be loaded.
+    """
+    with _loading(file):
+        return read()
+
+
+@contextlib.contextmanager
+def _loading(file: Path) -> Any:
+    try:
+        yield
+    except Exception as error:
+        # Layers fail in their own ways when a file is damaged or of another version.
+        raise SourceError(
+            f"{file} cannot be loaded ({first_sentence(error)}); where it has layers of your own, export it beside "
+            'their code, model.export("folder"), and give that folder'
+        ) from error
+
+
+def export(model: Any, file: Path, folder: Path) -> None:
+    """Export a Keras 3 model into the empty folder `folder`, for inference.
+
+    `model.export` leaves augmentation on, in Keras 3.15 too. Several outputs get the names of their layers.
+
+    Raises:
+        SourceError: It cannot be traced or written.
+    """
+    import tensorflow as tf
+
+    keras = library()
+    try:
+        # Keras tells on the standard output where it exported to.
+        with contextlib.redirect_stdout(io.StringIO()):
+            if not getattr(model, "inputs", None):
+                model.export(str(folder), format="tf_saved_model", verbose=False)
+                return
+            archive = keras.export.ExportArchive()
+            archive.track(model)
+            specs = [tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype, tensor.name) for tensor in model.inputs]
+            archive.add_endpoint("serve", _for_inference(keras, model), input_signature=specs)
+            archive.write_out(str(folder), verbose=False)
+    except (OSError, tf.errors.OpError) as error:
+        raise SourceError(
+            f"{file} cannot be unpacked into {folder.parent} ({str(error).rpartition('; ')[2]}); set TMPDIR to a "
+            "folder with room for the model"
+        ) from error
+    except Exception as error:
+        raise SourceError(
+            f"{file} cannot be exported by Keras ({first_sentence(error)}); export it where it was made, "
+            'model.export("folder"), and give that folder'
+        ) from error
+
+
+def _for_inference(keras: Any, model: Any) -> Callable[..., Any]:
+    structure = getattr(model, "_inputs_struct", None)
+    names = list(getattr(model, "output_names", ()))
+
+    def serve(*inputs: Any) -> Any:
+        given = inputs[0] if structure is None else keras.tree.pack_sequence_as(structure, list(inputs))
+        answer = model(given, training=False)
+        if isinstance(answer, list | tuple) and 1 < len(answer) == len(names) == len(set(names)):
+            return dict(zip(names, answer, strict=True))
+        return answer
+
+    return serve
+
+
+def _of_archive(file: Path) -> tuple[str, str]:
+    """The version of Keras that wrote a file, and the model's config as text."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            with archive.open("metadata.json") as member:
+                version = str(json.loads(member.read(_METADATA_BYTES))["keras_version"])
+            if "config.json" not in archive.namelist():
+                return version, ""
+            with archive.open("config.json") as member:
+                return version, member.read(_CONFIG_BYTES).decode()
+    except (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, KeyError, ValueError, TypeError) as error:
+        raise SourceError(
+            f"{file} is not a .keras file, or is damaged ({first_sentence(error)}); save or download it again"
+        ) from error
+
+
+def _of_folder(folder: Path) -> tuple[str, str]:
+    """The same of a model that was saved with zipped=False."""
+    try:
+        metadata = json.loads((folder / "metadata.json").read_bytes()[:_METADATA_BYTES])
+        return str(metadata["keras_version"]), (folder / "config.json").read_text(encoding="utf-8")
+    except (OSError, KeyError, ValueError, TypeError) as error:
+        raise SourceError(
+            f"{folder} is not a folder of a Keras model, or is damaged ({first_sentence(error)}); save or download it "
+            "again"
+        ) from error

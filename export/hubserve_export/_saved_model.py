@@ -7,6 +7,7 @@ from typing import Any
 
 from . import _hub
 from ._errors import ModelError, SourceError
+from ._reason import first_line
 from ._sources import Source
 
 # What TensorFlow says of a placeholder that a signature needs and does not take.
@@ -46,8 +47,3 @@ def _unloadable(source: Source, error: Exception) -> SourceError | ModelError:
     return SourceError(
         f"{source.handle} cannot be loaded as a SavedModel ({reason}); is it complete, and of TensorFlow 2?"
     )
-
-
-def first_line(error: Exception) -> str:
-    """What TensorFlow says of an error before it goes into detail."""
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)

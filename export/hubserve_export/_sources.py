@@ -1,4 +1,4 @@
-"""Where a model comes from: the hub, a folder, an archive, a Keras file, or this package."""
+"""Where a model comes from: the hub, a folder, an archive, a file of Keras, a KerasHub preset, or this package."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import _archive, _efficientnet, _hub, _keras
+from . import _archive, _efficientnet, _hub, _keras, _keras_h5, _preset
 from ._errors import SourceError
 from ._integrity import FileRecord, record, records
 from ._scratch import private_folder
@@ -19,15 +19,17 @@ class Source:
 
     Attributes:
         handle: What names it to others: the hub's URL, or the path as given.
-        kind: "hub", "directory", "archive", "keras" or "builtin".
+        kind: "hub", "directory", "archive", "keras", "preset" (of KerasHub) or "builtin".
         path: The SavedModel's folder; for "builtin" the file of weights.
-        origin: The file that was given, where the SavedModel is only made from it.
+        origin: The file or folder that was given, where the SavedModel is only made from it.
+        notes: What was added to the model on the way, in words.
     """
 
     handle: str
     kind: str
     path: Path
     origin: Path | None = None
+    notes: tuple[str, ...] = ()
 
     def files(self) -> tuple[FileRecord, ...]:
         """Reads and hashes every file of the source."""
@@ -40,16 +42,16 @@ def open_source(model: str) -> Iterator[Source]:
     """Makes the model available on this machine for as long as the context lasts.
 
     Args:
-        model: A hub handle or URL, the folder of a SavedModel, a `.tar.gz` of one, a `.keras` file, or
-            `efficientnet-lite0`.
+        model: A hub handle or URL, the folder of a SavedModel, a `.tar.gz` of one, a `.keras` or `.h5` file, the folder
+            of a KerasHub preset, or `efficientnet-lite0`.
 
     Raises:
         SourceError: There is no such thing, or it cannot be had.
     """
     path = Path(model)
-    if path.is_dir():
+    if path.is_dir() and not _is_of_keras(path):
         yield _directory(model, path)
-    elif path.is_file():
+    elif path.exists():
         with ExitStack() as stack:
             try:
                 folder = stack.enter_context(private_folder())
@@ -58,7 +60,7 @@ def open_source(model: str) -> Iterator[Source]:
                     f"{model} cannot be unpacked, because there is no temporary folder to write to "
                     f"({error.strerror}); set TMPDIR to one"
                 ) from error
-            yield _unpacked(model, path, folder)
+            yield _of_keras(model, path, folder) if path.is_dir() else _unpacked(model, path, folder)
     elif model == _efficientnet.NAME:
         yield Source(model, "builtin", _efficientnet.weights_path())
     elif _hub.is_handle(model) and not model.startswith(("/", ".")):
@@ -78,13 +80,27 @@ def _unpacked(model: str, path: Path, folder: Path) -> Source:
         _keras.to_saved_model(path, folder)
         return Source(model, "keras", folder, origin=path)
     if model.endswith((".h5", ".hdf5")):
-        raise SourceError(
-            f"{model} is of Keras' old format, which does not hold all of a model; load it where it was made and save "
-            'it as a folder, model.save("folder") or, with Keras 3, model.export("folder")'
-        )
+        _keras_h5.to_saved_model(path, folder)
+        return Source(model, "keras", folder, origin=path)
     raise SourceError(
-        f"{model} is a file, but neither a .tar.gz nor a .keras; give the folder of a SavedModel, or pack it as .tar.gz"
+        f"{model} is a file, but neither a .tar.gz nor a .keras nor an .h5; give the folder of a SavedModel, or pack "
+        "it as .tar.gz"
     )
+
+
+def _is_of_keras(path: Path) -> bool:
+    """Whether a folder is a preset of KerasHub, or what Keras 3 saves with zipped=False."""
+    config = (path / _preset.CONFIG).is_file() and any(path.glob("*.weights.*"))
+    return not (path / "saved_model.pb").is_file() and (config or _preset.is_preset(path))
+
+
+def _of_keras(model: str, path: Path, folder: Path) -> Source:
+    """The source in such a folder, converted into `folder`."""
+    if _preset.is_preset(path):
+        notes = _preset.to_saved_model(path, folder)
+        return Source(model, "preset", folder, origin=path, notes=notes)
+    _keras.to_saved_model(path, folder)
+    return Source(model, "keras", folder, origin=path)
 
 
 def _directory(model: str, path: Path) -> Source:

@@ -134,15 +134,6 @@ def test_a_file_cut_short_is_refused(file: Path, tmp_path: Path) -> None:
         pass
 
 
-def test_keras_old_format_is_refused_with_the_remedy(tmp_path: Path) -> None:
-    (tmp_path / "model.h5").write_bytes(b"\x89HDF\r\n\x1a\n")
-    with (
-        pytest.raises(SourceError, match=r"of Keras' old format.*model\.save"),
-        open_source(str(tmp_path / "model.h5")),
-    ):
-        pass
-
-
 def test_another_backend_of_keras_is_named(file: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "hubserve", "export", str(file), "--output", str(tmp_path / "base")]
     environment = {**os.environ, "KERAS_BACKEND": "torch"}

@@ -100,7 +100,7 @@ def test_a_name_that_is_nothing_says_what_it_may_be(model: str, says: str) -> No
 def test_a_file_that_is_no_archive_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(b"x")
     with (
-        pytest.raises(SourceError, match=r"neither a \.tar\.gz nor a \.keras"),
+        pytest.raises(SourceError, match=r"neither a \.tar\.gz nor a \.keras nor an \.h5"),
         open_source(str(tmp_path / "model.onnx")),
     ):
         pass
@@ -111,7 +111,7 @@ def test_without_a_temporary_folder_an_archive_says_so(tmp_path: Path) -> None:
     program = (
         "import tempfile; tempfile.tempdir = '/dev/null/nowhere'\n"
         "from hubserve_export.command import export\n"
-        f"export([{str(packed)!r}, '`output`', {str(tmp_path / 'm')!r}])"
+        f"export([{str(packed)!r}, '--output', {str(tmp_path / 'm')!r}])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 1
