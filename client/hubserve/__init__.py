@@ -3,6 +3,7 @@
 import logging
 from typing import TYPE_CHECKING
 
+from . import _grpc_log  # noqa: F401 - before what imports gRPC
 from ._batcher import Batcher
 from ._client import Client
 from ._errors import (

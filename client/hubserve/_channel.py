@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,10 @@ from typing import Any
 from ._errors import UsageError
 from ._security import TLS
 
+# TensorFlow Serving's port for gRPC.
+DEFAULT_PORT = 8500
+_WEB_SCHEME = re.compile(r"([a-zA-Z][\w+.-]*)://([^/]*)")
+_GRPC_SCHEMES = ("dns", "xds", "ipv4", "ipv6", "unix", "unix-abstract", "vsock", "google-c2p")
 # Of one server; an IPv6 address stands in brackets.
 _ADDRESS = re.compile(r"([^:/]+|\[[0-9a-fA-F:.%\w]+\]):\d+")
 _OPTIONS: dict[str, Any] = {
@@ -38,12 +43,36 @@ def grpc_targets(target: str | Sequence[str]) -> tuple[list[str], bool]:
     targets = [target] if isinstance(target, str) else list(dict.fromkeys(target))
     if not targets:
         raise UsageError("target must name a server, and this list is empty")
+    targets = [_with_port(one) for one in targets]
     for one in targets:
-        if not one or one.startswith(("http://", "https://")):
-            raise UsageError(f"target must be a gRPC target such as localhost:8500, not {one!r}")
+        if not one:
+            raise UsageError(f"target must be a gRPC target such as localhost:{DEFAULT_PORT}, not {one!r}")
+        if (web := _WEB_SCHEME.match(one)) and web[1] not in _GRPC_SCHEMES:
+            raise UsageError(
+                f"target must be a gRPC target such as localhost:{DEFAULT_PORT}, not {one!r}: leave {web[1]}:// out; "
+                "tls= encrypts the connection"
+            )
         if several and not _ADDRESS.fullmatch(one):
             raise UsageError(f"each of several targets must be HOST:PORT, and {one!r} is not")
     return targets, several or targets[0].startswith(("dns:", "xds:", "ipv4:", "ipv6:"))
+
+
+def _with_port(target: str) -> str:
+    """Adds TensorFlow Serving's port where there is none: gRPC itself would take 443."""
+    try:
+        if ipaddress.ip_address(target).version == 6:
+            return f"[{target}]:{DEFAULT_PORT}"
+    except ValueError:
+        pass
+    # HOST, or dns:HOST, dns:///HOST and dns://RESOLVER/HOST, with or without a port.
+    scheme, colon, rest = target.partition(":")
+    head, name = ("", target)
+    if colon and scheme == "dns":
+        slash = rest.rpartition("/")
+        head, name = f"dns:{slash[0]}{slash[1]}", slash[2]
+    if name and ("/" not in name) and (":" not in name or re.fullmatch(r"\[[^]]*\]", name)):
+        return f"{head}{name}:{DEFAULT_PORT}"
+    return target
 
 
 def channel_options(*, replicas: bool, tls: TLS | None, more: Mapping[str, str | int]) -> list[tuple[str, Any]]:

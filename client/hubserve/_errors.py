@@ -159,6 +159,11 @@ _FOREIGN = (
     "what answers at {target} does not know {rpc}: check the address (TF Serving's gRPC port is usually 8500), or have "
     "the gateway before the server let {rpc} through"
 )
+_HTTP1 = (
+    "what answers at {target} speaks HTTP/1 and not gRPC: TF Serving's REST port is usually 8501, and its gRPC port, "
+    "which this client needs, 8500"
+)
+_PROXY = "the proxy before {target} lets no call through"
 _CLOSED = "the client of {target} was closed: keep it open until the last answer is read"
 _BROKE = "{target} failed while answering for {model}: look in the server's log"
 
@@ -172,6 +177,12 @@ _RULES: tuple[tuple[grpc.StatusCode, str, type[CallError], Then, str], ...] = (
     (_Code.UNAVAILABLE, "handshake failed", ServerUnavailable, Then.REPORT, _TLS),
     (_Code.UNAVAILABLE, "Verification Check failed", ServerUnavailable, Then.REPORT, _TLS),
     (_Code.UNAVAILABLE, "Failed to create security handshaker", ServerUnavailable, Then.REPORT, _OWN_TLS),
+    *(
+        (_Code.UNAVAILABLE, words, NotAModelServer, Then.REPORT, _HTTP1)
+        # The frame's type is a letter of the answer, such as the P of HTTP/1.1.
+        for words in ("http1.x server", "frame, got frame type 80", "frame, got frame type 79")
+    ),
+    (_Code.UNAVAILABLE, "HTTP proxy returned", ServerUnavailable, Then.RETRY, _PROXY),
     # Of a server that died, too.
     (_Code.UNAVAILABLE, "Socket closed", ServerUnavailable, Then.RETRY, _HUNG_UP),
     (_Code.UNAVAILABLE, "Connection reset by peer", ServerUnavailable, Then.RETRY, _HUNG_UP),
@@ -214,7 +225,7 @@ _RULES: tuple[tuple[grpc.StatusCode, str, type[CallError], Then, str], ...] = (
 
 
 def call_error(
-    code: grpc.StatusCode, details: str | None, *, target: str, model: str, rpc: str = "the call"
+    code: grpc.StatusCode, details: str | None, *, target: str, model: str, rpc: str = "the call", hint: str = ""
 ) -> CallError:
     """Makes the error for a call that gRPC reports as failed.
 
@@ -224,13 +235,15 @@ def call_error(
         target: Where the call went.
         model: The model in words, such as `model pnasnet, version 3`.
         rpc: The RPC's name, such as `Predict`.
+        hint: What else may keep a call from its server, for the end of such an error.
     """
     details = details or ""
     # What no line fits broke on the server.
     fitting = ((kind, then, text) for its, words, kind, then, text in _RULES if its is code and words in details)
     kind, then, text = next(fitting, (ServerFailed, Then.ALONE, _BROKE))
     reason = textwrap.shorten(f"{code.name}: {details}", 300, placeholder=" ...")
-    return kind(f"{text.format(target=target, model=model, rpc=rpc)} ({reason})", code, details, then)
+    more = hint if kind is ServerUnavailable else ""
+    return kind(f"{text.format(target=target, model=model, rpc=rpc)}{more} ({reason})", code, details, then)
 
 
 def then(error: CallError) -> Then:

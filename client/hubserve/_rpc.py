@@ -182,7 +182,7 @@ class ModelServer:
             details = "Channel closed!"
         words = self._settings
         where, model, rpc = words.target_in_words(), words.model_in_words(), path.rpartition("/")[2]
-        return call_error(code, details, target=where, model=model, rpc=rpc)
+        return call_error(code, details, target=where, model=model, rpc=rpc, hint=words.proxy_hint())
 
 
 def _failed_call(error: CallError) -> Future[bytes]:

@@ -12,6 +12,7 @@ from ._channel import grpc_targets
 from ._checks import check_number, check_seconds, check_whole
 from ._convert import check_convert
 from ._errors import UsageError
+from ._proxy import proxy_hint
 from ._retry import NEVER, Contact, Retry
 from ._security import TLS, AsyncToken, check_token
 from ._shrink import check_shrink
@@ -115,7 +116,11 @@ class Settings:
 
     def target_in_words(self) -> str:
         """For errors."""
-        return self.target if isinstance(self.target, str) else ", ".join(self.target)
+        return ", ".join(grpc_targets(self.target)[0])
+
+    def proxy_hint(self) -> str:
+        """For errors: which proxy stands before the first target, if one does."""
+        return proxy_hint(grpc_targets(self.target)[0][0])
 
 
 def deadline_in(timeout: float | None) -> float | None:

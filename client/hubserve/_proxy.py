@@ -1,0 +1,65 @@
+"""The HTTP proxy that gRPC takes for a target: it reads the environment, and its errors do not say so.
+
+The rules are those of `HttpProxyMapper` in gRPC's `http_proxy_mapper.cc`.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+
+_PROXIES = ("grpc_proxy", "https_proxy", "http_proxy")
+_EXCEPTIONS = ("no_grpc_proxy", "no_proxy")
+
+
+def proxy_hint(target: str) -> str:
+    """Tell which proxy stands between this process and a target, and how to go past it.
+
+        proxy_hint("localhost:8500")
+
+    Args:
+        target: gRPC's target.
+
+    Returns:
+        A sentence for the end of an error, or "" where no proxy is used.
+    """
+    variable = next((name for name in _PROXIES if os.environ.get(name)), None)
+    host = _host(target)
+    if variable is None or host is None or _excepted(host):
+        return ""
+    proxy = _shown(os.environ[variable])
+    return (
+        f"; calls to {host} go through the proxy of the environment variable {variable} ({proxy}): "
+        f"set no_grpc_proxy={host} to go past it"
+    )
+
+
+def _host(target: str) -> str | None:
+    """The host of a target; None where gRPC takes no proxy."""
+    scheme, colon, rest = target.partition(":")
+    if colon and scheme in ("unix", "unix-abstract", "vsock", "xds"):
+        return None
+    if colon and scheme in ("dns", "ipv4", "ipv6"):
+        target = rest.rpartition("/")[2]
+    target = target.partition(",")[0]
+    host, colon, port = target.rpartition(":")
+    return (host if colon and port.isdecimal() else target).strip("[]")
+
+
+def _excepted(host: str) -> bool:
+    given = next((os.environ[name] for name in _EXCEPTIONS if os.environ.get(name)), "")
+    for entry in filter(None, (entry.strip() for entry in given.split(","))):
+        if host.lower().endswith(entry.lower()):
+            return True
+        try:
+            if ipaddress.ip_address(host) in ipaddress.ip_network(entry, strict=False):
+                return True
+        except ValueError:
+            continue
+    return False
+
+
+def _shown(url: str) -> str:
+    """Without a password."""
+    scheme, separator, rest = url.rpartition("://")
+    return scheme + separator + rest.rpartition("@")[2]
