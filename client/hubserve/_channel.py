@@ -59,11 +59,9 @@ def grpc_targets(target: str | Sequence[str]) -> tuple[list[str], bool]:
 
 def _with_port(target: str) -> str:
     """Adds TensorFlow Serving's port where there is none: gRPC itself would take 443."""
-    try:
-        if ipaddress.ip_address(target).version == 6:
-            return f"[{target}]:{DEFAULT_PORT}"
-    except ValueError:
-        pass
+    if target.count(":") > 1 and _is_ipv6(target):
+        # Its last part could be a port, too.
+        raise UsageError(f"target must be HOST:PORT, with an IPv6 address in brackets: [::1]:8500, not {target!r}")
     # HOST, or dns:HOST, dns:///HOST and dns://RESOLVER/HOST, with or without a port.
     scheme, colon, rest = target.partition(":")
     head, name = ("", target)
@@ -73,6 +71,13 @@ def _with_port(target: str) -> str:
     if name and ("/" not in name) and (":" not in name or re.fullmatch(r"\[[^]]*\]", name)):
         return f"{head}{name}:{DEFAULT_PORT}"
     return target
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        return ipaddress.ip_address(text).version == 6
+    except ValueError:
+        return False
 
 
 def channel_options(*, replicas: bool, tls: TLS | None, more: Mapping[str, str | int]) -> list[tuple[str, Any]]:

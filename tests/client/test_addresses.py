@@ -21,7 +21,6 @@ from hubserve.testing import FakeServer
         ("localhost", "localhost:8500"),
         ("localhost:9000", "localhost:9000"),
         ("10.0.0.7", "10.0.0.7:8500"),
-        ("::1", "[::1]:8500"),
         ("[::1]", "[::1]:8500"),
         ("[::1]:9000", "[::1]:9000"),
         ("dns:///models", "dns:///models:8500"),
@@ -37,6 +36,12 @@ from hubserve.testing import FakeServer
 def test_a_server_without_a_port_is_on_8500(given: str, taken: str):
     assert grpc_targets(given)[0] == [taken]
     assert grpc_targets([given])[0] == [taken]
+
+
+@pytest.mark.parametrize("target", ["::1", "::1:8500", "2001:db8::7"])
+def test_an_ipv6_address_without_brackets_could_end_in_a_port_and_is_refused(target: str):
+    with pytest.raises(UsageError, match="IPv6 address in brackets"):
+        Client(target, model="m")
 
 
 def test_each_of_several_servers_may_leave_its_port_out():

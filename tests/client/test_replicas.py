@@ -171,7 +171,7 @@ def test_turns_go_round_those_that_are_connected_and_else_those_that_may_be():
     ("target", "words"),
     [
         ([], "this list is empty"),
-        (["127.0.0.1:1", "nowhere"], "must be HOST:PORT, and 'nowhere' is not"),
+        (["127.0.0.1:1", "no/where"], "must be HOST:PORT, and 'no/where' is not"),
         (["127.0.0.1:1", "dns:///models:1"], "must be HOST:PORT, and 'dns:///models:1' is not"),
         (["::1:1", "127.0.0.1:1"], "must be HOST:PORT"),
     ],
