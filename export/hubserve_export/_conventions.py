@@ -1,0 +1,40 @@
+"""What modules of TensorFlow Hub and Kaggle Models take, by their handles. Nothing here needs TensorFlow.
+
+The hub's common image interface has pixels from 0 to 1. The pages of some publishers say otherwise (assets/docs of the
+repository tensorflow/tfhub.dev). The pages of others say nothing, and their models are ports of networks with another
+convention: of those, nothing is assumed.
+"""
+
+from __future__ import annotations
+
+import re
+
+_EXCEPTIONS: tuple[tuple[str, str | None], ...] = (
+    (r"sayakpaul/(models/)?(vit|mixer|mlp-mixer|bit|distill_bit)[_/-]", "tf"),
+    (r"sayakpaul/(models/)?convnext[_/-]", "torch"),
+    (r"sayakpaul/(models/)?(swin|deit|cait)[_/-]", None),
+    (r"sayannath/(models/)?mobilevit[_/-]", None),
+    (r"adityakane2001/(models/)?regnety", "raw"),
+    (r"rishit-dagli/(models/)?tnt[_/-]", "tf"),
+    # The page's text says -1 to 1, and its code takes ImageNet's mean and deviation out.
+    (r"rishit-dagli/(models/)?(xcit|convmixer|swin-transformer)[_/-]", None),
+    (r"bohemian-visual-recognition-alliance/(models/)?mushroom-identification", "tf"),
+)
+_HUB = re.compile(r"https?://(www\.)?(tfhub\.dev|kaggle\.com)/")
+
+
+def preset(handle: str, kind: str) -> tuple[str, str] | None:
+    """Return the preset of a hub module and where it is known from, or None where the handle tells nothing.
+
+    Args:
+        handle: The module's URL.
+        kind: The kind of the source; only "hub" has a convention, and a URL of the hub itself.
+    """
+    if kind == "builtin":
+        return "unit", "it is the model that comes with hubserve"
+    if kind != "hub" and not _HUB.match(handle):
+        return None
+    for pattern, name in _EXCEPTIONS:
+        if re.search(pattern, handle):
+            return None if name is None else (name, "its page on the hub")
+    return "unit", "the hub's convention"
