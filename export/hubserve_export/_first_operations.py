@@ -131,7 +131,12 @@ class _Walk:
         for index in frame.returns.get(tensor, ()):
             if frame.caller is not None:
                 self.follow(frame.caller[0], (frame.caller[1], index), place)
-        for node, index in frame.consumers.get(tensor, ()):
+        consumers = frame.consumers.get(tensor, [])
+        joined = self._channel_by_channel(frame, consumers, place)
+        if joined is not None:
+            self.follow(frame, (joined[0], 0), joined[1])
+            return
+        for node, index in consumers:
             self.steps += 1
             if node.op in _LOOKING_AT_THE_SHAPE or self.steps > _MOST_STEPS:
                 continue
@@ -144,6 +149,70 @@ class _Walk:
                 self.ends.append(place)
             else:
                 self.follow(frame, (node.name, index if node.op == "IdentityN" else 0), after)
+
+    def _channel_by_channel(
+        self, frame: _Frame, consumers: list[tuple[Any, int]], place: _Place
+    ) -> tuple[str, _Place] | None:
+        """The node that joins channels again which were taken apart, each perhaps scaled and shifted on the way."""
+        apart: dict[_Tensor, int] = {}
+        for node, index in consumers:
+            if node.op in _LOOKING_AT_THE_SHAPE:
+                continue
+            parts = self._parts(frame, node, index, place)
+            if not parts:
+                return None
+            apart |= parts
+        ways = [self._one_channel(frame, tensor, channel, place) for tensor, channel in apart.items()]
+        known = sorted((way for way in ways if way is not None), key=lambda way: way[1])
+        if len(known) != self._channels or [way[1] for way in known] != list(range(self._channels)):
+            return None
+        if len(ways) != len(known) or len({way[0] for way in known}) != 1:
+            return None
+        order = tuple(place.affine.order[way[2]] for way in known)
+        affine = Affine(order, np.array([way[3] for way in known]), np.array([way[4] for way in known]))
+        return known[0][0], _Place(affine, _RANK - 1, place.size)
+
+    def _parts(self, frame: _Frame, node: Any, index: int, place: _Place) -> dict[_Tensor, int]:
+        """The single channels that an operation takes out of the image, by the tensors that hold them."""
+        if place.axis != _RANK - 1:
+            return {}
+        if node.op in ("Unpack", "Split"):
+            axis = node.attr["axis"].i if node.op == "Unpack" else self._value(frame, node.input[0])
+            count = node.attr["num" if node.op == "Unpack" else "num_split"].i
+            whole = axis is not None and int(axis) % _RANK == place.axis and count == self._channels
+            return {(node.name, number): number for number in range(count)} if whole else {}
+        if node.op != "StridedSlice" or index:
+            return {}
+        begin, strides = (self._value(frame, node.input[place]) for place in (1, 3))
+        last = 0 if begin is None or strides is None else len(begin) - 1
+        masks = node.attr["begin_mask"].i & node.attr["end_mask"].i | node.attr["ellipsis_mask"].i
+        alone = node.attr["shrink_axis_mask"].i == 2**last and not node.attr["new_axis_mask"].i
+        # `x[..., k]` or `x[:, :, :, k]`.
+        whole = (
+            last > 0 and masks & (2**last - 1) == 2**last - 1 and (last == _RANK - 1 or node.attr["ellipsis_mask"].i)
+        )
+        return {(node.name, 0): int(begin[last]) % self._channels} if alone and whole else {}
+
+    def _one_channel(
+        self, frame: _Frame, tensor: _Tensor, channel: int, place: _Place
+    ) -> tuple[str, int, int, float, float] | None:
+        """Where a channel is joined to the others: the node, the place there, and what happened to it so far."""
+        scale, offset = float(place.affine.scale[channel]), float(place.affine.offset[channel])
+        for _ in range(_MOST_STEPS):
+            consumers = frame.consumers.get(tensor, [])
+            if len(consumers) != 1:
+                return None
+            node, index = consumers[0]
+            if node.op in ("Pack", "ConcatV2"):
+                return node.name, index, channel, scale, offset
+            value = self._value(frame, node.input[1 - index]) if node.op in _OF_ONE_CHANNEL else None
+            if node.op not in _PASSING_ON:
+                if value is None or np.size(value) != 1 or (index and node.op in ("Sub", "RealDiv")):
+                    return None
+                number = float(np.reshape(value, ()))
+                scale, offset = _OF_ONE_CHANNEL[node.op](scale, offset, number)
+            tensor = (node.name, 0)
+        return None
 
     def _enter(self, frame: _Frame, node: Any, index: int, function: Any, place: _Place) -> None:
         inputs = [name for name in node.input if not name.startswith("^")]
@@ -316,6 +385,13 @@ _CHANGES: dict[str, Callable[[_Walk, _Frame, Any, int, _Place], _Place | None]] 
     "StridedSlice": _Walk.sliced,
     "GatherV2": _Walk.gathered,
     "Transpose": _Walk.transposed,
+}
+
+_OF_ONE_CHANNEL: dict[str, Callable[[float, float, float], tuple[float, float]]] = {
+    **dict.fromkeys(("Add", "AddV2"), lambda scale, offset, number: (scale, offset + number)),
+    "Sub": lambda scale, offset, number: (scale, offset - number),
+    "Mul": lambda scale, offset, number: (scale * number, offset * number),
+    "RealDiv": lambda scale, offset, number: (scale / number, offset / number),
 }
 
 _WORK: dict[str, Callable[[Any, list[Any]], Any]] = {

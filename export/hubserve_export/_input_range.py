@@ -17,8 +17,13 @@ from ._preprocessing import PRESETS
 Array = np.ndarray[Any, Any]
 
 _WHITE = 255
-# A range counts as [0, 1] or [-1, 1] up to this: efficientnet-lite's (x - 127) / 128 is [-0.992, 1].
-_NEAR = 0.02
+# Ranges, and how far from them a model may be: efficientnet-lite's (x - 127) / 128 is [-0.992, 1].
+_EXACT = (
+    ((0, 1), 0.01, "0 to 1"),
+    ((-1, 1), 0.02, "-1 to 1"),
+    ((-0.5, 0.5), 0.01, "-0.5 to 0.5"),
+    ((0, 255), 0.3, "0 to 255"),
+)
 # Means and standard deviations of photographs, as parts of the range from black to white.
 _MEANS = (0.25, 0.65)
 _DEVIATIONS = (0.15, 0.45)
@@ -74,17 +79,12 @@ def _range(affine: Affine, fields: dict[str, Any]) -> tuple[str, bool] | None:
     order = list(affine.order)
     low = affine.scale * offset[order] + affine.offset
     high = affine.scale * (_WHITE * scale + offset)[order] + affine.offset
-    for bounds, words in (
-        ((0, 1), "0 to 1"),
-        ((-1, 1), "-1 to 1"),
-        ((-0.5, 0.5), "-0.5 to 0.5"),
-        ((0, 255), "0 to 255"),
-    ):
-        near = _NEAR * (bounds[1] - bounds[0]) / 2
+    for bounds, near, words in _EXACT:
         if np.all(np.abs(low - bounds[0]) <= near) and np.all(np.abs(high - bounds[1]) <= near):
             return words, True
     width = high - low
-    if np.any(width <= 0):
+    if np.any(width <= 0) or len({*fields["offset"]}) > 1:
+        # What has a mean taken out by its preset is not given another to take out.
         return None
     if np.allclose(width, _WHITE, rtol=0.01) and _all_within(-low / _WHITE, _MEANS):
         return "0 to 255 less a mean", True

@@ -57,15 +57,12 @@ def find(model: Path) -> Sidecar | None:
     folder = model if model.is_dir() else model.parent
     if model.suffix == ".keras" and model.is_file() and (found := _in_keras_file(model)):
         return found
+    found = _in_folder(folder)
     # Tools write a SavedModel into a folder inside of the model's: saved_model/1, model.savedmodel.
-    inside = [one for one in (folder, folder.parent, folder.parent.parent) if one == folder or not model.is_file()]
-    for place in inside[: 1 if model.is_file() else 3]:
-        found = _in_folder(place)
-        if found is not None:
-            return found
-        if place != folder and not _is_wrapper(folder):
-            break
-    return None
+    while found is None and model.is_dir() and _is_wrapper(folder):
+        folder = folder.absolute().parent
+        found = _in_folder(folder)
+    return found
 
 
 def _is_wrapper(folder: Path) -> bool:

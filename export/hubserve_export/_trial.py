@@ -36,7 +36,6 @@ KNOWN: Mapping[str, frozenset[str]] = {
     "coffee.jpg": frozenset({"coffee mug", "cup", "espresso"}),
     "flower.jpg": frozenset({"daisy"}),
     "grace_hopper.jpg": frozenset({"military uniform"}),
-    "motorcycle.jpg": frozenset({"moped", "motor scooter"}),
     "rocket.jpg": frozenset({"drilling platform", "missile", "projectile", "space shuttle"}),
 }
 

@@ -113,17 +113,19 @@ def _pad(image: tf.Tensor, target: _Size, preprocessing: Preprocessing) -> tf.Te
     """Resize until the first side fits, and fill the rest, with the rounding of tf.image.resize_with_pad."""
     size = tf.cast(tf.shape(image)[:2], tf.float64)
     wanted = tf.stack(target)
-    ratio = tf.reduce_max(size / tf.cast(wanted, tf.float64))
-    inner = tf.clip_by_value(tf.cast(tf.math.floor(size / ratio), tf.int32), 1, wanted)
+    exact = size / tf.reduce_max(size / tf.cast(wanted, tf.float64))
+    inner = tf.clip_by_value(tf.cast(tf.math.floor(exact), tf.int32), 1, wanted)
     picture = _stretch(image, (inner[0], inner[1]), preprocessing)
-    return _with_bars(picture, (wanted - inner) // 2, wanted, preprocessing)
+    bars = tf.cast(tf.math.floor((tf.cast(wanted, tf.float64) - exact) / 2), tf.int32)
+    return _with_bars(picture, tf.clip_by_value(bars, 0, wanted - inner), wanted, preprocessing)
 
 
 def _pad_to_aspect_ratio(image: tf.Tensor, target: _Size, preprocessing: Preprocessing) -> tf.Tensor:
     """Add bars until the image has the target's aspect ratio and resize it, with Keras' rounding."""
     size = tf.shape(image)[:2]
-    outer = tf.maximum(size, _of_aspect_ratio(size, target))
-    padded = _with_bars(tf.cast(image, tf.float32), (outer - size) // 2, outer, preprocessing)
+    # Keras puts bars of the same size on both sides, and leaves an odd rest away.
+    bars = (tf.maximum(size, _of_aspect_ratio(size, target)) - size) // 2
+    padded = _with_bars(tf.cast(image, tf.float32), bars, size + 2 * bars, preprocessing)
     return _stretch(padded, target, preprocessing)
 
 
