@@ -8,16 +8,14 @@ constants and variables.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
+
+from ._graph_values import Frame, Tensor, Values, tensor_of
 
 Array = np.ndarray[Any, Any]
-# A tensor of a graph or of a function's body: the node's name and the number of its output.
-_Tensor = tuple[str, int]
-
 _CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
 _PASSING_ON = frozenset(
     {
@@ -99,34 +97,18 @@ class _Place:
     size: tuple[int, int] | None
 
 
-@dataclass
-class _Frame:
-    """The graph, or a function's body that is being called."""
-
-    nodes: dict[str, Any]
-    arguments: dict[str, tuple[_Frame, str]] = field(default_factory=dict)
-    returns: dict[_Tensor, list[int]] = field(default_factory=dict)
-    caller: tuple[_Frame, str] | None = None
-    consumers: dict[_Tensor, list[tuple[Any, int]]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        for node in self.nodes.values():
-            for index, name in enumerate(node.input):
-                if not name.startswith("^"):
-                    self.consumers.setdefault(_tensor(name), []).append((node, index))
-
-
 class _Walk:
     def __init__(self, function: Any, channels: int) -> None:
         graph = function.graph.as_graph_def()
         self._functions = {one.signature.name: one for one in graph.library.function}
-        self._captured = {place.name.partition(":")[0]: value for value, place in function.graph.captures}
         self._channels = channels
-        self.top = _Frame({node.name: node for node in graph.node})
+        self.top = Frame({node.name: node for node in graph.node})
+        captured = {place.name.partition(":")[0]: value for value, place in function.graph.captures}
+        self._values = Values(self.top, captured)
         self.ends: list[_Place] = []
         self.steps = 0
 
-    def follow(self, frame: _Frame, tensor: _Tensor, place: _Place) -> None:
+    def follow(self, frame: Frame, tensor: Tensor, place: _Place) -> None:
         """Go from a tensor to all that is made of it."""
         for index in frame.returns.get(tensor, ()):
             if frame.caller is not None:
@@ -151,10 +133,10 @@ class _Walk:
                 self.follow(frame, (node.name, index if node.op == "IdentityN" else 0), after)
 
     def _channel_by_channel(
-        self, frame: _Frame, consumers: list[tuple[Any, int]], place: _Place
+        self, frame: Frame, consumers: list[tuple[Any, int]], place: _Place
     ) -> tuple[str, _Place] | None:
         """The node that joins channels again which were taken apart, each perhaps scaled and shifted on the way."""
-        apart: dict[_Tensor, int] = {}
+        apart: dict[Tensor, int] = {}
         for node, index in consumers:
             if node.op in _LOOKING_AT_THE_SHAPE:
                 continue
@@ -172,18 +154,18 @@ class _Walk:
         affine = Affine(order, np.array([way[3] for way in known]), np.array([way[4] for way in known]))
         return known[0][0], _Place(affine, _RANK - 1, place.size)
 
-    def _parts(self, frame: _Frame, node: Any, index: int, place: _Place) -> dict[_Tensor, int]:
+    def _parts(self, frame: Frame, node: Any, index: int, place: _Place) -> dict[Tensor, int]:
         """The single channels that an operation takes out of the image, by the tensors that hold them."""
         if place.axis != _RANK - 1:
             return {}
         if node.op in ("Unpack", "Split"):
-            axis = node.attr["axis"].i if node.op == "Unpack" else self._value(frame, node.input[0])
+            axis = node.attr["axis"].i if node.op == "Unpack" else self._values.of(frame, node.input[0])
             count = node.attr["num" if node.op == "Unpack" else "num_split"].i
             whole = axis is not None and int(axis) % _RANK == place.axis and count == self._channels
             return {(node.name, number): number for number in range(count)} if whole else {}
         if node.op != "StridedSlice" or index:
             return {}
-        begin, strides = (self._value(frame, node.input[place]) for place in (1, 3))
+        begin, strides = (self._values.of(frame, node.input[place]) for place in (1, 3))
         last = 0 if begin is None or strides is None else len(begin) - 1
         masks = node.attr["begin_mask"].i & node.attr["end_mask"].i | node.attr["ellipsis_mask"].i
         alone = node.attr["shrink_axis_mask"].i == 2**last and not node.attr["new_axis_mask"].i
@@ -194,7 +176,7 @@ class _Walk:
         return {(node.name, 0): int(begin[last]) % self._channels} if alone and whole else {}
 
     def _one_channel(
-        self, frame: _Frame, tensor: _Tensor, channel: int, place: _Place
+        self, frame: Frame, tensor: Tensor, channel: int, place: _Place
     ) -> tuple[str, int, int, float, float] | None:
         """Where a channel is joined to the others: the node, the place there, and what happened to it so far."""
         scale, offset = float(place.affine.scale[channel]), float(place.affine.offset[channel])
@@ -205,7 +187,7 @@ class _Walk:
             node, index = consumers[0]
             if node.op in ("Pack", "ConcatV2"):
                 return node.name, index, channel, scale, offset
-            value = self._value(frame, node.input[1 - index]) if node.op in _OF_ONE_CHANNEL else None
+            value = self._values.of(frame, node.input[1 - index]) if node.op in _OF_ONE_CHANNEL else None
             if node.op not in _PASSING_ON:
                 if value is None or np.size(value) != 1 or (index and node.op in ("Sub", "RealDiv")):
                     return None
@@ -214,28 +196,28 @@ class _Walk:
             tensor = (node.name, 0)
         return None
 
-    def _enter(self, frame: _Frame, node: Any, index: int, function: Any, place: _Place) -> None:
+    def _enter(self, frame: Frame, node: Any, index: int, function: Any, place: _Place) -> None:
         inputs = [name for name in node.input if not name.startswith("^")]
         names = [argument.name for argument in function.signature.input_arg]
-        inside = _Frame({inner.name: inner for inner in function.node_def}, caller=(frame, node.name))
+        inside = Frame({inner.name: inner for inner in function.node_def}, caller=(frame, node.name))
         inside.arguments = {name: (frame, given) for name, given in zip(names, inputs, strict=False)}
         for number, output in enumerate(function.signature.output_arg):
-            inside.returns.setdefault(_tensor(function.ret[output.name]), []).append(number)
+            inside.returns.setdefault(tensor_of(function.ret[output.name]), []).append(number)
         self.follow(inside, (names[index], 0), place)
 
-    def _after(self, frame: _Frame, node: Any, index: int, place: _Place) -> _Place | None:
+    def _after(self, frame: Frame, node: Any, index: int, place: _Place) -> _Place | None:
         """Where the walk is after an operation; None where that is a layer, and the walk ends before it."""
         if node.op in _PASSING_ON:
             return place
         if node.op in _RESIZES:
-            size = self._value(frame, node.input[1]) if index == 0 else None
+            size = self._values.of(frame, node.input[1]) if index == 0 else None
             return None if size is None else _Place(place.affine, place.axis, (int(size[0]), int(size[1])))
         change = _CHANGES.get(node.op)
         return None if change is None else change(self, frame, node, index, place)
 
-    def _operand(self, frame: _Frame, node: Any, index: int, axis: int) -> Array | None:
+    def _operand(self, frame: Frame, node: Any, index: int, axis: int) -> Array | None:
         """The other operand of a sum or product as a number for each channel, if it is that: float64 [C]."""
-        value = self._value(frame, node.input[1 - index])
+        value = self._values.of(frame, node.input[1 - index])
         if value is None:
             return None
         value = np.asarray(value, np.float64)
@@ -247,7 +229,7 @@ class _Walk:
             return None
         return value.reshape(-1)
 
-    def multiplied(self, frame: _Frame, node: Any, index: int, place: _Place) -> _Place | None:
+    def multiplied(self, frame: Frame, node: Any, index: int, place: _Place) -> _Place | None:
         value = self._operand(frame, node, index, place.axis)
         divides = node.op in ("RealDiv", "Div", "DivNoNan")
         if value is None or (divides and (index == 1 or not np.all(value))):
@@ -255,7 +237,7 @@ class _Walk:
         factor = 1 / value if divides else value
         return _moved(place, place.affine.scale * factor, place.affine.offset * factor)
 
-    def added(self, frame: _Frame, node: Any, index: int, place: _Place) -> _Place | None:
+    def added(self, frame: Frame, node: Any, index: int, place: _Place) -> _Place | None:
         axis = 3 if node.op == "BiasAdd" else place.axis
         value = self._operand(frame, node, index, axis)
         if value is None:
@@ -265,26 +247,26 @@ class _Walk:
             return _moved(place, scale, offset + value)
         return _moved(place, scale, offset - value) if index == 0 else _moved(place, -scale, value - offset)
 
-    def normalized(self, frame: _Frame, node: Any, index: int, place: _Place) -> _Place | None:
+    def normalized(self, frame: Frame, node: Any, index: int, place: _Place) -> _Place | None:
         """A batch norm of the input, by its stored averages and without its trained scale and offset."""
-        mean, variance = (self._value(frame, name) for name in node.input[3:5])
+        mean, variance = (self._values.of(frame, name) for name in node.input[3:5])
         if index or node.attr["is_training"].b or mean is None or variance is None or place.axis != _RANK - 1:
             return None
         factor = 1 / np.sqrt(np.asarray(variance, np.float64) + node.attr["epsilon"].f)
         affine = place.affine
         return _moved(place, affine.scale * factor, (affine.offset - np.asarray(mean, np.float64)) * factor)
 
-    def reversed(self, frame: _Frame, node: Any, index: int, place: _Place) -> _Place | None:
-        axes = self._value(frame, node.input[1]) if index == 0 else None
+    def reversed(self, frame: Frame, node: Any, index: int, place: _Place) -> _Place | None:
+        axes = self._values.of(frame, node.input[1]) if index == 0 else None
         if axes is None:
             return None
         turned = {int(axis) % _RANK for axis in np.atleast_1d(axes)}
         # To mirror the picture changes no channel.
         return _reordered(place, slice(None, None, -1)) if place.axis in turned else place
 
-    def sliced(self, frame: _Frame, node: Any, index: int, place: _Place) -> _Place | None:
+    def sliced(self, frame: Frame, node: Any, index: int, place: _Place) -> _Place | None:
         """`x[..., ::-1]`, as Keras turns RGB into BGR."""
-        strides = self._value(frame, node.input[3]) if index == 0 else None
+        strides = self._values.of(frame, node.input[3]) if index == 0 else None
         if strides is None or list(strides).count(-1) != 1 or set(map(int, strides)) - {1, -1}:
             return None
         where = list(strides).index(-1)
@@ -295,51 +277,17 @@ class _Walk:
         shrinks = node.attr["shrink_axis_mask"].i or node.attr["new_axis_mask"].i
         return _reordered(place, slice(None, None, -1)) if axis == place.axis and whole and not shrinks else None
 
-    def gathered(self, frame: _Frame, node: Any, index: int, place: _Place) -> _Place | None:
-        which, axis = (self._value(frame, name) for name in node.input[1:3])
+    def gathered(self, frame: Frame, node: Any, index: int, place: _Place) -> _Place | None:
+        which, axis = (self._values.of(frame, name) for name in node.input[1:3])
         if index or which is None or axis is None or int(axis) % _RANK != place.axis or np.ndim(which) != 1:
             return None
         return _reordered(place, [int(one) for one in which]) if len(which) == self._channels else None
 
-    def transposed(self, frame: _Frame, node: Any, index: int, place: _Place) -> _Place | None:
-        axes = self._value(frame, node.input[1]) if index == 0 else None
+    def transposed(self, frame: Frame, node: Any, index: int, place: _Place) -> _Place | None:
+        axes = self._values.of(frame, node.input[1]) if index == 0 else None
         if axes is None or len(axes) != _RANK:
             return None
         return _Place(place.affine, [int(axis) for axis in axes].index(place.axis), place.size)
-
-    def _value(self, frame: _Frame, name: str) -> Any:
-        """What a tensor holds, where constants and variables alone decide it: an array, or None."""
-        name, output = _tensor(name)
-        node = frame.nodes.get(name)
-        if node is None:
-            if name in frame.arguments:
-                return self._value(*frame.arguments[name])
-            return None
-        if node.op == "Placeholder":
-            return self._captured_value(name) if frame is self.top else None
-        if node.op == "Const":
-            return tf.make_ndarray(node.attr["value"].tensor)
-        if node.op == "ReadVariableOp":
-            handle = self._handle(frame, node.input[0])
-            return None if handle is None else _read(handle, node.attr["dtype"].type)
-        work = _WORK.get(node.op)
-        if work is None or output:
-            return None
-        given = [self._value(frame, one) for one in node.input if not one.startswith("^")]
-        return None if any(one is None for one in given) else work(node, given)
-
-    def _handle(self, frame: _Frame, name: str) -> Any:
-        name, _ = _tensor(name)
-        if name in frame.arguments:
-            return self._handle(*frame.arguments[name])
-        node = frame.nodes.get(name)
-        if node is not None and node.op == "Identity":
-            return self._handle(frame, node.input[0])
-        return self._captured.get(name) if frame is self.top else None
-
-    def _captured_value(self, name: str) -> Any:
-        value = self._captured.get(name)
-        return value.numpy() if isinstance(value, tf.__internal__.EagerTensor) and value.dtype != tf.resource else None
 
 
 def _identity(channels: int) -> Affine:
@@ -364,20 +312,7 @@ def _equal(one: Affine, other: Affine) -> bool:
     )
 
 
-def _tensor(name: str) -> _Tensor:
-    """A graph names a tensor "node" or "node:1", a function's body "node:output:1"."""
-    node, *rest = name.split(":")
-    return node, int(rest[-1]) if rest and rest[-1].isdigit() else 0
-
-
-def _read(handle: Any, dtype: int) -> Any:
-    try:
-        return tf.raw_ops.ReadVariableOp(resource=handle, dtype=tf.as_dtype(dtype)).numpy()
-    except (tf.errors.OpError, AttributeError, ValueError, TypeError):
-        return None
-
-
-_CHANGES: dict[str, Callable[[_Walk, _Frame, Any, int, _Place], _Place | None]] = {
+_CHANGES: dict[str, Callable[[_Walk, Frame, Any, int, _Place], _Place | None]] = {
     **dict.fromkeys(("Mul", "RealDiv", "Div", "DivNoNan"), _Walk.multiplied),
     **dict.fromkeys(("Add", "AddV2", "Sub", "BiasAdd"), _Walk.added),
     **dict.fromkeys(("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3"), _Walk.normalized),
@@ -392,25 +327,4 @@ _OF_ONE_CHANNEL: dict[str, Callable[[float, float, float], tuple[float, float]]]
     "Sub": lambda scale, offset, number: (scale, offset - number),
     "Mul": lambda scale, offset, number: (scale * number, offset * number),
     "RealDiv": lambda scale, offset, number: (scale / number, offset / number),
-}
-
-_WORK: dict[str, Callable[[Any, list[Any]], Any]] = {
-    **dict.fromkeys(("Identity", "StopGradient", "Snapshot", "EnsureShape"), lambda _, given: given[0]),
-    "Cast": lambda node, given: np.asarray(given[0]).astype(tf.as_dtype(node.attr["DstT"].type).as_numpy_dtype),
-    "Reshape": lambda _, given: np.reshape(given[0], [int(side) for side in given[1]]),
-    "ExpandDims": lambda _, given: np.expand_dims(given[0], int(given[1])),
-    "Squeeze": lambda _, given: np.squeeze(given[0]),
-    "Pack": lambda node, given: np.stack(given, node.attr["axis"].i),
-    "ConcatV2": lambda _, given: np.concatenate(given[:-1], int(given[-1])),
-    "Sqrt": lambda _, given: np.sqrt(given[0]),
-    "Rsqrt": lambda _, given: 1 / np.sqrt(given[0]),
-    "Square": lambda _, given: np.square(given[0]),
-    "Neg": lambda _, given: -np.asarray(given[0]),
-    "Reciprocal": lambda _, given: 1 / np.asarray(given[0]),
-    "Maximum": lambda _, given: np.maximum(*given),
-    **dict.fromkeys(("Add", "AddV2"), lambda _, given: given[0] + given[1]),
-    "Sub": lambda _, given: given[0] - given[1],
-    "Mul": lambda _, given: given[0] * given[1],
-    **dict.fromkeys(("RealDiv", "Div", "DivNoNan"), lambda _, given: given[0] / given[1]),
-    "Pow": lambda _, given: given[0] ** given[1],
 }

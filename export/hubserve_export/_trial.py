@@ -18,9 +18,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from . import _pictures
 from ._image_model import LoadedModel
 from ._preprocessing import PRESETS, Preprocessing, preset_of
-from .decode.batch import OK, decode_batch
+from .decode.batch import OK
 
 Array = np.ndarray[Any, Any]
 
@@ -134,24 +135,16 @@ def run(model: LoadedModel, tried: Sequence[Preprocessing], photographs: Photogr
         tried: The conventions, at least one.
         photographs: Those that cannot be decoded are left out.
     """
-    pictures, classes = _decoded(tried[0], photographs)
+    status, pictures = _pictures.decoded(photographs.images, tried[0])
+    good = status == OK
+    pictures, classes = pictures[good], photographs.classes
+    if classes is not None:
+        classes = [one for one, fine in zip(classes, good, strict=True) if fine]
     return [_outcome(model, preprocessing, pictures, classes) for preprocessing in tried]
 
 
-def _decoded(preprocessing: Preprocessing, photographs: Photographs) -> tuple[Array, list[frozenset[int]] | None]:
-    decode = tf.function(decode_batch, autograph=False)
-    parts, kept = [], []
-    for first in range(0, len(photographs.images), _AT_ONCE):
-        status, images = decode(tf.constant(list(photographs.images[first : first + _AT_ONCE])), preprocessing)
-        good = status.numpy() == OK
-        parts.append(images.numpy()[good])
-        kept += [first + int(place) for place in np.flatnonzero(good)]
-    classes = photographs.classes
-    return np.concatenate(parts), None if classes is None else [classes[place] for place in kept]
-
-
 def _outcome(
-    model: LoadedModel, preprocessing: Preprocessing, pictures: Array, classes: list[frozenset[int]] | None
+    model: LoadedModel, preprocessing: Preprocessing, pictures: Array, classes: Sequence[frozenset[int]] | None
 ) -> Outcome:
     call = model.on_pictures(preprocessing)
     batches = [np.asarray(call(tf.constant(batch))) for batch in _in_batches(pictures)]

@@ -1,0 +1,190 @@
+"""The preprocessing of a model is found from what it carries, or by trial; what contradicts is said or refused."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from hubserve_export import PRESETS, Options, Preprocessing, PreprocessingError, _finding, _labels, _trial
+from hubserve_export._efficientnet import EfficientNetLite0, weights_path
+from hubserve_export._finding import Found
+from hubserve_export._image_model import Wanted, load
+from hubserve_export._sidecars import Sidecar
+from hubserve_export._sources import Source
+from hubserve_export._trial import Photographs
+
+SIDE = 224
+IMAGENET = _labels.for_model(None, 1000).names
+CONVENTIONS = {**PRESETS, "unit in BGR": {**PRESETS["unit"], "channels": "bgr"}}
+
+
+class Trained(tf.Module):
+    """efficientnet-lite0 with its own weights, taking another convention; its first operation is a convolution."""
+
+    def __init__(self, convention: str | None, classes: int | None = None) -> None:
+        super().__init__()
+        self.inner = EfficientNetLite0(weights_path())
+        fields = CONVENTIONS[convention or "unit"]
+        scale = np.broadcast_to(255 * np.array(fields["scale"], np.float32), 3)
+        offset = np.broadcast_to(np.array(fields["offset"], np.float32), 3)
+        # What undoes the convention, as a convolution with kernels of one pixel.
+        turn = np.eye(3, dtype=np.float32)[:: -1 if fields["channels"] == "bgr" else 1]
+        self.kernel = tf.Variable((turn / scale[:, None])[None, None])
+        self.bias = tf.Variable(-(offset / scale) @ turn)
+        self.convention = convention
+        self.classes = classes
+
+    @tf.function(input_signature=[tf.TensorSpec([None, SIDE, SIDE, 3], tf.float32)])
+    def __call__(self, images: tf.Tensor) -> tf.Tensor:
+        if self.convention is not None:
+            images = tf.nn.bias_add(tf.nn.conv2d(images, self.kernel, 1, "SAME"), self.bias)
+        logits = self.inner(images)
+        return logits if self.classes is None else logits[:, : self.classes]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Source]:
+    made: dict[tuple, Source] = {}
+
+    def source(convention: str | None, classes: int | None = None) -> Source:
+        key = (convention, classes)
+        if key not in made:
+            folder = tmp_path_factory.mktemp("trained")
+            tf.saved_model.save(Trained(convention, classes), str(folder))
+            made[key] = Source(str(folder), "directory", folder)
+        return made[key]
+
+    return source
+
+
+def find(source: Source, sidecar: Sidecar | None = None, labels=IMAGENET, **said) -> tuple[Found, list[str]]:
+    warnings: list[str] = []
+    model = load(source, Wanted(kind="classification"))
+    photographs = _trial.known_photographs(labels)
+    if photographs is None:
+        shipped = _trial.known_photographs(IMAGENET)
+        assert shipped is not None
+        photographs = Photographs(shipped.images, None, "photographs")
+    fields = Options("model", Path("out"), **said).said_preprocessing()
+    return _finding.find(source, model, fields, sidecar, photographs, warnings.append), warnings
+
+
+@pytest.mark.parametrize("convention", CONVENTIONS)
+def test_a_trained_model_that_tells_nothing_is_tried_on_known_photographs(
+    trained: Callable[..., Source], convention: str
+) -> None:
+    found, warnings = find(trained(convention))
+    assert _trial.name_of(found.preprocessing) == convention
+    assert found.evidence[0].startswith(f"trial: with {convention}: 7 of 7 known photographs right, mean score 0.6")
+    assert warnings == []
+
+
+@pytest.mark.parametrize("said", ["unit", "tf", "caffe", "torch", "raw"])
+def test_a_wrong_word_is_warned_of_with_a_table(trained: Callable[..., Source], said: str) -> None:
+    truth = "unit in BGR"
+    found, (warning,) = find(trained(truth), preprocessing=said)
+    assert (_trial.name_of(found.preprocessing), found.evidence[0]) == (said, "said")
+    assert f"{said} (said) is not what" in warning
+    assert "with unit in BGR: 7 of 7 known photographs right" in warning
+
+
+def test_a_convention_that_loses_stops_the_export(trained: Callable[..., Source]) -> None:
+    source = trained("raw")
+    module = Source("https://tfhub.dev/somebody/imagenet/classification/1", "hub", source.path)
+    with pytest.raises(PreprocessingError) as caught:
+        find(module)
+    text = str(caught.value)
+    assert "unit (the hub's convention) is not what" in text
+    assert "with raw: 7 of 7 known photographs right, mean score 0.6" in text
+    assert "with unit: 0 of 7 known photographs right, mean score 0.0" in text
+    assert "`preprocessing`" in text
+
+
+def test_the_models_own_operations_and_the_hubs_pages_are_evidence(trained: Callable[..., Source]) -> None:
+    found, warnings = find(trained(None))
+    assert found.evidence[0] == "its first operations bring unit pixels to -1 to 1"
+    assert warnings == []
+    page = Source("https://tfhub.dev/sayakpaul/vit_b16_classification/1", "hub", trained("tf").path)
+    found, warnings = find(page)
+    assert (_trial.name_of(found.preprocessing), found.evidence[0]) == ("tf", "its page on the hub")
+    assert warnings == []
+
+
+def test_what_a_file_says_and_what_the_model_does_must_agree(trained: Callable[..., Source]) -> None:
+    file = Sidecar({**PRESETS["torch"], "resize": "crop", "crop_fraction": 0.875}, None, "preprocessor_config.json")
+    with pytest.raises(
+        PreprocessingError, match=r"torch is what preprocessor_config.json says of .*, and unit is what"
+    ):
+        find(trained(None), file)
+    found, warnings = find(trained("torch"), file)
+    assert found.preprocessing.resize == "crop"
+    assert found.evidence[0] == "preprocessor_config.json"
+    assert warnings == []
+
+
+def test_other_classes_that_nothing_tells_of_stop_and_say_how(trained: Callable[..., Source]) -> None:
+    names = [f"class {number}" for number in range(10)]
+    with pytest.raises(PreprocessingError) as caught:
+        find(trained("raw", 10), labels=names)
+    text = str(caught.value)
+    assert "no photographs of its classes are known here" in text
+    assert "with raw: mean best score" in text
+    assert "say it with `preprocessing`" in text
+    assert "`examples`" in text
+    found, warnings = find(trained("raw", 10), labels=names, pixel_range=(0, 255))
+    assert found.evidence == ("said",)
+    assert warnings == []
+
+
+def test_examples_decide_and_contradict(trained: Callable[..., Source]) -> None:
+    shipped = _trial.known_photographs(IMAGENET)
+    assert shipped is not None
+    model = load(trained("caffe"), Wanted(kind="classification"))
+    examples = Photographs(shipped.images, shipped.classes, "examples")
+    found = _finding.find(trained("caffe"), model, {}, None, examples, pytest.fail)
+    assert _trial.name_of(found.preprocessing) == "caffe"
+    assert "7 of 7 examples right" in found.evidence[0]
+
+
+def test_an_untrained_model_is_warned_of(tmp_path: Path) -> None:
+    class Untrained(tf.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.matrix = tf.Variable(np.random.default_rng(0).normal(size=(3, 1000)).astype(np.float32))
+
+        @tf.function(input_signature=[tf.TensorSpec([None, 32, 32, 3], tf.float32)])
+        def __call__(self, images: tf.Tensor) -> tf.Tensor:
+            return tf.reduce_mean(images / 255, [1, 2]) @ self.matrix
+
+    tf.saved_model.save(Untrained(), str(tmp_path))
+    found, (warning,) = find(Source(str(tmp_path), "directory", tmp_path))
+    assert _trial.name_of(found.preprocessing) == "raw"
+    assert "knows none of the known photographs by any convention" in warning
+
+
+def test_features_and_types(tmp_path: Path) -> None:
+    class Features(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None, 8, 8, 3], tf.uint8)])
+        def __call__(self, images: tf.Tensor) -> tf.Tensor:
+            return tf.reduce_mean(tf.cast(images, tf.float32), [1, 2])
+
+        @tf.function(input_signature=[tf.TensorSpec([None, 8, 8, 3], tf.float32)])
+        def of_floats(self, images: tf.Tensor) -> tf.Tensor:
+            return tf.reduce_mean(tf.nn.relu(images), [1, 2])
+
+    module = Features()
+    tf.saved_model.save(module, str(tmp_path / "bits"), signatures=module.__call__)
+    tf.saved_model.save(module, str(tmp_path / "floats"), signatures={"floats": module.of_floats})
+    bits, floats = (Source(name, "directory", tmp_path / name) for name in ("bits", "floats"))
+    model = load(bits)
+    found = _finding.find(bits, model, {}, None, None, pytest.fail)
+    assert found == Found(Preprocessing(8, 8, **PRESETS["raw"], dtype="uint8"), ("its input is uint8",))
+    with pytest.raises(PreprocessingError, match="`dtype` is float32, and the input of bits is uint8"):
+        _finding.find(bits, model, {"dtype": "float32"}, None, None, pytest.fail)
+    with pytest.raises(PreprocessingError, match="`channels` is luminance, and bits takes three channels"):
+        _finding.find(bits, model, {"channels": "luminance"}, None, None, pytest.fail)
+    features = load(floats, Wanted(kind="feature_vector", signature="floats"))
+    with pytest.raises(PreprocessingError, match="nothing tells which numbers floats takes for pixels; say it with"):
+        _finding.find(floats, features, {}, None, None, pytest.fail)
