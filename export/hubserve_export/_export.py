@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from . import (
+    _agreement,
     _examples,
+    _finding,
     _head,
     _image_model,
     _integrity,
@@ -26,7 +29,9 @@ from . import (
     _publish,
     _serving_files,
     _session,
+    _sidecars,
     _suspicion,
+    _trial,
     _written,
 )
 from ._classifier import Classifier
@@ -34,16 +39,20 @@ from ._errors import ModelError, OutputError
 from ._examples import Accuracy, Examples
 from ._feature_extractor import FeatureExtractor
 from ._head import Head
-from ._image_model import ImageModel, LoadedModel
+from ._image_model import ImageModel, LoadedModel, entry_on_pictures
 from ._labels import Labels
 from ._options import DEFAULT_TOP_K, Options
-from ._preprocessing import DEFAULT_MAX_PIXELS, PRESETS, Preprocessing
+from ._preprocessing import Preprocessing
 from ._progress import Progress
 from ._servable import Servable
+from ._sidecars import Sidecar
 from ._sources import Source, open_source
+from ._trial import Photographs
 from ._warnings import Warnings
 
 _LABELS = "assets/labels.txt"
+# Enough to tell conventions apart, and soon done.
+_EXAMPLES_TRIED = 200
 # TensorFlow says "{{node}} path; what the system said [Op:name]".
 _NODE_AND_OP = re.compile(r"\{\{.*?\}\}|\[Op:\w+\]\s*$")
 
@@ -60,6 +69,8 @@ class Published:
         head: What a classifier's numbers are, and how that is known; None for features.
         accuracy: How often it is right about the examples; None without examples.
         warnings: What the export warned of.
+        preprocessing: What happens to an image before the model sees it.
+        evidence: Where that is known from, in words.
     """
 
     folder: Path
@@ -69,6 +80,8 @@ class Published:
     head: Head | None = None
     accuracy: Accuracy | None = None
     warnings: tuple[str, ...] = ()
+    preprocessing: Preprocessing | None = None
+    evidence: tuple[str, ...] = ()
 
 
 def export(options: Options, progress: Progress | None = None) -> Published:
@@ -90,13 +103,18 @@ def export(options: Options, progress: Progress | None = None) -> Published:
     progress.step(f"opening {options.model}")
     with open_source(options.model) as source:
         progress.step("loading")
-        loaded = _image_model.load(source, _wanted(options))
+        sidecar = _sidecars.find(source.given)
+        loaded = _image_model.load(source, _wanted(options), _size(said, sidecar))
         labels = _model_labels(options, loaded)
         examples = _examples_of(options, labels)
-        preprocessing = _preprocessing(loaded, said)
+        progress.step("finding its preprocessing")
+        tried_on = _tried_on(options, loaded, labels, examples, photographs)
+        found = _finding.find(source, loaded, said, sidecar, tried_on, warnings.warn)
+        preprocessing = found.preprocessing
         progress.step("asking it about the warm-up images")
         at_once = options.batch_sizes[-1]
         reference = _proof.ask(loaded.on_pictures(preprocessing), preprocessing, photographs, at_once)
+        _compare_entries(options, loaded, preprocessing, reference)
         head = _head_of(options, loaded, reference.values)
         if head is not None:
             # One number for two classes, or what looked like features.
@@ -138,9 +156,20 @@ def export(options: Options, progress: Progress | None = None) -> Published:
                         "examples": None if accuracy is None else dataclasses.asdict(accuracy),
                         "min_accuracy": options.min_accuracy,
                         "warnings": list(warnings.texts),
+                        "preprocessing_evidence": list(found.evidence),
                     },
                 )
-    return Published(options.output / str(version), model.kind, model.outputs, parity, head, accuracy, warnings.texts)
+    return Published(
+        options.output / str(version),
+        model.kind,
+        model.outputs,
+        parity,
+        head,
+        accuracy,
+        warnings.texts,
+        preprocessing,
+        found.evidence,
+    )
 
 
 def _wanted(options: Options) -> _image_model.Wanted:
@@ -154,9 +183,32 @@ def _wanted(options: Options) -> _image_model.Wanted:
     )
 
 
-def _preprocessing(loaded: LoadedModel, said: dict[str, Any]) -> Preprocessing:
-    fields = {"max_pixels": DEFAULT_MAX_PIXELS, **PRESETS["unit"], **said}
-    return Preprocessing(**{**fields, "height": loaded.height, "width": loaded.width})
+def _size(said: Mapping[str, Any], sidecar: Sidecar | None) -> tuple[int, int] | None:
+    """Height and width from a description, for a model that takes any."""
+    if "height" in said and "width" in said:
+        return said["height"], said["width"]
+    return None if sidecar is None else sidecar.size
+
+
+def _tried_on(
+    options: Options,
+    model: LoadedModel,
+    labels: Labels | None,
+    examples: Examples | None,
+    warmup: Mapping[str, bytes],
+) -> Photographs | None:
+    """The photographs on which conventions are tried: examples, else those whose class is known, else any."""
+    if model.kind == _kind.FEATURE_VECTOR:
+        return None
+    if model.outputs == 1 and options.labels is not None:
+        labels = _labels.for_model(options.labels, 2, options.background)
+        examples = _examples_of(options, labels)
+    if examples is not None:
+        pairs = examples.pairs(_EXAMPLES_TRIED)
+        classes = [frozenset({number}) for _, number in pairs]
+        return Photographs([file.read_bytes() for file, _ in pairs], classes, "examples")
+    known = None if labels is None else _trial.known_photographs(labels.names)
+    return known or Photographs(list(warmup.values()), None, "photographs")
 
 
 def _model_labels(options: Options, model: LoadedModel) -> Labels | None:
@@ -180,6 +232,21 @@ def _head_of(options: Options, loaded: LoadedModel, numbers: _proof.Array) -> He
         return None
     given = _labels.given(options.labels)
     return _head.choose(numbers, loaded.ending, given, options.activation, options.threshold, loaded.handle)
+
+
+def _compare_entries(
+    options: Options, model: LoadedModel, preprocessing: Preprocessing, reference: _proof.Reference
+) -> None:
+    """Hold the model's other functions that take images to the one that is exported."""
+    pixels = reference.pixels
+    others = {entry.name: entry_on_pictures(entry, preprocessing)(tf.constant(pixels)) for entry in model.others}
+    _agreement.compare(
+        model.handle,
+        model.entry.name,
+        reference.values[: len(pixels)],
+        {name: np.asarray(numbers) for name, numbers in others.items()},
+        said=options.signature is not None,
+    )
 
 
 def _servable(options: Options, model: ImageModel, preprocessing: Preprocessing, labels: Labels | None) -> Servable:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,7 @@ from ._adapter import model_input
 from ._entry import Entry
 from ._errors import ModelError
 from ._head import Head
-from ._preprocessing import Preprocessing
+from ._preprocessing import PRESETS, Preprocessing
 from ._reason import first_line
 from ._sources import Source
 
@@ -73,7 +74,16 @@ class LoadedModel:
 
     def on_pictures(self, preprocessing: Preprocessing) -> Call:
         """Return the model as a function of float32 [N, height, width, 3] in [0, 1] that gives float32 [N, outputs]."""
-        return lambda images: self.numbers(tf.cast(model_input(images, preprocessing), self.entry.dtype))
+        return entry_on_pictures(dataclasses.replace(self.entry, call=self.numbers), preprocessing)
+
+
+def entry_on_pictures(entry: Entry, preprocessing: Preprocessing) -> Call:
+    """Return an entry as a function of float32 [N, height, width, 3] in [0, 1] that gives float32 [N, D]."""
+    fields: dict[str, Any] = {"layout": entry.layout}
+    if entry.dtype.is_integer:
+        fields |= {**PRESETS["raw"], "channels": preprocessing.channels, "dtype": "uint8"}
+    own = dataclasses.replace(preprocessing, **fields)
+    return lambda images: entry.call(tf.cast(model_input(images, own), entry.dtype))
 
 
 @dataclass(frozen=True)

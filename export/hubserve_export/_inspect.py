@@ -50,6 +50,8 @@ def describe(folder: Path, manifest: Mapping[str, Any]) -> Iterator[str]:
         f"at most {shape['max_pixels'] / 1e6:g} million pixels"
     )
     yield f"numbers      {numbers}"
+    for evidence in manifest.get("preprocessing_evidence", ()):
+        yield f"             known from: {evidence}"
     yield f"batches      of {', '.join(map(str, manifest['batch_sizes']))}; {parity['warmup_records']} warm-up records"
     best = "" if parity["top1_equal"] is None else f", same best class on {parity['top1_equal']}"
     yield (

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from . import _head, _serving_files, _steady, _written
+from . import _head, _pictures, _serving_files, _steady, _written
 from ._errors import ProofError
 from ._head import Head
 from ._image_model import Call
 from ._preprocessing import Preprocessing
 from ._progress import Progress
 from ._session import Run
-from .decode.batch import OK, decode_batch
+from .decode.batch import OK
 
 # Two runs of one model in batches of the same size differ in the last bits of float32: a few parts in a million of the
 # logits' range.
@@ -100,14 +100,13 @@ def ask(call: Call, preprocessing: Preprocessing, images: Mapping[str, bytes], b
     Raises:
         ProofError: An image cannot be decoded, or the model gives no finite numbers for it.
     """
-    decode = tf.function(decode_batch, autograph=False)
     names, encoded = list(images), list(images.values())
     pixels: list[Array] = []
     values: list[Array] = []
     for first in range(0, len(encoded), batch_size):
-        status, decoded = decode(tf.constant(encoded[first : first + batch_size]), preprocessing)
-        rows = np.asarray(call(decoded))
-        for name, ok, row in zip(names[first:], status.numpy() == OK, rows, strict=False):
+        status, decoded = _pictures.decoded(encoded[first : first + batch_size], preprocessing)
+        rows = np.asarray(call(tf.constant(decoded)))
+        for name, ok, row in zip(names[first:], status == OK, rows, strict=False):
             if not ok:
                 raise ProofError(f"the warm-up image {name} cannot be decoded; give others with `warmup_images`")
             if not np.isfinite(row).all():
@@ -115,7 +114,7 @@ def ask(call: Call, preprocessing: Preprocessing, images: Mapping[str, bytes], b
                     f"the source model itself gives numbers for {name} that are not finite; train it again"
                 )
         if first < _steady.ALONE:
-            pixels.append(np.asarray(decoded))
+            pixels.append(decoded)
         values.append(rows)
     return Reference(encoded, np.concatenate(pixels), np.concatenate(values))
 

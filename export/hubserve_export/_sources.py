@@ -31,6 +31,11 @@ class Source:
     origin: Path | None = None
     notes: tuple[str, ...] = ()
 
+    @property
+    def given(self) -> Path:
+        """The file or folder that was given, or the folder that it was unpacked into."""
+        return self.origin or self.path
+
     def files(self) -> tuple[FileRecord, ...]:
         """Reads and hashes every file of the source."""
         given = self.origin or self.path

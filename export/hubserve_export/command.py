@@ -6,6 +6,7 @@ import itertools
 import json
 import re
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -128,6 +129,8 @@ def export(as_json: bool, **options: Any) -> None:
         click.echo(_document(published, options["model"]))
     else:
         click.echo(f"{published.folder}: {_proven(published, options['model'])}")
+        for line in _preprocessed(published):
+            click.echo(line)
         for line in _command_quality.lines(published):
             click.echo(line)
     click.echo(f"Serve it: hubserve serve {published.folder.parent}", err=True)
@@ -147,10 +150,19 @@ def _document(published: Published, model: str) -> str:
         "outputs": published.outputs,
         "head": None if published.head is None else published.head.described(),
         "parity": asdict(published.parity),
+        "preprocessing": None if published.preprocessing is None else asdict(published.preprocessing),
+        "preprocessing_evidence": [in_flags(text) for text in published.evidence],
         "examples": None if published.accuracy is None else asdict(published.accuracy),
         "warnings": [in_flags(text) for text in published.warnings],
     }
     return json.dumps(document, indent=2, ensure_ascii=False)
+
+
+def _preprocessed(published: Published) -> Iterator[str]:
+    preprocessing = published.preprocessing
+    if preprocessing is not None:
+        yield f"Preprocessing: {preprocessing.numbers()}; {preprocessing.picture()}"
+        yield f"Known from: {in_flags('; '.join(published.evidence))}"
 
 
 def _proven(published: Published, model: str) -> str:
