@@ -71,6 +71,7 @@ class Published:
         warnings: What the export warned of.
         preprocessing: What happens to an image before the model sees it.
         evidence: Where that is known from, in words.
+        notes: What was chosen or given to call the source model, such as "keep_prob is 1".
     """
 
     folder: Path
@@ -82,6 +83,7 @@ class Published:
     warnings: tuple[str, ...] = ()
     preprocessing: Preprocessing | None = None
     evidence: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def export(options: Options, progress: Progress | None = None) -> Published:
@@ -114,7 +116,7 @@ def export(options: Options, progress: Progress | None = None) -> Published:
         progress.step("asking it about the warm-up images")
         at_once = options.batch_sizes[-1]
         reference = _proof.ask(loaded.on_pictures(preprocessing), preprocessing, photographs, at_once)
-        _compare_entries(options, loaded, preprocessing, reference)
+        notes = (*loaded.entry.notes, *_compared_entries(options, loaded, preprocessing, reference))
         head = _head_of(options, loaded, reference.values)
         if head is not None:
             # One number for two classes, or what looked like features.
@@ -157,6 +159,7 @@ def export(options: Options, progress: Progress | None = None) -> Published:
                         "min_accuracy": options.min_accuracy,
                         "warnings": list(warnings.texts),
                         "preprocessing_evidence": list(found.evidence),
+                        "entry": {"name": loaded.entry.name, "notes": list(notes)},
                     },
                 )
     return Published(
@@ -169,6 +172,7 @@ def export(options: Options, progress: Progress | None = None) -> Published:
         warnings.texts,
         preprocessing,
         found.evidence,
+        notes,
     )
 
 
@@ -234,13 +238,13 @@ def _head_of(options: Options, loaded: LoadedModel, numbers: _proof.Array) -> He
     return _head.choose(numbers, loaded.ending, given, options.activation, options.threshold, loaded.handle)
 
 
-def _compare_entries(
+def _compared_entries(
     options: Options, model: LoadedModel, preprocessing: Preprocessing, reference: _proof.Reference
-) -> None:
-    """Hold the model's other functions that take images to the one that is exported."""
+) -> Iterator[str]:
+    """Hold the model's other functions that take images to the one that is exported: what is worth saying of them."""
     pixels = reference.pixels
     others = {entry.name: entry_on_pictures(entry, preprocessing)(tf.constant(pixels)) for entry in model.others}
-    _agreement.compare(
+    return _agreement.compare(
         model.handle,
         model.entry.name,
         reference.values[: len(pixels)],

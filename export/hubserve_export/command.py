@@ -151,6 +151,7 @@ def _document(published: Published, model: str) -> str:
         "head": None if published.head is None else published.head.described(),
         "parity": asdict(published.parity),
         "preprocessing": None if published.preprocessing is None else asdict(published.preprocessing),
+        "notes": [in_flags(text) for text in published.notes],
         "preprocessing_evidence": [in_flags(text) for text in published.evidence],
         "examples": None if published.accuracy is None else asdict(published.accuracy),
         "warnings": [in_flags(text) for text in published.warnings],
@@ -163,6 +164,8 @@ def _preprocessed(published: Published) -> Iterator[str]:
     if preprocessing is not None:
         yield f"Preprocessing: {preprocessing.numbers()}; {preprocessing.picture()}"
         yield f"Known from: {in_flags('; '.join(published.evidence))}"
+    for note in published.notes:
+        yield f"Called with: {in_flags(note)}"
 
 
 def _proven(published: Published, model: str) -> str:
