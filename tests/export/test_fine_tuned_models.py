@@ -70,7 +70,7 @@ def exported_scores(saved: Path, base: Path) -> np.ndarray:
     """The exported model's scores of the photographs, in the order of the labels: float [N, C]."""
     labels = base.parent / "labels.txt"
     labels.write_text("\n".join(LABELS), encoding="utf-8")
-    version = export(Options(str(saved), base, labels=labels, batch_sizes=(1, 3))).folder
+    version = export(Options(str(saved), base, labels=labels, batch_sizes=(1, 3), preprocessing="unit")).folder
     answer = LoadedVersion(version).run("serving_default", image_bytes=PHOTOGRAPHS)
     return np.take_along_axis(answer["scores"], answer["class_ids"].argsort(axis=1), axis=1)
 

@@ -45,7 +45,9 @@ def test_a_model_that_a_server_could_not_run_is_not_published(tmp_path: Path, mo
     labels = tmp_path / "labels.txt"
     labels.write_text("a\nb\nc\n")
     with pytest.raises(ModelError, match=says):
-        export(Options(str(tmp_path / "saved"), tmp_path / "base", labels=labels, batch_sizes=(1,)))
+        export(
+            Options(str(tmp_path / "saved"), tmp_path / "base", labels=labels, batch_sizes=(1,), preprocessing="unit")
+        )
     assert not (tmp_path / "base").exists()
 
 

@@ -34,7 +34,13 @@ def refused(tmp_path: Path, call: Layer) -> None:
     )
     tf.saved_model.save(model, str(tmp_path / "model"), {"serving_default": signature})
     (tmp_path / "labels.txt").write_text("a\nb\nc\nd\n")
-    options = Options(str(tmp_path / "model"), tmp_path / "base", labels=tmp_path / "labels.txt", batch_sizes=(1, 8))
+    options = Options(
+        str(tmp_path / "model"),
+        tmp_path / "base",
+        labels=tmp_path / "labels.txt",
+        batch_sizes=(1, 8),
+        preprocessing="unit",
+    )
     with pytest.raises(ProofError, match=RANDOM if call is noisy else NEIGHBOURS):
         export(options)
     assert not (tmp_path / "base").exists()

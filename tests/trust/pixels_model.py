@@ -25,9 +25,14 @@ class _Pixels(tf.Module):
 
 
 def export_pixels(folder: Path) -> Path:
-    """Exports it below an empty folder: gives its version's folder."""
+    """Export it below an empty folder: gives its version's folder."""
     tf.saved_model.save(_Pixels(), str(folder / "saved"))
     options = Options(
-        str(folder / "saved"), folder / "pixels", kind="feature_vector", max_pixels=MAX_PIXELS, batch_sizes=(1, 32)
+        str(folder / "saved"),
+        folder / "pixels",
+        kind="feature_vector",
+        preprocessing="unit",
+        max_pixels=MAX_PIXELS,
+        batch_sizes=(1, 32),
     )
     return export(options).folder
