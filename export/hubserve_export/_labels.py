@@ -71,6 +71,14 @@ def _read(path: Path) -> tuple[str, ...]:
     names = tuple(line.strip() for line in text.splitlines())
     if "" in names:
         raise LabelsError(f"line {names.index('') + 1} of the labels file {path} is empty; every class needs a name")
+    return _without_numbers(names)
+
+
+def _without_numbers(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Names as Teachable Machine numbers them, "0 cat" and "1 dog", without their numbers."""
+    numbered = [name.partition(" ") for name in names]
+    if len(names) > 1 and all(number == str(line) and name for line, (number, _, name) in enumerate(numbered)):
+        return tuple(name.strip() for *_, name in numbered)
     return names
 
 

@@ -85,3 +85,11 @@ def test_a_background_that_contradicts_the_names_shows_both(
 def test_imagenets_background_cannot_be_denied() -> None:
     with pytest.raises(LabelsError, match="`no_background` was given, and class 0 of 1001 is 'background' in ImageNet"):
         _labels.for_model(None, 1001, background=False)
+
+
+def test_numbers_before_the_names_are_left_away(tmp_path: Path) -> None:
+    file = tmp_path / "labels.txt"
+    file.write_text("0 cat\n1 big dog\n")
+    assert _labels.for_model(file, 2).names == ("cat", "big dog")
+    file.write_text("1 cat\n2 dog\n")
+    assert _labels.for_model(file, 2).names == ("1 cat", "2 dog")
