@@ -13,8 +13,9 @@ from ._async_rpc import AsyncModelServer
 from ._async_stream import AsyncMover
 from ._errors import UsageError
 from ._images import Encode, ImageLike, encode
+from ._pieces import Request
 from ._results import ImageResult
-from ._run import Request, Run
+from ._run import Run
 from ._telemetry import caller
 
 if TYPE_CHECKING:

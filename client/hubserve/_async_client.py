@@ -14,12 +14,13 @@ from ._async_stream import stream
 from ._batches import whole_message
 from ._errors import CallError
 from ._images import Encode, ImageLike, many
+from ._pieces import Request
 from ._preparing import encoder
 from ._ready import Waiting
 from ._requests import METADATA, PREDICT, STATUS, Requests, parse, reading
 from ._results import Classification, Features, ImageResult
 from ._retry import Retry
-from ._run import Reader, Request, Run
+from ._run import Reader, Run
 from ._security import TLS, AsyncToken
 from ._servable import ModelMetadata, VersionStatus, read_metadata, read_status
 from ._settings import Settings, deadline_in, seconds_left

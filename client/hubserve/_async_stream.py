@@ -18,9 +18,10 @@ from typing import Any, Generic, TypeVar
 
 from ._errors import CallError, ClientClosed
 from ._images import Encode, EncodedImage, ImageLike, is_path
+from ._pieces import Request
 from ._reading import READERS, Ahead, Source
 from ._results import ImageResult
-from ._run import Request, Run
+from ._run import Run
 
 _Result = TypeVar("_Result", bound=ImageResult)
 

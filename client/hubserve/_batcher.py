@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from ._errors import UsageError
 from ._images import Encode, EncodedImage, ImageLike
+from ._pieces import Request
 from ._results import ImageResult
 from ._rpc import Call
-from ._run import Request, Run
+from ._run import Run
 from ._stream import Mover
 from ._telemetry import caller
 

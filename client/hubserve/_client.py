@@ -12,13 +12,14 @@ from ._batcher import Batcher
 from ._batches import whole_message
 from ._errors import CallError
 from ._images import Encode, ImageLike, many
+from ._pieces import Request
 from ._preparing import encoder
 from ._ready import Waiting
 from ._requests import METADATA, PREDICT, STATUS, Requests, parse, reading
 from ._results import Classification, Features, ImageResult
 from ._retry import Retry
 from ._rpc import Call, ModelServer
-from ._run import Reader, Request, Run
+from ._run import Reader, Run
 from ._security import TLS, Token
 from ._servable import ModelMetadata, VersionStatus, read_metadata, read_status
 from ._settings import Settings, deadline_in, seconds_left

@@ -10,6 +10,7 @@ HubserveError
     ├── ServerUnavailable   nobody answers: is it running, is the address right? Trying again may help
     ├── ServerBusy          it has too much to do: try again later, send less at a time
     ├── DeadlineExceeded    it took too long: allow more time, send smaller batches
+    │   └── ImageTooSlow    it answers other images in time: look at this one
     ├── ModelNotFound       it has no such model, version or label: correct the name
     ├── InvalidRequest      it refuses the request: change what is sent
     ├── AccessDenied        it does not let this caller in: bring other credentials
@@ -102,6 +103,25 @@ class ServerBusy(CallError):
 
 class DeadlineExceeded(CallError):
     """The answer did not come in time."""
+
+
+class ImageTooSlow(DeadlineExceeded):
+    """The server answers other images, and twice did not answer this one in time."""
+
+    @classmethod
+    def of(cls, source: str, error: CallError) -> "ImageTooSlow":
+        """Make the error of one image.
+
+        Args:
+            source: The image's name.
+            error: The last timeout.
+        """
+        return cls(
+            f"{source}: the server answers other images, and twice did not answer this one in time: look at the image, "
+            "or give a longer timeout",
+            error.code,
+            error.details,
+        )
 
 
 class ModelNotFound(CallError):

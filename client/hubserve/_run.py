@@ -18,8 +18,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Generic, TypeAlias, TypeVar
 
 from ._batches import Cutter, Limits, cut
-from ._errors import CallError, HubserveError, MalformedAnswer, ServerBusy, Then, then
+from ._errors import CallError, DeadlineExceeded, HubserveError, ImageTooSlow, MalformedAnswer, ServerBusy, Then, then
 from ._images import EncodedImage
+from ._pieces import Flight, Piece, Request
 from ._results import ImageResult
 from ._retry import REPEATS, Contact
 from ._window import Window
@@ -35,58 +36,10 @@ _WINDOWS_AHEAD = 4
 _REFUSALS_TO_CONVICT = 2
 # So many images refused alone in the same words, and the model has never answered: searching is probably in vain.
 _HOPELESS = 64
-
-
-class Request:
-    """A request to be sent now; `number` names it when it ends, `resends` tells how often it was sent before."""
-
-    __slots__ = ("images", "number", "resends")
-
-    def __init__(self, number: int, images: Sequence[EncodedImage], resends: int = 0) -> None:
-        self.number = number
-        self.images = images
-        self.resends = resends
-
-
-class _Piece:
-    """Images that go together until they are answered or cut further."""
-
-    __slots__ = (
-        "first_failure",
-        "flights",
-        "full",
-        "given_up",
-        "hedged",
-        "images",
-        "refusals",
-        "repeats",
-        "sent",
-        "suspect",
-    )
-
-    def __init__(self, images: list[EncodedImage], *, full: bool = False, suspect: bool = False) -> None:
-        self.images = images
-        self.full = full
-        self.suspect = suspect
-        self.sent = 0
-        self.refusals = 0
-        self.repeats = 0
-        self.first_failure: float | None = None
-        self.hedged = False
-        self.flights: set[int] = set()
-        # What refused it, when it goes only if there is hope again.
-        self.given_up: CallError | None = None
-
-
-class _Flight:
-    """A request on its way: what it carries, when it was sent, how many were out then, itself included."""
-
-    __slots__ = ("in_flight", "piece", "sent")
-
-    def __init__(self, piece: _Piece, sent: float, in_flight: int) -> None:
-        self.piece = piece
-        self.sent = sent
-        self.in_flight = in_flight
+# An image that misses its time alone is sent once more, after the server has answered another one.
+_TIMEOUTS_TO_CONVICT = 2
+# So many requests in a row without an answer, and nothing shows that the server answers anything: it is not searched.
+_SILENT = 10
 
 
 class Run(Generic[_Result]):
@@ -125,10 +78,10 @@ class Run(Generic[_Result]):
         self._linger = linger
         self._cutter = Cutter(limits)
         self._collecting_since = 0.0
-        self._fresh: deque[_Piece] = deque()
-        self._again: deque[_Piece] = deque()
-        self._suspects: deque[_Piece] = deque()
-        self._flights: dict[int, _Flight] = {}
+        self._fresh: deque[Piece] = deque()
+        self._again: deque[Piece] = deque()
+        self._suspects: deque[Piece] = deque()
+        self._flights: dict[int, Flight] = {}
         self._sent = 0
         self._abandoned: list[int] = []
         self.ended = False
@@ -137,6 +90,9 @@ class Run(Generic[_Result]):
         self._reduced_at = 0.0
         self._words = ""
         self._refused_alone = 0
+        self._answers = 0
+        self._silent = 0
+        self._good: EncodedImage | None = None
         self._results: dict[int, _Result] = {}
         self._taken = 0
         self._given = 0
@@ -170,26 +126,26 @@ class Run(Generic[_Result]):
         if not len(self._cutter):
             self._collecting_since = now
         if batch := self._cutter.add(image):
-            self._fresh.append(_Piece(batch, full=True))
+            self._fresh.append(Piece(batch, full=True))
             self._collecting_since = now
 
     def end(self) -> None:
         """Takes note that there are no more images."""
         self.ended = True
         if rest := self._cutter.rest():
-            self._fresh.append(_Piece(rest))
+            self._fresh.append(Piece(rest))
 
     def next_request(self, now: float) -> Request | None:
         """Gives a request to be sent at once, if there is one and it may go."""
         lingered = self._linger is not None and now >= self._collecting_since + self._linger
         # No image is taken now: what the results wait for may be in a batch that would never be full.
         if len(self._cutter) and (lingered or (self._ordered and self._too_far_ahead)):
-            self._fresh.append(_Piece(self._cutter.rest()))
+            self._fresh.append(Piece(self._cutter.rest()))
         piece = self._next_piece(now) or self._next_hedge(now)
         if piece is None:
             return None
         self._sent += 1
-        self._flights[self._sent] = _Flight(piece, now, len(self._flights) + 1)
+        self._flights[self._sent] = Flight(piece, now, len(self._flights) + 1)
         piece.flights.add(self._sent)
         piece.sent += 1
         return Request(self._sent, piece.images, piece.sent - 1)
@@ -221,8 +177,12 @@ class Run(Generic[_Result]):
             del self._flights[other]
         self._contact.answered()
         self._contact.predicts = True
+        self._answers += 1
+        self._silent = 0
         self._failing = False
         self._not_before = 0.0
+        if piece.control:
+            return
         if piece.full and not piece.hedged:
             self._window.answered(now - flight.sent, flight.in_flight)
         try:
@@ -232,6 +192,8 @@ class Run(Generic[_Result]):
             return
         for image, result in zip(piece.images, results, strict=True):
             self._settle(image, result)
+            if self._good is None and result.ok:
+                self._good = image
 
     def failed(self, number: int, error: CallError, now: float) -> None:
         """Takes a failure: the images are tried again, cut into smaller requests, or get it as their result."""
@@ -246,6 +208,11 @@ class Run(Generic[_Result]):
         if piece.flights:
             # A second request for the same images is still out.
             return
+        if isinstance(error, DeadlineExceeded) and self._too_slow(piece, error, at):
+            return
+        if piece.control:
+            # Whatever failed it will fail those that it stands before, too.
+            return
         if at is not None:
             piece.first_failure = now if piece.first_failure is None else piece.first_failure
             piece.hedged = False
@@ -259,7 +226,7 @@ class Run(Generic[_Result]):
                 self._again.append(piece)
         elif then(error) is Then.SPLIT and len(piece.images) > 1:
             self._learn(piece, error)
-            self._again.extendleft(_Piece(images) for images in reversed(cut(piece.images, self._limits)))
+            self._again.extendleft(Piece(images) for images in reversed(cut(piece.images, self._limits)))
         elif then(error) is Then.SUSPECT:
             self._suspect(piece, error)
         elif piece.repeats < REPEATS.get(then(error), 0):
@@ -295,7 +262,7 @@ class Run(Generic[_Result]):
             return not self._flights
         return len(self._flights) < self._window.limit
 
-    def _next_piece(self, now: float) -> _Piece | None:
+    def _next_piece(self, now: float) -> Piece | None:
         if not self._room() or now < self._not_before:
             return None
         for waiting in (self._suspects, self._again, self._fresh):
@@ -306,7 +273,7 @@ class Run(Generic[_Result]):
                 self._report(piece, piece.given_up)
         return None
 
-    def _next_hedge(self, now: float) -> _Piece | None:
+    def _next_hedge(self, now: float) -> Piece | None:
         after = self._contact.retry.hedge_after
         if after is None:
             return None
@@ -317,13 +284,13 @@ class Run(Generic[_Result]):
                     return flight.piece
         return None
 
-    def _land(self, number: int) -> _Flight | None:
+    def _land(self, number: int) -> Flight | None:
         flight = self._flights.pop(number, None)
         if flight is not None:
             flight.piece.flights.discard(number)
         return flight
 
-    def _suspect(self, piece: _Piece, error: CallError) -> None:
+    def _suspect(self, piece: Piece, error: CallError) -> None:
         """Halves the images until a bad one stands alone: at most 2 N - 1 requests more for N images, and N repeats."""
         if self._hopeless(error):
             self._probe(piece, error)
@@ -332,7 +299,7 @@ class Run(Generic[_Result]):
             _log.info("looking for the image that fails %d: %s", len(piece.images), error)
             middle = len(piece.images) // 2
             halves = piece.images[:middle], piece.images[middle:]
-            self._suspects.extendleft(_Piece(images, suspect=True) for images in reversed(halves))
+            self._suspects.extendleft(Piece(images, suspect=True) for images in reversed(halves))
             return
         piece.refusals += 1
         if piece.refusals < _REFUSALS_TO_CONVICT:
@@ -343,7 +310,63 @@ class Run(Generic[_Result]):
         self._words = error.details
         self._report(piece, error)
 
-    def _repeat(self, piece: _Piece, error: CallError) -> None:
+    def _too_slow(self, piece: Piece, error: CallError, at: float | None) -> bool:
+        """Searches for the image that takes the server's time: after two timeouts, a request's images are halved.
+
+        A single image is convicted when it misses its time twice, and the server has answered another request in
+        between. Where the server answers nothing, an image that was answered before is sent until it is answered again:
+        the server may still be at work for the slow one.
+
+        Returns:
+            Whether that was done; else the request is tried again, or reported.
+        """
+        self._silent += 1
+        if self._contact.retry.max_seconds <= 0:
+            return False
+        if piece.control:
+            self._wait_for_control(piece, error, at)
+            return True
+        piece.timeouts += 1
+        if piece.timeouts == 1:
+            piece.answers = self._answers
+        hopeless = self._good is None and self._silent > _SILENT
+        if hopeless or (piece.timeouts < _TIMEOUTS_TO_CONVICT and not piece.slow):
+            return False
+        alone = len(piece.images) == 1
+        if alone and piece.timeouts >= _TIMEOUTS_TO_CONVICT and self._answers > piece.answers:
+            self._report(piece, ImageTooSlow.of(piece.images[0].source, error))
+            return True
+        _log.info("looking for the image that takes too long among %d: %s", len(piece.images), error)
+        middle = len(piece.images) // 2
+        parts = [piece] if alone else [Piece(piece.images[:middle]), Piece(piece.images[middle:])]
+        for part in parts:
+            part.slow = part.suspect = True
+        if alone and self._good is None:
+            # The others may show that the server answers.
+            self._suspects.append(piece)
+        else:
+            self._suspects.extendleft(reversed(parts))
+        if self._good is not None and (alone or self._silent >= _TIMEOUTS_TO_CONVICT):
+            control = Piece([self._good], suspect=True)
+            control.control = True
+            self._suspects.appendleft(control)
+        return True
+
+    def _wait_for_control(self, control: Piece, error: CallError, at: float | None) -> None:
+        """Sends it again; or, when the server's time is over, reports the images that wait for it."""
+        if at is not None:
+            self._failing = True
+            self._not_before = max(self._not_before, at)
+            self._suspects.appendleft(control)
+            return
+        waiting, self._suspects = self._suspects, deque()
+        for piece in waiting:
+            if piece.slow:
+                self._report(piece, error)
+            elif not piece.control:
+                self._suspects.append(piece)
+
+    def _repeat(self, piece: Piece, error: CallError) -> None:
         """Sends the images again, because a neighbour in the server's batch may have failed them."""
         _log.debug("%d images once more, which a neighbour may have failed: %s", len(piece.images), error)
         piece.repeats += 1
@@ -356,24 +379,24 @@ class Run(Generic[_Result]):
     def _hopeless(self, error: CallError) -> bool:
         return not self._contact.predicts and self._refused_alone >= _HOPELESS and error.details == self._words
 
-    def _probe(self, piece: _Piece, error: CallError) -> None:
+    def _probe(self, piece: Piece, error: CallError) -> None:
         """Asks for the first, the middle and the last image alone: one answer, and the others are searched too."""
         if len(piece.images) == 1:
             self._report(piece, error)
             return
         last = len(piece.images) - 1
         places = sorted({0, last // 2, last})
-        rest = _Piece([image for place, image in enumerate(piece.images) if place not in places], suspect=True)
+        rest = Piece([image for place, image in enumerate(piece.images) if place not in places], suspect=True)
         rest.given_up = error
-        probes = [_Piece([piece.images[place]], suspect=True) for place in places]
+        probes = [Piece([piece.images[place]], suspect=True) for place in places]
         self._suspects.extendleft(reversed([*probes, rest] if rest.images else probes))
 
-    def _learn(self, piece: _Piece, error: CallError) -> None:
+    def _learn(self, piece: Piece, error: CallError) -> None:
         """Lowers the limits to what the server takes, as far as its refusal tells."""
         self._limits.lower(error, len(piece.images), sum(len(image.data) for image in piece.images))
         _log.warning("at most %d images and %d bytes at once from now on: %s", *self._limits.both(), error)
 
-    def _report(self, piece: _Piece, error: HubserveError) -> None:
+    def _report(self, piece: Piece, error: HubserveError) -> None:
         _log.warning("%d images failed, the first of them %s: %s", len(piece.images), piece.images[0].source, error)
         for image in piece.images:
             self._settle(image, self._failure(image, error))

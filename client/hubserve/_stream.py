@@ -11,10 +11,11 @@ from typing import Generic, TypeVar
 
 from ._errors import CallError, ClientClosed
 from ._images import Encode, ImageLike
+from ._pieces import Request
 from ._reading import READERS, Ahead, Source
 from ._results import ImageResult
 from ._rpc import Call
-from ._run import Request, Run
+from ._run import Run
 
 _Result = TypeVar("_Result", bound=ImageResult)
 

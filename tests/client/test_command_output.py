@@ -201,7 +201,8 @@ def test_an_image_without_an_answer_gets_its_record_from_a_later_run(tmp_path: P
         assert first.stderr.rstrip().endswith("--resume")
         second = classify(server, folder, "--batch-size", 10, "--output", file, "--resume")
     assert second.exit_code == 3
-    assert second.stderr.startswith("40 of 41 images classified")
+    assert second.stderr.startswith("10 of 10 images classified in ")
+    assert "With the runs before: 40 of 41 images classified\n" in second.stderr
     assert sorted(sources(file)) == sorted(map(str, folder.iterdir()))
 
 

@@ -7,7 +7,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from client.simulation import Simulation, failure, images, read
-from hubserve import CallError, Classification, ImageError, InvalidRequest, Retry, ServerBusy, ServerUnavailable
+from hubserve import (
+    CallError,
+    Classification,
+    DeadlineExceeded,
+    ImageError,
+    ImageTooSlow,
+    InvalidRequest,
+    Retry,
+    ServerBusy,
+    ServerUnavailable,
+)
 from hubserve._batches import Limits
 from hubserve._images import EncodedImage
 from hubserve._retry import Contact
@@ -367,3 +377,76 @@ def test_a_batch_that_lingers_is_sent_when_its_time_is_over():
 
     assert request is not None
     assert [image.index for image in request.images] == [0, 1]
+
+
+SLOW = failure("DEADLINE_EXCEEDED", "Deadline Exceeded")
+
+
+@pytest.mark.parametrize("ordered", [True, False])
+@pytest.mark.parametrize(
+    ("count", "poison"), [(100, {5}), (100, {0, 1, 50}), (8, {7}), (500, {3, 250, 499}), (20, set(range(8)))]
+)
+def test_an_image_that_takes_all_the_time_is_named_and_its_neighbours_are_answered(
+    count: int, poison: set[int], ordered: bool
+):
+    def server(batch: Sequence[EncodedImage], now: float) -> tuple[float, CallError | None]:
+        return (30.0, SLOW) if poison & {image.index for image in batch} else (1.0, None)
+
+    simulation = Simulation(server, count=count, ordered=ordered)
+    results = {result.index: result for result in simulation.run()}
+
+    assert {index for index, result in results.items() if not result.ok} == poison
+    for index in poison:
+        assert isinstance(results[index].exception, ImageTooSlow)
+        assert f"image {index}: the server answers other images" in str(results[index].error)
+    assert all(results[index].label == str(index) for index in results if index not in poison)
+    # Two timeouts of the batch, one for each halving, two of the image alone.
+    assert simulation.now - 1000 < 30 * 8 * (len(poison) + 1) + count
+
+
+def test_an_image_that_blocks_the_whole_server_costs_no_other_image_its_answer():
+    busy_until = 0.0
+
+    def server(batch: Sequence[EncodedImage], now: float) -> tuple[float, CallError | None]:
+        nonlocal busy_until
+        if busy_until > now + 30:
+            return 30.0, SLOW
+        began = max(now, busy_until)
+        if any(image.index == 37 for image in batch):
+            busy_until = began + 100
+            return 30.0, SLOW
+        return began + 1 - now, None
+
+    results = Simulation(server, retry=Retry(max_seconds=300)).run()
+
+    assert [result.index for result in results if not result.ok] == [37]
+    assert isinstance(results[37].exception, ImageTooSlow)
+
+
+def test_a_server_that_hangs_is_not_searched_for_a_bad_image():
+    requests = 0
+
+    def server(batch: Sequence[EncodedImage], now: float) -> tuple[float, CallError | None]:
+        nonlocal requests
+        requests += 1
+        return (1.0, None) if requests <= 2 else (30.0, SLOW)
+
+    simulation = Simulation(server, count=40, window=Fixed(1))
+    results = simulation.run()
+
+    assert [result.ok for result in results] == [True] * 16 + [False] * 24
+    assert not any(isinstance(result.exception, ImageTooSlow) for result in results)
+    assert requests < 20
+
+
+def test_a_batch_that_is_too_slow_as_a_whole_is_answered_in_halves():
+    results = Simulation(lambda batch, _: (30.0, SLOW) if len(batch) > 4 else (20.0, None), count=16).run()
+
+    assert all(result.ok for result in results)
+
+
+def test_without_retries_a_timeout_is_the_result_at_once():
+    simulation = Simulation(lambda *_: (30.0, SLOW), count=8, retry=Retry(max_seconds=0))
+
+    assert [type(result.exception) for result in simulation.run()] == [DeadlineExceeded] * 8
+    assert simulation.sizes == [8]

@@ -115,6 +115,11 @@ def _concurrency(_: click.Context, __: click.Parameter, given: str) -> int | Lit
 )
 @click.option("--resume", is_flag=True, help="Go on with --output where an earlier run ended, or begin it.")
 @click.option(
+    "--retry-failed",
+    is_flag=True,
+    help="With --resume: ask again for images whose record says that they were not classified.",
+)
+@click.option(
     "--html",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
@@ -143,6 +148,7 @@ def classify(
     form: str | None,
     file: Path | None,
     resume: bool,
+    retry_failed: bool,
     html: Path | None,
     quiet: bool,
 ) -> None:
@@ -162,6 +168,8 @@ def classify(
         --output results.jsonl --resume
     """
     form = _format(form, file, resume=resume)
+    if retry_failed and not resume:
+        raise click.UsageError("--retry-failed goes on with a file: give it with --resume and --output.")
     # Its columns are written before the first answer is there.
     top_k = 1 if form == "csv" and top_k is None else top_k
     coloured = sys.stdout.isatty() and color() is not False
@@ -171,7 +179,7 @@ def classify(
         about = output.RunFile(
             format=form, model=model, version=version, version_label=version_label, top_k=top_k, shard=str(shard)
         )
-        kept = output.prepare(file, about, written, resume=resume)
+        kept = output.prepare(file, about, written, resume=resume, retry_failed=retry_failed)
     choose = functools.partial(sources.Choice, everything=everything, convert=convert, counted=shard.has)
     choice = choose()
     summary = Summary(*(kept.before if kept else (0, 0)), left_out=choice.left_out)

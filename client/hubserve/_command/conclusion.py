@@ -59,4 +59,6 @@ def told(summary: Summary, again: str | None, *, quiet: bool) -> Iterator[None]:
 
 def resuming(arguments: Sequence[str]) -> str:
     """The command that goes on with a run that was started with these arguments."""
-    return shlex.join(["hubserve", "classify", *arguments, *([] if "--resume" in arguments else ["--resume"])])
+    # What it asked for again has its new records by then.
+    kept = [argument for argument in arguments if argument != "--retry-failed"]
+    return shlex.join(["hubserve", "classify", *kept, *([] if "--resume" in kept else ["--resume"])])

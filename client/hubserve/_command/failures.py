@@ -10,6 +10,7 @@ from .. import (
     Classification,
     HubserveError,
     ImageError,
+    ImageTooSlow,
     InvalidRequest,
     ModelNotFound,
     NotAModelServer,
@@ -26,7 +27,7 @@ class Outcome(Enum):
     """What became of an image."""
 
     CLASSIFIED = "classified"
-    # It cannot be read, or is no image, or the server refuses it.
+    # It cannot be read, or is no image, or the server refuses it or takes too long for it.
     FAILED = "failed"
     # The server did not answer.
     UNANSWERED = "unanswered"
@@ -37,7 +38,7 @@ def outcome(result: Classification) -> Outcome:
     if result.ok:
         return Outcome.CLASSIFIED
     error = result.exception
-    if error is None or isinstance(error, ImageError):
+    if error is None or isinstance(error, ImageError | ImageTooSlow):
         return Outcome.FAILED
     refused = isinstance(error, InvalidRequest) and then(error) in (Then.SPLIT, Then.SUSPECT)
     return Outcome.FAILED if refused else Outcome.UNANSWERED

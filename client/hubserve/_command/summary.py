@@ -72,11 +72,15 @@ class Summary:
         """The summary, for a person."""
         seconds = time.monotonic() - self._started
         classified = self._counts[Outcome.CLASSIFIED]
-        rate = f"{self.images / seconds:,.0f} a second"
-        yield f"{classified:,} of {self.images:,} images classified in {seconds:.1f} s ({rate})"
-        if self.before:
-            classified += self.before - self._failed_before
-            yield f"With the runs before: {classified:,} of {self.images + self.before:,} images classified"
+        before = self.before - self._failed_before
+        if self.before and not self.images:
+            yield f"{before:,} of {self.before:,} images classified by the runs before, and none left to ask for"
+        else:
+            rate = f"{self.images / seconds:,.0f} a second"
+            yield f"{classified:,} of {self.images:,} images classified in {seconds:.1f} s ({rate})"
+            if self.before:
+                everything = self.images + self.before
+                yield f"With the runs before: {classified + before:,} of {everything:,} images classified"
         yield from self._left_out.lines()
         if self._several:
             yield several(self._several)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ... import Classification
+from ... import Classification, ImageTooSlow
 from ..failures import Outcome, outcome
 from ..records import Readable
 from . import _parquet
 from ._file import OutputError, RecordFile
 from ._resume import EarlierRun
-from ._run_file import RunFile, beside
+from ._run_file import RunFile, beside, given_up
 
 
 class FileOutput:
@@ -32,6 +32,7 @@ class FileOutput:
         self._form = form
         self._file: RecordFile | None = None
         self._failed = earlier.failed
+        self._given_up: list[str] = []
 
     def opened(self) -> FileOutput:
         """Makes the files, or opens them to add to; gives itself.
@@ -42,7 +43,8 @@ class FileOutput:
         # The lock comes first: what is beside the records of another run is not touched.
         self._file = RecordFile(_records(self._path, self._run), self._earlier.end, self._earlier.size)
         try:
-            self._run.write(self._path)
+            self._given_up = [] if self._earlier.forgotten else given_up(self._path)
+            self._run.write(self._path, self._given_up)
         except BaseException:
             self._file.close()
             raise
@@ -62,6 +64,9 @@ class FileOutput:
         self._earlier.check(self._path, result)
         self._failed += not result.ok
         self._file.write(self._form.record(result))
+        if isinstance(result.exception, ImageTooSlow):
+            self._given_up.append(result.source)
+            self._run.write(self._path, self._given_up)
 
     def close(self) -> None:
         """Has the records on the disk.
@@ -95,8 +100,15 @@ class FileOutput:
             records.unlink()
 
 
-def prepare(path: Path, run: RunFile, form: Readable, *, resume: bool) -> FileOutput:
-    """Looks at what is there, and changes nothing.
+def prepare(path: Path, run: RunFile, form: Readable, *, resume: bool, retry_failed: bool = False) -> FileOutput:
+    """Looks at what is there, and changes nothing unless records are to be taken out.
+
+    Args:
+        path: The output.
+        run: What the run asks.
+        form: The records' format.
+        resume: Go on with what is there.
+        retry_failed: Take out the records of images that were not classified, so that the run asks for them again.
 
     Raises:
         OutputError: Something is there, and it is not to be resumed, or cannot be.
@@ -115,8 +127,13 @@ def prepare(path: Path, run: RunFile, form: Readable, *, resume: bool) -> FileOu
         return FileOutput(path, run, form, earlier=EarlierRun.read(records, form))
     run.check(path)
     if records != path and path.exists():
+        if retry_failed:
+            raise OutputError(f"{path} is finished, and nothing is added to it: give another --output")
         return FileOutput(path, run, form, earlier=EarlierRun(), complete=True)
-    return FileOutput(path, run, form, earlier=EarlierRun.read(records, form))
+    earlier = EarlierRun.read(records, form)
+    if retry_failed and earlier.failed:
+        earlier = earlier.without_failures(records, form)
+    return FileOutput(path, run, form, earlier=earlier)
 
 
 def _records(path: Path, run: RunFile) -> Path:

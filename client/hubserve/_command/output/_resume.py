@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ... import Classification
 from ..records import Readable
-from ._file import OutputError
+from ._file import OutputError, RecordFile, sync_folder
 from ._finished import Finished
 
 
@@ -19,6 +19,7 @@ class EarlierRun:
         failed: How many of them were not classified.
         end: Where the last whole record ends; None: there is no file yet.
         size: The file's size in bytes when it was read, with a torn last record.
+        forgotten: Whether records of images that were not classified have been taken out.
     """
 
     def __init__(self) -> None:
@@ -26,6 +27,7 @@ class EarlierRun:
         self.failed = 0
         self.end: int | None = None
         self.size = 0
+        self.forgotten = False
         self._versions: set[int] = set()
 
     @classmethod
@@ -57,6 +59,33 @@ class EarlierRun:
             ) from error
         except OSError as error:
             raise OutputError(f"{path} cannot be read ({error.strerror}): give another --output") from error
+        return run
+
+    def without_failures(self, path: Path, form: Readable) -> EarlierRun:
+        """Takes the records of images that were not classified out of the file: it is there as it was, or without them.
+
+        Raises:
+            OutputError: It cannot be written, or another run writes it.
+        """
+        # Nobody else writes it meanwhile.
+        locked = RecordFile(path, self.end, self.size)
+        temporary = path.with_name(f"{path.name}.tmp")
+        try:
+            with path.open("rb") as file, temporary.open("wb") as kept:
+                for number, piece in enumerate(form.pieces(file), 1):
+                    if (form.header and number == 1) or form.read(piece).ok:
+                        kept.write(piece)
+                kept.flush()
+                os.fsync(kept.fileno())
+            temporary.replace(path)
+            sync_folder(path)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise OutputError(f"{path} cannot be written ({error.strerror}): it is left as it was") from error
+        finally:
+            locked.close()
+        run = EarlierRun.read(path, form)
+        run.forgotten = True
         return run
 
     def check(self, path: Path, result: Classification) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -30,13 +31,18 @@ class RunFile:
     top_k: int | None
     shard: str
 
-    def write(self, output: Path) -> None:
+    def write(self, output: Path, given_up: Sequence[str] = ()) -> None:
         """Writes it beside the output.
+
+        Args:
+            output: The output.
+            given_up: Names of images that the server did not answer in time, though it answered others.
 
         Raises:
             OutputError: It cannot be written.
         """
-        replace_whole(beside(output), json.dumps({**asdict(self), "hubserve": __version__}, indent=2) + "\n")
+        document = {**asdict(self), "given_up": list(given_up), "hubserve": __version__}
+        replace_whole(beside(output), json.dumps(document, indent=2) + "\n")
 
     def check(self, output: Path) -> None:
         """Compares with that of an earlier run.
@@ -59,6 +65,15 @@ class RunFile:
         if different:
             changes = ", ".join(f"{name} {before[name]!r}, now {getattr(self, name)!r}" for name in different)
             raise OutputError(f"{output} is of another run ({changes}): give the same options, or another --output")
+
+
+def given_up(output: Path) -> list[str]:
+    """The images that earlier runs gave up; none, where no run file tells."""
+    try:
+        names = json.loads(beside(output).read_text(encoding="utf-8")).get("given_up", [])
+    except (OSError, ValueError, AttributeError):
+        return []
+    return [str(name) for name in names] if isinstance(names, list) else []
 
 
 def beside(output: Path) -> Path:
