@@ -14,6 +14,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ._errors import (
+    AccuracyError,
+    ExamplesError,
     ExportError,
     InspectError,
     IntegrityError,
@@ -23,6 +25,7 @@ from ._errors import (
     PreprocessingError,
     ProofError,
     SourceError,
+    StrictError,
 )
 from ._options import Options
 from ._preprocessing import PRESETS, Preprocessing
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PRESETS",
+    "AccuracyError",
+    "ExamplesError",
     "ExportError",
     "InspectError",
     "IntegrityError",
@@ -46,6 +51,7 @@ __all__ = [
     "ProofError",
     "Published",
     "SourceError",
+    "StrictError",
     "export",
 ]
 
