@@ -161,12 +161,13 @@ def _check_claims(model: LoadedModel, picture: Preprocessing, claims: Sequence[_
         one, two = (dataclasses.replace(picture, **claim.fields) for claim in (chosen, other))
         if not other.shown or _same_numbers(one, two):
             continue
-        text = f"{_trial.name_of(two)} is what {model.handle} takes, as {other.evidence}"
+        names = _trial.name_of(one), _trial.name_of(two)
         if said:
-            warn(f"{_trial.name_of(one)} was said, but {text}")
+            warn(f"{names[0]} was said, and {names[1]} is what {model.handle} takes, as {other.evidence}")
         else:
             raise PreprocessingError(
-                f"{_trial.name_of(one)} is what {chosen.evidence} says of {model.handle}, and {text}; {_SAY}"
+                f"{names[0]} is what {chosen.evidence} says of {model.handle}, and {names[1]} is what it takes, as "
+                f"{other.evidence}; {_SAY}"
             )
 
 
@@ -206,6 +207,9 @@ def _confirmed(
     warn: Warn,
 ) -> tuple[str, ...]:
     """Hold a convention to photographs: it must win, or the export stops, or warns of what was said."""
+    if said and photographs.classes is None:
+        # What was said is only held to photographs whose class is known.
+        return ()
     others = [one for one in _trial.candidates(preprocessing) if not _same_numbers(one, preprocessing)]
     chosen, *_ = outcomes = _tried(model, [preprocessing, *others], photographs, first=preprocessing)
     if chosen.evidence is None:
@@ -220,13 +224,12 @@ def _confirmed(
         return ()
     ahead = (best.evidence or 0) - chosen.evidence
     if ahead > _BETTER:
-        text = (
-            f"{_trial.name_of(preprocessing)} ({claim.evidence}) is not what {model.handle} answers best to:\n"
-            f"{_table(sorted(outcomes, key=lambda one: -(one.evidence or 0)), photographs)}"
-        )
+        name = _trial.name_of(preprocessing)
+        text = f"{name} ({claim.evidence}) is not what {model.handle} answers best to"
+        outcomes.sort(key=lambda outcome: -(outcome.evidence or 0))
         if ahead > _FAR_BETTER and not said:
-            raise PreprocessingError(f"{text}\n{_SAY}")
-        warn(text)
+            raise PreprocessingError(f"{text}:\n{_table(outcomes, photographs)}\n{_SAY}")
+        warn(f"{text}: {_row(outcomes, photographs)}")
     return (chosen.line(photographs.what),)
 
 
@@ -239,7 +242,7 @@ def _compare_confidence(
     if chosen.images > 1 and chosen.best_classes == 1 and livelier:
         warn(
             f"{_trial.name_of(chosen.preprocessing)} ({claim.evidence}) makes all {photographs.what} look the same "
-            f"to {model.handle}:\n{_table(outcomes, photographs)}\nif it was trained otherwise, say `preprocessing`"
+            f"to {model.handle}: {_row(outcomes, photographs)}; if it was trained otherwise, say `preprocessing`"
         )
     elif not claim.sure:
         warn(
@@ -262,6 +265,11 @@ def _tried(
     if first is not None:
         return outcomes
     return sorted(outcomes, key=lambda outcome: -(outcome.score if outcome.evidence is None else outcome.evidence))
+
+
+def _row(outcomes: Sequence[Outcome], photographs: Photographs) -> str:
+    """The table in one line, as a warning is."""
+    return "; ".join(outcome.line(photographs.what) for outcome in outcomes)
 
 
 def _table(outcomes: Sequence[Outcome], photographs: Photographs) -> str:
