@@ -218,7 +218,7 @@ def inspect(model_dir: Path, version: int | None, as_json: bool, verify: bool, m
         elif verify:
             lines = list(_inspect.verified(folder, _integrity.verify(folder, manifest, manifest_sha256)))
         else:
-            lines = list(_inspect.describe(folder, manifest))
+            lines = list(map(in_flags, _inspect.describe(folder, manifest)))
     except ExportError as error:
         raise click.ClickException(str(error)) from error
     except KeyError as error:

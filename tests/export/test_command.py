@@ -77,7 +77,7 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(
 def test_json_is_one_document_about_what_was_published(miniature_saved: Path, tmp_path: Path) -> None:
     result = run(miniature_saved, "--output", tmp_path / "m", "--batch-sizes", "1", "--json")
     document = json.loads(result.stdout)
-    parity, head = document.pop("parity"), document.pop("head")
+    parity, head, warnings = (document.pop(name) for name in ("parity", "head", "warnings"))
     assert document == {
         "model": str(miniature_saved),
         "folder": str(tmp_path / "m" / "1"),
@@ -85,8 +85,10 @@ def test_json_is_one_document_about_what_was_published(miniature_saved: Path, tm
         "kind": "classification",
         "outputs": 1001,
         "examples": None,
-        "warnings": [],
     }
+    # Its weights are random.
+    assert "near-chance scores on every photograph" in warnings[0]
+    assert f"Warning: {warnings[0]}\n" in result.stderr
     assert (head["head"], head["activation"], head["source_gives"]) == ("exclusive", "softmax", "logits")
     assert (parity["images"], parity["top1_equal"], parity["max_error"] <= parity["tolerance"]) == (4, 4, True)
 
