@@ -185,7 +185,8 @@ def _of_a_row(numbers: Array, ending: str, said: str, handle: str) -> tuple[str,
     if applied:
         return INDEPENDENT, "sigmoid", PROBABILITIES, single
     _refuse_what_no_head_gives(numbers, ending, handle)
-    return EXCLUSIVE, "softmax", LOGITS, "its numbers are not between 0 and 1, or come from a layer without bounds"
+    why = f"its numbers come from {ending}, which has no bounds" if _within_one(numbers) else "its numbers go beyond 0 and 1"
+    return EXCLUSIVE, "softmax", LOGITS, why
 
 
 def _refuse_what_no_head_gives(numbers: Array, ending: str, handle: str) -> None:

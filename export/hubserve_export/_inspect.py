@@ -55,7 +55,7 @@ def describe(folder: Path, manifest: Mapping[str, Any]) -> Iterator[str]:
     yield f"batches      of {', '.join(map(str, manifest['batch_sizes']))}; {parity['warmup_records']} warm-up records"
     best = "" if parity["top1_equal"] is None else f", same best class on {parity['top1_equal']}"
     yield (
-        f"parity       with the source model on {parity['images']} images: {'logits' if best else 'features'} within "
+        f"parity       with the source model on {parity['images']} images: {_compared(model)} within "
         f"{parity['max_error']:.1e} of their range (tolerance {parity['tolerance']:g}){best}"
     )
     yield from _quality(manifest)
@@ -93,6 +93,10 @@ def _preprocessed(shape: Mapping[str, Any]) -> tuple[str, str]:
     # As hubserve 0.1.0 wrote it.
     low, high = shape["pixel_range"]
     return f"{shape['height']} x {shape['width']}, {shape['resize']}", f"pixels from {low:g} to {high:g}"
+
+
+def _compared(model: Mapping[str, Any]) -> str:
+    return {"probabilities": "scores", "features": "features"}.get(model["source_gives"], "logits")
 
 
 def _quality(manifest: Mapping[str, Any]) -> Iterator[str]:

@@ -1,7 +1,8 @@
 """A model whose answer depends on more than the image is refused, by the name of what is wrong."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -9,9 +10,11 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from hubserve_export import _steady
+from hubserve_export import _proof, _serving_files, _steady
 from hubserve_export._errors import ProofError
 from hubserve_export._export import Options, export
+from hubserve_export._head import Head
+from hubserve_export._proof import Reference
 
 SIZE = 8
 RANDOM = "gives one image another answer each time, by .* it draws random numbers, as augmentation and dropout do"
@@ -132,3 +135,63 @@ def test_a_single_logit_is_not_measured_by_itself() -> None:
     near_zero = np.array([[0.0, 1e-6]])
     assert _steady.difference(near_zero, near_zero + 1e-6) == pytest.approx(1)
     assert _steady.difference(near_zero, near_zero + 1e-6, least_range=1) == pytest.approx(1e-6)
+
+
+class Scripted:
+    """A version of three classes and four images, whose answers come from a table; it counts the images it is asked."""
+
+    images = (b"0", b"1", b"2", b"3")
+    labels = ("a", "b", "c")
+    logits = np.array([[0, 5, 1], [4, 0, 1], [0, 1, 6], [7, 1, 0]], np.float32)
+
+    def __init__(self, folder: Path) -> None:
+        saved_model = saved_model_pb2.SavedModel()
+        saved_model.meta_graphs.add()
+        (folder / "saved_model.pb").write_bytes(saved_model.SerializeToString())
+        _serving_files.write_warmup(
+            folder, self.images, (1, 2, 4, 8, 16, 32), ("serving_default", "logits", "classify")
+        )
+        self.asked = 0
+        pixels = np.arange(4, dtype=np.float32).reshape(4, 1, 1, 1).repeat(3, axis=3)
+        self.reference = Reference(self.images, pixels, self.logits, Head("exclusive", "softmax", "logits", 3, ""))
+
+    def run(self, signature: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        ((name, given),) = inputs.items()
+        self.asked += len(given)
+        if name == "images":
+            return {"logits": self.answer(given[:, 0, 0, 0].astype(int), len(given))}
+        if name == "inputs":
+            examples = [tf.train.Example.FromString(example) for example in given]
+            given = [example.features.feature["image/encoded"].bytes_list.value[0] for example in examples]
+        rows = self.answer(np.array([self.images.index(image) for image in given]), len(given))
+        best = rows.argsort(axis=1)[:, ::-1]
+        labels = np.array([[name.encode() for name in self.labels]], object).repeat(len(rows), axis=0)
+        labels = np.take_along_axis(labels, best, axis=1)
+        scores = np.take_along_axis(tf.nn.softmax(rows).numpy(), best, axis=1)
+        if signature == "classify":
+            return {"classes": labels, "scores": scores}
+        if signature == "logits":
+            return {"status": np.zeros(len(rows), int), "logits": rows}
+        return {"status": np.zeros(len(rows), int), "class_ids": best, "labels": labels, "scores": scores}
+
+    def answer(self, places: npt.NDArray[np.int64], batch: int) -> npt.NDArray[np.float32]:
+        return self.logits[places]
+
+
+def test_the_proof_adds_few_runs_to_the_warm_up(tmp_path: Path) -> None:
+    version = Scripted(tmp_path)
+    parity = _proof.prove(version.run, tmp_path, version.reference, 32, version.labels)
+    assert (parity.warmup_records, parity.max_change, parity.max_error) == (18, 0, 0)
+    warm_up = 3 * (1 + 2 + 4 + 8 + 16 + 32)
+    # All images by each of four signatures, and each alone.
+    assert version.asked == warm_up + 4 * 4 + 4
+
+
+def test_an_answer_that_differs_in_one_size_of_batch_alone_is_noticed(tmp_path: Path) -> None:
+    class AtSixteen(Scripted):
+        def answer(self, places: npt.NDArray[np.int64], batch: int) -> npt.NDArray[np.float32]:
+            return self.logits[places] + (batch == 16) * np.float32([0, 0, 1])
+
+    version = AtSixteen(tmp_path)
+    with pytest.raises(ProofError, match=r"answers one image in two ways, which differ by 0\.25 of the range"):
+        _proof.prove(version.run, tmp_path, version.reference, 32, version.labels)
