@@ -185,7 +185,11 @@ def _of_a_row(numbers: Array, ending: str, said: str, handle: str) -> tuple[str,
     if applied:
         return INDEPENDENT, "sigmoid", PROBABILITIES, single
     _refuse_what_no_head_gives(numbers, ending, handle)
-    why = f"its numbers come from {ending}, which has no bounds" if _within_one(numbers) else "its numbers go beyond 0 and 1"
+    why = (
+        f"its numbers come from {ending}, which has no bounds"
+        if _within_one(numbers)
+        else "its numbers go beyond 0 and 1"
+    )
     return EXCLUSIVE, "softmax", LOGITS, why
 
 

@@ -175,9 +175,11 @@ def _proven(published: Published, model: str) -> str:
             f"{published.outputs} features, within {parity.max_error:.1e} of the range of those of {model} "
             f"on {parity.images} images"
         )
+    gives = "" if published.head is None else published.head.source_gives
+    compared = "scores" if gives == "probabilities" else "logits"
     return (
         f"{published.outputs} classes; the same best class as {model} on {parity.top1_equal} of {parity.images} "
-        f"images, logits within {parity.max_error:.1e} of their range"
+        f"images, {compared} within {parity.max_error:.1e} of their range"
     )
 
 

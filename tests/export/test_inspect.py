@@ -26,7 +26,7 @@ def test_a_person_sees_model_labels_pixels_parity_source_and_signatures(miniatur
         "numbers      unit (pixels from 0 to 1)",
         "batches      of 1, 2; 6 warm-up records",
         "same best class on 4",
-        "head         classes that exclude each other; the model gives logits (its numbers come from BiasAdd, which has no bounds)",
+        "head         classes that exclude each other; the model gives logits (its numbers come from BiasAdd, which has ",
         "steady       an image alone, in other batches and beside copies of itself: within ",
         "warning      near-chance scores on every photograph: ",
         "what the model was trained on (--preprocessing)",
