@@ -86,9 +86,9 @@ def test_json_is_one_document_about_what_was_published(miniature_saved: Path, tm
         "outputs": 1001,
         "examples": None,
     }
-    # Its weights are random.
-    assert "near-chance scores on every photograph" in warnings[0]
-    assert f"Warning: {warnings[0]}\n" in result.stderr
+    assert [f"Warning: {text}" for text in warnings] == [
+        line for line in result.stderr.splitlines() if line.startswith("Warning: ")
+    ]
     assert (head["head"], head["activation"], head["source_gives"]) == ("exclusive", "softmax", "logits")
     assert (parity["images"], parity["top1_equal"], parity["max_error"] <= parity["tolerance"]) == (4, 4, True)
 

@@ -1,6 +1,7 @@
 """`hubserve inspect`: what is in a version, told without TensorFlow."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -26,10 +27,8 @@ def test_a_person_sees_model_labels_pixels_parity_source_and_signatures(miniatur
         "numbers      unit (pixels from 0 to 1)",
         "batches      of 1, 2; 6 warm-up records",
         "same best class on 4",
-        "head         classes that exclude each other; the model gives logits (its numbers come from BiasAdd, which has ",
+        "head         classes that exclude each other; the model gives logits (its numbers ",
         "steady       an image alone, in other batches and beside copies of itself: within ",
-        "warning      near-chance scores on every photograph: ",
-        "what the model was trained on (--preprocessing)",
         "source       ",
         "saved_model.pb (",
         "TensorFlow 2.20.0",
@@ -38,6 +37,19 @@ def test_a_person_sees_model_labels_pixels_parity_source_and_signatures(miniatur
         "  output  scores       float32  [N, 5]",
     ):
         assert line in result.stdout
+
+
+def test_warnings_and_examples_are_told_with_the_flags_of_the_command(miniature_dir: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(miniature_dir / "1", tmp_path / "m" / "1")
+    file = folder / "assets.extra" / "export.json"
+    manifest = json.loads(file.read_text())
+    manifest["warnings"] = ["near-chance scores; say `preprocessing`"]
+    manifest["examples"] = {"right": 3, "images": 4, "accuracy": 0.75, "classes": 2}
+    manifest["min_accuracy"] = 0.5
+    file.write_text(json.dumps(manifest))
+    lines = run(tmp_path / "m").stdout.splitlines()
+    assert "warning      near-chance scores; say --preprocessing" in lines
+    assert "examples     3 of 4 right (75.0%), of 2 classes, at least 50.0% was asked for" in lines
 
 
 def test_a_program_gets_the_manifest(miniature_dir: Path) -> None:
