@@ -125,14 +125,14 @@ def many(images: _Images) -> _Images:
 
 def _source(index: int, image: Any) -> str:
     if is_path(image):
-        return _short(os.fsdecode(image))
+        return short_name(os.fsdecode(image))
     # A file's name, or that of the file a Pillow image was opened from; it may be missing, or a descriptor's number.
     name = getattr(image, "name", None) or getattr(image, "filename", None)
-    return _short(os.fsdecode(name)) if name and isinstance(name, str | bytes | os.PathLike) else f"image {index}"
+    return short_name(os.fsdecode(name)) if name and isinstance(name, str | bytes | os.PathLike) else f"image {index}"
 
 
-def _short(name: str) -> str:
-    """A name as it is; of a text that no system takes for a path, its beginning and its length."""
+def short_name(name: str) -> str:
+    """Gives a name as it is; of a text that no system takes for a path, its beginning and its length."""
     return name if len(name) <= _LONGEST_PATH else f"{name[:_SHOWN_LETTERS]}... ({len(name):,} characters)"
 
 
@@ -178,7 +178,7 @@ def _opened(path: Any) -> BinaryIO:
     try:
         about = os.stat(path)
     except OSError:
-        if isinstance(path, str) and (reason := _no_path(path)):
+        if isinstance(path, str) and (reason := not_a_path(path)):
             raise ImageError(reason) from None
         raise
     # Before it is opened, which for a pipe waits until somebody writes into it.
@@ -187,8 +187,8 @@ def _opened(path: Any) -> BinaryIO:
     return open(path, "rb")
 
 
-def _no_path(text: str) -> str | None:
-    """What a text is that names no file; None: it looks like a path."""
+def not_a_path(text: str) -> str | None:
+    """Tells what a text is that names no file; None: it looks like a path."""
     if _ADDRESS.match(text):
         return "this is a web address, not a path: download it, and give the bytes (hubserve classify reads URLs)"
     if _DATA_URL.match(text) or (len(text) >= _FEWEST_BASE64_LETTERS and _BASE64.fullmatch(text)):

@@ -107,10 +107,21 @@ def test_what_names_no_image_is_wrong_usage_before_anything_starts(album: Path, 
 def test_paths_on_standard_input_are_bytes_between_ends(
     monkeypatch: pytest.MonkeyPatch, null: bool, end: bytes
 ) -> None:
-    given = [b"a b.jpg", "ä.jpg".encode(), b"latin1-\xe4.jpg", b"x" * 70_000]
+    given = [b"a b.jpg", "ä.jpg".encode(), b"latin1-\xe4.jpg"]
+    given += [b"%05d" % number * 800 for number in range(20)]
     given += [b"line\nfeed.jpg"] if null else []
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(end.join([*given[:1], b"", *given[1:]]))))
     assert [os.fsencode(sources.name_of(image)) for image in sources.find(["-"], null=null)] == given
+
+
+def test_text_that_is_no_path_is_named_by_its_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"A" * 5_000_000 + b"\n")))
+    (image,) = sources.find(["-"])
+    assert sources.name_of(image) == "A" * 60 + "... (5,000,000 characters)"
+    with pytest.raises(ImageError, match="this is base64 text, not a path"):
+        image.read(1)
+    with pytest.raises(sources.NoImagesError, match=r"^A{60}\.\.\. \(100,000 characters\) is not there"):
+        sources.find(["A" * 100_000])
 
 
 def test_links_to_files_are_followed_and_links_to_folders_are_not(album: Path) -> None:

@@ -21,6 +21,7 @@ import pytest
 from hubserve import Classification, ClassScore, ImageError
 from hubserve._command import run_page
 from hubserve._command.run_page import RunPage, measures, thumbnails
+from support.foreign_files import heic, turned
 
 VOID = ("meta", "img", "input", "br")
 
@@ -385,3 +386,11 @@ def test_a_timeline_keeps_every_image_in_few_bins() -> None:
     assert len(timeline.bins) <= 60
     assert [sum(counts) for counts in zip(*timeline.bins, strict=True)] == [90_000, 10_000]
     assert timeline.width * len(timeline.bins) >= 99_999
+
+
+def test_a_photograph_that_the_client_converts_has_a_thumbnail_and_its_own_size(photograph: Path) -> None:
+    with PIL.Image.open(photograph) as picture:
+        pixels, exif = turned(picture.convert("RGB"), 6)
+    url, size = thumbnails.of_bytes(heic(pixels, exif=exif.tobytes()), 40, convert=True)
+    assert url.startswith("data:image/")
+    assert size == (451, 300)

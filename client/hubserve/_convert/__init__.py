@@ -23,14 +23,23 @@ _MOST_SENT_PIXELS = 13_000_000
 _MOST_PNG_PIXELS = 1_000_000
 _LONGEST_JPEG_SIDE = 65_000
 _JPEG = {"quality": 95, "subsampling": 0}
+# Orientations of EXIF that exchange width and height.
+_SIDEWAYS = frozenset({5, 6, 7, 8})
 _room = Room(2 * _MOST_SENT_PIXELS)
 
 
 class Converted(NamedTuple):
-    """A file for the server, and whether the one that it was made of holds more pictures."""
+    """A file for the server.
+
+    Attributes:
+        data: The file.
+        pictures: Whether the one that it was made of holds more pictures.
+        size: Width and height of the picture in the one that it was made of, upright; None: as in `data`.
+    """
 
     data: bytes
     pictures: bool
+    size: tuple[int, int] | None
 
 
 def check_convert(convert: bool) -> None:
@@ -62,10 +71,13 @@ def converted(file: BinaryIO, kind: Kind, size: int = 0) -> Converted:
         if kind is RAW:
             from . import _raw
 
-            return Converted(_raw.preview(file), False)
+            return Converted(_raw.preview(file), False, None)
         picture = _opened(file, kind)
         with _room.for_(picture.width * picture.height):
-            return Converted(_written(_assembled(picture, size)), picture.pictures)
+            shown = picture.width, picture.height
+            if picture.orientation in _SIDEWAYS:
+                shown = shown[::-1]
+            return Converted(_written(_assembled(picture, size)), picture.pictures, shown)
     except ImageError as error:
         raise ImageError(f"this is {kind.words} that cannot be converted: {error}") from error
     # Pillow and libheif raise what they like about files that are broken.

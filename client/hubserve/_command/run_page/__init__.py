@@ -102,9 +102,9 @@ class RunPage:
             return
         side = next((side for first, side in _SIDES if sort <= first), _SIDE)
         if image is None:
-            thumbnail = self._threads.submit(thumbnails.of_file, result.source, side)
+            thumbnail = self._threads.submit(thumbnails.of_file, result.source, side, convert=result.ok)
         else:
-            thumbnail = self._threads.submit(thumbnails.of_bytes, image, side)
+            thumbnail = self._threads.submit(thumbnails.of_bytes, image, side, convert=result.ok)
         self._waiting.append((result, thumbnail))
         while self._waiting and (len(self._waiting) > _MOST_WAITING or self._waiting[0][1].done()):
             self._keep(*self._waiting.popleft())

@@ -10,6 +10,9 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..._convert import converted
+from ..._kinds import Reader, kind_of
+
 if TYPE_CHECKING:
     from PIL import Image
 
@@ -24,24 +27,25 @@ _QUALITY = 60
 _one_large_at_a_time = threading.Lock()
 
 
-def of_file(path: str, side: int) -> tuple[str, tuple[int, int]] | None:
+def of_file(path: str, side: int, *, convert: bool = False) -> tuple[str, tuple[int, int]] | None:
     """The thumbnail of a file; None when it is no file or no image of the usual kinds, or is too large."""
     try:
         # Before it is opened, which for a pipe waits until somebody writes into it.
         about = os.stat(path)
         if not stat.S_ISREG(about.st_mode) or about.st_size > _MAX_BYTES:
             return None
-        return of_bytes(Path(path).read_bytes(), side)
+        return of_bytes(Path(path).read_bytes(), side, convert=convert)
     except (OSError, ValueError):
         return None
 
 
-def of_bytes(data: bytes, side: int) -> tuple[str, tuple[int, int]] | None:
+def of_bytes(data: bytes, side: int, *, convert: bool = False) -> tuple[str, tuple[int, int]] | None:
     """A thumbnail as a data URL, upright, and the image's own width and height; None when it cannot or may not be made.
 
     Args:
         data: An image file.
         side: Pixels that the thumbnail's longer side has at the most.
+        convert: Convert what the models do not decode, as the client did before it sent the image.
     """
     from PIL import ImageOps
 
@@ -49,6 +53,10 @@ def of_bytes(data: bytes, side: int) -> tuple[str, tuple[int, int]] | None:
     if len(data) > _MAX_BYTES or (data.startswith(b"\xff\xd8") and data.count(b"\xff\xda") > _MAX_SCANS):
         return None
     try:
+        if convert and (kind := kind_of(data)).reader is Reader.CLIENT:
+            made = converted(io.BytesIO(data), kind, side)
+            found = of_bytes(made.data, side)
+            return found and (found[0], made.size or found[1])
         with _opened(data) as opened:
             pixels = opened.width * opened.height
             if pixels > _MAX_PIXELS:

@@ -8,6 +8,7 @@ import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator
 
+from ..._images import short_name
 from . import _archives, _listed, _local, _remote
 from ._choice import Choice, LeftOut
 from ._items import Image, NoImagesError, Unread, Wanted, name_of
@@ -77,7 +78,8 @@ def _found(source: str, null: bool, choice: Choice) -> Iterator[Image]:
     if glob.has_magic(source):
         return _at_least_one(_local.matches(source, choice), lambda: f"nothing matches {source}")
     raise NoImagesError(
-        f"{source} is not there; name files, folders, globs, tar archives, URLs, or - to read paths from standard input"
+        f"{short_name(source)} is not there; name files, folders, globs, tar archives, URLs, or - to read paths from "
+        "standard input"
     )
 
 

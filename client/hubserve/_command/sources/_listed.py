@@ -8,8 +8,9 @@ import sys
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from ..._images import not_a_path, short_name
 from . import _remote
-from ._items import Image
+from ._items import Image, unreadable
 
 _CHUNK = 2**16
 
@@ -17,7 +18,14 @@ _CHUNK = 2**16
 def paths(*, null: bool) -> Iterator[Image]:
     """Gives each path as it comes. It is taken as bytes: a name need not be UTF-8."""
     separated = _between(sys.stdin.buffer, b"\0" if null else b"\n")
-    return (_remote.file(name) if _remote.is_url(name) else name for name in map(os.fsdecode, separated))
+    return map(_image, map(os.fsdecode, separated))
+
+
+def _image(name: str) -> Image:
+    # What no system takes for a path is not written into records and errors whole.
+    if (short := short_name(name)) != name:
+        return unreadable(short, not_a_path(name) or "this is not a path")
+    return _remote.file(name) if _remote.is_url(name) else name
 
 
 def _between(file: BinaryIO, separator: bytes) -> Iterator[bytes]:
