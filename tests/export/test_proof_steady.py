@@ -35,7 +35,8 @@ def refused(tmp_path: Path, call: Layer) -> None:
     signature = tf.function(
         lambda images: {"scores": call(images)}, input_signature=[tf.TensorSpec([None, SIZE, SIZE, 3])]
     )
-    tf.saved_model.save(model, str(tmp_path / "model"), {"serving_default": signature})
+    # Two functions of one model, as Keras saves them.
+    tf.saved_model.save(model, str(tmp_path / "model"), {"serving_default": signature, "serve": signature})
     (tmp_path / "labels.txt").write_text("a\nb\nc\nd\n")
     options = Options(
         str(tmp_path / "model"),
