@@ -131,7 +131,12 @@ def _listed(found: Sequence[Function]) -> str:
 
 
 def _same_row(source: Source, chosen: Function, output: str, function: Function, output_name: str | None) -> str | None:
-    """The output of another entry that is as wide as the chosen one's; None where it has none."""
+    """The output of another entry that is as wide as the chosen one's, and made of the same images; None if none is."""
+    one, two = _image(chosen), _image(function)
+    if one.channels != two.channels or any(
+        this and that and this != that for this, that in ((one.height, two.height), (one.width, two.width))
+    ):
+        return None
     try:
         other = _outputs.choose(source.handle, function.outputs, _image(function).batch, output_name)
     except ModelError:

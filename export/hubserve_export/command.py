@@ -82,6 +82,16 @@ def _models(_context: click.Context, _argument: click.Parameter, typed: str) -> 
     metavar="N",
     help="Height and width of the input, for a model that takes any.",
 )
+@click.option(
+    "--signature",
+    metavar="NAME",
+    help="The signature of MODEL to export, or __call__.  [default: what a caller gets who names none]",
+)
+@click.option(
+    "--output-name",
+    metavar="NAME",
+    help="The output of MODEL to export, where it gives several.  [default: found from their names]",
+)
 @preprocessing_options
 @click.option(
     "--batch-sizes",
@@ -103,9 +113,9 @@ def export(as_json: bool, **options: Any) -> None:
     """Turn MODEL into a model directory that TensorFlow Serving can load.
 
     MODEL is a TensorFlow Hub handle or URL (PNASNet-5 large unless given), the folder of a SavedModel, a .tar.gz of
-    one, a .keras file of Keras 3, or efficientnet-lite0, which comes with hubserve[demo]. It gives classes or feature
-    vectors. The result takes encoded images, is proven against MODEL before it is published, and never overwrites a
-    version.
+    one, a .keras or .h5 file, the folder of a KerasHub preset, or efficientnet-lite0, which comes with hubserve[demo].
+    It gives classes or feature vectors. The result takes encoded images, is proven against MODEL before it is
+    published, and never overwrites a version.
 
     \b
     Example:
