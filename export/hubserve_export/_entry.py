@@ -12,6 +12,7 @@ from . import _efficientnet, _functions, _outputs
 from ._errors import ModelError
 from ._functions import Function
 from ._image_input import NHWC, ImageInput, described
+from ._reason import first_line
 from ._sources import Source
 
 # A hub module is called itself. tf.saved_model.save calls the signature of a caller who names none "serving_default",
@@ -160,7 +161,11 @@ def _entry(source: Source, loaded: Any, function: Function, output: str, notes: 
         notes.append(image.assumed)
     if image.batch is not None:
         notes.append(f"{image.batch or 1} at a time, because it takes no other batch")
-    run = function.prepare(source, loaded)
+    try:
+        run = function.prepare(source, loaded)
+    except Exception as error:
+        # The variables of TensorFlow 1 are read in a session, where much can fail.
+        raise ModelError(f"{function.name} of {source.handle} cannot be called ({first_line(error)})") from error
     return Entry(
         function.name,
         _called(source.handle, function, output, run),

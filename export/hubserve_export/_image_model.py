@@ -12,7 +12,7 @@ import tensorflow as tf
 from . import _efficientnet, _entry, _hub, _kind, _saved_model
 from ._adapter import model_input
 from ._entry import Entry
-from ._errors import ModelError
+from ._errors import ExportError, ModelError
 from ._head import Head
 from ._preprocessing import PRESETS, Preprocessing
 from ._reason import first_line
@@ -180,7 +180,10 @@ def _traced(source: Source, entry: Entry, height: int, width: int) -> Any:
     function = tf.function(entry.call, input_signature=[tf.TensorSpec(shape, entry.dtype)], autograph=False)
     try:
         return function.get_concrete_function()
-    except (TypeError, ValueError, RuntimeError, tf.errors.OpError) as error:
+    except ExportError:
+        raise
+    except Exception as error:
+        # The code of any model may run here, and fail in its own way.
         raise ModelError(
             f"{source.handle} cannot be called on images {str(shape).replace('None', 'N')} ({first_line(error)})"
         ) from error

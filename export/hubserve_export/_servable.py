@@ -12,6 +12,7 @@ import tensorflow as tf
 from ._errors import ModelError
 from ._image_model import ImageModel
 from ._preprocessing import Preprocessing
+from ._reason import first_line
 from .decode import batch
 
 Answer = dict[str, tf.Tensor]
@@ -68,6 +69,13 @@ class Servable(ABC):
         except AssertionError as error:
             raise ModelError(
                 "the model uses variables or tables that nothing in it lists, so it cannot be saved again"
+            ) from error
+        except (OSError, tf.errors.OpError):
+            # The disk: said with the folder's name by who knows it.
+            raise
+        except Exception as error:
+            raise ModelError(
+                f"the model cannot be saved again ({first_line(error)}); save it for inference alone where it was made"
             ) from error
         for file in files:
             file.unlink()

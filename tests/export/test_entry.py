@@ -339,6 +339,37 @@ def test_entries_that_give_the_same_rows_are_listed_and_the_others_are_named(tmp
         _entry.choose(given, loaded, "nothing")
 
 
+def test_a_hub_module_of_tensorflow_1_is_called_by_its_default(tmp_path: Path) -> None:
+    def build(session: Any) -> dict[str, Any]:
+        images = v1.placeholder(tf.float32, [None, 8, 8, 3], "images")
+        matrix = v1.get_variable("matrix", initializer=MATRIX, use_resource=True)
+        logits = tf.reduce_mean(images, [1, 2]) @ matrix
+        ends = {"default": logits, "Net/Logits": logits, "Net/Predictions": tf.nn.softmax(logits), "Net/block": images}
+        session.run(v1.global_variables_initializer())
+        return {
+            name: v1.saved_model.predict_signature_def({"images": images}, outputs)
+            for name, outputs in {
+                "default": ends,
+                "image_classification": ends,
+                "image_feature_vector": {"default": logits[:, :2]},
+            }.items()
+        }
+
+    builder = v1.saved_model.Builder(str(tmp_path / "m"))
+    with tf.Graph().as_default(), v1.Session() as session:
+        builder.add_meta_graph_and_variables(session, ["serve"], build(session))
+        builder.save()
+    given = Source("a model", "directory", tmp_path / "m")
+    entry, others = _entry.choose(given, _saved_model.load(given))
+    assert (entry.name, [other.name for other in others]) == ("default", ["image_classification"])
+    assert entry.notes == (
+        "the entry default, and not image_feature_vector, which give something else",
+        "the output default of Net/Logits, Net/Predictions, Net/block, default",
+    )
+    images = pictures(2, 8, 8, 3)
+    assert entry.call(tf.constant(images)).numpy() == pytest.approx(expected(images), rel=1e-4, abs=1e-5)
+
+
 def of_tensorflow_1(folder: Path, build: Callable[[], tuple[dict[str, Any], dict[str, Any]]]) -> None:
     with tf.Graph().as_default(), v1.Session() as session:
         inputs, outputs = build()
