@@ -50,8 +50,9 @@ fuzz: $(VENV)/.installed  ## hostile images, calls and answers; figures in docs/
 	$(TRUST) trust.fuzz requests --inputs 20000 --seed $(SEED)
 	$(TRUST) trust.fuzz responses --inputs 20000 --seed $(SEED)
 
-chaos: $(VENV)/.installed  ## a bulk run whose servers, and itself, are killed, stopped, slowed and refused
+chaos: $(VENV)/.installed  ## bulk runs whose servers, network and own process fail in every way
 	$(TRUST) trust.chaos --images $(IMAGES) --faults $(FAULTS) --seed $(SEED)
+	$(TRUST) trust.network --images $(IMAGES) --seed $(SEED)
 
 photographs: $(VENV)/.installed  ## a folder of 500 phone photographs (HEIC), classified with one command
 	$(BIN)/python benchmarks/convert.py --only-photographs

@@ -30,7 +30,7 @@ HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results"
 DOCS = HERE.parent / "docs" / "performance.md"
 # In the order of the table.
-PROGRAMS = ("client", "bulk", "peers", "decode", "shrink", "serving", "precision", "growth", "startup")
+PROGRAMS = ("client", "callers", "bulk", "peers", "decode", "shrink", "serving", "precision", "growth", "startup")
 
 
 def main() -> None:

@@ -35,7 +35,7 @@ _TIMEOUT = 3.0
 _STOPPED = 4.0
 _GONE = 1.0
 # A run that has not ended by then has hung.
-_PATIENCE = 1800.0
+PATIENCE = 1800.0
 _POLL = 0.05
 # What befalls a run, and how often in comparison.
 FAULTS = {
@@ -61,6 +61,7 @@ class Outcome:
     wrong: int = 0
     faults: Counter[str] = field(default_factory=Counter)
     client_runs: int = 0
+    packets: dict[str, int] = field(default_factory=dict)
     seconds: float = 0.0
 
     @property
@@ -70,8 +71,9 @@ class Outcome:
 
     def __str__(self) -> str:
         faults = "\n".join(f"  {count:4} x {name}" for name, count in sorted(self.faults.items()))
+        packets = "".join(f"packets {what}: {count:,}\n" for what, count in self.packets.items())
         return (
-            f"{faults}\nfaults survived: {self.faults.total()}, the client started {self.client_runs} times, "
+            f"{faults}\n{packets}faults survived: {self.faults.total()}, the client started {self.client_runs} times, "
             f"{self.seconds:.0f} s\nimages: {self.images:,}, answered once and rightly: {self.answered:,}, "
             f"lost: {self.missing}, answered twice: {self.twice}, answered wrongly: {self.wrong}"
         )
@@ -119,10 +121,18 @@ class Server:
 class Classify:
     """The command, started again each time that it was ended."""
 
-    def __init__(self, folder: Path, output: Path, targets: Sequence[str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        output: Path,
+        targets: Sequence[str],
+        *,
+        before: Sequence[str] = (),
+        patience: float = _TIMEOUT,
+    ) -> None:
         servers = [part for target in targets for part in ("--server", target)]
-        options = ["--model", MODEL, "--batch-size", "8", "--timeout", str(_TIMEOUT), "--top-k", "1", "--quiet"]
-        self._command = [sys.executable, "-m", "hubserve", "classify", str(folder), *servers, *options]
+        options = ["--model", MODEL, "--batch-size", "8", "--timeout", str(patience), "--top-k", "1", "--quiet"]
+        self._command = [*before, sys.executable, "-m", "hubserve", "classify", str(folder), *servers, *options]
         self._command += ["--output", str(output), "--resume"]
         self.starts = 0
         self.start()
@@ -151,7 +161,7 @@ class _Impairment:
     until: float
 
 
-def _write_images(folder: Path, count: int) -> dict[str, str]:
+def write_images(folder: Path, count: int) -> dict[str, str]:
     """Small PNG files, no two alike: gives the right label of each by its path."""
     right = {}
     for number in range(count):
@@ -235,7 +245,7 @@ def run(*, images: int, faults: int, seed: int, folder: Path) -> Outcome:
     """
     started = time.monotonic()
     (folder / "images").mkdir()
-    right = _write_images(folder / "images", images)
+    right = write_images(folder / "images", images)
     outcome = Outcome(images)
     output = folder / "answers.jsonl"
     with ExitStack() as stack:
@@ -250,13 +260,13 @@ def run(*, images: int, faults: int, seed: int, folder: Path) -> Outcome:
         stack.callback(chaos.lift_all)
         to_come = schedule(images, faults, seed)
         while True:
-            done = _lines(output)
+            done = lines(output)
             while to_come and done >= to_come[0][0]:
                 _, name, which = to_come.pop(0)
                 chaos.bring(name, which)
                 outcome.faults[name] += 1
                 # One at a time, unless the run has got further meanwhile.
-                done = _lines(output)
+                done = lines(output)
             chaos.lift_due()
             if (code := client.ended()) is not None:
                 if code == 0:
@@ -264,8 +274,8 @@ def run(*, images: int, faults: int, seed: int, folder: Path) -> Outcome:
                 # 1: some images got no answer, and are asked for again.
                 assert code == 1, f"hubserve classify ended with {code}"
                 client.start()
-            if time.monotonic() - started > _PATIENCE:
-                raise TimeoutError(f"{done} of {images} images after {_PATIENCE:g} s")
+            if time.monotonic() - started > PATIENCE:
+                raise TimeoutError(f"{done} of {images} images after {PATIENCE:g} s")
             time.sleep(_POLL)
         outcome.client_runs = client.starts
     judge(outcome, right, output)
@@ -273,7 +283,7 @@ def run(*, images: int, faults: int, seed: int, folder: Path) -> Outcome:
     return outcome
 
 
-def _lines(file: Path) -> int:
+def lines(file: Path) -> int:
     return file.read_bytes().count(b"\n") if file.exists() else 0
 
 

@@ -1,0 +1,132 @@
+"""Many callers of one client against a server that refuses what it has no thread for.
+
+    .venv/bin/python benchmarks/callers.py
+
+A server of so many threads that answers 300 requests a second when all work; so many callers, each asking for one image
+after the other, on one `Client`. Against them the same callers with a fixed number of requests in flight, who ask again
+after a random time when they are refused. Each part is measured in a process of its own, in turn; medians. `--rounds`
+sets how often.
+"""
+
+from __future__ import annotations
+
+import argparse
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import machine
+from client import answer, interleaved, ratios, response
+from row import Figures, Row
+
+SERVERS = (8, 128, 1024)
+CALLERS = (1, 32, 300, 1000)
+# What a process that is server and callers at once can do on two cores.
+RATE = 300
+REQUESTS = 1000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--quick", action="store_true", help="one round of one server and 300 callers")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    parser.add_argument("--part", nargs="+", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.part:
+        answer({"callers": part_callers}, arguments.part)
+        return
+    print(machine.described())
+    figures = Figures("callers", command=machine.command())
+    for threads in (128,) if arguments.quick else SERVERS:
+        for callers in (300,) if arguments.quick else CALLERS:
+            measure(figures, threads, callers, 1 if arguments.quick else arguments.rounds)
+    if arguments.json:
+        figures.write(arguments.json)
+
+
+def measure(figures: Figures, threads: int, callers: int, rounds: int) -> None:
+    windows = sorted({min(callers, size) for size in (threads // 2, threads - 1, threads)})
+    parts = [["callers", str(threads), str(callers), str(size)] for size in ("ours", *windows)]
+    ours, *fixed = interleaved(rounds, *parts, program=__file__)
+    # One that loses an answer is no choice.
+    whole = [[f for f in found if not f["lost"]] for found in zip(*fixed, strict=True)]
+    best = [max(found, key=lambda figure: figure["rate"]) for found in whole]
+    what = f"{callers} callers of single images on one client, server of {threads} threads"
+    figures.add(Row(f"{what}, throughput against the best fixed window", ratios(ours, best, "rate"), at_least=0.9))
+    figures.add(Row(f"{what}, final errors", [figure["lost"] for figure in ours], unit="errors", at_most=0))
+    figures.add(Row(f"{what}, refusals for each answer", [figure["refused"] for figure in ours]))
+
+
+def part_callers(threads: str, callers: str, window: str) -> dict[str, float]:
+    """What so many callers of this process get from a server in this process.
+
+    One process for both: what is compared is who waits for whom, and neither the way nor the bytes.
+    """
+    import random
+
+    import grpc
+
+    from hubserve import CallError, Client, Retry
+
+    room, refused, data = threading.Semaphore(int(threads)), [], response(1)
+
+    def serve(_: bytes, context: Any) -> bytes:
+        if not room.acquire(blocking=False):
+            refused.append(1)
+            context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "Server Threadpool Exhausted")
+        try:
+            time.sleep(int(threads) / RATE)
+        finally:
+            room.release()
+        return data
+
+    server = grpc.server(ThreadPoolExecutor(int(threads) + 64))
+    method = {"Predict": grpc.unary_unary_rpc_method_handler(serve)}
+    server.add_generic_rpc_handlers(
+        (grpc.method_handlers_generic_handler("tensorflow.serving.PredictionService", method),)
+    )
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    ours = window == "ours"
+    lost = []
+    turns = threading.Semaphore(int(callers if ours else window))
+    each = max(3, REQUESTS // int(callers))
+
+    with Client(f"127.0.0.1:{port}", model="m", retry=Retry() if ours else None) as client:
+
+        def ask_ours() -> None:
+            if not next(client.classify([b"image"])).ok:
+                lost.append(1)
+
+        def ask_fixed() -> None:
+            delay = 0.01
+            while True:
+                with turns:
+                    result = next(client.classify([b"image"]))
+                if result.ok:
+                    return
+                if not isinstance(result.exception, CallError) or delay > 10:
+                    lost.append(1)
+                    return
+                time.sleep(random.uniform(0, delay))  # noqa: S311 - no secret
+                delay *= 1.5
+
+        def caller(_: int) -> None:
+            for _ in range(each):
+                ask_ours() if ours else ask_fixed()
+
+        ask_ours()
+        with ThreadPoolExecutor(int(callers)) as pool:
+            began = time.perf_counter()
+            list(pool.map(caller, range(int(callers))))
+            seconds = time.perf_counter() - began
+    server.stop(None)
+    total = each * int(callers)
+    return {"rate": total / seconds, "lost": len(lost), "refused": len(refused) / total}
+
+
+if __name__ == "__main__":
+    main()
