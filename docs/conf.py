@@ -5,6 +5,7 @@ import re
 
 import hubserve
 import hubserve.testing
+import hubserve_export
 
 project = "hubserve"
 author = "the authors of hubserve"
@@ -44,7 +45,7 @@ napoleon_use_ivar = True
 nitpick_ignore_regex = [("py:.*", r"(?!hubserve\b).*")]
 
 # Users import these names from the package, so the reference calls them by it.
-for _package in (hubserve, hubserve.testing):
+for _package in (hubserve, hubserve.testing, hubserve_export):
     for _name in _package.__all__:
         _public = getattr(_package, _name)
         if inspect.isclass(_public):
