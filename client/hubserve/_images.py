@@ -132,7 +132,7 @@ def _source(index: int, image: Any) -> str:
 
 
 def short_name(name: str) -> str:
-    """Gives a name as it is; of a text that no system takes for a path, its beginning and its length."""
+    """Give a name as it is; of a text that no system takes for a path, its beginning and its length."""
     return name if len(name) <= _LONGEST_PATH else f"{name[:_SHOWN_LETTERS]}... ({len(name):,} characters)"
 
 
@@ -188,7 +188,7 @@ def _opened(path: Any) -> BinaryIO:
 
 
 def not_a_path(text: str) -> str | None:
-    """Tells what a text is that names no file; None: it looks like a path."""
+    """Tell what a text is that names no file; None: it looks like a path."""
     if _ADDRESS.match(text):
         return "this is a web address, not a path: download it, and give the bytes (hubserve classify reads URLs)"
     if _DATA_URL.match(text) or (len(text) >= _FEWEST_BASE64_LETTERS and _BASE64.fullmatch(text)):

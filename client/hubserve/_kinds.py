@@ -144,7 +144,7 @@ _RIFF = {b"WEBP": WEBP, b"AVI ": VIDEO, b"WAVE": SOUND}
 
 
 def kind_of(data: bytes) -> Kind:
-    """Tells what kind of file begins with these bytes; the first `HEAD_BYTES` are looked at."""
+    """Tell what kind of file begins with these bytes; the first `HEAD_BYTES` are looked at."""
     head = bytes(data[:HEAD_BYTES])
     if not head:
         return EMPTY
@@ -250,7 +250,7 @@ def _words(head: bytes) -> Kind | None:
 
 
 def _is_base64(text: bytes) -> bool:
-    """Whether it is base64, of an image or very long; `data:image/jpeg;base64,` may stand before."""
+    """Tell whether it is base64, of an image or very long; `data:image/jpeg;base64,` may stand before."""
     if text[:64].lower().startswith(b"data:") and b";base64," in text[:128]:
         return True
     match = _BASE64.match(text)

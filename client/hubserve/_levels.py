@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Levels:
-    """Makes uint8 of a picture's samples, piece by piece: `levels.of(rows)` for each, and `levels.check()` at the end.
+    """Make uint8 of a picture's samples, piece by piece: `levels.of(rows)` for each, and `levels.check()` at the end.
 
     Integers of more than 8 bits keep their upper eight, as the server has it with 16-bit PNG. Floats are taken from
     [0, 1] to 0 to 255, and rounded. Where the values show that the picture cannot be meant so, `check` refuses it.
@@ -29,7 +29,7 @@ class Levels:
         self._nan = False
 
     def of(self, samples: NDArray[Any]) -> NDArray[np.uint8]:
-        """Gives the samples as uint8, of the same shape.
+        """Give the samples as uint8, of the same shape.
 
         Args:
             samples: bool, unsigned integers, integers whose values fit `bits`, or floats.
@@ -54,7 +54,7 @@ class Levels:
         return upper
 
     def check(self) -> None:
-        """Refuses what was seen, if it was not in the range of its type.
+        """Refuse what was seen, if it was not in the range of its type.
 
         Raises:
             ImageError: Floats beyond [0, 1], integers beyond `bits`, or integers so small that the picture would be

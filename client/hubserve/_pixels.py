@@ -26,7 +26,7 @@ _SUB_FILTER = 1
 
 
 def png_from_pillow(image: PIL.Image.Image) -> bytes:
-    """Writes a Pillow image as PNG, upright.
+    """Write a Pillow image as PNG, upright.
 
     Modes that PNG does not have are converted. 16-bit samples keep their upper eight bits (`I;16` all sixteen, of
     which the model keeps the upper eight); floats (`F`) are taken from [0, 1].
@@ -54,7 +54,7 @@ def png_from_pillow(image: PIL.Image.Image) -> bytes:
 
 
 def png_from_array(pixels: NDArray[Any]) -> bytes:
-    """Writes [H, W], [H, W, 1], [H, W, 3] or [H, W, 4] as PNG, without Pillow.
+    """Write [H, W], [H, W, 1], [H, W, 3] or [H, W, 4] as PNG, without Pillow.
 
     uint8 goes as it is, bool as black and white, uint16 with its upper eight bits, floats from [0, 1].
 

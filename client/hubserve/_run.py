@@ -311,7 +311,7 @@ class Run(Generic[_Result]):
         self._report(piece, error)
 
     def _too_slow(self, piece: Piece, error: CallError, at: float | None) -> bool:
-        """Searches for the image that takes the server's time: after two timeouts, a request's images are halved.
+        """Search for the image that takes the server's time: after two timeouts, a request's images are halved.
 
         A single image is convicted when it misses its time twice, and the server has answered another request in
         between. Where the server answers nothing, an image that was answered before is sent until it is answered again:
@@ -353,7 +353,7 @@ class Run(Generic[_Result]):
         return True
 
     def _wait_for_control(self, control: Piece, error: CallError, at: float | None) -> None:
-        """Sends it again; or, when the server's time is over, reports the images that wait for it."""
+        """Send it again; or, when the server's time is over, report the images that wait for it."""
         if at is not None:
             self._failing = True
             self._not_before = max(self._not_before, at)

@@ -9,7 +9,7 @@ _MOST_GIF_BLOCKS = 100_000
 
 
 def holds_several(data: bytes) -> bool:
-    """Whether a JPEG (MPO), PNG, GIF or WebP file holds several pictures."""
+    """Tell whether a JPEG (MPO), PNG, GIF or WebP file holds several pictures."""
     if data.startswith(b"\xff\xd8"):
         # CIPA DC-007, the Multi-Picture Format: an APP2 segment that begins so.
         return data.find(b"MPF\0", 0, _JPEG_HEAD) >= 0
@@ -22,7 +22,7 @@ def holds_several(data: bytes) -> bool:
 
 
 def _gif_has_two(data: bytes) -> bool:
-    """Goes over the blocks up to the second picture (GIF89a, sections 15 to 27)."""
+    """Go over the blocks up to the second picture (GIF89a, sections 15 to 27)."""
     try:
         at = 13 + _colours(data[10])
         pictures = 0

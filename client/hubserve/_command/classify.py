@@ -117,7 +117,7 @@ def _concurrency(_: click.Context, __: click.Parameter, given: str) -> int | Lit
 @click.option(
     "--retry-failed",
     is_flag=True,
-    help="With --resume: ask again for images whose record says that they were not classified.",
+    help="Ask again, with --resume, for images whose record says that they were not classified.",
 )
 @click.option(
     "--html",

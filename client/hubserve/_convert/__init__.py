@@ -43,7 +43,7 @@ class Converted(NamedTuple):
 
 
 def check_convert(convert: bool) -> None:
-    """Refuses to convert without the packages for it.
+    """Refuse to convert without the packages for it.
 
     Raises:
         UsageError: Pillow or pillow-heif is not installed.
@@ -53,7 +53,7 @@ def check_convert(convert: bool) -> None:
 
 
 def converted(file: BinaryIO, kind: Kind, size: int = 0) -> Converted:
-    """Makes a file that the server reads.
+    """Make a file that the server reads.
 
     The picture is upright, in sRGB or gray, over white, of 8 bits; of several, the first. One of more than 13
     megapixels is made smaller by a whole factor, each pixel the mean of a square. Up to a megapixel it is a PNG, else a

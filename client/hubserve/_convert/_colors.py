@@ -14,7 +14,7 @@ _ALPHA = {"LA": "L", "RGBA": "RGB"}
 
 
 class Colors:
-    """Makes bands of a picture RGB or gray: `colors.of(band)` for each.
+    """Make bands of a picture RGB or gray: `colors.of(band)` for each.
 
     Transparent pixels lie over white. A colour profile is applied, relative to the white point with black point
     compensation, as browsers do.
@@ -28,7 +28,7 @@ class Colors:
         self._transforms: dict[str, Any] = {}
 
     def of(self, band: PIL.Image.Image) -> PIL.Image.Image:
-        """Gives the band in mode RGB or L."""
+        """Give the band in mode RGB or L."""
         from PIL import Image
 
         if band.mode in ("P", "PA") or "transparency" in band.info:

@@ -74,7 +74,7 @@ class Picture:
 
 
 def _opened(file: BinaryIO, kind: _kinds.Kind) -> Any:
-    """Opens it with the one plugin that it needs: Image.open would also ask others, and warn of large pictures."""
+    """Open it with the one plugin that it needs: Image.open would also ask others, and warn of large pictures."""
     from PIL import AvifImagePlugin, BmpImagePlugin, Jpeg2KImagePlugin, PpmImagePlugin
 
     file.seek(0)

@@ -26,7 +26,7 @@ class _Preview(NamedTuple):
 
 
 def preview(file: BinaryIO) -> bytes:
-    """Gives the largest preview as a JPEG file, with the photograph's EXIF orientation.
+    """Give the largest preview as a JPEG file, with the photograph's EXIF orientation.
 
     Raises:
         ImageError: There is none.
@@ -60,7 +60,7 @@ def _previews(data: bytes | mmap.mmap) -> Iterator[_Preview]:
 
 
 def _preview(data: bytes | mmap.mmap, start: int) -> _Preview | None:
-    """Reads a JPEG's segments up to its scan; None: it is none, or none that decoders read."""
+    """Read a JPEG's segments up to its scan; None: it is none, or none that decoders read."""
     at, pixels, turned = start + 2, 0, False
     for _ in range(_MOST_SEGMENTS):
         if at + 4 > len(data) or data[at] != 0xFF:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 class Room:
-    """Lets in what fits: `with room.for_(pixels): ...` waits until there is room, or nobody else is in.
+    """Let in what fits: `with room.for_(pixels): ...` waits until there is room, or nobody else is in.
 
     Args:
         most: Pixels.
@@ -21,7 +21,7 @@ class Room:
 
     @contextmanager
     def for_(self, pixels: int) -> Iterator[None]:
-        """Takes room for so many pixels, and gives it back."""
+        """Take room for so many pixels, and give it back at the end."""
         with self._changed:
             self._changed.wait_for(lambda: not self._taken or self._taken + pixels <= self._most)
             self._taken += pixels

@@ -215,7 +215,7 @@ class Tiff:
         return array.cumsum(axis=1, dtype=self._dtype.newbyteorder("=")) if predictor == _DIFFERENCES else array
 
     def _unpacked(self, data: bytes, width: int, rows: int, other: dict[int, int]) -> PIL.Image.Image:
-        """Has Pillow unpack a strip or tile, in a TIFF file of its own.
+        """Have Pillow unpack a strip or tile, in a TIFF file of its own.
 
         Args:
             data: What the strip holds.

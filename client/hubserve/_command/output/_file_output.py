@@ -101,7 +101,7 @@ class FileOutput:
 
 
 def prepare(path: Path, run: RunFile, form: Readable, *, resume: bool, retry_failed: bool = False) -> FileOutput:
-    """Looks at what is there, and changes nothing unless records are to be taken out.
+    """Look at what is there, and change nothing unless records are to be taken out.
 
     Args:
         path: The output.

@@ -62,7 +62,7 @@ class EarlierRun:
         return run
 
     def without_failures(self, path: Path, form: Readable) -> EarlierRun:
-        """Takes the records of images that were not classified out of the file: it is there as it was, or without them.
+        """Take the records of images that were not classified out of the file: it is there as it was, or without them.
 
         Raises:
             OutputError: It cannot be written, or another run writes it.

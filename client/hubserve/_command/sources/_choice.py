@@ -48,14 +48,14 @@ _DANGLING = Kind("broken link", "a link to a file that is not there")
 
 
 class LeftOut:
-    """Counts files that are left out, by kind: `str(left_out)` is `480 HEIC, 20 PDF`."""
+    """Count files that are left out, by kind: `str(left_out)` is `480 HEIC, 20 PDF`."""
 
     def __init__(self) -> None:
         self._kinds: Counter[str] = Counter()
         self._convertible: set[str] = set()
 
     def add(self, kind: Kind, name: str) -> None:
-        """Counts a file; one of an unknown kind by its suffix."""
+        """Count a file; one of an unknown kind by its suffix."""
         called = kind.name
         if kind is OTHER:
             called = os.path.splitext(name)[1].lower() or OTHER.name
@@ -97,7 +97,7 @@ class LeftOut:
 
 
 class Choice:
-    """Tells images from other files, first by the name and else by how the file begins.
+    """Tell images from other files, first by the name and else by how the file begins.
 
     A name with an image's suffix is enough: what such a file holds is looked at when it is sent, and is in its record.
 
@@ -120,27 +120,27 @@ class Choice:
         self._counted = counted
 
     def by_name(self, name: str) -> bool:
-        """Whether the name alone says that the file is taken."""
+        """Tell whether the name alone says that the file is taken."""
         return self._everything or os.path.splitext(name)[1].lower() in self._suffixes
 
     def by_suffix(self, name: str) -> bool:
-        """Whether a file that nobody looks into is taken; if not, it is counted under its suffix."""
+        """Tell whether a file that nobody looks into is taken; if not, it is counted under its suffix."""
         suffix = os.path.splitext(name)[1].lower()
         return self.by_name(name) or self.by_kind(name, CONVERTED_SUFFIXES.get(suffix, OTHER))
 
     def by_head(self, name: str, head: bytes) -> bool:
-        """Whether a file that begins so is taken; if not, it is counted."""
+        """Tell whether a file that begins so is taken; if not, it is counted."""
         return self.by_kind(name, kind_of(head))
 
     def by_kind(self, name: str, kind: Kind) -> bool:
-        """Whether a file of this kind is taken; if not, it is counted."""
+        """Tell whether a file of this kind is taken; if not, it is counted."""
         taken = kind.reader in self._readers
         if not taken and self._counted(name):
             self.left_out.add(kind, name)
         return taken
 
     def takes(self, path: str) -> bool:
-        """Whether a file of this machine is taken; if not, it is counted.
+        """Tell whether a file of this machine is taken; if not, it is counted.
 
         One that cannot be opened is taken: it is among the results, with the reason.
         """
