@@ -57,6 +57,6 @@ def lines(published: Published) -> Iterator[str]:
     """Tell what a classifier's numbers are, and how often it was right."""
     head = published.head
     if head is not None:
-        yield f"head: {_inspect.described_head(head.described())}"
+        yield f"Head: {_inspect.described_head(head.described())}"
     if published.accuracy is not None:
-        yield f"examples: {published.accuracy.described()}"
+        yield f"Examples: {published.accuracy.described()}"

@@ -75,9 +75,13 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(
 
 
 def test_json_is_one_document_about_what_was_published(miniature_saved: Path, tmp_path: Path) -> None:
-    result = run(miniature_saved, "--output", tmp_path / "m", "--batch-sizes", "1", "--json")
+    said = ("--preprocessing", "unit", "--batch-sizes", "1")
+    result = run(miniature_saved, "--output", tmp_path / "m", *said, "--json")
     document = json.loads(result.stdout)
-    parity, head, warnings = (document.pop(name) for name in ("parity", "head", "warnings"))
+    parity, head, warnings, preprocessing = (
+        document.pop(name) for name in ("parity", "head", "warnings", "preprocessing")
+    )
+    assert document.pop("preprocessing_evidence")
     assert document == {
         "model": str(miniature_saved),
         "folder": str(tmp_path / "m" / "1"),
@@ -85,7 +89,9 @@ def test_json_is_one_document_about_what_was_published(miniature_saved: Path, tm
         "kind": "classification",
         "outputs": 1001,
         "examples": None,
+        "notes": [],
     }
+    assert (preprocessing["height"], preprocessing["channels"]) == (64, "rgb")
     assert [f"Warning: {text}" for text in warnings] == [
         line for line in result.stderr.splitlines() if line.startswith("Warning: ")
     ]

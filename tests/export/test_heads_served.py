@@ -152,7 +152,7 @@ def test_examples_are_measured_on_the_published_model_and_kept(tmp_path: Path) -
     folder = examples(tmp_path / "examples", red=("red", "red", "blue"), Blue=("blue",))
     result = run(options, "--examples", folder, "--min-accuracy", 0.7)
     assert result.exit_code == 0, result.output
-    assert "examples: 3 of 4 examples right (75.0%), of 2 classes; most often wrong: red taken for blue (1)" in (
+    assert "Examples: 3 of 4 examples right (75.0%), of 2 classes; most often wrong: red taken for blue (1)" in (
         result.stdout
     )
     manifest = json.loads((options["output"] / "1" / "assets.extra" / "export.json").read_text())
