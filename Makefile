@@ -47,8 +47,9 @@ TRUST = PYTHONPATH=tests TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m
 
 fuzz: $(VENV)/.installed  ## hostile images, calls and answers; figures in docs/trust.md
 	$(TRUST) trust.fuzz images --inputs $(INPUTS) --seed $(SEED)
-	$(TRUST) trust.fuzz requests --inputs 20000 --seed $(SEED)
-	$(TRUST) trust.fuzz responses --inputs 20000 --seed $(SEED)
+	$(TRUST) trust.fuzz requests --inputs $(INPUTS) --seed $(SEED)
+	$(TRUST) trust.fuzz responses --inputs $(INPUTS) --seed $(SEED)
+	$(TRUST) trust.fuzz verbs --inputs $(INPUTS) --seed $(SEED)
 
 chaos: $(VENV)/.installed  ## bulk runs whose servers, network and own process fail in every way
 	$(TRUST) trust.chaos --images $(IMAGES) --faults $(FAULTS) --seed $(SEED)

@@ -3,11 +3,13 @@
     PYTHONPATH=tests python -m trust.fuzz images --inputs 100000 --seed 1
     PYTHONPATH=tests python -m trust.fuzz requests --inputs 20000
     PYTHONPATH=tests python -m trust.fuzz responses --inputs 20000
+    PYTHONPATH=tests python -m trust.fuzz verbs --inputs 20000
 
 Images go through the exported graph, in batches with good ones whose answers must not change by a bit. Requests go to
-the embedded engine, which must stay up and answer good callers. Responses come to the client, which must read what
-TensorFlow reads in them, or call them malformed. Ends with 1 where an input did harm: a crash, a hang, more memory than
-the bound, a wrong answer. It is then in --save, with its seed and number, from which it can be made again.
+the embedded engine, which must stay up and answer good callers. Responses come to the client's `classify`, verbs are
+answers to every verb of both clients: they must give what TensorFlow reads in the bytes, or call them malformed. Ends
+with 1 where an input did harm: a crash, a hang, more memory than the bound, a wrong answer. It is then in --save, with
+its seed and number, from which it can be made again.
 """
 
 import argparse
@@ -59,9 +61,9 @@ class Tally:
         strategies = sorted({strategy for strategy, _ in self.outcomes})
         widths = [max(len(column), 7) + 2 for column in columns]
         rows = [
-            f"{'':15}" + "".join(f"{column:>{width}}" for column, width in zip(columns, widths, strict=True)),
+            f"{'':27}" + "".join(f"{column:>{width}}" for column, width in zip(columns, widths, strict=True)),
             *(
-                f"{strategy:15}"
+                f"{strategy:27}"
                 + "".join(
                     f"{self.outcomes[strategy, column]:>{width},}"
                     for column, width in zip(columns, widths, strict=True)
@@ -119,10 +121,17 @@ def _response(seed: int, number: int) -> bytes:
     return hostile_response(seed, number)[1]
 
 
+def _answer(seed: int, number: int) -> bytes:
+    from trust.verb_answers import hostile_answer
+
+    return hostile_answer(seed, number).data
+
+
 TARGETS = {
     "images": Target("trust.decode_child", _pixels, _image),
     "requests": Target("trust.engine_child", _toy, _call),
     "responses": Target("trust.client_child", lambda _: [], _response),
+    "verbs": Target("trust.verbs_child", lambda _: [], _answer),
 }
 
 

@@ -54,6 +54,8 @@ def _predict(chance: Chance):
     if chance.random() < 0.3:
         pairs = np.zeros([chance.randrange(4), 2], np.float32)
         return request("subtract", a=pairs, b=pairs)
+    if chance.random() < 0.1:
+        return request("classify", inputs=images)
     return request(chance.choice(["", "serving_default", "echo", "failing", "none"]), image_bytes=images)
 
 

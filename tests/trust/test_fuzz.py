@@ -8,6 +8,7 @@ from trust.fuzz import TARGETS, Tally, fuzz
 from trust.images import STRATEGIES
 from trust.requests import hostile_call
 from trust.responses import hostile_response
+from trust.verb_answers import VERBS
 
 
 def tried(target: str, inputs: int, tmp_path: Path) -> Tally:
@@ -35,6 +36,16 @@ def test_hostile_answers_are_read_as_tensorflow_reads_them_or_called_malformed(t
     tally = tried("responses", 1500, tmp_path)
     for outcome in ("answered", "malformed", "unsuitable"):
         assert tally.outcome(outcome) > 30
+
+
+def test_hostile_answers_to_any_verb_are_read_as_tensorflow_reads_them_or_called_malformed(tmp_path: Path) -> None:
+    tally = tried("verbs", 600, tmp_path)
+    assert {strategy for strategy, _ in tally.outcomes} == {
+        f"{verb}, {shell}" for verb in VERBS for shell in ("threads", "asyncio")
+    }
+    for verb in VERBS:
+        ends = {outcome for strategy, outcome in tally.outcomes if strategy.startswith(f"{verb},")}
+        assert {"answered", "malformed"} <= ends, verb
 
 
 @pytest.mark.parametrize("target", TARGETS)
