@@ -63,16 +63,27 @@ def from_proto(proto: tensor_pb2.TensorProto) -> np.ndarray[Any, Any]:
         if proto.tensor_content:
             # Pixels as they came; tf.make_ndarray would copy them.
             return np.frombuffer(proto.tensor_content, dtype.as_numpy_dtype).reshape(shape)
-        array: np.ndarray[Any, Any] = tf.make_ndarray(proto)
+        array: np.ndarray[Any, Any] = tf.make_ndarray(_without_the_rest(proto, dtype, count))
     except (KeyError, TypeError) as error:
         raise ValueError(f"the dtype is not one that can be fed: {error}") from error
     return array
 
 
+def _without_the_rest(proto: tensor_pb2.TensorProto, dtype: tf.DType, count: int) -> tensor_pb2.TensorProto:
+    """Drop the values beyond the shape, as Tensor::FromProto does and tf.make_ndarray does not."""
+    field = _FIELDS.get(dtype)
+    if field is None or len(getattr(proto, field)) <= count:
+        return proto
+    kept = tensor_pb2.TensorProto(dtype=proto.dtype, tensor_shape=proto.tensor_shape)
+    getattr(kept, field).extend(getattr(proto, field)[:count])
+    return kept
+
+
 def _strings(proto: tensor_pb2.TensorProto, count: int) -> np.ndarray[Any, Any]:
-    values = list(proto.string_val)
-    if len(values) > count or proto.tensor_content:
+    if proto.tensor_content:
         raise ValueError("the number of values does not fit the shape")
+    # Tensor::FromProto drops what is beyond the shape.
+    values = list(proto.string_val[:count])
     array = np.empty(count, dtype=object)
     array[: len(values)] = values
     # Tensor::FromProto lets a short list stand for a long one: its last value fills the rest.

@@ -41,7 +41,10 @@ def read_warmup(version_directory: Path) -> list[prediction_log_pb2.PredictionLo
     except DecodeError as error:
         raise LoadError(f"{file} holds a record that is no PredictionLog: {_REMEDY}") from error
     if len(logs) > _MOST_RECORDS:
-        raise LoadError(f"{file} holds more than {_MOST_RECORDS} warm-up records, the most there may be: record fewer")
+        raise LoadError(
+            # In the words of saved_model_warmup_util.cc.
+            f"Number of warmup records exceeds the maximum ({_MOST_RECORDS}) at {file}: record fewer"
+        )
     return logs
 
 

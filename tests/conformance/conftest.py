@@ -1,7 +1,8 @@
 """What the suite is run against.
 
 `pytest tests/conformance` starts embedded servers; `pytest tests/conformance --server HOST:PORT --model NAME` calls one
-that runs already, and skips what needs a server of its own.
+that runs already, and skips what needs a server of its own. `pytest tests/conformance --binary PATH` starts a real
+tensorflow_model_server wherever a test needs a server of its own.
 """
 
 import shutil
@@ -10,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from conformance.own_server import Own, OwnServer, maker
 from conformance.subject import Subject
-from hubserve_serve import EmbeddedServer
 from serve.calls import Caller, calling
 from serve.toys import model_dir, save_toy
 
@@ -20,6 +21,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("conformance", "what a TF Serving server promises its clients")
     group.addoption("--server", metavar="HOST:PORT", help="test this server instead of embedded ones")
     group.addoption("--model", metavar="NAME", help="the model that the server serves")
+    group.addoption("--binary", metavar="PATH", help="start this tensorflow_model_server instead of embedded servers")
 
 
 def _external(config: pytest.Config) -> tuple[str, str] | None:
@@ -28,6 +30,18 @@ def _external(config: pytest.Config) -> tuple[str, str] | None:
     if bool(server) != bool(model):
         raise pytest.UsageError("--server and --model go together")
     return (server, model) if server else None
+
+
+@pytest.fixture(scope="session")
+def real(request: pytest.FixtureRequest) -> bool:
+    """Whether TensorFlow Serving itself is tested: docs/serving.md has where the embedded engine differs."""
+    return bool(request.config.getoption("--binary", default=None))
+
+
+@pytest.fixture(scope="session")
+def own_server(own: None, request: pytest.FixtureRequest) -> Own:
+    """Makes a server of a test's own: `with own_server(base, version=1) as server`."""
+    return maker(request.config.getoption("--binary", default=None))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -65,28 +79,28 @@ def exported(request: pytest.FixtureRequest) -> Iterator[Subject]:
 
 
 @pytest.fixture(scope="session")
-def toy_server(toy: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
+def toy_server(toy: Path, tmp_path_factory: pytest.TempPathFactory, own_server: Own) -> Iterator[OwnServer]:
     """The toy, not batched, with an older version in its folder."""
-    with EmbeddedServer(model_dir(toy, tmp_path_factory.mktemp("models") / "toy", 1, 3)) as server:
+    with own_server(model_dir(toy, tmp_path_factory.mktemp("models") / "toy", 1, 3)) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def toy_caller(toy_server: EmbeddedServer) -> Iterator[Caller]:
+def toy_caller(toy_server: OwnServer) -> Iterator[Caller]:
     with calling(toy_server.target) as caller:
         yield caller
 
 
 @pytest.fixture(scope="session")
 def pnasnet_server(
-    own: None, miniature_dir: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[EmbeddedServer]:
+    own_server: Own, miniature_dir: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[OwnServer]:
     """The miniature PNASNet as hubserve exports it, warmed up, and batched in eights."""
     base = shutil.copytree(miniature_dir, tmp_path_factory.mktemp("exported") / "pnasnet")
     (base / "1" / "batching_params.pbtxt").write_text(
         "max_batch_size { value: 8 } allowed_batch_sizes: [1, 2, 4, 8] max_enqueued_batches { value: 100 }"
     )
-    with EmbeddedServer(base) as server:
+    with own_server(base) as server:
         yield server
 
 
@@ -103,12 +117,12 @@ def toy(own: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def serve(own: None) -> Iterator[Callable[..., Caller]]:
-    """Starts embedded servers: `serve(base, version_labels={"stable": 1})` gives a caller of it."""
+def serve(own_server: Own) -> Iterator[Callable[..., Caller]]:
+    """Starts servers: `serve(base, version_labels={"stable": 1})` gives a caller of it."""
     stop: list[Callable[..., None]] = []
 
     def start(base: Path, **options: object) -> Caller:
-        server = EmbeddedServer(base, poll_seconds=0.05, **options)
+        server = own_server(base, poll_seconds=0.05, **options)
         server.start()
         caller = Caller(server.target)
         stop.extend([server.stop, caller.channel.close])
