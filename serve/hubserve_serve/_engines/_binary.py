@@ -12,6 +12,7 @@ from .._address import address_of, hold, join
 from .._errors import EngineError
 from ._command_line import config_files, model_server_flags
 from ._engine import Missing, RunningServer
+from ._folder import server_folder
 from ._process import CUT_OFF, ModelServerProcess
 from ._relay import Relay
 from ._release import ask_release, in_words, require_known
@@ -48,12 +49,12 @@ class BinaryEngine:
             raise EngineError(": ".join(missing))
         release = ask_release([PROGRAM, "--version"], PROGRAM)
         with (
-            tempfile.TemporaryDirectory(prefix="hubserve-", dir=_temporary()) as folder,
+            server_folder(_temporary()) as folder,
             hold(description.host, description.port) as held,
         ):
             path, model_dir = Path(folder, _SOCKET), str(description.model_dir)
             listen = ["--port=0", f"--grpc_socket_path={path}"]
-            flags = model_server_flags(description, listen=listen, model_dir=model_dir, config_dir=folder)
+            flags = model_server_flags(description, listen=listen, model_dir=model_dir, config_dir=str(folder))
             require_known(flags, release, PROGRAM)
             for name, text in config_files(description, model_dir=model_dir).items():
                 Path(folder, name).write_text(text, encoding="utf-8")
@@ -71,5 +72,5 @@ class BinaryEngine:
 
 def _temporary() -> str | None:
     """Give where to make the folder: None for where the system has them, unless a socket in it had too long a path."""
-    longest = f"{tempfile.gettempdir()}/hubserve-12345678/{_SOCKET}"
+    longest = f"{tempfile.gettempdir()}/hubserve-s-12345678/{_SOCKET}"
     return None if len(longest) <= _LONGEST_PATH else "/tmp"  # noqa: S108 - the folder in it is made for us alone

@@ -7,7 +7,6 @@ import csv
 import io
 import shutil
 import subprocess
-import tempfile
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from .._errors import EngineError
 from ._binary import PROGRAM
 from ._command_line import config_files, model_server_flags
 from ._engine import Missing, RunningServer
+from ._folder import server_folder
 from ._process import CUT_OFF, ModelServerProcess
 from ._release import ask_release, in_words, require_known
 
@@ -101,9 +101,9 @@ class DockerEngine:
         flags = model_server_flags(description, listen=[f"--port={PORT}"], model_dir=MODEL_DIR, config_dir=CONFIG_DIR)
         require_known(flags, release, self._image)
         container = f"hubserve-{uuid.uuid4().hex[:12]}"
-        with tempfile.TemporaryDirectory(prefix="hubserve-") as folder, contextlib.ExitStack() as stack:
+        with server_folder() as folder, contextlib.ExitStack() as stack:
             # The container's user need not be this one.
-            Path(folder).chmod(0o755)
+            folder.chmod(0o755)
             for name, text in config_files(description, model_dir=MODEL_DIR).items():
                 Path(folder, name).write_text(text, encoding="utf-8")
             # Docker opens the port itself: it is let go at the last moment.
@@ -113,7 +113,7 @@ class DockerEngine:
                 self._image,
                 container,
                 join(host, port),
-                {MODEL_DIR: str(description.model_dir), CONFIG_DIR: folder},
+                {MODEL_DIR: str(description.model_dir), CONFIG_DIR: str(folder)},
                 flags,
             )
             report(f"loading {description.newest.path}")

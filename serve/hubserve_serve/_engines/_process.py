@@ -126,13 +126,14 @@ class ModelServerProcess:
 
     def _read_log(self) -> None:
         assert self._process.stdout is not None  # noqa: S101 - it was asked for
-        for line in self._process.stdout:
-            text = line.rstrip()
-            if text:
-                self._lines.append(text)
-            if any(words in text for words in _HOPELESS):
-                self._hopeless = text
-            self._report(text)
+        with self._process.stdout as log:
+            for line in log:
+                text = line.rstrip()
+                if text:
+                    self._lines.append(text)
+                if any(words in text for words in _HOPELESS):
+                    self._hopeless = text
+                self._report(text)
 
 
 def _end_with_parent() -> Callable[[], None] | None:
