@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import sys
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -86,9 +85,10 @@ def _lock(folder: Path) -> int:
         BlockingIOError: Another process has it.
         OSError: There is no such folder, or no such lock.
     """
-    if sys.platform == "win32":
-        raise OSError("Windows has no flock")
-    import fcntl
+    try:
+        import fcntl
+    except ImportError as error:
+        raise OSError("this system has no flock") from error
 
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:

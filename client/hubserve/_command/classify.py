@@ -19,7 +19,7 @@ from .options import server_options
 from .progress import progress
 from .security import tls_options, token_options
 from .sinks import Sink
-from .stopping import Signals
+from .stopping import Signals, require_signals
 from .summary import Summary
 
 # A new pod with a GPU, its image and its model take minutes to come.
@@ -167,6 +167,7 @@ def classify(
       hubserve classify s3://bucket/photographs --server dns:///pnasnet:8500 --model pnasnet \\
         --output results.jsonl --resume
     """
+    require_signals()
     form = _format(form, file, resume=resume)
     if retry_failed and not resume:
         raise click.UsageError("--retry-failed goes on with a file: give it with --resume and --output.")

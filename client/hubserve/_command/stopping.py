@@ -3,11 +3,34 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from types import FrameType, TracebackType
 from typing import Any
 
+import click
+
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def require_signals() -> None:
+    """Refuse a system whose signals cannot end a run between two records.
+
+    Raises:
+        click.ClickException: It has no SIGALRM or no flock, as Windows.
+    """
+    missing = [] if hasattr(signal, "SIGALRM") and hasattr(signal, "setitimer") else ["SIGALRM"]
+    try:
+        import fcntl  # noqa: F401
+    except ImportError:
+        missing.append("flock")
+    if missing:
+        raise click.ClickException(
+            f"hubserve classify runs on Linux and macOS, and this system ({sys.platform}) does not have "
+            f"{' and '.join(missing)}: run it there, or in WSL; the library's Client.classify works here"
+        )
+
+
 # Until a signal that came at a bad moment is looked at again.
 _SOON_SECONDS = 0.01
 

@@ -123,11 +123,9 @@ class RecordFile:
         ) from error
 
     def _lock(self) -> None:
-        try:
-            import fcntl
-        except ImportError:
-            # Windows.
-            return
+        # Where it is missing, the command says so before.
+        import fcntl
+
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
