@@ -22,7 +22,8 @@ CHANNELS = ("rgb", "bgr", "luminance")
 DTYPES = ("float32", "float16", "uint8")
 LAYOUTS = ("NHWC", "NCHW")
 
-DEFAULT_MAX_PIXELS = 64_000_000
+# The largest pictures of phones and of 50-megapixel cameras have less: 8192 x 6144, 8688 x 5792, 8272 x 6200.
+DEFAULT_MAX_PIXELS = 52_000_000
 
 # ImageNet's means and standard deviations: keras.applications.imagenet_utils.preprocess_input, modes "torch" and
 # "caffe"; the former are also torchvision's, the latter the VGG networks' in blue, green, red.

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from hubserve_export._preprocessing import DEFAULT_MAX_PIXELS
 from hubserve_export.decode.batch import Preprocessing, decode_batch
 
 # Not square, so that height and width cannot be confused.
@@ -22,7 +23,11 @@ def _function(preprocessing: Preprocessing) -> tf.types.experimental.Polymorphic
 
 
 def decode(
-    *images: bytes, height: int = HEIGHT, width: int = WIDTH, crop_fraction: float = 1.0, max_pixels: int = 64_000_000
+    *images: bytes,
+    height: int = HEIGHT,
+    width: int = WIDTH,
+    crop_fraction: float = 1.0,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
 ) -> tuple[list[int], npt.NDArray[np.float64]]:
     """Status of each image, and pixels in [0, 255]."""
     preprocessing = Preprocessing(height, width, crop_fraction, max_pixels)

@@ -14,7 +14,7 @@ from support.photographs import encoded
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 EXIF_PREFIX = b"Exif\0\0"
 # Adam7: first row, first column, row step and column step of each pass.
-_PASSES = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)]
+PASSES = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1)]
 
 
 def tiff(orientation: int, order: str = "<", *, entries: int = 3, offset: int = 8, kind: int = 3) -> bytes:
@@ -116,7 +116,7 @@ def png(
 ) -> bytes:
     """A PNG of 8 or 16 bits, [h, w] or [h, w, samples], with these chunks before the picture."""
     depth = 8 * pixels.dtype.itemsize
-    passes = [pixels[y::dy, x::dx] for y, x, dy, dx in (_PASSES if interlaced else [(0, 0, 1, 1)])]
+    passes = [pixels[y::dy, x::dx] for y, x, dy, dx in (PASSES if interlaced else [(0, 0, 1, 1)])]
     rows = (row.astype(f">u{depth // 8}").tobytes() for part in passes if part.size for row in part)
     return b"".join(
         [

@@ -28,6 +28,11 @@ def piece(data: tf.Tensor, position: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
     return tf.strings.substr(data, inside, count)
 
 
+def count(data: tf.Tensor, wanted: bytes, most: int) -> tf.Tensor:
+    """How often these bytes come up in `data`, string scalar, `most` at the most: int64 scalar."""
+    return tf.raw_ops.StringSplitV2(input=[data], sep=wanted, maxsplit=most).shape[1] - 1
+
+
 def octets(data: tf.Tensor, position: tf.Tensor, count: int) -> tf.Tensor:
     """Reads `count` bytes at `position`, int64 scalar: int64 [count].
 

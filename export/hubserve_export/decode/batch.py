@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import tensorflow as tf
 
 from .._preprocessing import Preprocessing
-from . import _bytes, bmp, exif, gif, jpeg, png, resize, webp
+from . import _bytes, bmp, cost, exif, gif, jpeg, png, resize, webp
 from ._seldom import DEVICE, seldom
 
 OK = 0
@@ -21,9 +21,7 @@ _SCALE_MARGIN = 2
 
 _JPEG = b"\xff\xd8\xff"
 
-_Size = tuple[tf.Tensor, tf.Tensor]
 _Decoded = tuple[tf.Tensor, tf.Tensor]
-_Picture = tuple[tf.Tensor, tf.Tensor]
 _Rows = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
 
 
@@ -39,8 +37,8 @@ def decode_batch(
             fails, only that row does.
 
     Returns:
-        status, int32 [N] (0 ok, 1 not a decodable image, 2 more pixels than allowed), and images, float32 [N, height,
-        width, 3] in [0, 1], zeros where the status is not 0.
+        status, int32 [N] (0 ok, 1 not a decodable image, 2 it costs more than is allowed), and images, float32 [N,
+        height, width, 3] in [0, 1], zeros where the status is not 0.
     """
     shape = (preprocessing.height, preprocessing.width, 3)
 
@@ -149,30 +147,27 @@ def decode_one(data: tf.Tensor, preprocessing: Preprocessing, only_jpeg: bool = 
     if resize.scaled_decoding_shows(preprocessing):
         # No side is that long: every photograph is decoded whole.
         needed = 2**31
+    limits = cost.Limits(preprocessing)
     # Only JPEG is inlined.
-    decoders: list[Callable[[], _Picture]] = [lambda: jpeg.decode(data, needed)]
+    decoders: list[Callable[[], cost.Picture]] = [lambda: jpeg.decode(data, needed, limits)]
     if only_jpeg:
         # libjpeg refuses what is none.
-        which, size = tf.constant(0), jpeg.size(data)
+        which = tf.constant(0)
     else:
         head = _bytes.head(data)
-        others: list[tuple[bytes, Callable[[], _Size], Callable[[], _Picture]]] = [
-            (b"\x89PNG\r\n\x1a\n", lambda: png.size(head), lambda: png.decode(data, head)),
-            (b"GIF8", lambda: gif.size(head), lambda: (gif.decode(data, head, preprocessing.max_pixels), _no_exif())),
-            (b"BM", lambda: bmp.size(head), lambda: (bmp.decode(data, head), _no_exif())),
-            (b"RIFF", lambda: webp.size(head), lambda: webp.decode(data, head)),
+        others: list[tuple[bytes, Callable[[], cost.Picture]]] = [
+            (b"\x89PNG\r\n\x1a\n", lambda: png.decode(data, head, limits)),
+            (b"GIF8", lambda: gif.decode(data, head, limits)),
+            (b"BM", lambda: bmp.decode(data, head, limits)),
+            (b"RIFF", lambda: webp.decode(data, head, limits)),
         ]
-        known = _begins_with(head, [_JPEG, *(magic for magic, _, _ in others)])
+        known = _begins_with(head, [_JPEG, *(magic for magic, _ in others)])
         with tf.control_dependencies([_bytes.require(tf.reduce_any(known), "not an image of a known format")]):
             which = tf.argmax(known, output_type=tf.int32)
-        size = tf.switch_case(which, [lambda: jpeg.size(data), *(seldom(size) for _, size, _ in others)])
-        decoders += [seldom(decode) for _, _, decode in others]
-    too_many = _pixels(size, preprocessing) > preprocessing.max_pixels
-    # One black pixel stands for an image that is not to be decoded.
-    decoders.append(lambda: (tf.zeros((1, 1, 3), tf.uint8), _no_exif()))
-    image, exif_bytes = tf.switch_case(tf.where(too_many, len(decoders) - 1, which), decoders)
-    status = tf.where(too_many, TOO_MANY_PIXELS, OK)
-    return status, _model_input(image, exif.orientation(exif_bytes), preprocessing)
+        decoders += [seldom(decode) for _, decode in others]
+    picture = cost.Picture(*tf.switch_case(which, decoders))
+    status = tf.where(picture.refused, TOO_MANY_PIXELS, OK)
+    return status, _model_input(picture.image, exif.orientation(picture.exif), preprocessing)
 
 
 def _begins_with(head: tf.Tensor, magics: Sequence[bytes]) -> tf.Tensor:
@@ -181,27 +176,6 @@ def _begins_with(head: tf.Tensor, magics: Sequence[bytes]) -> tf.Tensor:
     octets = tf.constant([list(magic.ljust(longest, b"\0")) for magic in magics], tf.int64)
     beyond = [[place >= len(magic) for place in range(longest)] for magic in magics]
     return tf.reduce_all((head[:longest] == octets) | beyond, axis=1)
-
-
-def _no_exif() -> tf.Tensor:
-    return tf.constant(b"")
-
-
-def _pixels(size: _Size, preprocessing: Preprocessing) -> tf.Tensor:
-    """What an image of this height and width, int64 scalars, counts for: int64 scalar.
-
-    The resize first brings the rows to the model's, each still as long as it was. One row of a million pixels would
-    take gigabytes, so an image that is lower than that counts as if it were as high. Bars count as well, where they are
-    added to the image as it is.
-    """
-    # A header can claim sides of up to 2**32, and the product must not overflow.
-    height, width = (tf.minimum(side, 2**31) for side in size)
-    if preprocessing.resize == "pad_to_aspect_ratio":
-        model = sorted((preprocessing.height, preprocessing.width))
-        longest = tf.maximum(height, width)
-        height, width = longest, longest * model[1] // model[0] if model[0] < model[1] else longest
-        height, width = (tf.minimum(side, 2**31) for side in (height, width))
-    return tf.maximum(height, preprocessing.height) * width
 
 
 def _model_input(image: tf.Tensor, orientation: tf.Tensor, preprocessing: Preprocessing) -> tf.Tensor:

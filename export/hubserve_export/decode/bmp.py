@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from . import _bytes, alpha
+from . import _bytes, alpha, cost
 
 _FILE_HEADER = 14
 _INFO_HEADER = 40
@@ -23,6 +23,9 @@ _MASKS = 3
 _COLOUR_MASKS = (0xFF0000, 0xFF00, 0xFF)
 _ALPHA_MASK = 0xFF000000
 _COLOURS = 256
+# What a pixel costs at most: see `cost.py`. A BMP has all its pixels, so a small file is never costly.
+_OCTETS = 10.5
+_NANOSECONDS = 40.0
 
 
 def size(head: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -32,8 +35,8 @@ def size(head: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return tf.minimum(height, 2**32 - height), tf.identity(width)
 
 
-def decode(data: tf.Tensor, head: tf.Tensor) -> tf.Tensor:
-    """Decodes to uint8 [h, w, 3]; a fourth byte of 32 bits is alpha where a mask says so, and nothing elsewhere."""
+def decode(data: tf.Tensor, head: tf.Tensor, limits: cost.Limits) -> cost.Picture:
+    """Decodes; a fourth byte of 32 bits is alpha where a mask says so, and nothing elsewhere."""
     header, bits, compression, used, *colour_masks, alpha_mask = _bytes.little_endian(
         head, (14, 4), (28, 2), (30, 4), (46, 4), (54, 4), (58, 4), (62, 4), (66, 4)
     )
@@ -49,14 +52,30 @@ def decode(data: tf.Tensor, head: tf.Tensor) -> tf.Tensor:
         [_bytes.require(plain | masked, "BMP that is compressed, or not of 8, 24 or 32 bits")]
     ):
         kind = tf.where(bits == 8, 1, tf.where(masked & has_alpha, 2, 0))
-    return tf.switch_case(
-        kind,
+    height, width = size(head)
+    refused = limits.exceeded(height, width, _OCTETS, _NANOSECONDS)
+    contents = _without_the_rest(data, head, height, width, bits)
+    image = tf.switch_case(
+        tf.where(refused, 3, kind),
         [
-            lambda: tf.io.decode_bmp(data, channels=3),
-            lambda: _coloured(tf.io.decode_bmp(data, channels=3), _palette(data, header, used)),
-            lambda: alpha.over_white(tf.io.decode_bmp(data, channels=4)),
+            lambda: tf.io.decode_bmp(contents, channels=3),
+            lambda: _coloured(tf.io.decode_bmp(contents, channels=3), _palette(data, header, used)),
+            lambda: alpha.over_white(tf.io.decode_bmp(contents, channels=4)),
+            cost.black,
         ],
     )
+    return cost.Picture(image, cost.no_exif(), refused)
+
+
+def _without_the_rest(
+    data: tf.Tensor, head: tf.Tensor, height: tf.Tensor, width: tf.Tensor, bits: tf.Tensor
+) -> tf.Tensor:
+    """The file up to the end of its pixels: editors pad it, and TensorFlow takes it at its exact length only."""
+    (start,) = _bytes.little_endian(head, (10, 4))
+    # Each row is filled up to a multiple of four bytes.
+    end = start + (width * bits + 31) // 32 * 4 * height
+    length = tf.cast(tf.strings.length(data), tf.int64)
+    return tf.strings.substr(data, tf.constant(0, tf.int64), tf.clip_by_value(end, 0, length))
 
 
 def _coloured(pixels: tf.Tensor, palette: tf.Tensor) -> tf.Tensor:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from . import _bytes
+from . import _bytes, cost
 
 _HEADER = 13
 _EXTENSION = 0x21
@@ -28,10 +28,13 @@ _HAS_TABLE = 0x80
 # The byte that says what the block is, left, top, width and height of two bytes each, and the flags.
 _DESCRIPTOR = 10
 _MAX_EXTENSIONS = 256
-# Sub-blocks of full length, which is nearly all of them, are passed over together: so many at once.
+# Sub-blocks of one length, which is nearly all of them, are passed over together: so many at once.
 _RUN = 4096
 # Over all the sub-blocks that are passed over, those of every extension and of the picture.
-_MAX_STEPS = 65536
+_MAX_STEPS = 16384
+# What a pixel costs at most: see `cost.py`.
+_OCTETS = 10.5
+_NANOSECONDS = 40.0
 # One black pixel with its own colour table.
 _SENTINEL = b"\x2c\0\0\0\0\x01\0\x01\0\x80\0\0\0\xff\xff\xff\x02\x02\x44\x01\0"
 
@@ -42,11 +45,8 @@ def size(head: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     return height, width
 
 
-def decode(data: tf.Tensor, head: tf.Tensor, max_pixels: int) -> tf.Tensor:
-    """Decodes the first frame to uint8 [h, w, 3] over white.
-
-    A frame that reaches over the screen makes it larger, as Pillow does, but not than `max_pixels`: then it fails.
-    """
+def decode(data: tf.Tensor, head: tf.Tensor, limits: cost.Limits) -> cost.Picture:
+    """Decodes the first frame, over white. A frame that reaches over the screen makes it larger, as with Pillow."""
     raw = tf.io.decode_raw(data, tf.uint8)
     position, transparent, steps = _first_frame(data, raw, head)
     descriptor = _bytes.octets(data, position, _DESCRIPTOR)
@@ -55,12 +55,18 @@ def decode(data: tf.Tensor, head: tf.Tensor, max_pixels: int) -> tf.Tensor:
     )
     screen_height, screen_width = size(head)
     below, right = tf.maximum(screen_height - top - height, 0), tf.maximum(screen_width - left - width, 0)
-    allowed = (kind == _IMAGE) & ((top + height + below) * (left + width + right) <= max_pixels)
-    with tf.control_dependencies([_bytes.require(allowed, "GIF without a picture, or with one far over its screen")]):
+    refused = limits.exceeded(top + height + below, left + width + right, _OCTETS, _NANOSECONDS)
+
+    def shown() -> tf.Tensor:
         frames = tf.io.decode_gif(_single_frame(data, raw, head, position, flags, transparent, steps))
-    with tf.control_dependencies([_bytes.require(tf.shape(frames)[0] == 2, "GIF whose first frame is damaged")]):
-        image = frames[0]
-    return tf.pad(image, [[top, below], [left, right], [0, 0]], constant_values=tf.constant(255, tf.uint8))
+        whole = _bytes.require(tf.shape(frames)[0] == 2, "GIF whose first frame is damaged")
+        with tf.control_dependencies([whole]):
+            around = [[top, below], [left, right], [0, 0]]
+            return tf.pad(frames[0], around, constant_values=tf.constant(255, tf.uint8))
+
+    with tf.control_dependencies([_bytes.require(kind == _IMAGE, "GIF without a picture")]):
+        image = tf.cond(refused, cost.black, shown)
+    return cost.Picture(tf.ensure_shape(image, [None, None, 3]), cost.no_exif(), refused)
 
 
 def _first_frame(data: tf.Tensor, raw: tf.Tensor, head: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
@@ -149,9 +155,10 @@ def _end_of_sub_blocks(
         return (steps > 0) & (_byte(data, position) != 0)
 
     def over_blocks(position: tf.Tensor, steps: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        lengths = tf.cast(raw[position : position + 256 * _RUN : 256], tf.int64)
-        run = tf.reduce_sum(tf.math.cumprod(tf.cast(lengths == 255, tf.int64)))
-        return position + tf.where(run > 0, 256 * run, 1 + lengths[0]), steps - 1
+        stride = 1 + _byte(data, position)
+        lengths = tf.cast(raw[position : position + stride * _RUN : stride], tf.int64)
+        run = tf.reduce_sum(tf.math.cumprod(tf.cast(lengths == stride - 1, tf.int64)))
+        return position + stride * run, steps - 1
 
     end, steps = tf.while_loop(inside, over_blocks, (position, steps))
     with tf.control_dependencies([_bytes.require(_byte(data, end) == 0, "GIF of too many sub-blocks")]):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from . import _bytes, exif
+from . import _bytes, cost, exif
 from ._seldom import seldom
 
 # libjpeg can leave out high frequencies while decoding, which makes a large photograph cheap: it comes out at 1/2, 1/4
@@ -17,18 +17,36 @@ _RATIOS = (2, 4, 8)
 # Below this, full decoding is cheap, and exact.
 _LARGE_PIXELS = 1_000_000
 
-_MARKERS = 0xFF00
+_COMMENT = 0xFFFE
 _APP1 = 0xFFE1
 _START_OF_SCAN = 0xFFDA
+# Those between have no length: RST0 to RST7, SOI and EOI; and so have TEM and 0xFF00, which is no marker.
+_FIRST_WITHOUT_LENGTH = 0xFFD0
+_FIRST_WITH_LENGTH = 0xFF02
 # SOF: the frame header, whose number says how the picture is coded. Among them stand DHT, JPG and DAC.
 _FRAME_HEADERS = tuple(0xFFC0 + number for number in range(16) if number not in (4, 8, 12))
+_PROGRESSIVE, _ARITHMETIC, _ARITHMETIC_PROGRESSIVE = 0xFFC2, 0xFFC9, 0xFFCA
+_ONE_PASS = (0xFFC0, 0xFFC1, _ARITHMETIC)
+# Marker, length, precision, height, width, number of components; and of each its name, its sampling and its table.
+_FRAME_HEADER = 10
+_MOST_COMPONENTS = 4
 _FILL = 0xFFFF
 # A file of nothing but tiny segments must not keep a server busy.
 _MAX_SEGMENTS = 1024
-# Where a file has several scans, progressive or not, libjpeg goes over all of its pixels once a scan, and a scan can be
-# as short as 10 bytes: a file of some megabytes could keep a core busy for an hour. Encoders write about ten;
-# libjpeg-turbo's own fuzzers stop at 500.
-_MAX_SCANS = 500
+# Encoders write about ten scans, and libjpeg-turbo's own fuzzers stop at 100.
+_MAX_SCANS = 100
+
+# What a pixel costs at most: see `cost.py`. Decoding it once, at its size or scaled.
+_NANOSECONDS = 25.0
+_OCTETS, _SCALED_OCTETS = 3.0, 0.75
+# Where a picture comes in several scans, libjpeg keeps a coefficient of two bytes for each sample, and goes over all
+# blocks once a scan, which can be as short as 10 bytes.
+_COEFFICIENT_OCTETS = 2.0
+_SCAN_NANOSECONDS = 2.0
+# Arithmetic coding does not end with its data: a few bytes can stand for a whole scan, bit by bit, sample by sample.
+_ARITHMETIC_NANOSECONDS = 120.0
+# Pixels, times scans, that cost little in any coding.
+_MODEST = 4_000_000
 
 # CMYK in JPEG is inverted, as Photoshop began it, and readers take it so whether or not the file has Adobe's marker;
 # TensorFlow only where it has. An Adobe segment of the file's own comes later and overrides this one.
@@ -36,37 +54,39 @@ _CMYK = 4
 _ADOBE = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00\x00"
 
 
-def size(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Height and width from the frame header, as libjpeg reads it, before any EXIF rotation."""
-    height, width, _ = tf.unstack(_shape(data))
-    return height, width
-
-
-def decode(data: tf.Tensor, needed: int) -> tuple[tf.Tensor, tf.Tensor]:
+def decode(data: tf.Tensor, needed: int, limits: cost.Limits) -> cost.Picture:
     """Decodes a small photograph whole, and a large one at the smallest of libjpeg's scales that is enough.
 
     Args:
         data: string scalar.
         needed: Rows, and columns, that a scaled result must have at least.
-
-    Returns:
-        The image, uint8 [h, w, 3], and the EXIF, string scalar, empty where there is none.
+        limits: What it may cost.
     """
     height, width, channels = tf.unstack(_shape(data))
     before_scans, scans = _scans(data)
     with tf.control_dependencies([_bytes.require(scans <= _MAX_SCANS, "JPEG of many scans")]):
         contents = tf.cond(channels == _CMYK, seldom(lambda: _with_adobe_marker(data)), lambda: data)
+    modest = scans * limits.counted(height, width) <= min(_MODEST, limits.pixels)
     # The walk costs more than all else around decoding. Where the marker of a scan comes up once, it is the scan's, and
     # without the prefix before it there is no EXIF.
-    walk = (scans != 1) | (_split(before_scans, exif.PREFIX, 1)[1] > 0)
-    exif_bytes = tf.cond(walk, seldom(lambda: _exif(data)), lambda: tf.constant(b""))
+    walk = ~modest | (scans != 1) | (_split(before_scans, exif.PREFIX, 1)[1] > 0)
+    exif_bytes, frame, together = tf.cond(
+        walk, seldom(lambda: _walk(data)), lambda: (cost.no_exif(), tf.constant(b""), tf.constant(0, tf.int64))
+    )
     large = (height * width >= _LARGE_PIXELS) & (tf.minimum(height, width) >= needed * _RATIOS[0])
+    refused = tf.cond(
+        modest,
+        lambda: tf.constant(False),
+        seldom(lambda: limits.exceeded(height, width, *_price(data, frame, together, scans, channels, large))),
+    )
 
     def scaled() -> tf.Tensor:
         scale = tf.reduce_sum(tf.cast(tf.minimum(height, width) // needed >= _RATIOS, tf.int32)) - 1
         return tf.switch_case(scale, [lambda ratio=ratio: _decode_at(contents, ratio) for ratio in _RATIOS])
 
-    return tf.cond(large, seldom(scaled), lambda: _decode_at(contents, 1)), exif_bytes
+    way = tf.where(refused, 2, tf.cast(large, tf.int32))
+    image = tf.switch_case(way, [lambda: _decode_at(contents, 1), seldom(scaled), cost.black])
+    return cost.Picture(image, exif_bytes, refused)
 
 
 def _shape(data: tf.Tensor) -> tf.Tensor:
@@ -75,12 +95,13 @@ def _shape(data: tf.Tensor) -> tf.Tensor:
 
 
 def _scans(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """The bytes before the first marker of a scan, string scalar; and how often one comes up, int64 scalar.
+    """The bytes before the first scan, string scalar; and how often one begins, int64 scalar.
 
-    That is at least the number of scans, or of 501 where there are more. Within compressed data the marker cannot come
-    up. Elsewhere, as in a video behind the picture, it does by chance, once in 64 KiB.
+    That is at least the number of scans, or of 101 where there are more: a scan begins with its marker and a length
+    below 256. Within compressed data that cannot come up. Elsewhere, as in a video behind the picture, it does by
+    chance, once in 16 MiB.
     """
-    return _split(data, _START_OF_SCAN.to_bytes(2, "big"), _MAX_SCANS + 1)
+    return _split(data, _START_OF_SCAN.to_bytes(2, "big") + b"\0", _MAX_SCANS + 1)
 
 
 def _split(data: tf.Tensor, separator: bytes, most: int) -> tuple[tf.Tensor, tf.Tensor]:
@@ -93,32 +114,69 @@ def _with_adobe_marker(data: tf.Tensor) -> tf.Tensor:
     return tf.strings.join([tf.strings.substr(data, 0, 2), _ADOBE, tf.strings.substr(data, 2, -1)])
 
 
-def _exif(data: tf.Tensor) -> tf.Tensor:
-    """Walks to the frame header, and gives the EXIF, string scalar, empty where there is none."""
+def _walk(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Walks to the first scan.
 
-    def before_frame(_: tf.Tensor, marker: tf.Tensor, *__: tf.Tensor) -> tf.Tensor:
-        return (marker >= _MARKERS) & tf.reduce_all(marker != (*_FRAME_HEADERS, _START_OF_SCAN))
+    Returns:
+        The EXIF, string scalar, empty where there is none; the frame header, string scalar, empty where the walk does
+        not come to it; and the number of components in the first scan, int64 scalar, 0 where it does not come there.
+    """
+
+    def before_scan(_: tf.Tensor, __: tf.Tensor, marker: tf.Tensor, *___: tf.Tensor) -> tf.Tensor:
+        return (marker >= _FIRST_WITH_LENGTH) & ((marker < _FIRST_WITHOUT_LENGTH) | (marker > _START_OF_SCAN))
 
     def next_segment(
-        position: tf.Tensor, _: tf.Tensor, exif_at: tf.Tensor, exif_size: tf.Tensor
+        position: tf.Tensor, _: tf.Tensor, __: tf.Tensor, frame: tf.Tensor, exif_at: tf.Tensor, exif_size: tf.Tensor
     ) -> tuple[tf.Tensor, ...]:
         marker, length, prefix = _bytes.big_endian(_bytes.window(data, position, 10), (0, 2), (2, 2), (4, 6))
-        is_exif = (exif_at == 0) & (marker == _APP1) & (prefix == int.from_bytes(exif.PREFIX, "big"))
+        is_frame = (frame == 0) & tf.reduce_any(marker == _FRAME_HEADERS)
+        is_exif = (frame + exif_at == 0) & (marker == _APP1) & (prefix == int.from_bytes(exif.PREFIX, "big"))
         return (
             position + tf.where(marker == _FILL, tf.constant(1, tf.int64), 2 + length),
+            position,
             marker,
+            tf.where(is_frame, position, frame),
             tf.where(is_exif, position + 4, exif_at),
             tf.where(is_exif, tf.maximum(length - 2, 0), exif_size),
         )
 
     zero = tf.constant(0, tf.int64)
-    _, _, exif_at, exif_size = tf.while_loop(
-        before_frame,
+    _, at, marker, frame, exif_at, exif_size = tf.while_loop(
+        before_scan,
         next_segment,
-        (tf.constant(2, tf.int64), tf.constant(_MARKERS, tf.int64), zero, zero),
+        (tf.constant(2, tf.int64), zero, tf.constant(_COMMENT, tf.int64), zero, zero, zero),
         maximum_iterations=_MAX_SEGMENTS,
     )
-    return _bytes.piece(data, exif_at, exif_size)
+    longest = tf.constant(_FRAME_HEADER + 3 * _MOST_COMPONENTS, tf.int64)
+    together = _bytes.window(data, at + 4, 1)[0]
+    return (
+        _bytes.piece(data, exif_at, exif_size),
+        _bytes.piece(data, frame, tf.where(frame > 0, longest, 0)),
+        tf.where(marker == _START_OF_SCAN, together, 0),
+    )
+
+
+def _price(
+    data: tf.Tensor, frame: tf.Tensor, together: tf.Tensor, scans: tf.Tensor, channels: tf.Tensor, scaled: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """What a pixel costs: bytes and nanoseconds, float32 scalars.
+
+    Where no frame header was found, libjpeg may find one all the same: then it is the costliest that it can be.
+    """
+    header = _bytes.window(frame, tf.constant(0, tf.int64), _FRAME_HEADER + 3 * _MOST_COMPONENTS)
+    marker, components = _bytes.big_endian(header, (0, 2), (9, 1))
+    known = marker > 0
+    sampling = tf.where(tf.range(_MOST_COMPONENTS, dtype=tf.int64) < components, header[_FRAME_HEADER + 1 :: 3], 0)
+    across, down = sampling // 16, sampling % 16
+    most = tf.maximum(tf.reduce_max(across) * tf.reduce_max(down), 1)
+    samples = tf.cast(tf.where(known, tf.reduce_sum(across * down) / most, tf.cast(channels, tf.float64)), tf.float32)
+    named = tf.reduce_any(marker == (_ARITHMETIC, _ARITHMETIC_PROGRESSIVE))
+    anywhere = [_split(data, code.to_bytes(2, "big"), 1)[1] > 0 for code in (_ARITHMETIC, _ARITHMETIC_PROGRESSIVE)]
+    arithmetic = named | (~known & tf.reduce_any(anywhere))
+    one_pass = tf.reduce_any(marker == _ONE_PASS) & (together == components)
+    octets = tf.where(scaled, _SCALED_OCTETS, _OCTETS) + tf.where(one_pass, 0.0, _COEFFICIENT_OCTETS * samples)
+    scan = tf.where(arithmetic, _ARITHMETIC_NANOSECONDS * samples, _SCAN_NANOSECONDS)
+    return octets, _NANOSECONDS + tf.cast(scans, tf.float32) * scan
 
 
 def _decode_at(data: tf.Tensor, ratio: int) -> tf.Tensor:

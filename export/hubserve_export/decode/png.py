@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from . import _bytes, alpha
+from . import _bytes, alpha, cost, raw_profile
 
 _FIRST_CHUNK = 8
 _COLOUR_TYPE = 25
@@ -16,6 +16,13 @@ _ALPHA_BIT = 4
 # Ancillary chunks before the picture: colour profile, text, time... A file of thousands of empty ones must not keep a
 # server busy.
 _MAX_CHUNKS = 256
+# Text that may be compressed, anywhere in the file: libpng unpacks each, to eight megabytes.
+_TEXTS = (b"zTXt", b"iTXt")
+_MAX_TEXTS = 16
+_END = b"\0\0\0\0IEND\xaeB`\x82"
+# What a pixel costs at most, without transparency and with it: see `cost.py`.
+_OCTETS = (4.0, 10.7)
+_NANOSECONDS = (45.0, 90.0)
 
 
 def size(head: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -25,17 +32,40 @@ def size(head: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return tf.identity(height), tf.identity(width)
 
 
-def decode(data: tf.Tensor, head: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Decodes to uint8 [h, w, 3] over white, and gives the EXIF. 16-bit samples keep their upper eight bits."""
-    has_transparency_chunk, exif = _before_picture(data)
-    image = tf.cond(
-        ((head[_COLOUR_TYPE] & _ALPHA_BIT) != 0) | has_transparency_chunk,
-        lambda: alpha.over_white(tf.io.decode_png(data, channels=4)),
-        # Asked for an alpha channel that the file does not have, TensorFlow fills in the largest value of the file's
-        # own bit depth: 1, 3 or 15 out of 255 for small palettes. So it is asked only where there is one.
-        lambda: tf.io.decode_png(data, channels=3),
+def decode(data: tf.Tensor, head: tf.Tensor, limits: cost.Limits) -> cost.Picture:
+    """Decodes over white. 16-bit samples keep their upper eight bits."""
+    height, width = size(head)
+    transparency_chunk, exif = _before_picture(data)
+    transparent = ((head[_COLOUR_TYPE] & _ALPHA_BIT) != 0) | transparency_chunk
+    costlier = tf.cast(transparent, tf.int32)
+    refused = limits.exceeded(height, width, tf.gather(_OCTETS, costlier), tf.gather(_NANOSECONDS, costlier))
+    texts = tf.reduce_sum([_bytes.count(data, kind, _MAX_TEXTS + 1) for kind in _TEXTS])
+    with tf.control_dependencies([_bytes.require(texts <= _MAX_TEXTS, "PNG with many texts")]):
+        contents = _with_its_end(data)
+    image = tf.switch_case(
+        tf.where(refused, 2, costlier),
+        [
+            # Asked for an alpha channel that the file does not have, TensorFlow fills in the largest value of the
+            # file's own bit depth: 1, 3 or 15 out of 255 for small palettes. So it is asked only where there is one.
+            lambda: tf.io.decode_png(contents, channels=3),
+            lambda: alpha.over_white(tf.io.decode_png(contents, channels=4)),
+            cost.black,
+        ],
     )
-    return image, exif
+    return cost.Picture(image, exif, refused)
+
+
+def _with_its_end(data: tf.Tensor) -> tf.Tensor:
+    """The file with the chunk IEND, which some writers leave out, and libpng asks for though it says nothing."""
+    length = tf.strings.length(data)
+    kinds_in_it = [tf.strings.substr(data, length - left, left) == _END[:left] for left in range(5, len(_END) + 1)]
+    # Of a part of it, the rest is put there. Of less than five bytes it could not be told from the chunk before.
+    part = tf.reduce_max(tf.where(kinds_in_it, tf.range(5, len(_END) + 1), 0))
+    return tf.cond(
+        part == len(_END),
+        lambda: data,
+        lambda: tf.strings.join([tf.strings.substr(data, 0, length - part), _END]),
+    )
 
 
 def _before_picture(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -43,32 +73,41 @@ def _before_picture(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
     Returns:
         Whether there is a tRNS chunk, which gives palette entries or one colour their transparency: bool scalar. And
-        what the eXIf chunk holds: string scalar.
+        the EXIF, from the chunk eXIf or else from a text "Raw profile type exif": string scalar.
     """
 
     def next_chunk(
-        position: tf.Tensor, _: tf.Tensor, transparent: tf.Tensor, exif_at: tf.Tensor, exif_size: tf.Tensor
+        position: tf.Tensor, _: tf.Tensor, transparent: tf.Tensor, exif: tf.Tensor, text: tf.Tensor
     ) -> tuple[tf.Tensor, ...]:
-        length, kind = _bytes.big_endian(_bytes.window(data, position, 8), (0, 4), (4, 4))
-        is_exif = kind == _kind(b"eXIf")
+        octets = _bytes.window(data, position, 8 + len(raw_profile.KEYWORD))
+        length, kind = _bytes.big_endian(octets, (0, 4), (4, 4))
+        chunk = tf.stack([position + 8, length])
+        is_text = (kind == _kind(b"tEXt")) | (kind == _kind(b"zTXt"))
+        is_profile = is_text & tf.reduce_all(octets[8:] == list(raw_profile.KEYWORD))
         return (
             position + 12 + length,
             kind,
             transparent | (kind == _kind(b"tRNS")),
-            tf.where(is_exif, position + 8, exif_at),
-            tf.where(is_exif, length, exif_size),
+            tf.where(kind == _kind(b"eXIf"), chunk, exif),
+            tf.where(is_profile, chunk, text),
         )
 
-    zero = tf.constant(0, tf.int64)
-    _, kind, transparent, exif_at, exif_size = tf.while_loop(
+    zero, nowhere = tf.constant(0, tf.int64), tf.constant([0, 0], tf.int64)
+    _, kind, transparent, exif, text = tf.while_loop(
         lambda _, kind, *__: kind != _kind(b"IDAT"),
         next_chunk,
-        (tf.constant(_FIRST_CHUNK, tf.int64), zero, tf.constant(False), zero, zero),
+        (tf.constant(_FIRST_CHUNK, tf.int64), zero, tf.constant(False), nowhere, nowhere),
         maximum_iterations=_MAX_CHUNKS,
     )
     arrived = _bytes.require(kind == _kind(b"IDAT"), "PNG with no picture, or with too many chunks before it")
     with tf.control_dependencies([arrived]):
-        return tf.identity(transparent), _bytes.piece(data, exif_at, exif_size)
+        from_text = (exif[1] == 0) & (text[1] > 0)
+    exif_bytes = tf.cond(
+        from_text,
+        lambda: raw_profile.read(_bytes.piece(data, text[0], text[1])),
+        lambda: _bytes.piece(data, exif[0], exif[1]),
+    )
+    return tf.identity(transparent), exif_bytes
 
 
 def _kind(letters: bytes) -> int:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from . import _bytes, alpha
+from . import _bytes, alpha, cost
 
 _KINDS = (b"VP8 ", b"VP8L", b"VP8X")
 _FIRST_CHUNK = 12
@@ -29,6 +29,10 @@ _MAX_CHUNKS = 256
 _FRAME_HEADER = 16
 # An extended header that announces transparency, without the canvas size that ends it.
 _STILL = b"VP8X\x0a\0\0\0\x10\0\0\0"
+# What a pixel costs at most: see `cost.py`. Of a lossy picture; of a lossless one, or an extended file, whose header
+# does not say which kind it has; and of an animation, whose frame is put in its place.
+_OCTETS = (4.0, 8.5, 9.5)
+_NANOSECONDS = (40.0, 80.0, 80.0)
 
 
 def size(head: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -43,24 +47,30 @@ def size(head: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     )
 
 
-def decode(data: tf.Tensor, head: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Decodes to uint8 [h, w, 3] over white, and gives the EXIF."""
+def decode(data: tf.Tensor, head: tf.Tensor, limits: cost.Limits) -> cost.Picture:
+    """Decodes over white."""
     # In the lossless kind, the bit after width and height says whether alpha is used.
     bits, extended = _bytes.little_endian(head, _LOSSLESS, (20, 1))
     none, has_alpha = tf.constant(0, tf.int64), tf.constant(_ALPHA, tf.int64)
     lossless = tf.where((bits & _LOSSLESS_ALPHA) != 0, has_alpha, none)
     flags = tf.gather(tf.stack([none, lossless, extended]), _kind(head))
     animated = (flags & _ANIMATED) != 0
+    coding = tf.where(animated, tf.constant(2, tf.int64), tf.minimum(_kind(head), 1))
+    refused = limits.exceeded(*size(head), tf.gather(_OCTETS, coding), tf.gather(_NANOSECONDS, coding))
     frame, exif_at, exif_size = _chunks(data, (flags & (_ANIMATED | _EXIF)) != 0)
-    still, transparent, around = tf.cond(
-        animated,
-        lambda: _first_frame(data, head, frame),
-        lambda: (data, (flags & _ALPHA) != 0, tf.zeros((3, 2), tf.int64)),
-    )
-    image = tf.cond(transparent, lambda: alpha.over_white(_pixels(still, 4)), lambda: _pixels(still, 3))
-    white = tf.constant(255, tf.uint8)
-    image = tf.cond(animated, lambda: tf.pad(image, around, constant_values=white), lambda: image)
-    return tf.ensure_shape(image, [None, None, 3]), _bytes.piece(data, exif_at, exif_size)
+
+    def shown() -> tf.Tensor:
+        still, transparent, around = tf.cond(
+            animated,
+            lambda: _first_frame(data, head, frame),
+            lambda: (data, (flags & _ALPHA) != 0, tf.zeros((3, 2), tf.int64)),
+        )
+        image = tf.cond(transparent, lambda: alpha.over_white(_pixels(still, 4)), lambda: _pixels(still, 3))
+        white = tf.constant(255, tf.uint8)
+        return tf.cond(animated, lambda: tf.pad(image, around, constant_values=white), lambda: image)
+
+    image = tf.ensure_shape(tf.cond(refused, cost.black, shown), [None, None, 3])
+    return cost.Picture(image, _bytes.piece(data, exif_at, exif_size), refused)
 
 
 def _first_frame(data: tf.Tensor, head: tf.Tensor, position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:

@@ -92,6 +92,9 @@ CASES = [
             _rows(palette_picture(256)), _SIZE, 8, header=124, palette=image_files.bmp_palette(palette_picture(256))
         ),
     ),
+    Case("BMP, bytes after the end", lambda: encoded(photograph(), "BMP") + b"\0\0"),
+    Case("BMP, rows from the top, bytes after the end", lambda: _top_down() + b"trailer"),
+    Case("BMP, palette of 256, bytes after the end", lambda: encoded(palette_picture(256), "BMP") + bytes(1000)),
     Case("BMP, 1 bit", lambda: _indexed(1), status=1),
     Case("BMP, 4 bits", lambda: _indexed(4), status=1),
     Case("BMP, run lengths", _run_lengths, status=1),

@@ -35,6 +35,24 @@ def _taller_frame() -> bytes:
     return bytes(data)
 
 
+def _without_a_palette() -> bytes:
+    """A palette is optional in the format, and readers make up one each."""
+    file = gif(palette_picture())
+    frame = image_files.gif_frame(file)
+    return file[:10] + bytes([file[10] & 0x78]) + file[11:13] + file[frame:]
+
+
+def _in_blocks_of(file: bytes, size: int) -> bytes:
+    """The pixels in sub-blocks of this size, as some writers have them."""
+    start = at = image_files.gif_frame(file) + 11
+    data = b""
+    while file[at]:
+        data += file[at + 1 : at + 1 + file[at]]
+        at += 1 + file[at]
+    parts = (data[done : done + size] for done in range(0, len(data), size))
+    return file[:start] + b"".join(bytes([len(part)]) + part for part in parts) + file[at:]
+
+
 CASES = [
     Case("GIF, version 89a", lambda: gif(palette_picture(), comment="89a")),
     Case("GIF, version 87a", lambda: gif(palette_picture()).replace(b"GIF89a", b"GIF87a")),
@@ -68,8 +86,10 @@ CASES = [
     Case(
         "GIF, frame far over a small screen",
         lambda: image_files.on_screen(gif(palette_picture()), (9, 9), (65000, 65000)),
-        status=1,
+        status=2,
     ),
+    Case("GIF, no palette at all", _without_a_palette, status=1),
+    Case("GIF, sub-blocks of 100 bytes", lambda: _in_blocks_of(gif(palette_picture()), 100)),
     Case("GIF, no frame", lambda: gif(palette_picture())[: 13 + 192] + b"\x3b", status=1),
     Case("GIF, damaged pixels", _damaged, status=1),
     Case("GIF, fewer pixels than the frame has", _taller_frame, status=1),

@@ -101,10 +101,10 @@ MODES = [
     Case("JPEG, lossless", lambda: _frame_type(0xC3), status=1),
     Case("JPEG, hierarchical", lambda: _frame_type(0xC5), status=1),
     Case("JPEG, the end marker missing", lambda: _jpeg()[:-2], status=1),
-    Case("JPEG, progressive, 500 scans", lambda: image_files.progressive_scans(80, 96, 500)),
-    Case("JPEG, progressive, 501 scans", lambda: image_files.progressive_scans(80, 96, 501), status=1),
-    Case("JPEG, baseline, 500 scans of one component", lambda: image_files.baseline_scans(80, 96, 500)),
-    Case("JPEG, baseline, 501 scans of one component", lambda: image_files.baseline_scans(80, 96, 501), status=1),
+    Case("JPEG, progressive, 100 scans", lambda: image_files.progressive_scans(80, 96, 100)),
+    Case("JPEG, progressive, 101 scans", lambda: image_files.progressive_scans(80, 96, 101), status=1),
+    Case("JPEG, baseline, 100 scans of one component", lambda: image_files.baseline_scans(80, 96, 100)),
+    Case("JPEG, baseline, 101 scans of one component", lambda: image_files.baseline_scans(80, 96, 101), status=1),
 ]
 
 EXIF = [

@@ -1,6 +1,7 @@
 """PNG: depths, colour types, transparency, chunks."""
 
 import struct
+import zlib
 
 import numpy as np
 import numpy.typing as npt
@@ -48,6 +49,54 @@ def _lying(orientation: int) -> Image.Image:
 
 def _text_chunks(count: int) -> bytes:
     return image_files.with_chunks(as_png(photograph()), *([image_files.chunk(b"tEXt", b"Comment\0x")] * count))
+
+
+def _packed_texts(count: int) -> bytes:
+    text = b"Comment\0\0" + zlib.compress(b"x" * 100)
+    return image_files.with_chunks(as_png(photograph()), *([image_files.chunk(b"zTXt", text)] * count))
+
+
+def _with_text(file: bytes, kind: str, text: bytes) -> bytes:
+    """The PNG with a text as ImageMagick writes EXIF there."""
+    head = b"Raw profile type exif\0"
+    payload = head + text if kind == "tEXt" else head + b"\0" + zlib.compress(text)
+    return image_files.with_chunks(file, image_files.chunk(kind.encode(), payload))
+
+
+def _exif_as_text(kind: str, orientation: int) -> bytes:
+    exif = image_files.EXIF_PREFIX + image_files.tiff(orientation, ">") + bytes(40_000)
+    digits = exif.hex()
+    lines = "".join(f"{digits[done : done + 72]}\n" for done in range(0, len(digits), 72))
+    return _with_text(as_png(_lying(orientation)), kind, f"\nexif\n{len(exif):8}\n{lines}".encode())
+
+
+def _exif_twice() -> bytes:
+    """The chunk goes before the text."""
+    with_chunk = encoded(_lying(6), "PNG", exif=image_files.tiff(6))
+    return _with_text(with_chunk, "tEXt", f"\nexif\n      99\n{image_files.tiff(3).hex()}\n".encode())
+
+
+_LEVELS = np.asarray([[column // 20 for column in range(80)]] * 96, np.uint8)
+
+
+def _two_bits() -> bytes:
+    """Four levels of gray, of which the second is transparent. Pillow takes another for it."""
+    rows = b"".join(
+        b"\0" + bytes(int("".join(f"{v:02b}" for v in row[i : i + 4]), 2) for i in range(0, 80, 4)) for row in _LEVELS
+    )
+    return b"".join(
+        [
+            image_files.PNG_SIGNATURE,
+            image_files.header_chunk(80, 96, 2, _GRAY),
+            image_files.chunk(b"tRNS", b"\0\1"),
+            image_files.chunk(b"IDAT", zlib.compress(rows)),
+            image_files.chunk(b"IEND", b""),
+        ]
+    )
+
+
+def _two_bits_shown() -> bytes:
+    return as_png(Image.fromarray(np.where(_LEVELS == 1, 255, _LEVELS * 85).astype(np.uint8)))
 
 
 def _moved_header() -> bytes:
@@ -107,6 +156,23 @@ CASES = [
         Case(f"PNG, EXIF orientation {n}", lambda n=n: encoded(_lying(n), "PNG", exif=image_files.tiff(n, ">")))
         for n in (3, 6)
     ),
+    *(
+        Case(f"PNG, EXIF as text in {kind}, orientation {n}", lambda n=n, kind=kind: _exif_as_text(kind, n))
+        for kind in ("tEXt", "zTXt")
+        for n in (3, 6)
+    ),
+    Case("PNG, EXIF as text and in its chunk", _exif_twice),
+    Case(
+        "PNG, EXIF as text that is malformed",
+        lambda: _with_text(as_png(photograph()), "zTXt", b"\nexif\n      99\nno digits\n"),
+        shown=lambda: as_png(photograph()),
+    ),
+    Case("PNG, 2 bits, grayscale, one level transparent", _two_bits, shown=_two_bits_shown),
+    Case("PNG, the end missing", lambda: as_png(photograph())[:-12]),
+    Case("PNG, the end cut short", lambda: as_png(photograph())[:-5]),
+    Case("PNG, bytes after the end", lambda: as_png(photograph()) + b"trailer"),
+    Case("PNG, 16 texts that may be compressed", lambda: _packed_texts(16)),
+    Case("PNG, 17 texts that may be compressed", lambda: _packed_texts(17), status=1),
     Case("PNG, animated", lambda: encoded(photograph(), "PNG", save_all=True, append_images=[photograph().rotate(90)])),
     Case("PNG, 200 chunks before the picture", lambda: _text_chunks(200)),
     Case("PNG, 300 chunks before the picture", lambda: _text_chunks(300), status=1),
