@@ -46,6 +46,7 @@ SEED ?= 1
 TRUST = PYTHONPATH=tests TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -m
 
 fuzz: $(VENV)/.installed  ## hostile images, calls and answers; figures in docs/trust.md
+	$(TRUST) trust.cost
 	$(TRUST) trust.fuzz images --inputs $(INPUTS) --seed $(SEED)
 	$(TRUST) trust.fuzz requests --inputs $(INPUTS) --seed $(SEED)
 	$(TRUST) trust.fuzz responses --inputs $(INPUTS) --seed $(SEED)

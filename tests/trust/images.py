@@ -133,8 +133,8 @@ def _bombs() -> Sequence[bytes]:
         image_files.black_png(80_000, 1),
         image_files.with_chunks(tiny, image_files.chunk(b"zTXt", b"Comment\0\0" + zeros)),
         image_files.with_chunks(tiny, image_files.chunk(b"iCCP", b"Profile\0\0" + zeros)),
-        image_files.progressive_scans(200, 200, 400),
-        image_files.baseline_scans(200, 200, 400),
+        image_files.progressive_scans(200, 200, 100),
+        image_files.baseline_scans(200, 200, 100),
         gif[:-1] + b"\x2c\0\0\0\0\xff\xff\xff\xff\0\x02\x02\x44\x01\0" * 2000 + gif[-1:],
         image_files.after_start(FORMS["JPEG"], *[image_files.segment(0xE5, b"")] * 2000),
     ]

@@ -15,24 +15,24 @@ MAX_PIXELS = 2_000_000
 
 
 class _Pixels(tf.Module):
-    def __init__(self) -> None:
+    def __init__(self, height: int, width: int) -> None:
         super().__init__()
         self.one = tf.Variable(1.0)
+        spec = tf.TensorSpec([None, height, width, 3], tf.float32)
+        self.__call__ = tf.function(
+            lambda images: tf.reshape(images * self.one, [-1, height * width * 3]), input_signature=[spec]
+        )
 
-    @tf.function(input_signature=[tf.TensorSpec([None, HEIGHT, WIDTH, 3], tf.float32)])
-    def __call__(self, images: tf.Tensor) -> tf.Tensor:
-        return tf.reshape(images * self.one, [-1, HEIGHT * WIDTH * 3])
 
-
-def export_pixels(folder: Path) -> Path:
+def export_pixels(folder: Path, height: int = HEIGHT, width: int = WIDTH, max_pixels: int = MAX_PIXELS) -> Path:
     """Export it below an empty folder: gives its version's folder."""
-    tf.saved_model.save(_Pixels(), str(folder / "saved"))
+    tf.saved_model.save(_Pixels(height, width), str(folder / "saved"))
     options = Options(
         str(folder / "saved"),
         folder / "pixels",
         kind="feature_vector",
         preprocessing="unit",
-        max_pixels=MAX_PIXELS,
+        max_pixels=max_pixels,
         batch_sizes=(1, 32),
     )
     return export(options).folder
