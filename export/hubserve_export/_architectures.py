@@ -24,7 +24,11 @@ class Architecture:
 
 _TABLE = (
     Architecture(
-        "ResNet", ("conv1_conv", "conv1_bn", "conv2_block1_1_conv", "conv2_block1_1_bn"), ("post_bn",), "caffe"
+        "ResNet",
+        ("conv1_conv", "conv1_bn", "conv2_block1_1_conv", "conv2_block1_1_bn"),
+        # A DenseNet has the same layers, and a transition.
+        ("post_bn", "pool2_conv"),
+        "caffe",
     ),
     Architecture("ResNetV2", ("conv1_conv", "conv2_block1_preact_bn", "post_bn"), (), "tf"),
     Architecture("DenseNet", ("conv2_block1_0_bn", "conv2_block1_1_conv", "pool2_conv"), (), "torch"),

@@ -24,7 +24,14 @@ BATCH_SIZES = (1, 2)
 _MANIFEST = Path("assets.extra", "export.json")
 
 
-def compare(entry: Entry, model: Path, asked: Reference, work: Path, seen_before: Path | None = None) -> Row:
+def compare(
+    entry: Entry,
+    model: Path,
+    asked: Reference,
+    work: Path,
+    seen_before: Path | None = None,
+    said: Mapping[str, Any] | None = None,
+) -> Row:
     """Exports a saved model with no option, or else with what a person has to say, and compares.
 
     Args:
@@ -33,11 +40,13 @@ def compare(entry: Entry, model: Path, asked: Reference, work: Path, seen_before
         asked: What the training library says of the pictures.
         work: An empty folder.
         seen_before: A folder that keeps what models of each preprocessing see; None to keep nothing.
+        said: Options to give at once; None to try without any first.
     """
     from hubserve_export import ExportError, Options, export
 
-    refused, folder, given = "", None, {}
-    for options in _attempts(entry, work):
+    refused, folder = "", None
+    given: Mapping[str, Any] = {}
+    for options in _attempts(entry, work) if said is None else [said]:
         try:
             folder = export(Options(str(model), work / "exported", batch_sizes=BATCH_SIZES, **options)).folder
             given = options
@@ -82,7 +91,7 @@ def found(manifest: Mapping[str, Any]) -> str:
     """What the export found, and from what evidence, as the manifest says it."""
     said = manifest["preprocessing"]
     description = probe.described(said)
-    evidence = manifest.get("evidence") or said.get("evidence") or ""
+    evidence = "; ".join(manifest["preprocessing_evidence"])
     return f"{description.numbers()}; {description.picture()}" + (f"; {evidence}" if evidence else "")
 
 
