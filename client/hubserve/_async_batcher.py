@@ -9,9 +9,9 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from ._async_rpc import AsyncModelServer
 from ._async_stream import AsyncMover
 from ._errors import UsageError
+from ._forks import watch
 from ._images import Encode, ImageLike, encode
 from ._pieces import Request
 from ._results import ImageResult
@@ -37,7 +37,7 @@ class AsyncBatcher(Generic[_Result]):
     Args:
         new_run: Makes a course of requests.
         send: Makes the call for a request.
-        server: The client's.
+        sleep: Waits so many seconds, or until the client is closed.
         how: Tells how an image is read.
     """
 
@@ -45,20 +45,18 @@ class AsyncBatcher(Generic[_Result]):
         self,
         new_run: Callable[[], Run[_Result]],
         send: Callable[[Request], Coroutine[Any, Any, bytes]],
-        server: AsyncModelServer,
+        sleep: Callable[[float], Awaitable[None]],
         how: Callable[[], Awaitable[Encode]],
     ) -> None:
         self._new_run = new_run
         self._send = send
-        self._server = server
+        self._sleep = sleep
         self._how = how
         self._closing = False
-        self._count = 0
-        self._waiting: dict[int, asyncio.Future[_Result]] = {}
-        self._run = new_run()
-        self._mover = AsyncMover(self._run, send, server.sleep)
         self._task: asyncio.Task[None] | None = None
         self._news = asyncio.Event()
+        self._begin_anew()
+        watch(self._begin_anew)
 
     async def ask(self, image: ImageLike) -> _Result:
         """Asks about one image, and waits for its result.
@@ -74,6 +72,7 @@ class AsyncBatcher(Generic[_Result]):
             ClientClosed: The client was closed.
             UsageError: The batcher was closed.
         """
+        self._on_this_loop()
         how = await self._how()
         at_once = isinstance(image, bytes) and how is encode
         encoded = how(0, image) if at_once else await asyncio.to_thread(how, 0, image)
@@ -92,6 +91,7 @@ class AsyncBatcher(Generic[_Result]):
 
     async def close(self) -> None:
         """Waits until what was asked is answered, and takes no more. Closing twice does no harm."""
+        self._on_this_loop()
         self._closing = True
         self._news.set()
         if self._task is not None:
@@ -104,6 +104,28 @@ class AsyncBatcher(Generic[_Result]):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        raise UsageError("a batcher cannot be sent to another process: send its client, and make a batcher there")
+
+    def _begin_anew(self) -> None:
+        """Begin without a task: on another event loop, or in a child of a fork, there is none."""
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._count = 0
+        self._waiting: dict[int, asyncio.Future[_Result]] = {}
+        self._run = self._new_run()
+        self._mover = AsyncMover(self._run, self._send, self._sleep)
+        self._task = None
+        self._news = asyncio.Event()
+
+    def _on_this_loop(self) -> None:
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            if self._loop is not None and self._loop.is_closed():
+                self._begin_anew()
+            elif self._loop is not None:
+                raise UsageError("this batcher is in use on another event loop: make one on each loop")
+            self._loop = loop
 
     async def _work(self) -> None:
         news = asyncio.ensure_future(self._news.wait())
@@ -139,5 +161,5 @@ class AsyncBatcher(Generic[_Result]):
                 future.set_exception(error)
         # Before anything is awaited: whoever asks meanwhile asks the new run.
         old, self._run = self._mover, self._new_run()
-        self._mover = AsyncMover(self._run, self._send, self._server.sleep)
+        self._mover = AsyncMover(self._run, self._send, self._sleep)
         await old.stop()

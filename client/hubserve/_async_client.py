@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Sequence
 from functools import partial
@@ -12,7 +13,8 @@ from ._async_batcher import AsyncBatcher
 from ._async_rpc import AsyncModelServer
 from ._async_stream import stream
 from ._batches import whole_message
-from ._errors import CallError
+from ._errors import CallError, UsageError
+from ._forks import watch
 from ._images import Encode, ImageLike, many
 from ._pieces import Request
 from ._preparing import encoder
@@ -23,7 +25,7 @@ from ._retry import Retry
 from ._run import Reader, Run
 from ._security import TLS, AsyncToken
 from ._servable import ModelMetadata, VersionStatus, read_metadata, read_status
-from ._settings import Settings, deadline_in, seconds_left
+from ._settings import Settings, deadline_in, made_of, seconds_left
 from ._shrink import size_for, unknown_size
 from .wire.metadata_pb2 import GetModelMetadataResponse
 from .wire.status_pb2 import GetModelStatusResponse
@@ -46,8 +48,9 @@ class AsyncClient:
             async for result in client.classify(["cat.jpg", "dog.jpg"], top_k=3):
                 print(result.source, result.label, result.score)
 
-    Any number of tasks of one event loop may use one client. The arguments are those of `Client`; a `token` function
-    may be a coroutine function, too.
+    Any number of tasks of one event loop may use one client; when that loop is closed, as after `asyncio.run`, another
+    loop may. In a child of a fork it works where no client was used before. The arguments are those of `Client`; a
+    `token` function may be a coroutine function, too.
 
     Raises:
         UsageError: An argument makes no sense, or the token would travel unencrypted.
@@ -92,9 +95,11 @@ class AsyncClient:
         self._requests = Requests(model, version, version_label)
         self._contact = self._settings.contact()
         self._limits = self._settings.limits()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._server = AsyncModelServer(self._settings, self._contact)
         self._predict_limits = whole_message()
         self._metadata: ModelMetadata | None = None
+        watch(self._forked)
 
     def classify(
         self, images: Iterable[ImageLike] | AsyncIterable[ImageLike], *, top_k: int | None = None, ordered: bool = True
@@ -206,7 +211,7 @@ class AsyncClient:
         while True:
             pieces = question.pieces(self._predict_limits)
             try:
-                answers = [await self._server.ask(PREDICT, piece, seconds_left(end)) for piece in pieces]
+                answers = [await self._here().ask(PREDICT, piece, seconds_left(end)) for piece in pieces]
                 return joined(answers, question.rows)
             except CallError as error:
                 if not question.cut_further(error, self._predict_limits):
@@ -221,7 +226,7 @@ class AsyncClient:
             CallError: The server did not answer.
             MalformedAnswer: The answer makes no sense.
         """
-        answer = await self._server.ask(METADATA, self._requests.metadata(), self._settings.timeout)
+        answer = await self._here().ask(METADATA, self._requests.metadata(), self._settings.timeout)
         self._metadata = read_metadata(parse(GetModelMetadataResponse, answer))
         return self._metadata
 
@@ -262,11 +267,11 @@ class AsyncClient:
             seconds, versions = waiting.judge(found, time.monotonic())
             if versions is not None:
                 return versions
-            await self._server.sleep(seconds)
+            await self._sleep(seconds)
 
     async def close(self) -> None:
         """Gives up what is on its way, and closes the connection. Closing twice does no harm."""
-        await self._server.close()
+        await self._here().close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -275,6 +280,9 @@ class AsyncClient:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return made_of, (type(self), self._settings)
 
     def __repr__(self) -> str:
         return f"<AsyncClient of {self._settings.model_in_words()} at {self._settings.target_in_words()}>"
@@ -288,7 +296,7 @@ class AsyncClient:
     ) -> AsyncGenerator[_Result, None]:
         window = self._settings.window()
         run = Run(read=read, kind=kind, limits=self._limits, contact=self._contact, window=window, ordered=ordered)
-        return stream(images, run, send=self._send, sleep=self._server.sleep, how=self._how)
+        return stream(images, run, send=self._send, sleep=self._sleep, how=self._how)
 
     def _batcher(
         self, read: Reader[_Result], kind: type[_Result], max_delay: float, max_size: int | None
@@ -306,7 +314,36 @@ class AsyncClient:
                 linger=max_delay,
             )
 
-        return AsyncBatcher(new_run, self._send, self._server, self._how)
+        return AsyncBatcher(new_run, self._send, self._sleep, self._how)
+
+    def _here(self) -> AsyncModelServer:
+        """Give the way to the server from the running event loop.
+
+        Raises:
+            UsageError: The client is in use on another event loop.
+        """
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            # What was open on a loop that is closed, as after `asyncio.run`, is gone with it.
+            if self._loop is not None and self._loop.is_closed():
+                self._begin_anew()
+            elif self._loop is not None:
+                raise UsageError("this AsyncClient is in use on another event loop: make one on each loop")
+            self._loop = loop
+        return self._server
+
+    def _forked(self) -> None:
+        self._server.leave_behind()
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        """Begin as a new client of the same arguments: on another event loop, or in a child of a fork."""
+        self._loop = None
+        self._server = self._server.renewed()
+        self._contact = self._server.contact
+
+    async def _sleep(self, seconds: float) -> None:
+        await self._here().sleep(seconds)
 
     async def _how(self) -> Encode:
         """How images are read."""
@@ -320,12 +357,12 @@ class AsyncClient:
 
     async def _send(self, request: Request) -> bytes:
         data = self._requests.images(request.images)
-        return await self._server.call(
+        return await self._here().call(
             PREDICT, data, self._settings.timeout, images=request.images, resends=request.resends
         )
 
     async def _status(self, timeout: float | None) -> tuple[VersionStatus, ...]:
-        answer = await self._server.call(STATUS, self._requests.status(), timeout, deadline=deadline_in(timeout))
+        answer = await self._here().call(STATUS, self._requests.status(), timeout, deadline=deadline_in(timeout))
         return read_status(parse(GetModelStatusResponse, answer))
 
     async def _known_metadata(self) -> ModelMetadata:

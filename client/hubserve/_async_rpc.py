@@ -7,6 +7,7 @@ import inspect
 import logging
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -14,6 +15,7 @@ import grpc
 from ._async_line import AsyncLine
 from ._channel import channel_options, grpc_targets
 from ._errors import CallError, call_error
+from ._forks import leave_behind, polls_from_now_on, refuse_after_fork_at_work
 from ._images import EncodedImage
 from ._requests import METADATA, PREDICT, STATUS
 from ._retry import Contact
@@ -33,14 +35,21 @@ class AsyncModelServer:
     Args:
         settings: The client's.
         contact: What the client knows about its servers.
+
+    Attributes:
+        contact: See the argument.
+        tls: The client's encryption, its files read.
+
+    Raises:
+        UsageError: A TLS file cannot be read.
     """
 
     def __init__(self, settings: Settings, contact: Contact) -> None:
         self._settings = settings
-        self._contact = contact
+        self.contact = contact
         self._telemetry = telemetry(settings)
         # Here, not where the channels are opened: what is wrong with a file is said when the client is made.
-        self._tls = loaded(settings.tls)
+        self.tls = loaded(settings.tls)
         self._line = AsyncLine(contact.gate, self._failed)
         self._closed = asyncio.Event()
         self._channels: list[Any] = []
@@ -127,9 +136,9 @@ class AsyncModelServer:
             except CallError as error:
                 now = time.monotonic()
                 first_failure = now if first_failure is None else first_failure
-                at = self._contact.retry_at(error, sent=sent, now=now, first_failure=first_failure, deadline=deadline)
+                at = self.contact.retry_at(error, sent=sent, now=now, first_failure=first_failure, deadline=deadline)
                 if at is None:
-                    at = self._contact.again_at(error, repeats, now, deadline)
+                    at = self.contact.again_at(error, repeats, now, deadline)
                     repeats += 1
                 if at is None:
                     raise
@@ -137,7 +146,7 @@ class AsyncModelServer:
                 await self.sleep(at - now)
                 resends += 1
             else:
-                self._contact.answered()
+                self.contact.answered()
                 return answer
 
     async def sleep(self, seconds: float) -> None:
@@ -154,6 +163,19 @@ class AsyncModelServer:
         for channel in self._channels:
             await channel.close()
 
+    def leave_behind(self) -> None:
+        """Give up the channels in a child of a fork."""
+        leave_behind(self)
+
+    def renewed(self) -> AsyncModelServer:
+        """Give what takes its place on another event loop, or in a child of a fork."""
+        # The TLS files are not read again.
+        settings = replace(self._settings, tls=self.tls)
+        server = AsyncModelServer(settings, settings.contact())
+        if self._closed.is_set():
+            server._closed.set()
+        return server
+
     def _next(self) -> dict[str, Any]:
         """The calls of the server whose turn it is."""
         if not self._channels:
@@ -168,13 +190,15 @@ class AsyncModelServer:
         # The half of gRPC that only asyncio needs.
         import grpc.aio
 
+        refuse_after_fork_at_work()
+        polls_from_now_on()
         settings = self._settings
         targets, replicas = grpc_targets(settings.target)
         options = channel_options(replicas=replicas, tls=settings.tls, more=settings.channel_options or {})
-        if self._tls is None:
+        if self.tls is None:
             self._channels = [grpc.aio.insecure_channel(target, options=options) for target in targets]
         else:
-            credentials = self._tls.credentials()
+            credentials = self.tls.credentials()
             self._channels = [grpc.aio.secure_channel(target, credentials, options=options) for target in targets]
         self._turns = Turns(len(targets))
         self._calls = [

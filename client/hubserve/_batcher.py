@@ -8,9 +8,10 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ._errors import UsageError
+from ._forks import watch
 from ._images import Encode, EncodedImage, ImageLike
 from ._pieces import Request
 from ._results import ImageResult
@@ -47,15 +48,9 @@ class Batcher(Generic[_Result]):
         self._new_run = new_run
         self._send = send
         self._how = how
-        self._lock = threading.Lock()
         self._closing = False
-        # Of the batcher's thread alone, as is the run: other threads post to the mover.
-        self._count = 0
-        self._waiting: dict[int, Future[_Result]] = {}
-        self._run = new_run()
-        self._mover = Mover(self._run, send)
-        self._thread = threading.Thread(target=self._work, name="hubserve-batcher", daemon=True)
-        self._thread.start()
+        self._begin_anew()
+        watch(self._forked)
 
     def ask(self, image: ImageLike) -> _Result:
         """Asks about one image, and waits for its result.
@@ -76,6 +71,8 @@ class Batcher(Generic[_Result]):
         with self._lock:
             if self._closing:
                 raise UsageError("the batcher is closed: keep it open until the last image is answered")
+            if self._thread is None:
+                self._start()
             self._mover.post(partial(self._take, encoded, future))
         return future.result()
 
@@ -83,9 +80,28 @@ class Batcher(Generic[_Result]):
         """Waits until what was asked is answered, and takes no more. Closing twice does no harm."""
         with self._lock:
             self._closing = True
+            if self._thread is None:
+                return
             # Only to wake the thread.
             self._mover.post(lambda: None)
         self._thread.join()
+
+    def _forked(self) -> None:
+        self._mover.stop()
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        """Begin without a thread, which comes with the first image: in a child of a fork there is none."""
+        self._lock = threading.Lock()
+        # Of the batcher's thread alone, as is the run: other threads post to the mover.
+        self._count = 0
+        self._waiting: dict[int, Future[_Result]] = {}
+        self._run = self._new_run()
+        self._mover = Mover(self._run, self._send)
+        self._thread: threading.Thread | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        raise UsageError("a batcher cannot be sent to another process: send its client, and make a batcher there")
 
     def __enter__(self) -> Self:
         return self
@@ -94,6 +110,11 @@ class Batcher(Generic[_Result]):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    def _start(self) -> None:
+        thread = threading.Thread(target=self._work, name="hubserve-batcher", daemon=True)
+        thread.start()
+        self._thread = thread
 
     def _work(self) -> None:
         while True:

@@ -11,6 +11,7 @@ from ._answers import check_top_k, read_classes, read_features
 from ._batcher import Batcher
 from ._batches import whole_message
 from ._errors import CallError
+from ._forks import watch
 from ._images import Encode, ImageLike, many
 from ._pieces import Request
 from ._preparing import encoder
@@ -22,7 +23,7 @@ from ._rpc import Call, ModelServer
 from ._run import Reader, Run
 from ._security import TLS, Token
 from ._servable import ModelMetadata, VersionStatus, read_metadata, read_status
-from ._settings import Settings, deadline_in, seconds_left
+from ._settings import Settings, deadline_in, made_of, seconds_left
 from ._shrink import size_for, unknown_size
 from ._stream import stream
 from .wire.metadata_pb2 import GetModelMetadataResponse
@@ -46,7 +47,8 @@ class Client:
             for result in client.classify(["cat.jpg", "dog.jpg"], top_k=3):
                 print(result.source, result.label, result.score)
 
-    Any number of threads may use one client. A process that forks must make its clients after that.
+    Any number of threads may use one client. A child that the process forks has a client like it, unless gRPC was at
+    work when it was forked: then its calls raise `UsageError`. A pickled client is a new one of the same arguments.
 
     Args:
         target: The server's `HOST:PORT`; `dns:///NAME:PORT` for all servers that the name stands for; several
@@ -115,6 +117,7 @@ class Client:
         self._server = ModelServer(self._settings, self._contact)
         self._predict_limits = whole_message()
         self._metadata: ModelMetadata | None = None
+        watch(self._forked)
 
     def classify(
         self, images: Iterable[ImageLike], *, top_k: int | None = None, ordered: bool = True
@@ -300,6 +303,14 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return made_of, (type(self), self._settings)
+
+    def _forked(self) -> None:
+        """Begin anew in a child of a fork, as a new client of the same arguments; nobody else need call it."""
+        self._server = self._server.forked()
+        self._contact = self._server.contact
 
     def __repr__(self) -> str:
         return f"<Client of {self._settings.model_in_words()} at {self._settings.target_in_words()}>"

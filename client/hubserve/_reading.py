@@ -101,7 +101,12 @@ class Ahead:
 
     def start_off_thread(self, image: ImageLike) -> Future[EncodedImage]:
         """Begins to read or encode the next image on another thread."""
-        future = self._readers.submit(self._how, self._count, image)
+        try:
+            future = self._readers.submit(self._how, self._count, image)
+        except RuntimeError:
+            # The interpreter ends, and starts no threads any more: in an `atexit` function this one reads.
+            future = Future()
+            future.set_result(self._how(self._count, image))
         self._count += 1
         self._waiting.append(future)
         return future

@@ -7,21 +7,22 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
 
 import grpc
 
-from ._channel import channel_options, grpc_targets
+from ._channels import Channels
 from ._errors import CallError, call_error
+from ._forks import leave_behind
 from ._images import EncodedImage
 from ._line import Line
-from ._requests import METADATA, PREDICT, STATUS
+from ._requests import PREDICT
 from ._retry import Contact
 from ._security import bearer, no_token
 from ._settings import Settings, deadline_in, seconds_left
 from ._telemetry import telemetry
-from ._turns import Turns
 
 _log = logging.getLogger("hubserve")
 # What protobuf and gRPC hold in one message is less.
@@ -47,29 +48,18 @@ class ModelServer:
     Args:
         settings: The client's.
         contact: What the client knows about its servers.
+
+    Attributes:
+        contact: See the argument.
     """
 
     def __init__(self, settings: Settings, contact: Contact) -> None:
         self._settings = settings
-        self._contact = contact
+        self.contact = contact
         self._telemetry = telemetry(settings)
         self._line = Line(contact.gate)
         self.closed = threading.Event()
-        targets, replicas = grpc_targets(settings.target)
-        options = channel_options(replicas=replicas, tls=settings.tls, more=settings.channel_options or {})
-        if settings.tls is None:
-            self._channels = [grpc.insecure_channel(target, options=options) for target in targets]
-        else:
-            credentials = settings.tls.credentials()
-            self._channels = [grpc.secure_channel(target, credentials, options=options) for target in targets]
-        self._turns = Turns(len(targets))
-        if len(targets) > 1:
-            for place, channel in enumerate(self._channels):
-                channel.subscribe(partial(self._turns.note, place), try_to_connect=True)
-        # No serializers: requests and answers are bytes here.
-        self._calls = [
-            {path: channel.unary_unary(path) for path in (PREDICT, METADATA, STATUS)} for channel in self._channels
-        ]
+        self._channels = Channels(settings)
 
     def start(
         self,
@@ -90,7 +80,11 @@ class ModelServer:
             deadline: When the caller's time is over, on the clock of `time.monotonic`; None: never.
             images: As for `Telemetry.begin`.
             resends: As for `Telemetry.begin`.
+
+        Raises:
+            UsageError: This process was forked while gRPC was at work.
         """
+        self._channels.open()
 
         def begin(tries: int) -> Any:
             seconds = timeout if deadline is None else seconds_left(deadline)
@@ -110,15 +104,19 @@ class ModelServer:
             attempt = self._telemetry.begin(path, images=images, resends=resends)
             metadata += attempt.headers
         try:
-            future = self._calls[self._turns.next()][path].future(request, timeout=timeout, metadata=metadata)
-        except (ValueError, grpc.RpcError) as error:
-            # gRPC's word for a closed channel is ValueError; the other is of a request that cannot be sent.
+            future = self._channels.call(path).future(request, timeout=timeout, metadata=metadata)
+        except (ValueError, RuntimeError, grpc.RpcError) as error:
+            # ValueError: the channel is closed. RpcError: the request cannot be sent. RuntimeError: the program ends,
+            # and Python starts no thread for gRPC any more.
             code, details = grpc.StatusCode.CANCELLED, "Channel closed!"
+            if isinstance(error, RuntimeError):
+                details = f"Channel closed! {error}"
             if isinstance(error, grpc.RpcError):
                 code, details = error.code(), error.details()
             if attempt is not None:
                 attempt.end(code, details)
             raise self._failed(code, details, path) from error
+        self._channels.note(future)
         if attempt is not None:
             future.add_done_callback(attempt.ended)
         return future
@@ -139,9 +137,9 @@ class ModelServer:
             except CallError as error:
                 now = time.monotonic()
                 first_failure = now if first_failure is None else first_failure
-                at = self._contact.retry_at(error, sent=sent, now=now, first_failure=first_failure, deadline=deadline)
+                at = self.contact.retry_at(error, sent=sent, now=now, first_failure=first_failure, deadline=deadline)
                 if at is None:
-                    at = self._contact.again_at(error, repeats, now, deadline)
+                    at = self.contact.again_at(error, repeats, now, deadline)
                     repeats += 1
                 if at is None:
                     raise
@@ -150,7 +148,7 @@ class ModelServer:
                 self.closed.wait(at - now)
                 resends += 1
             else:
-                self._contact.answered()
+                self.contact.answered()
                 return answer
 
     def close(self) -> None:
@@ -159,13 +157,26 @@ class ModelServer:
         self._line.close()
         # gRPC waits there for its own threads. Where Ctrl-C or a signal breaks into that, what is half closed keeps the
         # process from ever ending; no signal breaks into another thread.
-        closing = threading.Thread(target=self._close_channels)
-        closing.start()
+        closing = threading.Thread(target=self._channels.close)
+        try:
+            closing.start()
+        except RuntimeError:
+            # The interpreter ends, and starts no threads any more.
+            self._channels.close()
+            return
         closing.join()
 
-    def _close_channels(self) -> None:
-        for channel in self._channels:
-            channel.close()
+    def forked(self) -> ModelServer:
+        """Give what takes its place in a child, in which this one cannot be used."""
+        leave_behind(self)
+        # The TLS files are not read again.
+        settings = replace(self._settings, tls=self._channels.tls)
+        server = ModelServer(settings, settings.contact())
+        if self.closed.is_set():
+            server.closed.set()
+            server._line.close()
+            server._channels.close()
+        return server
 
     def _metadata(self) -> tuple[tuple[str, str], ...]:
         token = self._settings.token

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Literal, TypeVar
 
 from ._batches import Limits
 from ._channel import grpc_targets
@@ -17,6 +17,8 @@ from ._retry import NEVER, Contact, Retry
 from ._security import TLS, AsyncToken, check_token
 from ._shrink import check_shrink
 from ._window import MOST, Fixed, Vegas, Window
+
+_Client = TypeVar("_Client")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +128,11 @@ class Settings:
 def deadline_in(timeout: float | None) -> float | None:
     """When the time of a call that begins now is over, on the clock of `time.monotonic`; None: never."""
     return None if timeout is None else time.monotonic() + timeout
+
+
+def made_of(kind: Callable[..., _Client], settings: Settings) -> _Client:
+    """Make a client of the arguments of another one, for pickle."""
+    return kind(**{each.name: getattr(settings, each.name) for each in fields(settings)})
 
 
 def seconds_left(end: float | None) -> float | None:

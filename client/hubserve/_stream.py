@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +10,8 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
-from ._errors import CallError, ClientClosed
+from ._errors import CallError, ClientClosed, UsageError
+from ._forks import leave_behind
 from ._images import Encode, ImageLike
 from ._pieces import Request
 from ._reading import READERS, Ahead, Source
@@ -40,6 +42,7 @@ class Mover(Generic[_Result]):
         self._send = send
         self._sleep = sleep
         self._calls: dict[int, Call] = {}
+        self._process = os.getpid()
         self._events: SimpleQueue[Callable[[], None]] = SimpleQueue()
 
     def move(self) -> None:
@@ -48,7 +51,10 @@ class Mover(Generic[_Result]):
         Raises:
             ClientClosed: Nothing can be sent any more.
             UnsuitableModel: The model is not for this call.
+            UsageError: This process was forked after the call began.
         """
+        if os.getpid() != self._process:
+            raise UsageError("these results are of the process that began the call: call the client again after a fork")
         while True:
             try:
                 event = self._events.get_nowait()
@@ -97,6 +103,10 @@ class Mover(Generic[_Result]):
 
     def stop(self) -> None:
         """Gives up what is on its way: the server need not work on it."""
+        if os.getpid() != self._process:
+            # They are the parent's, and gRPC would cancel them when nobody holds them any more.
+            leave_behind(self._calls)
+            self._calls = {}
         for call in self._calls.values():
             call.cancel()
         self._calls.clear()
