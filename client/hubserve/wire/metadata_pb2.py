@@ -17,7 +17,7 @@ from hubserve.wire import model_pb2 as hubserve_dot_wire_dot_model__pb2
 from hubserve.wire import tensor_pb2 as hubserve_dot_wire_dot_tensor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1chubserve/wire/metadata.proto\x12\rhubserve.wire\x1a\x19google/protobuf/any.proto\x1a\x19hubserve/wire/model.proto\x1a\x1ahubserve/wire/tensor.proto\"\x85\x01\n\nTensorInfo\x12\x0c\n\x04name\x18\x01 \x01(\t\x12&\n\x05\x64type\x18\x02 \x01(\x0e\x32\x17.hubserve.wire.DataType\x12\x35\n\x0ctensor_shape\x18\x03 \x01(\x0b\x32\x1f.hubserve.wire.TensorShapeProtoJ\x04\x08\x04\x10\x05J\x04\x08\x05\x10\x06\"\xb6\x03\n\x0cSignatureDef\x12\x37\n\x06inputs\x18\x01 \x03(\x0b\x32\'.hubserve.wire.SignatureDef.InputsEntry\x12\x39\n\x07outputs\x18\x02 \x03(\x0b\x32(.hubserve.wire.SignatureDef.OutputsEntry\x12\x13\n\x0bmethod_name\x18\x03 \x01(\t\x12;\n\x08\x64\x65\x66\x61ults\x18\x04 \x03(\x0b\x32).hubserve.wire.SignatureDef.DefaultsEntry\x1aH\n\x0bInputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12(\n\x05value\x18\x02 \x01(\x0b\x32\x19.hubserve.wire.TensorInfo:\x02\x38\x01\x1aI\n\x0cOutputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12(\n\x05value\x18\x02 \x01(\x0b\x32\x19.hubserve.wire.TensorInfo:\x02\x38\x01\x1aK\n\rDefaultsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12)\n\x05value\x18\x02 \x01(\x0b\x32\x1a.hubserve.wire.TensorProto:\x02\x38\x01\"\xac\x01\n\x0fSignatureDefMap\x12G\n\rsignature_def\x18\x01 \x03(\x0b\x32\x30.hubserve.wire.SignatureDefMap.SignatureDefEntry\x1aP\n\x11SignatureDefEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12*\n\x05value\x18\x02 \x01(\x0b\x32\x1b.hubserve.wire.SignatureDef:\x02\x38\x01\"_\n\x17GetModelMetadataRequest\x12,\n\nmodel_spec\x18\x01 \x01(\x0b\x32\x18.hubserve.wire.ModelSpec\x12\x16\n\x0emetadata_field\x18\x02 \x03(\t\"\xd8\x01\n\x18GetModelMetadataResponse\x12,\n\nmodel_spec\x18\x01 \x01(\x0b\x32\x18.hubserve.wire.ModelSpec\x12G\n\x08metadata\x18\x02 \x03(\x0b\x32\x35.hubserve.wire.GetModelMetadataResponse.MetadataEntry\x1a\x45\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12#\n\x05value\x18\x02 \x01(\x0b\x32\x14.google.protobuf.Any:\x02\x38\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1chubserve/wire/metadata.proto\x12\rhubserve.wire\x1a\x19google/protobuf/any.proto\x1a\x19hubserve/wire/model.proto\x1a\x1ahubserve/wire/tensor.proto\"\x93\x01\n\nTensorInfo\x12\x0e\n\x04name\x18\x01 \x01(\tH\x00\x12&\n\x05\x64type\x18\x02 \x01(\x0e\x32\x17.hubserve.wire.DataType\x12\x35\n\x0ctensor_shape\x18\x03 \x01(\x0b\x32\x1f.hubserve.wire.TensorShapeProtoB\n\n\x08\x65ncodingJ\x04\x08\x04\x10\x05J\x04\x08\x05\x10\x06\"\xb6\x03\n\x0cSignatureDef\x12\x37\n\x06inputs\x18\x01 \x03(\x0b\x32\'.hubserve.wire.SignatureDef.InputsEntry\x12\x39\n\x07outputs\x18\x02 \x03(\x0b\x32(.hubserve.wire.SignatureDef.OutputsEntry\x12\x13\n\x0bmethod_name\x18\x03 \x01(\t\x12;\n\x08\x64\x65\x66\x61ults\x18\x04 \x03(\x0b\x32).hubserve.wire.SignatureDef.DefaultsEntry\x1aH\n\x0bInputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12(\n\x05value\x18\x02 \x01(\x0b\x32\x19.hubserve.wire.TensorInfo:\x02\x38\x01\x1aI\n\x0cOutputsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12(\n\x05value\x18\x02 \x01(\x0b\x32\x19.hubserve.wire.TensorInfo:\x02\x38\x01\x1aK\n\rDefaultsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12)\n\x05value\x18\x02 \x01(\x0b\x32\x1a.hubserve.wire.TensorProto:\x02\x38\x01\"\xac\x01\n\x0fSignatureDefMap\x12G\n\rsignature_def\x18\x01 \x03(\x0b\x32\x30.hubserve.wire.SignatureDefMap.SignatureDefEntry\x1aP\n\x11SignatureDefEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12*\n\x05value\x18\x02 \x01(\x0b\x32\x1b.hubserve.wire.SignatureDef:\x02\x38\x01\"_\n\x17GetModelMetadataRequest\x12,\n\nmodel_spec\x18\x01 \x01(\x0b\x32\x18.hubserve.wire.ModelSpec\x12\x16\n\x0emetadata_field\x18\x02 \x03(\t\"\xd8\x01\n\x18GetModelMetadataResponse\x12,\n\nmodel_spec\x18\x01 \x01(\x0b\x32\x18.hubserve.wire.ModelSpec\x12G\n\x08metadata\x18\x02 \x03(\x0b\x32\x35.hubserve.wire.GetModelMetadataResponse.MetadataEntry\x1a\x45\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12#\n\x05value\x18\x02 \x01(\x0b\x32\x14.google.protobuf.Any:\x02\x38\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,23 +35,23 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_GETMODELMETADATARESPONSE_METADATAENTRY']._options = None
   _globals['_GETMODELMETADATARESPONSE_METADATAENTRY']._serialized_options = b'8\001'
   _globals['_TENSORINFO']._serialized_start=130
-  _globals['_TENSORINFO']._serialized_end=263
-  _globals['_SIGNATUREDEF']._serialized_start=266
-  _globals['_SIGNATUREDEF']._serialized_end=704
-  _globals['_SIGNATUREDEF_INPUTSENTRY']._serialized_start=480
-  _globals['_SIGNATUREDEF_INPUTSENTRY']._serialized_end=552
-  _globals['_SIGNATUREDEF_OUTPUTSENTRY']._serialized_start=554
-  _globals['_SIGNATUREDEF_OUTPUTSENTRY']._serialized_end=627
-  _globals['_SIGNATUREDEF_DEFAULTSENTRY']._serialized_start=629
-  _globals['_SIGNATUREDEF_DEFAULTSENTRY']._serialized_end=704
-  _globals['_SIGNATUREDEFMAP']._serialized_start=707
-  _globals['_SIGNATUREDEFMAP']._serialized_end=879
-  _globals['_SIGNATUREDEFMAP_SIGNATUREDEFENTRY']._serialized_start=799
-  _globals['_SIGNATUREDEFMAP_SIGNATUREDEFENTRY']._serialized_end=879
-  _globals['_GETMODELMETADATAREQUEST']._serialized_start=881
-  _globals['_GETMODELMETADATAREQUEST']._serialized_end=976
-  _globals['_GETMODELMETADATARESPONSE']._serialized_start=979
-  _globals['_GETMODELMETADATARESPONSE']._serialized_end=1195
-  _globals['_GETMODELMETADATARESPONSE_METADATAENTRY']._serialized_start=1126
-  _globals['_GETMODELMETADATARESPONSE_METADATAENTRY']._serialized_end=1195
+  _globals['_TENSORINFO']._serialized_end=277
+  _globals['_SIGNATUREDEF']._serialized_start=280
+  _globals['_SIGNATUREDEF']._serialized_end=718
+  _globals['_SIGNATUREDEF_INPUTSENTRY']._serialized_start=494
+  _globals['_SIGNATUREDEF_INPUTSENTRY']._serialized_end=566
+  _globals['_SIGNATUREDEF_OUTPUTSENTRY']._serialized_start=568
+  _globals['_SIGNATUREDEF_OUTPUTSENTRY']._serialized_end=641
+  _globals['_SIGNATUREDEF_DEFAULTSENTRY']._serialized_start=643
+  _globals['_SIGNATUREDEF_DEFAULTSENTRY']._serialized_end=718
+  _globals['_SIGNATUREDEFMAP']._serialized_start=721
+  _globals['_SIGNATUREDEFMAP']._serialized_end=893
+  _globals['_SIGNATUREDEFMAP_SIGNATUREDEFENTRY']._serialized_start=813
+  _globals['_SIGNATUREDEFMAP_SIGNATUREDEFENTRY']._serialized_end=893
+  _globals['_GETMODELMETADATAREQUEST']._serialized_start=895
+  _globals['_GETMODELMETADATAREQUEST']._serialized_end=990
+  _globals['_GETMODELMETADATARESPONSE']._serialized_start=993
+  _globals['_GETMODELMETADATARESPONSE']._serialized_end=1209
+  _globals['_GETMODELMETADATARESPONSE_METADATAENTRY']._serialized_start=1140
+  _globals['_GETMODELMETADATARESPONSE_METADATAENTRY']._serialized_end=1209
 # @@protoc_insertion_point(module_scope)
