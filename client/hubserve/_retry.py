@@ -74,10 +74,12 @@ class Contact:
     Args:
         retry: The policy.
         draw: Gives random numbers in [0, 1).
+        several: Whether requests may go to different servers, so that one that hangs says nothing about an image.
     """
 
-    def __init__(self, retry: Retry, draw: Callable[[], float] = random.random) -> None:
+    def __init__(self, retry: Retry, draw: Callable[[], float] = random.random, *, several: bool = False) -> None:
         self.retry = retry
+        self.several = several
         self._draw = draw
         self.gate = Gate(
             patience=retry.max_seconds, first_delay=retry.first_delay, max_delay=retry.max_delay, draw=draw

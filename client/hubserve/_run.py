@@ -321,7 +321,8 @@ class Run(Generic[_Result]):
             Whether that was done; else the request is tried again, or reported.
         """
         self._silent += 1
-        if self._contact.retry.max_seconds <= 0:
+        if self._contact.retry.max_seconds <= 0 or self._contact.several:
+            # Of several servers one may hang, and the next one answers: the image is not at fault.
             return False
         if piece.control:
             self._wait_for_control(piece, error, at)

@@ -69,7 +69,8 @@ class Settings:
 
     def contact(self) -> Contact:
         """A client's knowledge of its servers, to begin with."""
-        return Contact(NEVER if self.retry is None else self.retry)
+        _, several = grpc_targets(self.target)
+        return Contact(NEVER if self.retry is None else self.retry, several=several)
 
     def limits(self) -> Limits:
         """What one request may hold, until a server takes less."""

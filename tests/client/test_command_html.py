@@ -38,7 +38,7 @@ def test_a_page_stands_beside_the_results(server: FakeServer, photograph: Path, 
     assert server.target in document
     assert document.count('class="card"') == 3
     assert document.count('src="data:image/') == 1
-    assert "<b>1 image:</b> the server cannot decode it as an image" in document
+    assert "<b>1 image:</b> the server cannot decode it: this is text" in document
     assert "ended before its time" not in document
 
 
