@@ -103,6 +103,8 @@ def _picture(model: LoadedModel, said: Mapping[str, Any], sidecar: Sidecar | Non
     entry = model.entry
     dtype = "uint8" if entry.dtype.is_integer else "float16" if entry.dtype.name == "float16" else "float32"
     carried = {} if sidecar is None else sidecar.fields
+    if model.resize is not None:
+        carried = {"interpolation": model.resize.interpolation, "antialias": model.resize.antialias, **carried}
     fields = {"max_pixels": DEFAULT_MAX_PIXELS, **carried, **said}
     fields = {key: value for key, value in fields.items() if key not in ("scale", "offset", "height", "width")}
     if entry.channels == 1:

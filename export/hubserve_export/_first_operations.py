@@ -29,7 +29,13 @@ _PASSING_ON = frozenset(
         "PlaceholderWithDefault",
     }
 )
-_RESIZES = frozenset({"ResizeBilinear", "ResizeBicubic", "ResizeNearestNeighbor", "ResizeArea", "ScaleAndTranslate"})
+_RESIZES = {
+    "ResizeBilinear": "bilinear",
+    "ResizeBicubic": "bicubic",
+    "ResizeNearestNeighbor": "nearest",
+    "ResizeArea": "area",
+}
+_KERNELS = {"triangle": "bilinear", "keyscubic": "bicubic", "lanczos3": "lanczos3"}
 _LOOKING_AT_THE_SHAPE = frozenset({"Shape", "ShapeN", "Size", "Rank", "NoOp"})
 _MOST_STEPS = 400
 _RANK = 4
@@ -56,16 +62,26 @@ class Affine:
 
 
 @dataclass(frozen=True)
+class Resize:
+    """A resize inside of a model: `Resize(224, 224, "bilinear", antialias=False)`."""
+
+    height: int
+    width: int
+    interpolation: str
+    antialias: bool
+
+
+@dataclass(frozen=True)
 class FirstOperations:
     """The way from the input to the first layers.
 
     Attributes:
         affine: What happens to the pixels; None where the ways differ.
-        size: Height and width of a resize on the way; None for none.
+        resize: The resize on the way; None for none.
     """
 
     affine: Affine | None
-    size: tuple[int, int] | None
+    resize: Resize | None
 
 
 def read(function: Any, channels: int, layout: str) -> FirstOperations:
@@ -84,8 +100,8 @@ def read(function: Any, channels: int, layout: str) -> FirstOperations:
         return FirstOperations(None, None)
     first, *others = walk.ends
     same = all(_equal(first.affine, other.affine) for other in others)
-    sizes = {end.size for end in walk.ends}
-    return FirstOperations(first.affine if same else None, sizes.pop() if len(sizes) == 1 else None)
+    resizes = {end.resize for end in walk.ends}
+    return FirstOperations(first.affine if same else None, resizes.pop() if len(resizes) == 1 else None)
 
 
 @dataclass(frozen=True)
@@ -94,7 +110,7 @@ class _Place:
 
     affine: Affine
     axis: int
-    size: tuple[int, int] | None
+    resize: Resize | None
 
 
 class _Walk:
@@ -152,7 +168,7 @@ class _Walk:
             return None
         order = tuple(place.affine.order[way[2]] for way in known)
         affine = Affine(order, np.array([way[3] for way in known]), np.array([way[4] for way in known]))
-        return known[0][0], _Place(affine, _RANK - 1, place.size)
+        return known[0][0], _Place(affine, _RANK - 1, place.resize)
 
     def _parts(self, frame: Frame, node: Any, index: int, place: _Place) -> dict[Tensor, int]:
         """The single channels that an operation takes out of the image, by the tensors that hold them."""
@@ -209,11 +225,24 @@ class _Walk:
         """Where the walk is after an operation; None where that is a layer, and the walk ends before it."""
         if node.op in _PASSING_ON:
             return place
-        if node.op in _RESIZES:
-            size = self._values.of(frame, node.input[1]) if index == 0 else None
-            return None if size is None else _Place(place.affine, place.axis, (int(size[0]), int(size[1])))
+        if node.op in _RESIZES or node.op == "ScaleAndTranslate":
+            return self._resized(frame, node, index, place)
         change = _CHANGES.get(node.op)
         return None if change is None else change(self, frame, node, index, place)
+
+    def _resized(self, frame: Frame, node: Any, index: int, place: _Place) -> _Place | None:
+        size = self._values.of(frame, node.input[1]) if index == 0 else None
+        kernel = node.attr["kernel_type"].s.decode()
+        name = _RESIZES.get(node.op) or _KERNELS.get(kernel)
+        # TensorFlow 1 counted places from the corners of pixels.
+        if (
+            size is None
+            or name is None
+            or not (node.op not in _RESIZES or name == "area" or _counts_from_centres(node))
+        ):
+            return None
+        antialias = node.op not in _RESIZES and node.attr["antialias"].b
+        return _Place(place.affine, place.axis, Resize(int(size[0]), int(size[1]), name, antialias))
 
     def _operand(self, frame: Frame, node: Any, index: int, axis: int) -> Array | None:
         """The other operand of a sum or product as a number for each channel, if it is that: float64 [C]."""
@@ -287,21 +316,25 @@ class _Walk:
         axes = self._values.of(frame, node.input[1]) if index == 0 else None
         if axes is None or len(axes) != _RANK:
             return None
-        return _Place(place.affine, [int(axis) for axis in axes].index(place.axis), place.size)
+        return _Place(place.affine, [int(axis) for axis in axes].index(place.axis), place.resize)
 
 
 def _identity(channels: int) -> Affine:
     return Affine(tuple(range(channels)), np.ones(channels), np.zeros(channels))
 
 
+def _counts_from_centres(node: Any) -> bool:
+    return bool(node.attr["half_pixel_centers"].b)
+
+
 def _moved(place: _Place, scale: Array, offset: Array) -> _Place:
-    return _Place(Affine(place.affine.order, scale, offset), place.axis, place.size)
+    return _Place(Affine(place.affine.order, scale, offset), place.axis, place.resize)
 
 
 def _reordered(place: _Place, which: slice | list[int]) -> _Place:
     affine = place.affine
     order = tuple(int(one) for one in np.array(affine.order)[which])
-    return _Place(Affine(order, affine.scale[which], affine.offset[which]), place.axis, place.size)
+    return _Place(Affine(order, affine.scale[which], affine.offset[which]), place.axis, place.resize)
 
 
 def _equal(one: Affine, other: Affine) -> bool:

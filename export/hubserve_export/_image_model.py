@@ -9,10 +9,11 @@ from typing import Any
 
 import tensorflow as tf
 
-from . import _efficientnet, _entry, _hub, _kind, _saved_model
+from . import _efficientnet, _entry, _first_operations, _hub, _kind, _saved_model
 from ._adapter import model_input
 from ._entry import Entry
 from ._errors import ExportError, ModelError
+from ._first_operations import Resize
 from ._head import Head
 from ._preprocessing import PRESETS, Preprocessing
 from ._reason import first_line
@@ -59,6 +60,7 @@ class LoadedModel:
         outputs: How many numbers it gives for an image.
         kind: "classification" or "feature_vector".
         ending: The operation that makes its numbers, such as "BiasAdd".
+        resize: How it resizes images itself, where it takes any size and does.
     """
 
     handle: str
@@ -71,6 +73,7 @@ class LoadedModel:
     outputs: int
     kind: str
     ending: str
+    resize: Resize | None = None
 
     def on_pictures(self, preprocessing: Preprocessing) -> Call:
         """Return the model as a function of float32 [N, height, width, 3] in [0, 1] that gives float32 [N, outputs]."""
@@ -126,6 +129,10 @@ def load(source: Source, wanted: Wanted | None = None, carried_size: tuple[int, 
         _efficientnet.EfficientNetLite0(source.path) if source.kind == "builtin" else _saved_model.load(source)
     )
     entry, others = _entry.choose(source, loaded, wanted.signature, wanted.output_name)
+    resize = None
+    if wanted.image_size is None and carried_size is None and None in (entry.height, entry.width):
+        resize = _resize_inside(entry)
+        carried_size = None if resize is None else (resize.height, resize.width)
     height, width = _size(source, entry, wanted.image_size, carried_size)
     numbers = _traced(source, entry, height, width)
     outputs = _outputs(source, numbers)
@@ -134,7 +141,7 @@ def load(source: Source, wanted: Wanted | None = None, carried_size: tuple[int, 
     if kind == _kind.CLASSIFICATION:
         _check_classes(source, outputs, wanted.classes)
     state = _state(loaded, numbers)
-    return LoadedModel(source.handle, entry, others, numbers, state, height, width, outputs, kind, ending)
+    return LoadedModel(source.handle, entry, others, numbers, state, height, width, outputs, kind, ending, resize)
 
 
 def understood(loaded: LoadedModel, preprocessing: Preprocessing, head: Head | None = None) -> ImageModel:
@@ -172,6 +179,17 @@ def _size(source: Source, entry: Entry, given: int | None, carried: tuple[int, i
             f"{source.handle} takes images of any size; say which with `image_size` (the size it was trained with)"
         )
     return height, width
+
+
+def _resize_inside(entry: Entry) -> Resize | None:
+    """The resize that a model of any size begins with: the server does it in its place, to the same pixels."""
+    sides = [None, None, entry.channels] if entry.layout == "NHWC" else [entry.channels, None, None]
+    function = tf.function(entry.call, input_signature=[tf.TensorSpec([None, *sides], entry.dtype)], autograph=False)
+    try:
+        return _first_operations.read(function.get_concrete_function(), entry.channels, entry.layout).resize
+    # What keeps it from a trace without a size is told when it is traced with one.
+    except Exception:  # noqa: BLE001
+        return None
 
 
 def _traced(source: Source, entry: Entry, height: int, width: int) -> Any:

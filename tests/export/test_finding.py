@@ -164,6 +164,25 @@ def test_an_untrained_model_is_warned_of(tmp_path: Path) -> None:
     assert "knows none of the known photographs by any convention" in warning
 
 
+def test_a_resize_inside_of_the_model_gives_size_and_filter(tmp_path: Path) -> None:
+    class Resizing(tf.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.matrix = tf.Variable(np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32))
+
+        @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.float32)])
+        def __call__(self, images: tf.Tensor) -> tf.Tensor:
+            return tf.reduce_max(tf.image.resize(images, (12, 10)) / 255, [1, 2]) @ self.matrix
+
+    tf.saved_model.save(Resizing(), str(tmp_path))
+    source = Source("resizing", "directory", tmp_path)
+    model = load(source, Wanted(kind="classification"))
+    found = _finding.find(source, model, {}, None, None, pytest.fail)
+    expected = Preprocessing(12, 10, interpolation="bilinear", antialias=False, **PRESETS["raw"])
+    assert found.preprocessing == expected
+    assert load(source, Wanted(kind="classification", image_size=9)).resize is None
+
+
 def test_features_and_types(tmp_path: Path) -> None:
     class Features(tf.Module):
         @tf.function(input_signature=[tf.TensorSpec([None, 8, 8, 3], tf.uint8)])
