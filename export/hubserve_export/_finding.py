@@ -108,7 +108,9 @@ def _picture(model: LoadedModel, said: Mapping[str, Any], sidecar: Sidecar | Non
     fields = {"max_pixels": DEFAULT_MAX_PIXELS, **carried, **said}
     fields = {key: value for key, value in fields.items() if key not in ("scale", "offset", "height", "width")}
     if entry.channels == 1:
-        if fields.get("channels", "luminance") != "luminance":
+        # The same number for red, green and blue, as unit, tf and raw have it, is said of one channel as well.
+        alike = all(len(said.get(name, ())) == 1 for name in ("scale", "offset"))
+        if fields.get("channels", "luminance") not in ("luminance", *(["rgb"] if alike else [])):
             raise PreprocessingError(f"`channels` is {fields['channels']}, and {model.handle} takes one channel")
         fields["channels"] = "luminance"
     elif fields.get("channels") == "luminance":

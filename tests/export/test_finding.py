@@ -207,3 +207,28 @@ def test_features_and_types(tmp_path: Path) -> None:
     features = load(floats, Wanted(kind="feature_vector", signature="floats"))
     with pytest.raises(PreprocessingError, match="nothing tells which numbers floats takes for pixels; say it with"):
         _finding.find(floats, features, {}, None, None, pytest.fail)
+
+
+def test_a_preset_is_said_of_one_channel_too(tmp_path: Path) -> None:
+    class Digits(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None, 8, 8, 1], tf.float32)])
+        def __call__(self, images: tf.Tensor) -> tf.Tensor:
+            return tf.reshape(tf.nn.relu(images), [-1, 64])
+
+    module = Digits()
+    tf.saved_model.save(module, str(tmp_path), signatures=module.__call__)
+    digits = Source("digits", "directory", tmp_path)
+    model = load(digits, Wanted(kind="feature_vector"))
+
+    def said(**options: object) -> Found:
+        return _finding.find(
+            digits, model, Options("model", tmp_path, **options).said_preprocessing(), None, None, pytest.fail
+        )
+
+    for name in ("unit", "tf", "raw"):
+        assert said(preprocessing=name).preprocessing == Preprocessing(
+            8, 8, **{**PRESETS[name], "channels": "luminance"}
+        )
+    for wrong in ({"preprocessing": "caffe"}, {"preprocessing": "torch"}, {"channels": "rgb"}):
+        with pytest.raises(PreprocessingError, match=r"`channels` is (rgb|bgr), and digits takes one channel"):
+            said(**wrong)

@@ -30,7 +30,6 @@ def compare(
     asked: Reference,
     work: Path,
     seen_before: Path | None = None,
-    said: Mapping[str, Any] | None = None,
 ) -> Row:
     """Exports a saved model with no option, or else with what a person has to say, and compares.
 
@@ -38,15 +37,15 @@ def compare(
         entry: The model's place in the zoo.
         model: What was saved.
         asked: What the training library says of the pictures.
-        work: An empty folder.
+        work: A folder to work in, empty or not there.
         seen_before: A folder that keeps what models of each preprocessing see; None to keep nothing.
-        said: Options to give at once; None to try without any first.
     """
     from hubserve_export import ExportError, Options, export
 
+    work.mkdir(exist_ok=True)
     refused, folder = "", None
     given: Mapping[str, Any] = {}
-    for options in _attempts(entry, work) if said is None else [said]:
+    for options in _attempts(entry, work):
         try:
             folder = export(Options(str(model), work / "exported", batch_sizes=BATCH_SIZES, **options)).folder
             given = options
