@@ -1,11 +1,15 @@
 """How Sphinx makes the site; `make docs` runs it, on the repository as the source."""
 
 import inspect
+import os
 import re
 
 import hubserve
 import hubserve.testing
 import hubserve_export
+
+# The reference of the export imports TensorFlow, which tells much about the machine.
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 
 project = "hubserve"
 author = "the authors of hubserve"

@@ -15,6 +15,7 @@ from sphinx.util.inventory import InventoryFile
 
 import hubserve
 import hubserve.testing
+import hubserve_export
 from hubserve._command.main import main
 from support.guide import ROOT
 
@@ -91,7 +92,7 @@ def test_a_page_that_loads_from_elsewhere_would_be_noticed() -> None:
     ]
 
 
-@pytest.mark.parametrize("package", [hubserve, hubserve.testing], ids=lambda package: package.__name__)
+@pytest.mark.parametrize("package", [hubserve, hubserve.testing, hubserve_export], ids=lambda package: package.__name__)
 def test_the_reference_has_the_public_names_and_no_others(site: Path, package: ModuleType) -> None:
     inventory = InventoryFile.loads((site / "objects.inv").read_bytes(), uri="").data
     documented = {

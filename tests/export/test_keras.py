@@ -106,7 +106,7 @@ def archive(metadata: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("metadata", "says"),
     [
-        (json.dumps({"keras_version": "2.15.0"}).encode(), r"saved by Keras 2, .* model\.save\(\"folder\"\)"),
+        (json.dumps({"keras_version": "2.15.0"}).encode(), r"cannot be loaded by tf_keras .* model\.save\(\"folder\""),
         (b" " * (1 << 21) + b'{"keras_version": "3.0"}', "is damaged"),
         (b"{}", "is damaged"),
         (b"[]", "is damaged"),
