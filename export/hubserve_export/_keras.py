@@ -122,10 +122,12 @@ def export(model: Any, file: Path, folder: Path) -> None:
     """
     import tensorflow as tf
 
+    from ._keras_convolution import without_xla
+
     keras = library()
     try:
         # Keras tells on the standard output where it exported to.
-        with contextlib.redirect_stdout(io.StringIO()):
+        with contextlib.redirect_stdout(io.StringIO()), without_xla(keras):
             if not getattr(model, "inputs", None):
                 model.export(str(folder), format="tf_saved_model", verbose=False)
                 return

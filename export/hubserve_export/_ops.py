@@ -36,7 +36,8 @@ def refuse_foreign(saved: Any) -> None:
     if any(_COMPILED in part.attr and part.attr[_COMPILED].b for part in [*graph.library.function, *nodes]):
         raise ModelError(
             "the model has a function of jit_compile=True, which TensorFlow Serving refuses to run unless it is told "
-            "to compile; make the model without it, and let the server's session config decide"
+            "to compile; make the model without it, and let the server's session config decide (Keras compiles "
+            "convolutions with groups; give its .keras file, which is exported without)"
         )
 
 

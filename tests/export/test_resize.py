@@ -56,12 +56,35 @@ def test_the_shortest_side_is_resized_and_the_centre_cut_out(size: tuple[int, in
 @pytest.mark.parametrize("size", SIZES, ids=str)
 @pytest.mark.parametrize("way", ["crop_to_aspect_ratio", "pad_to_aspect_ratio"])
 @pytest.mark.parametrize("antialias", [False, True])
-def test_keras_ways_are_those_of_its_resizing_layer(size: tuple[int, int], way: str, antialias: bool) -> None:
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+def test_keras_ways_are_those_of_its_resizing_layer(
+    size: tuple[int, int], way: str, antialias: bool, interpolation: str
+) -> None:
     image = photograph(*size)
-    layer = keras.layers.Resizing(HEIGHT, WIDTH, antialias=antialias, **{way: True})
+    layer = keras.layers.Resizing(HEIGHT, WIDTH, interpolation, antialias=antialias, **{way: True})
     expected = np.asarray(layer(image[None].astype(np.float32)))[0]
-    found = resized(image, Preprocessing(HEIGHT, WIDTH, resize=way, antialias=antialias))
+    found = resized(image, Preprocessing(HEIGHT, WIDTH, resize=way, antialias=antialias, interpolation=interpolation))
+    # Keras does not cut off what bicubic makes beyond black and white.
     assert np.abs(found - expected).max() < 0.01
+
+
+def test_a_type_of_8_bits_holds_nothing_beyond_black_and_white() -> None:
+    stripes = np.repeat(np.tile(np.uint8([0, 255, 255, 0]), (8, 10))[..., None], 3, axis=-1)
+    ways = {"resize": "crop_to_aspect_ratio", "interpolation": "bicubic", "antialias": False}
+    beyond = resized(stripes, Preprocessing(HEIGHT, WIDTH, **ways))
+    assert beyond.min() < 0
+    assert beyond.max() > 255
+    within = resized(stripes, Preprocessing(HEIGHT, WIDTH, **ways, scale=(1.0,), dtype="uint8"))
+    assert (within.min(), within.max()) == (0, 255)
+
+
+@pytest.mark.parametrize("color", [(0, 0, 0), (114, 10, 200), (127.5, 0, 1)], ids=str)
+def test_bars_that_come_before_the_resize_have_the_colour_asked_for(color: tuple[float, float, float]) -> None:
+    image = photograph(40, 20)
+    found = resized(image, Preprocessing(40, 40, resize="pad_to_aspect_ratio", pad_color=color))
+    assert np.allclose(found[:, :9], color, atol=1e-3)
+    assert np.allclose(found[:, 31:], color, atol=1e-3)
+    assert np.allclose(found[:, 10:30], image, atol=1e-3)
 
 
 @pytest.mark.parametrize("size", SIZES[:-1], ids=str)
@@ -90,7 +113,7 @@ def test_interpolations_without_antialiasing_are_tensorflows(
     size: tuple[int, int], name: str, antialias: bool, method: str
 ) -> None:
     image = photograph(*size)
-    expected = np.clip(tf.image.resize(image.astype(np.float32), (HEIGHT, WIDTH), method=method).numpy(), 0, 255)
+    expected = tf.image.resize(image.astype(np.float32), (HEIGHT, WIDTH), method=method).numpy()
     found = resized(image, Preprocessing(HEIGHT, WIDTH, interpolation=name, antialias=antialias))
     assert np.abs(found - expected).max() < 0.01
 

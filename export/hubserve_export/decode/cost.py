@@ -13,15 +13,17 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from .._preprocessing import DEFAULT_MAX_PIXELS, Preprocessing
+from . import resize
 
 # For each pixel that is allowed: 285 MiB and 5 seconds with the default.
 _OCTETS = 5.75
 _NANOSECONDS = 96.0
 # The resize first makes the rows of the model's input, each as wide as the image: three float32 a pixel, and some more.
 _RESIZE_OCTETS = 14.0
-# Bars that are added to the image as it is come with copies of it in float32.
+# Bars that are added to the image as it is come with copies of it: in 8 bits, or in float32 where a colour needs them.
 _BARS = "pad_to_aspect_ratio"
-_BAR_OCTETS = 36.0
+_BAR_OCTETS = 9.0
+_FLOAT_BAR_OCTETS = 36.0
 # A header can claim sides of up to 2**32, and the product of two must not overflow.
 _LONGEST = 2**31
 
@@ -85,7 +87,8 @@ class Limits:
         # An image may be turned on its side before it is resized.
         memory += columns * (_RESIZE_OCTETS * max(self.preprocessing.height, self.preprocessing.width))
         if self.preprocessing.resize == _BARS:
-            memory += tf.cast(self.counted(height, width), tf.float32) * _BAR_OCTETS
+            each = _BAR_OCTETS if resize.bars_in_8_bits(self.preprocessing) else _FLOAT_BAR_OCTETS
+            memory += tf.cast(self.counted(height, width), tf.float32) * each
         return (
             (self.counted(height, width) > self.pixels)
             | (memory > _OCTETS * allowed)

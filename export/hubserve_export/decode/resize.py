@@ -27,7 +27,7 @@ def resized(image: tf.Tensor, target: tuple[tf.Tensor, tf.Tensor], preprocessing
         preprocessing: Resize, interpolation, antialias, crop fraction and the colour of bars.
 
     Returns:
-        float32 [*target, 3] in [0, 1].
+        float32 [*target, 3]: [0, 1] from black to white.
     """
     if preprocessing.resize == "crop":
         picture = _shortest_side_then_crop(image, target, preprocessing)
@@ -35,10 +35,15 @@ def resized(image: tf.Tensor, target: tuple[tf.Tensor, tf.Tensor], preprocessing
         if preprocessing.crop_fraction < 1:
             image = _central_crop(image, preprocessing.crop_fraction)
         picture = _WAYS[preprocessing.resize](image, target, preprocessing)
-    if preprocessing.interpolation in _OVERSHOOTING:
-        # Pillow keeps its results within 8 bits, too.
+    if preprocessing.interpolation in _OVERSHOOTING and _within_8_bits(preprocessing):
         picture = tf.clip_by_value(picture, 0.0, _WHITE)
     return picture / _WHITE
+
+
+def _within_8_bits(preprocessing: Preprocessing) -> bool:
+    """Whether results are kept between black and white: Pillow does, TensorFlow and Keras do not."""
+    of_pillow = preprocessing.antialias and not preprocessing.resize.endswith("_to_aspect_ratio")
+    return of_pillow or preprocessing.dtype == "uint8"
 
 
 def scaled_decoding_shows(preprocessing: Preprocessing) -> bool:
@@ -49,6 +54,11 @@ def scaled_decoding_shows(preprocessing: Preprocessing) -> bool:
     return preprocessing.interpolation == "nearest" or not (
         preprocessing.antialias or preprocessing.interpolation == "area"
     )
+
+
+def bars_in_8_bits(preprocessing: Preprocessing) -> bool:
+    """Whether bars can be added to an image as it was decoded; in float32 it would take four times the memory."""
+    return all(float(value).is_integer() for value in preprocessing.pad_color)
 
 
 def _stretch(image: tf.Tensor, target: _Size, preprocessing: Preprocessing) -> tf.Tensor:
@@ -125,7 +135,10 @@ def _pad_to_aspect_ratio(image: tf.Tensor, target: _Size, preprocessing: Preproc
     size = tf.shape(image)[:2]
     # Keras puts bars of the same size on both sides, and leaves an odd rest away.
     bars = (tf.maximum(size, _of_aspect_ratio(size, target)) - size) // 2
-    padded = _with_bars(tf.cast(image, tf.float32), bars, size + 2 * bars, preprocessing)
+    if bars_in_8_bits(preprocessing):
+        padded = _with_bars(image, bars, size + 2 * bars, preprocessing)
+    else:
+        padded = _with_bars(tf.cast(image, tf.float32), bars, size + 2 * bars, preprocessing)
     return _stretch(padded, target, preprocessing)
 
 
@@ -139,7 +152,10 @@ def _of_aspect_ratio(size: tf.Tensor, target: _Size) -> tf.Tensor:
 def _with_bars(picture: tf.Tensor, begin: tf.Tensor, outer: tf.Tensor, preprocessing: Preprocessing) -> tf.Tensor:
     end = outer - begin - tf.shape(picture)[:2]
     bars = [[begin[0], end[0]], [begin[1], end[1]], [0, 0]]
-    color = tf.constant(preprocessing.pad_color, tf.float32)
+    if not any(preprocessing.pad_color):
+        return tf.pad(picture, bars)
+    color = tf.constant(preprocessing.pad_color, picture.dtype)
+    # In uint8, what goes below 0 comes back.
     return tf.pad(picture - color, bars) + color
 
 
