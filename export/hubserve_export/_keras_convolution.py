@@ -40,6 +40,9 @@ def _in_groups(whole: Callable[..., Any], depthwise: Callable[..., Any]) -> Call
                 part, its, strides=strides, padding=padding, data_format=data_format, dilation_rate=dilation_rate
             )
 
+        # A layer may hold them as lists, which a depthwise convolution does not take.
+        strides = strides if isinstance(strides, int) else tuple(strides)
+        dilation_rate = dilation_rate if isinstance(dilation_rate, int) else tuple(dilation_rate)
         groups = _groups(inputs, kernel, data_format)
         if groups == 1:
             return one(inputs, kernel)
