@@ -11,7 +11,8 @@ import atexit
 import os
 import weakref
 from collections.abc import Callable
-from typing import Any, Protocol
+from types import MethodType
+from typing import Any, Protocol, cast
 
 from ._errors import UsageError
 
@@ -21,8 +22,9 @@ _AT_WORK = (
 )
 
 
-# What each does to begin anew in a child, which has one thread, before any other code runs there.
-_begin_anew: list[weakref.WeakMethod[Callable[[], None]]] = []
+# What each object does to begin anew in a child, which has one thread, before any other code runs there. A WeakMethod
+# that is gone before its object, as when a program ends, would print an error.
+_begin_anew: weakref.WeakKeyDictionary[Any, Callable[[Any], None]] = weakref.WeakKeyDictionary()
 _channels: weakref.WeakSet[Any] = weakref.WeakSet()
 _left_behind: list[object] = []
 
@@ -36,7 +38,8 @@ class _State:
 
 def watch(begin_anew: Callable[[], None]) -> None:
     """Have a method called in each child, as long as its object is there."""
-    _begin_anew.append(weakref.WeakMethod(begin_anew, _begin_anew.remove))
+    method = cast(MethodType, begin_anew)
+    _begin_anew[method.__self__] = method.__func__
 
 
 class Channels(Protocol):
@@ -104,9 +107,8 @@ def _after_in_parent() -> None:
 
 def _after_in_child() -> None:
     _State.refuses = _State.refuses or _State.forking_at_work
-    for method in list(_begin_anew):
-        if (begin_anew := method()) is not None:
-            begin_anew()
+    for owner, begin_anew in list(_begin_anew.items()):
+        begin_anew(owner)
 
 
 atexit.register(_at_exit)

@@ -34,7 +34,7 @@ class Shard:
         """Whether an image of this name is in the shard."""
         if self.count == 1:
             return True
-        digest = hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=8).digest()
+        digest = hashlib.blake2b(_octets(name), digest_size=8).digest()
         return int.from_bytes(digest, "big") % self.count == self.index
 
     def __str__(self) -> str:
@@ -75,3 +75,12 @@ def _shard(text: str) -> Shard:
     if found is None or int(found[1]) >= int(found[2]):
         raise click.BadParameter(f"{text!r} is no shard: 0/8 is the first of eight, 7/8 the last.")
     return Shard(int(found[1]), int(found[2]))
+
+
+def _octets(name: str) -> bytes:
+    try:
+        # A file's name as the system has it, whatever its bytes are.
+        return name.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        # Half of a pair, which no file's name has; a list of names may.
+        return name.encode("utf-8", "surrogatepass")
