@@ -61,7 +61,7 @@ def measure(figures: Figures, threads: int, callers: int, rounds: int) -> None:
 
 
 def part_callers(threads: str, callers: str, window: str) -> dict[str, float]:
-    """What so many callers of this process get from a server in this process.
+    """Measure what so many callers of this process get from a server in this process.
 
     One process for both: what is compared is who waits for whom, and neither the way nor the bytes.
     """

@@ -119,7 +119,7 @@ class Channels:
 
     @property
     def at_work(self) -> bool:
-        """Whether threads of gRPC are at work: for calls in flight, or to watch the connections to several servers."""
+        """Tell whether threads of gRPC are at work: for calls in flight, or to watch several servers."""
         return self._in_flight > 0 or self._watched
 
     def _ended(self, _: object) -> None:

@@ -137,7 +137,7 @@ class AccessDenied(CallError):
 
 
 class NotAModelServer(CallError):
-    """What answers at the target does not know the RPC: it is not TF Serving, or a gateway that stops the RPC."""
+    """The program at the target does not know the RPC: it is not TF Serving, or a gateway that stops the RPC."""
 
 
 class ServerFailed(CallError):

@@ -1,4 +1,4 @@
-"""What a fork leaves of clients: in the child, objects begin anew, unless gRPC was at work when the process forked.
+"""Clients after a fork: in the child, objects begin anew, unless gRPC was at work when the process forked.
 
 gRPC's threads do not exist in a child. Where some of them were inside of gRPC when the process forked, its locks stay
 taken: calls hang, and new channels end the process (gRPC's `fork_posix.cc` says "Other threads are currently calling
@@ -43,11 +43,11 @@ def watch(begin_anew: Callable[[], None]) -> None:
 
 
 class Channels(Protocol):
-    """What uses threads of gRPC."""
+    """Describe an object that uses threads of gRPC."""
 
     @property
     def at_work(self) -> bool:
-        """Whether threads of gRPC are at work."""
+        """Tell whether threads of gRPC are at work."""
 
     def watch(self) -> None:
         """Watch connections, on threads of gRPC's."""

@@ -1,4 +1,4 @@
-"""What kind of file some bytes are, told by how they begin: `kind_of(data).name`.
+"""Kinds of files, told by how their bytes begin: `kind_of(data).name`.
 
 The names say what a person calls the file. They stand in counts ("480 HEIC, 20 PDF") and in errors.
 """
@@ -18,7 +18,7 @@ HEAD_BYTES = 4096
 
 
 class Reader(Enum):
-    """Who can make pixels of a kind of file."""
+    """Name the program that can make pixels of a kind of file."""
 
     # A model that hubserve exported.
     SERVER = "server"

@@ -13,7 +13,7 @@ from ._shrink import shrunk
 
 
 def encoder(size: int, *, convert: bool) -> Encode:
-    """How images are read: `encoder(448, convert=False)`.
+    """Describe how images are read: `encoder(448, convert=False)`.
 
     Args:
         size: The pixels that each side keeps at the least; 0: all.

@@ -127,7 +127,7 @@ class Settings:
 
 
 def deadline_in(timeout: float | None) -> float | None:
-    """When the time of a call that begins now is over, on the clock of `time.monotonic`; None: never."""
+    """Return the time at which a call that begins now is over, on the clock of `time.monotonic`; None for never."""
     return None if timeout is None else time.monotonic() + timeout
 
 

@@ -1,4 +1,4 @@
-"""Whether an image file holds several pictures, of which the model sees the first; told without unpacking any."""
+"""Image files of several pictures, of which the model sees the first; they are told without unpacking any."""
 
 from __future__ import annotations
 

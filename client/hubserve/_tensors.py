@@ -32,7 +32,7 @@ class Element:
 
     @property
     def parts(self) -> int:
-        """How many numbers of the field make one value."""
+        """Return how many numbers of the field make one value."""
         return 2 if self.name.startswith("complex") else 1
 
     @property

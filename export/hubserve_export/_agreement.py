@@ -1,4 +1,4 @@
-"""Whether the functions of a model that take images agree: `__call__` and signatures may want different pixels."""
+"""Agreement of the functions of a model that take images: `__call__` and signatures may want different pixels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What modules of TensorFlow Hub and Kaggle Models take, by their handles. Nothing here needs TensorFlow.
+"""Conventions of TensorFlow Hub and Kaggle Models, by the handles of modules. Nothing here needs TensorFlow.
 
 The hub's common image interface has pixels from 0 to 1. The pages of some publishers say otherwise (assets/docs of the
 repository tensorflow/tfhub.dev). The pages of others say nothing, and their models are ports of networks with another

@@ -116,7 +116,7 @@ def _unasked(source: Source, fitting: Sequence[Function]) -> Function:
 
 
 def _nothing_fits(source: Source, found: Sequence[Function]) -> ModelError:
-    """What a person needs to see of a model that does not fit: first of all, of the entry that is usual."""
+    """Return what a person needs to see of a model that does not fit: first of all, of the entry that is usual."""
     order = [*(name for name in _USUAL), *(function.name for function in found)]
     reasons = {function.name: function.refused for function in found if function.refused}
     reason = next((reasons[name] for name in order if name in reasons), None)

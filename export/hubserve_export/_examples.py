@@ -1,4 +1,4 @@
-"""How often a published model names a person's own images right: a folder of images for each class."""
+"""Accuracy of a published model on a person's own images: a folder of images for each class."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Confusion:
 
 @dataclass(frozen=True)
 class Accuracy:
-    """How often a model was right about its examples.
+    """Hold how often a model was right about its examples.
 
     Attributes:
         images: How many images it was asked about and could read.

@@ -230,7 +230,7 @@ def _examples_of(options: Options, labels: Labels | None) -> Examples | None:
 
 
 def _head_of(options: Options, loaded: LoadedModel, numbers: _proof.Array) -> Head | None:
-    """What a classifier's numbers are; None for features."""
+    """Return what a classifier's numbers are; None for features."""
     guessed = options.kind is None and "://" not in loaded.handle
     # Pooling makes features, unless it made an average of probabilities.
     if loaded.kind == _kind.FEATURE_VECTOR and not (guessed and _head.are_shares(numbers)):

@@ -25,7 +25,7 @@ _MOMENTUM_DEFAULT = 0.99
 
 
 def is_mode(name: str) -> bool:
-    """Whether an input of this name says that the model is in training."""
+    """Tell whether an input of this name says that the model is in training."""
     return _MODE.fullmatch(_plain(name)) is not None
 
 
@@ -37,7 +37,7 @@ def safe_value(name: str) -> float | None:
 
 @dataclass(frozen=True)
 class Given:
-    """What an input is given, and that in words: "keep_prob is 1"; no words where the model itself decides."""
+    """Hold what an input is given, and that in words: "keep_prob is 1"; no words where the model itself decides."""
 
     value: float
     dtype: tf.DType
@@ -50,7 +50,7 @@ class Given:
 
 
 def given(name: str, spec: tf.TensorSpec, default: Any = None) -> Given | None:
-    """What an input is given for inference; None where nothing tells which value is right.
+    """Return what an input is given for inference; None where nothing tells which value is right.
 
     Args:
         name: What the input is called.
@@ -71,7 +71,7 @@ def given(name: str, spec: tf.TensorSpec, default: Any = None) -> Given | None:
 
 
 def _holds(spec: tf.TensorSpec, value: float) -> bool:
-    """Whether an input is a single number or bool that can have the value."""
+    """Tell whether an input is a single number or bool that can have the value."""
     single = spec.shape.rank is None or spec.shape.as_list() in ([], [1])
     possible = {tf.bool: value in (0, 1)}.get(spec.dtype, spec.dtype.is_floating)
     return single and (possible or (spec.dtype.is_integer and value == int(value)))

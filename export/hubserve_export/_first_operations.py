@@ -1,4 +1,4 @@
-"""What a model's graph does to its input before its first layer: scales, shifts, turns channels round, resizes.
+"""The operations on a model's input before its first layer: scales, shifts, exchanged channels, resizes.
 
 The walk begins at the input and follows its consumers, into functions and out of them again, as long as an operation is
 affine for each channel or only passes its input on. The other operand of a sum or a product is worked out from
@@ -43,7 +43,7 @@ _RANK = 4
 
 @dataclass(frozen=True)
 class Affine:
-    """What the first operations make of an input x: `x[..., order] * scale + offset`, for each channel.
+    """Hold what the first operations make of an input x: `x[..., order] * scale + offset`, for each channel.
 
     Attributes:
         order: Which channel of the input each channel is.
@@ -106,7 +106,7 @@ def read(function: Any, channels: int, layout: str) -> FirstOperations:
 
 @dataclass(frozen=True)
 class _Place:
-    """Where the walk is: what happened to the pixels so far, and which axis has the channels."""
+    """Hold where the walk is: what happened to the pixels so far, and which axis has the channels."""
 
     affine: Affine
     axis: int
@@ -194,7 +194,7 @@ class _Walk:
     def _one_channel(
         self, frame: Frame, tensor: Tensor, channel: int, place: _Place
     ) -> tuple[str, int, int, float, float] | None:
-        """Where a channel is joined to the others: the node, the place there, and what happened to it so far."""
+        """Return where a channel is joined to the others: the node, the place there, and what happened to it so far."""
         scale, offset = float(place.affine.scale[channel]), float(place.affine.offset[channel])
         for _ in range(_MOST_STEPS):
             consumers = frame.consumers.get(tensor, [])
@@ -222,7 +222,7 @@ class _Walk:
         self.follow(inside, (names[index], 0), place)
 
     def _after(self, frame: Frame, node: Any, index: int, place: _Place) -> _Place | None:
-        """Where the walk is after an operation; None where that is a layer, and the walk ends before it."""
+        """Return where the walk is after an operation; None where that is a layer, and the walk ends before it."""
         if node.op in _PASSING_ON:
             return place
         if node.op in _RESIZES or node.op == "ScaleAndTranslate":

@@ -1,4 +1,4 @@
-"""What tensors of a graph hold, as far as constants and variables decide it, without running the graph."""
+"""Values of a graph's tensors, as far as constants and variables decide them, without running the graph."""
 
 from __future__ import annotations
 

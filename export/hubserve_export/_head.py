@@ -1,4 +1,4 @@
-"""What a classifier's numbers are: read from their values on photographs, or said with `activation`.
+"""The meaning of a classifier's numbers, read from their values on photographs or said with `activation`.
 
 Rows within [0, 1] that sum to 1 are probabilities of classes that exclude each other, whatever operation made them: a
 softmax, an average of softmaxes, a slice, a clip. Values within [0, 1] that do not sum to 1 are scores of independent
@@ -49,7 +49,7 @@ _SUM_TOLERANCE_OF_SIGMOIDS = 1e-5
 
 @dataclass(frozen=True)
 class Head:
-    """What a classifier's numbers are, and how logits and scores are made of them.
+    """Hold what a classifier's numbers are, and how logits and scores are made of them.
 
     Attributes:
         kind: "exclusive" (one class of several), "binary" (one number for two classes) or "independent" (each label for

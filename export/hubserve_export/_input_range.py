@@ -1,4 +1,4 @@
-"""What pixels a model takes, judged by what its first operations make of them.
+"""The pixels that a model takes, judged by the range that its first operations bring them to.
 
 A model that begins with `x / 255` takes pixels from 0 to 255, because only they become numbers from 0 to 1. Each preset
 is tried on the operations; the one whose pixels come out in a range that networks are trained on is the model's.
@@ -73,7 +73,7 @@ def _takes_bgr(affine: Affine) -> bool:
 
 
 def _range(affine: Affine, fields: dict[str, Any]) -> tuple[str, bool] | None:
-    """What black and white become, in words, and whether that range is exact; None where nothing is trained on it."""
+    """Return what black and white become, in words, and whether that is exact; None where nothing is trained on it."""
     channels = len(affine.order)
     scale, offset = (np.broadcast_to(np.array(fields[key], np.float64), channels) for key in ("scale", "offset"))
     order = list(affine.order)

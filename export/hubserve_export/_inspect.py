@@ -86,7 +86,7 @@ def verified(folder: Path, files: Sequence[_integrity.FileRecord]) -> Iterator[s
 
 
 def _preprocessed(shape: Mapping[str, Any]) -> tuple[str, str]:
-    """What becomes of an image, in words: the picture, and the numbers made of it."""
+    """Return what becomes of an image, in words: the picture, and the numbers made of it."""
     if "scale" in shape:
         preprocessing = Preprocessing(**shape)
         return preprocessing.picture(), preprocessing.numbers()
@@ -100,7 +100,7 @@ def _compared(model: Mapping[str, Any]) -> str:
 
 
 def _quality(manifest: Mapping[str, Any]) -> Iterator[str]:
-    """What else is known of how good a version is; versions of earlier programs say nothing."""
+    """Return what else is known of how good a version is; versions of earlier programs say nothing."""
     parity, examples = manifest["parity"], manifest.get("examples")
     if "max_change" in parity:
         yield (

@@ -91,7 +91,7 @@ def hub(file: Path) -> Any:
 
 
 def load(file: Path, read: Callable[[], Any]) -> Any:
-    """What `read` loads from a file.
+    """Return what `read` loads from a file.
 
     Raises:
         SourceError: It cannot be loaded.

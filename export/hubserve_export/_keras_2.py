@@ -13,7 +13,7 @@ from ._reason import first_line
 
 
 def is_there() -> bool:
-    """Whether tf_keras is installed."""
+    """Tell whether tf_keras is installed."""
     return importlib.util.find_spec("tf_keras") is not None
 
 

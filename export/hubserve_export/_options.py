@@ -1,4 +1,4 @@
-"""What a person asks an export for. Nothing here needs TensorFlow."""
+"""The options of an export. Nothing here needs TensorFlow."""
 
 from __future__ import annotations
 

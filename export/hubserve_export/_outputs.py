@@ -110,7 +110,7 @@ def _by_name(rows: Mapping[str, Any], batch: int | None) -> str | None:
 
 
 def width(spec: Any, batch: int | None) -> int | None:
-    """How many numbers a row has: None where the shape does not say."""
+    """Return how many numbers a row has: None where the shape does not say."""
     if spec.shape.rank is None:
         return None
     sides = spec.shape.as_list()[0 if batch == 0 else 1 :]

@@ -22,7 +22,7 @@ _OF_TOKENS = ("ViTBackbone", "DeiTBackbone")
 
 
 def is_preset(folder: Path) -> bool:
-    """Whether a folder looks like a preset: a config of one of KerasHub's classes."""
+    """Tell whether a folder looks like a preset: a config of one of KerasHub's classes."""
     return any("keras_hub" in _module(folder / name) for name in (CONFIG, _TASK))
 
 

@@ -29,7 +29,7 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True)
 class Parity:
-    """How near the exported model's answers are to the source model's, and to each other.
+    """Hold how near the exported model's answers are to the source model's, and to each other.
 
     Attributes:
         images: On how many images they were compared.

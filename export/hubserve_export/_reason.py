@@ -1,13 +1,13 @@
-"""What an error from elsewhere says, short enough to stand inside a sentence of ours."""
+"""The reasons of other libraries' errors, short enough to stand inside a sentence of ours."""
 
 from __future__ import annotations
 
 
 def first_line(error: Exception) -> str:
-    """What TensorFlow says of an error before it goes into detail."""
+    """Return what TensorFlow says of an error before it goes into detail."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def first_sentence(error: Exception) -> str:
-    """What Keras says of an error before it goes into detail."""
+    """Return what Keras says of an error before it goes into detail."""
     return first_line(error).partition(". ")[0].rstrip(".") or type(error).__name__

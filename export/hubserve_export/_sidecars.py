@@ -35,7 +35,7 @@ _TEACHABLE = re.compile(r"\d+ \S.*")
 
 @dataclass(frozen=True)
 class Sidecar:
-    """What a file says: fields of `Preprocessing`, perhaps the input's size, and the file's name.
+    """Hold what a file says: fields of `Preprocessing`, perhaps the input's size, and the file's name.
 
     Sidecar({"scale": (1 / 255,), "offset": (0.0,)}, (224, 224), "preprocessor_config.json")
     """

@@ -94,7 +94,7 @@ def _unpacked(model: str, path: Path, folder: Path) -> Source:
 
 
 def _is_of_keras(path: Path) -> bool:
-    """Whether a folder is a preset of KerasHub, or what Keras 3 saves with zipped=False."""
+    """Tell whether a folder is a preset of KerasHub, or what Keras 3 saves with zipped=False."""
     config = (path / _preset.CONFIG).is_file() and any(path.glob("*.weights.*"))
     return not (path / "saved_model.pb").is_file() and (config or _preset.is_preset(path))
 

@@ -1,4 +1,4 @@
-"""Whether an answer depends on its image alone: not on the others of its batch, on their order, or on chance.
+"""Proof that an answer depends on its image alone: not on its batch, on the order of images, or on chance.
 
 Batch normalization that was left in training mode makes an image's numbers depend on its neighbours. Dropout and
 augmentation that were left on make them depend on chance. Both pass a comparison of one batch with itself.

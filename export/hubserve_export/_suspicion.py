@@ -1,4 +1,4 @@
-"""What looks wrong though nothing failed: a model's answers to the warm-up photographs."""
+"""Doubts about a model's answers to the warm-up photographs, though nothing failed."""
 
 from __future__ import annotations
 

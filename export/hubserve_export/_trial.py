@@ -52,7 +52,7 @@ class Photographs:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a model says of photographs under one convention.
+    """Hold what a model says of photographs under one convention.
 
     Attributes:
         preprocessing: The convention.

@@ -1,4 +1,4 @@
-"""What an export warns of: said at once, kept in the manifest, and an error where the person asks for it."""
+"""Warnings of an export: said at once, kept in the manifest, and an error where the person asks for it."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def _external(config: pytest.Config) -> tuple[str, str] | None:
 
 @pytest.fixture(scope="session")
 def real(request: pytest.FixtureRequest) -> bool:
-    """Whether TensorFlow Serving itself is tested: docs/serving.md has where the embedded engine differs."""
+    """Tell whether TensorFlow Serving itself is tested: docs/serving.md has where the embedded engine differs."""
     return bool(request.config.getoption("--binary", default=None))
 
 

@@ -15,7 +15,7 @@ from hubserve_serve._errors import ServerEndedError
 
 
 class OwnServer(Protocol):
-    """What tests need of it."""
+    """Hold what tests need of it."""
 
     name: str
     target: str

@@ -23,7 +23,7 @@ class BytesServer:
 
     @property
     def target(self) -> str:
-        """Where it listens."""
+        """Return where it listens."""
         return f"127.0.0.1:{self._port}"
 
     def start(self) -> None:
@@ -63,7 +63,7 @@ class Forwarding:
 
     @property
     def target(self) -> str:
-        """Where it listens."""
+        """Return where it listens."""
         return f"127.0.0.1:{self._port}"
 
     def __enter__(self) -> "Forwarding":

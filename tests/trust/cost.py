@@ -52,7 +52,7 @@ BOUNDS = {"WebP": Bound(memory=450.0)}
 
 @dataclass(frozen=True)
 class Cost:
-    """What an image cost: bytes of the file, CPU seconds, MiB."""
+    """Hold what an image cost: bytes of the file, CPU seconds, MiB."""
 
     coding: str
     shape: str
@@ -73,7 +73,7 @@ class Cost:
         return max(1.0, self.octets / 1024)
 
     def above(self) -> bool:
-        """Whether it costs more than its format may."""
+        """Tell whether it costs more than its format may."""
         bound = BOUNDS.get(self.form, BOUND)
         return self.seconds > bound.seconds or self.memory > bound.memory
 
@@ -91,7 +91,7 @@ def sizes(coding: str, shape: str) -> Iterator[tuple[int, int]]:
 
 
 def costs(folder: Path, codings: Iterable[str], shapes: Iterable[str] = tuple(_SHAPES)) -> Iterator[Cost]:
-    """What the costliest answered image of each coding and shape costs, each in a process of its own."""
+    """Return what the costliest answered image of each coding and shape costs, each in a process of its own."""
     command = [sys.executable, "-m", "trust.cost_child", str(folder)]
     for coding, shape in itertools.product(codings, shapes):
         child = subprocess.Popen(

@@ -48,7 +48,7 @@ def _seconds() -> float:
 
 
 def _memory(which: str) -> int:
-    """What the kernel says of this process, in bytes."""
+    """Return what the kernel says of this process, in bytes."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
     return int(re.search(rf"{which}:\s+(\d+) kB", status)[1]) * 1024
 

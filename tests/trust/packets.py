@@ -126,7 +126,7 @@ def _connection(frame: bytes) -> bytes | None:
 
 
 def finish_packets(interface: str) -> None:
-    """Has the kernel compute checksums, and split what is long, before a packet leaves the interface."""
+    """Have the kernel compute checksums, and split what is long, before a packet leaves the interface."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         for offload in _OFFLOADS:
             value = ctypes.create_string_buffer(struct.pack("II", offload, 0))

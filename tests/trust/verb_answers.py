@@ -37,7 +37,7 @@ _SIZES = (*EDGES, -(2**63), 2**62, 2**40, 4, 5, 6)
 
 @dataclass(frozen=True)
 class HostileAnswer:
-    """What a verb is answered with; `shell`: by which client."""
+    """Hold what a verb is answered with; `shell`: by which client."""
 
     verb: str
     shell: str

@@ -125,7 +125,7 @@ def _arrays(data: bytes) -> dict[str, np.ndarray]:
 
 
 def _wrong_arrays(given: dict[str, np.ndarray], data: bytes) -> str | None:
-    """What is wrong with arrays that were read from these bytes."""
+    """Return what is wrong with arrays that were read from these bytes."""
     try:
         right = _arrays(data)
     except (DecodeError, TypeError, ValueError, KeyError, OverflowError) as error:

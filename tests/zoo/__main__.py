@@ -67,7 +67,7 @@ def _options() -> argparse.Namespace:
 
 
 def _row(entry: Entry, again: bool, keep_models: bool) -> Row:
-    """What was found of a model before, from the same sources, or what is found now."""
+    """Return what was found of a model before, from the same sources, or what is found now."""
     kept = _KEPT / "rows" / f"{entry.name}.json"
     state = _state()
     if kept.exists() and not again:
@@ -111,7 +111,7 @@ def _child(*command: str) -> str:
 
 
 def _state() -> str:
-    """What a result depends on: the sources of export and of the zoo, and the libraries."""
+    """Return what a result depends on: the sources of export and of the zoo, and the libraries."""
     state = hashlib.sha256()
     export = importlib.util.find_spec("hubserve_export")
     assert export is not None

@@ -87,7 +87,7 @@ def ask(version: LoadedVersion, files: list[bytes]) -> Array:
 
 
 def found(manifest: Mapping[str, Any]) -> str:
-    """What the export found, and from what evidence, as the manifest says it."""
+    """Return what the export found, and from what evidence, as the manifest says it."""
     said = manifest["preprocessing"]
     description = probe.described(said)
     evidence = "; ".join(manifest["preprocessing_evidence"])

@@ -31,7 +31,7 @@ CONVENTIONS: Mapping[str, tuple[Any, Any]] = {
 
 @dataclass(frozen=True)
 class Claim:
-    """What a person says of a model that takes `takes`: options of export."""
+    """Hold what a person says of a model that takes `takes`: options of export."""
 
     takes: str
     said: Mapping[str, Any]
@@ -96,7 +96,7 @@ def save(takes: str, folder: Path) -> Path:
 
 
 def judge(claim: Claim, model: Path, output: Path) -> str:
-    """What export says against a claim, or nothing.
+    """Return what export says against a claim, or nothing.
 
     Args:
         claim: What is said.

@@ -18,7 +18,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Row:
-    """What became of one model.
+    """Hold what became of one model.
 
     Attributes:
         name: Of the model.

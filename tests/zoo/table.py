@@ -29,7 +29,7 @@ def line(row: Row) -> str:
 
 
 def summary(rows: Sequence[Row]) -> str:
-    """How many models meet each goal, and which do not."""
+    """Return how many models meet each goal, and which do not."""
     exported = [row for row in rows if row.exported]
     lines = [
         _goal("exported", rows, [row for row in rows if not row.exported]),
@@ -46,7 +46,7 @@ def summary(rows: Sequence[Row]) -> str:
 
 
 def goals_met(rows: Sequence[Row]) -> bool:
-    """Whether all models meet all goals, large JPEGs left aside."""
+    """Tell whether all models meet all goals, large JPEGs left aside."""
     exported = [row for row in rows if row.exported]
     return (
         bool(rows)

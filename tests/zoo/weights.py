@@ -72,7 +72,7 @@ def without_activation(model: Any) -> Iterator[None]:
 
 
 def head(model: Any) -> str:
-    """What the model's last layer makes of its numbers: "softmax", "sigmoid" or "none"."""
+    """Return what the model's last layer makes of its numbers: "softmax", "sigmoid" or "none"."""
     layer = _with_activation(model)
     return "none" if layer is None else layer.activation.__name__
 

@@ -58,7 +58,7 @@ class Colors:
         return converted
 
     def _transform(self, mode: str) -> Any:
-        """What makes RGB of sRGB of a mode; None: the numbers are right as they are."""
+        """Return what makes RGB of sRGB of a mode; None: the numbers are right as they are."""
         from PIL import ImageCms
 
         srgb = ImageCms.createProfile("sRGB")

@@ -149,7 +149,7 @@ class Tiff:
                 yield from _slices([strip], self.width, planes[0][2])
 
     def _strips(self, plane: int) -> Iterator[tuple[int, int, int]]:
-        """Where each strip begins, its bytes and its rows; one that is not packed is cut into shorter ones."""
+        """Return where each strip begins, its bytes and its rows; one that is not packed is cut into shorter ones."""
         high = min(self._number(_ROWS_PER_STRIP, self.height), self.height)
         down = -(-self.height // max(high, 1))
         offsets = self._numbers(_STRIP_OFFSETS)
@@ -262,7 +262,7 @@ class Tiff:
         return image
 
     def _plain_dtype(self) -> np.dtype[Any] | None:
-        """What numpy calls the samples, where they are plain numbers."""
+        """Return what numpy calls the samples, where they are plain numbers."""
         import numpy as np
 
         kinds = set(self._numbers(_SAMPLE_FORMAT, (1,)))

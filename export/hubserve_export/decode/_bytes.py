@@ -29,7 +29,7 @@ def piece(data: tf.Tensor, position: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
 
 
 def count(data: tf.Tensor, wanted: bytes, most: int) -> tf.Tensor:
-    """How often these bytes come up in `data`, string scalar, `most` at the most: int64 scalar."""
+    """Return how often these bytes come up in `data`, string scalar, `most` at the most: int64 scalar."""
     return tf.raw_ops.StringSplitV2(input=[data], sep=wanted, maxsplit=most).shape[1] - 1
 
 

@@ -1,4 +1,4 @@
-"""What one image may cost: its pixels, the memory and the CPU time of decoding it, all known from its header.
+"""The cost that one image may have: pixels, memory and CPU time of decoding it, all known from its header.
 
 A file of a kilobyte can claim millions of pixels, and how much each of them costs depends on how it is coded. Each
 format tells what a pixel costs it at most (measured by `make fuzz`, which attacks these numbers), and an image above
@@ -29,7 +29,7 @@ _LONGEST = 2**31
 
 
 class Picture(NamedTuple):
-    """What a format makes of a file.
+    """Hold what a format makes of a file.
 
     Attributes:
         image: The pixels, uint8 [h, w, 3]; one black pixel where the image is refused.
@@ -44,7 +44,7 @@ class Picture(NamedTuple):
 
 @dataclass(frozen=True)
 class Limits:
-    """What one image may cost: `Limits(preprocessing).exceeded(height, width, 3.0, 25.0)`."""
+    """Hold what one image may cost: `Limits(preprocessing).exceeded(height, width, 3.0, 25.0)`."""
 
     preprocessing: Preprocessing
 

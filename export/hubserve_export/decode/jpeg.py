@@ -159,7 +159,7 @@ def _walk(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
 def _price(
     data: tf.Tensor, frame: tf.Tensor, together: tf.Tensor, scans: tf.Tensor, channels: tf.Tensor, scaled: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """What a pixel costs: bytes and nanoseconds, float32 scalars.
+    """Return what a pixel costs: bytes and nanoseconds, float32 scalars.
 
     Where no frame header was found, libjpeg may find one all the same: then it is the costliest that it can be.
     """

@@ -41,7 +41,7 @@ def resized(image: tf.Tensor, target: tuple[tf.Tensor, tf.Tensor], preprocessing
 
 
 def _within_8_bits(preprocessing: Preprocessing) -> bool:
-    """Whether results are kept between black and white: Pillow does, TensorFlow and Keras do not."""
+    """Tell whether results are kept between black and white: Pillow does, TensorFlow and Keras do not."""
     of_pillow = preprocessing.antialias and not preprocessing.resize.endswith("_to_aspect_ratio")
     return of_pillow or preprocessing.dtype == "uint8"
 
@@ -57,7 +57,7 @@ def scaled_decoding_shows(preprocessing: Preprocessing) -> bool:
 
 
 def bars_in_8_bits(preprocessing: Preprocessing) -> bool:
-    """Whether bars can be added to an image as it was decoded; in float32 it would take four times the memory."""
+    """Tell whether bars can be added to an image as it was decoded; in float32 it would take four times the memory."""
     return all(float(value).is_integer() for value in preprocessing.pad_color)
 
 

@@ -1,4 +1,4 @@
-"""Which files of a folder, an archive or a bucket are images, and how many of what kind are not."""
+"""The choice of image files in a folder, an archive or a bucket, and counts of the files that are left out."""
 
 from __future__ import annotations
 
@@ -66,23 +66,23 @@ class LeftOut:
             self._convertible.add(called)
 
     def since(self, before: LeftOut) -> LeftOut:
-        """What came after an earlier `copy`."""
+        """Return the counts of the files that were left out after an earlier `copy`."""
         later = LeftOut()
         later._kinds = self._kinds - before._kinds
         later._convertible = self._convertible & later._kinds.keys()
         return later
 
     def copy(self) -> LeftOut:
-        """What there is by now."""
+        """Return a copy of the counts so far."""
         return self.since(LeftOut())
 
     @property
     def total(self) -> int:
-        """How many files."""
+        """Return the number of files that were left out."""
         return self._kinds.total()
 
     def lines(self) -> Iterator[str]:
-        """What a person is told; nothing, when no file was left out."""
+        """Return the sentence for a person; empty when no file was left out."""
         if not self.total:
             return
         files = f"{self.total:,} file{'' if self.total == 1 else 's'} left out: {self}"

@@ -169,7 +169,7 @@ def _below(url: str, system: Any, root: str, choice: Choice) -> Iterator[Image]:
 
 
 def _takes(system: Any, path: str, choice: Choice) -> bool:
-    """Whether a remote file is taken for an image; if not, it is counted.
+    """Tell whether a remote file is taken for an image; if not, it is counted.
 
     To look into a file costs a request, so that only those without a suffix are looked into; others go by their suffix.
     """
