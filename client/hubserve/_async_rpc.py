@@ -146,7 +146,7 @@ class AsyncModelServer:
                 await self.sleep(at - now)
                 resends += 1
             else:
-                self.contact.answered()
+                self.contact.answered(time.monotonic())
                 return answer
 
     async def sleep(self, seconds: float) -> None:

@@ -219,6 +219,8 @@ _RULES: tuple[tuple[grpc.StatusCode, str, type[CallError], Then, str], ...] = (
     (_Code.RESOURCE_EXHAUSTED, "", ServerBusy, Then.RETRY, _BUSY),
     (_Code.ABORTED, "", ServerBusy, Then.RETRY, _BUSY),
     (_Code.INTERNAL, "serializing request", InvalidRequest, Then.SPLIT, _ENDLESS),
+    # Another release, or a gateway, may give the queue's words this code.
+    (_Code.DEADLINE_EXCEEDED, QUEUE_TIMEOUT, ServerBusy, Then.WAIT, _BUSY),
     (_Code.DEADLINE_EXCEEDED, "", DeadlineExceeded, Then.RETRY, _SLOW),
     (_Code.NOT_FOUND, "", ModelNotFound, Then.RETRY_IF_MET, _UNSERVED),
     (_Code.INVALID_ARGUMENT, "Unrecognized servable version label", ModelNotFound, Then.RETRY_IF_MET, _UNSERVED),

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ._checks import check_seconds, check_whole
-from ._errors import CallError, ServerUnavailable, Then, then
+from ._errors import CallError, DeadlineExceeded, ServerUnavailable, Then, then
 from ._gate import Gate
 
 # A server that has never answered is more likely misspelt than restarting.
@@ -93,11 +93,13 @@ class Contact:
         self._failing_since: float | None = None
         self._failures = 0
         self._last_failure = 0.0
+        self._last_answer = -math.inf
 
-    def answered(self) -> None:
-        """Takes note of an answer."""
+    def answered(self, now: float) -> None:
+        """Take note of an answer that came at `now`."""
         with self._lock:
             self._met = True
+            self._last_answer = max(self._last_answer, now)
             self._failing_since = None
             self._failures = 0
             self._tokens = min(self._tokens + _TOKENS_PER_ANSWER, self.retry.budget)
@@ -139,10 +141,14 @@ class Contact:
                 since = min(since, self._failing_since)
             end = since + patience if deadline is None else min(since + patience, deadline)
             longest = min(self.retry.max_delay, self.retry.first_delay * 2.0 ** min(self._failures - 1, 60))
-            at = now + max(self._draw() * longest, self._seconds_to_token(now))
+            # In the server's queue for too long, while the server answered others: back-pressure, and not a failure.
+            # gRPC's own deadline passes before the server can say so. Of several servers, one may hang.
+            queued = isinstance(error, DeadlineExceeded) and self._last_answer > sent and not self.several
+            free = queued and self.retry.budget >= 1
+            at = now + max(self._draw() * longest, 0.0 if free else self._seconds_to_token(now))
             if at >= end:
                 return None
-            self._tokens -= 1
+            self._tokens -= 0 if free else 1
             return at
 
     def again_at(self, error: CallError, times: int, now: float, deadline: float | None) -> float | None:

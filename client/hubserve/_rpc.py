@@ -148,7 +148,7 @@ class ModelServer:
                 self.closed.wait(at - now)
                 resends += 1
             else:
-                self.contact.answered()
+                self.contact.answered(time.monotonic())
                 return answer
 
     def close(self) -> None:

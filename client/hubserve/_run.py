@@ -175,7 +175,7 @@ class Run(Generic[_Result]):
         self._abandoned += piece.flights
         for other in piece.flights:
             del self._flights[other]
-        self._contact.answered()
+        self._contact.answered(now)
         self._contact.predicts = True
         self._answers += 1
         self._silent = 0

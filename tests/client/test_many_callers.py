@@ -15,6 +15,8 @@ CALLERS = 200
 REFUSALS = [
     Fault("RESOURCE_EXHAUSTED", "Server Threadpool Exhausted"),
     Fault("UNAVAILABLE", "The batch scheduling queue to which this task was submitted is full"),
+    Fault("RESOURCE_EXHAUSTED", "Run() timeout exceeded while waiting in batching queue"),
+    Fault("DEADLINE_EXCEEDED", "Run() timeout exceeded while waiting in batching queue"),
 ]
 
 
@@ -41,7 +43,7 @@ def labels(count: int) -> list[str]:
     return [str(number) for number in range(count)]
 
 
-@pytest.mark.parametrize("refusal", REFUSALS, ids=lambda fault: fault.code.name)
+@pytest.mark.parametrize("refusal", REFUSALS, ids=lambda fault: f"{fault.code.name}-{fault.details[:5]}")
 def test_no_caller_of_a_crowded_server_gets_an_error(refusal: Fault):
     crowded = Crowded(8, refusal)
     with FakeServer(before=crowded, threads=64) as server, Client(server.target, model="m") as client:

@@ -6,11 +6,12 @@ from hubserve._retry import Contact
 
 GONE = failure("UNAVAILABLE", "failed to connect")
 BUSY = failure("RESOURCE_EXHAUSTED", "quota exceeded")
+LATE = failure("DEADLINE_EXCEEDED", "Deadline Exceeded")
 
 
 def met(retry: Retry, draw: float = 1.0) -> Contact:
     contact = Contact(retry, lambda: draw)
-    contact.answered()
+    contact.answered(-1.0)
     return contact
 
 
@@ -43,7 +44,7 @@ def test_an_answer_ends_the_row_of_failures():
     contact = met(Retry(first_delay=0.1))
     for now in range(5):
         contact.retry_at(GONE, sent=now, now=now)
-    contact.answered()
+    contact.answered(5.0)
 
     assert contact.retry_at(GONE, sent=10.0, now=10.0) == pytest.approx(10.1)
 
@@ -88,13 +89,32 @@ def test_ten_answers_pay_for_a_retry():
     contact = met(Retry(budget=1, first_delay=0.0))
     assert contact.retry_at(GONE, sent=0.0, now=0.0) == 0.0
     for _ in range(11):
-        contact.answered()
+        contact.answered(0.0)
 
     assert contact.retry_at(GONE, sent=0.0, now=0.0) == 0.0
 
 
 def test_a_budget_of_nothing_allows_no_retry():
     assert met(Retry(budget=0)).retry_at(GONE, sent=0.0, now=0.0) is None
+
+
+def test_a_deadline_that_passes_in_the_queue_of_a_server_that_answers_others_takes_no_token():
+    contact = met(Retry(budget=2, first_delay=0.0))
+    contact.answered(20.0)
+    assert [contact.retry_at(LATE, sent=0.0, now=30.0) for _ in range(500)] == [30.0] * 500
+    # All tokens are still there.
+    assert [contact.retry_at(GONE, sent=30.0, now=30.0) for _ in range(3)] == [30.0, 30.0, 31.0]
+
+
+def test_a_deadline_that_passes_while_nothing_is_answered_takes_a_token():
+    contact = met(Retry(budget=2, first_delay=0.0))
+    assert [contact.retry_at(LATE, sent=0.0, now=30.0) for _ in range(3)] == [30.0, 30.0, 31.0]
+
+
+def test_a_budget_of_nothing_allows_no_retry_of_what_waited_in_the_queue():
+    contact = met(Retry(budget=0))
+    contact.answered(20.0)
+    assert contact.retry_at(LATE, sent=0.0, now=30.0) is None
 
 
 def test_a_model_that_vanishes_for_a_moment_is_asked_again_only_if_it_was_there():
@@ -113,6 +133,7 @@ def test_a_model_that_vanishes_for_a_moment_is_asked_again_only_if_it_was_there(
         # These wait for room, see `Gate`.
         ("RESOURCE_EXHAUSTED", "Server Threadpool Exhausted", False),
         ("RESOURCE_EXHAUSTED", "Run() timeout exceeded while waiting in batching queue", False),
+        ("DEADLINE_EXCEEDED", "Run() timeout exceeded while waiting in batching queue", False),
         ("UNAVAILABLE", "The batch scheduling queue to which this task was submitted is full", False),
         ("RESOURCE_EXHAUSTED", "Received message larger than max (5 vs. 4)", False),
         ("DEADLINE_EXCEEDED", "Deadline Exceeded", True),
