@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import tarfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -115,19 +116,19 @@ def test_the_table_shows_figures_their_parts_and_the_subject(served: testing.Fak
     assert f"server   {served.target}, model m, version 3, serving_default" in result.stdout
 
 
-def test_a_stall_of_the_server_is_seen_by_all_that_were_due_in_an_open_loop(served: testing.FakeServer) -> None:
-    """The one second is waited for by everything that is due in it, however few calls the server was late for."""
-    stalled_at: list[float] = []
+def test_a_stall_of_the_server_is_seen_by_all_that_were_due_in_an_open_loop() -> None:
+    """The stall is waited for by everything that is due in it, however few calls the server was late for."""
+    over = threading.Event()
 
     def stall(request: testing.Request) -> None:
-        if len(served.requests) == 30:
-            stalled_at.append(time.monotonic())
-        # All that come in the second after the 30th wait for its end.
-        if stalled_at:
-            time.sleep(max(stalled_at[0] + 1 - time.monotonic(), 0))
+        # The 30th and those after it wait for the 80th, which is due a second later.
+        if len(served.requests) >= 80:
+            over.set()
+        if len(served.requests) >= 30:
+            assert over.wait(60)
 
-    served.before = stall
-    report = measured(served.target, "--rate", "50", "--arrivals", "uniform", "--requests", "100", "--warmup", "0")
+    with testing.FakeServer(model="m", before=stall, threads=128) as served:
+        report = measured(served.target, "--rate", "50", "--arrivals", "uniform", "--requests", "100", "--warmup", "0")
     (point,) = report["points"]
     assert (point["due"], point["answered"]) == (100, 100)
     slow = sum(count for low, _, count in point["histogram"]["buckets"] if low >= 0.25e9)
