@@ -1,6 +1,7 @@
 """A bulk classification over a network that fails, between two network namespaces; at the end, every answer.
 
     PYTHONPATH=tests python -m trust.network --images 20000 --faults 7 --seed 1
+    PYTHONPATH=tests python -m trust.network --images 20000 --faults 0 --restart-every 10
 
 The client runs in one namespace, the server in another; `trust.packets` carries the packets between them, and loses,
 delays, reorders or cuts them off. Needs Linux, root (CAP_NET_ADMIN, CAP_NET_RAW, CAP_SYS_ADMIN) and `ip`. Both
@@ -10,6 +11,7 @@ image has exactly one answer, and the right one.
 
 import argparse
 import contextlib
+import math
 import os
 import random
 import shutil
@@ -30,6 +32,7 @@ _NETWORK = "10.213.77."
 # Of a fault, in seconds. Linux ends a connection whose packets get no answer after gRPC's keepalive timeout, 10 s.
 _LASTS = 5.0
 _RESTARTS = 10.0
+_STEADY = "server restarted, again and again"
 FAULTS = (
     "packets lost",
     "packets delayed and reordered",
@@ -172,7 +175,9 @@ def schedule(faults: int, seed: int) -> list[str]:
     return [name for _ in range(rounds) for name in chance.sample(FAULTS, len(FAULTS))][:faults]
 
 
-def run(*, images: int, faults: Sequence[str], folder: Path, lasts: float = _LASTS) -> chaos.Outcome:
+def run(
+    *, images: int, faults: Sequence[str], folder: Path, lasts: float = _LASTS, restart_every: float | None = None
+) -> chaos.Outcome:
     """Runs it all in an empty folder.
 
     Args:
@@ -180,6 +185,7 @@ def run(*, images: int, faults: Sequence[str], folder: Path, lasts: float = _LAS
         faults: What befalls the run, one after the other.
         folder: An empty one.
         lasts: Seconds of each fault.
+        restart_every: Seconds after which the server is restarted, again and again until the run ends; None: never.
 
     Raises:
         TimeoutError: The run hung.
@@ -196,6 +202,7 @@ def run(*, images: int, faults: Sequence[str], folder: Path, lasts: float = _LAS
         )
         with _killed(client):
             lift, until, restart_at = network.wire.mend, 0.0, 0.0
+            next_restart = math.inf if restart_every is None else time.monotonic() + restart_every
             while True:
                 now = time.monotonic()
                 if until and now >= until:
@@ -211,6 +218,10 @@ def run(*, images: int, faults: Sequence[str], folder: Path, lasts: float = _LAS
                     server.restart()
                     outcome.faults["server restarted once more"] += 1
                     restart_at = 0.0 if outcome.faults["server restarted once more"] % 2 == 0 else now + _RESTARTS
+                if restart_every is not None and now >= next_restart and not network.wire.cut:
+                    server.restart()
+                    outcome.faults[_STEADY] += 1
+                    next_restart += restart_every
                 if (code := client.ended()) is not None:
                     if code == 0:
                         break
@@ -241,6 +252,12 @@ def main() -> int:
     parser.add_argument("--images", type=int, default=20_000)
     parser.add_argument("--faults", type=int, default=7)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--restart-every",
+        type=float,
+        metavar="SECONDS",
+        help="restart the server so often, for as long as the run lasts",
+    )
     arguments = parser.parse_args()
     if reason := missing():
         print(f"not run: {reason}")
@@ -250,6 +267,7 @@ def main() -> int:
             images=arguments.images,
             faults=schedule(arguments.faults, arguments.seed),
             folder=Path(folder).resolve(),
+            restart_every=arguments.restart_every,
         )
     print(outcome)
     return 0 if outcome.whole else 1

@@ -23,6 +23,15 @@ def test_a_run_over_a_network_that_fails_answers_every_image_once_and_rightly(tm
     assert outcome.packets["delayed"] > 0
 
 
+def test_a_run_whose_server_restarts_for_as_long_as_it_lasts_answers_every_image_once(tmp_path: Path) -> None:
+    if reason := network.missing():
+        pytest.skip(reason)
+    outcome = network.run(images=600, faults=[], folder=tmp_path, restart_every=2.0)
+
+    assert outcome.whole, str(outcome)
+    assert sum(outcome.faults.values()) >= 1
+
+
 def test_every_kind_of_fault_comes_as_often_as_the_others() -> None:
     found = network.schedule(14, 1)
     assert {found.count(name) for name in network.FAULTS} == {2}
