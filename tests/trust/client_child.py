@@ -54,10 +54,10 @@ def main() -> None:
                 outcome, wrong = _outcome(client, data)
                 outcomes.append((strategy, outcome))
                 if wrong:
-                    return outcomes, f"input {number}: {wrong}"
+                    return Tried(outcomes, f"input {number}: {wrong}")
             (good,) = client.classify([b"good"])
             server.requests.clear()
-            return outcomes, None if good.label == "good" else f"afterwards, a good answer was read as {good}"
+            return Tried(outcomes, None if good.label == "good" else f"afterwards, a good answer was read as {good}")
 
         attempt(range(-4, 0))
         return attempt

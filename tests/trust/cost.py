@@ -15,7 +15,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -35,6 +35,7 @@ _SHAPES = {
     "narrow": (64, None),
 }
 _STEP = 0.93
+_MAGICS = {b"\xff\xd8\xff": "JPEG", b"\x89PNG\r\n\x1a\n": "PNG", b"GIF8": "GIF", b"BM": "BMP", b"RIFF": "WebP"}
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Bound:
 
 BOUND = Bound()
 # Lossless coding, of the picture or of its alpha, may come with 65 536 groups of codes, which no header tells.
-BOUNDS = {"WebP": Bound(memory=450.0)}
+BOUNDS = {"WebP": Bound(memory=600.0)}
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,46 @@ class Cost:
         """Tell whether it costs more than its format may."""
         bound = BOUNDS.get(self.form, BOUND)
         return self.seconds > bound.seconds or self.memory > bound.memory
+
+
+@dataclass
+class Worst:
+    """The most that files of one format were seen to cost: CPU seconds and MiB, of a file and of a kilobyte of it.
+
+    A file below a kilobyte counts as one.
+    """
+
+    files: int = 0
+    seconds: float = 0.0
+    seconds_of_a_kilobyte: float = 0.0
+    memory: float = 0.0
+    memory_of_a_kilobyte: float = 0.0
+
+    def add(self, octets: int, seconds: float, memory: float) -> None:
+        """Count a file of so many bytes."""
+        kilobytes = max(1.0, octets / 1024)
+        self.files += 1
+        self.seconds = max(self.seconds, seconds)
+        self.seconds_of_a_kilobyte = max(self.seconds_of_a_kilobyte, seconds / kilobytes)
+        self.memory = max(self.memory, memory)
+        self.memory_of_a_kilobyte = max(self.memory_of_a_kilobyte, memory / kilobytes)
+
+
+def worst_table(found: Mapping[str, Worst]) -> str:
+    """The worst of each format, beside its bound."""
+    rows = [f"{'':6}{'files':>9}{'CPU s':>8}{'CPU s/KB':>10}{'bound':>7}{'MiB':>8}{'MiB/KB':>8}{'bound':>7}"]
+    for form, worst in sorted(found.items()):
+        bound = BOUNDS.get(form, BOUND)
+        rows.append(
+            f"{form:6}{worst.files:>9,}{worst.seconds:>8.2f}{worst.seconds_of_a_kilobyte:>10.2f}{bound.seconds:>7g}"
+            f"{worst.memory:>8.0f}{worst.memory_of_a_kilobyte:>8.0f}{bound.memory:>7g}"
+        )
+    return "\n".join(rows)
+
+
+def form_of(data: bytes) -> str:
+    """The format that the first bytes announce."""
+    return next((form for magic, form in _MAGICS.items() if data.startswith(magic)), "none")
 
 
 def sizes(coding: str, shape: str) -> Iterator[tuple[int, int]]:

@@ -10,15 +10,16 @@ import numpy as np
 from support.hostile_files import FORMS
 from support.session import LoadedVersion
 from trust.child import Tried, work_off
+from trust.cost import BOUND as OF_AN_IMAGE
+from trust.cost import BOUNDS, form_of
 from trust.images import hostile_image
-from trust.pixels_model import MAX_PIXELS
 
 GOOD = (FORMS["JPEG"], FORMS["PNG"], FORMS["WebP"])
 _ROUNDING = 1e-3
 _WORDS = ("answered", "no image", "too large")
 # As docs/image-handling.md has it, for each image that is decoded at a time; and what the allocator keeps beside it.
-_BYTES_PER_PIXEL = 32
-BOUND = _BYTES_PER_PIXEL * MAX_PIXELS * (os.cpu_count() or 1) + 128 * 2**20
+_AT_MOST = max(bound.memory for bound in (OF_AN_IMAGE, *BOUNDS.values()))
+BOUND = (int(_AT_MOST) * (os.cpu_count() or 1) + 128) * 2**20
 
 
 class Decoder:
@@ -58,17 +59,19 @@ def main() -> None:
 
     def prepare():
         decoder = Decoder(folder)
+        # What TensorFlow does when a format is first used is not an image's cost.
+        decoder.decode(list(FORMS.values()))
         decoder.decode([hostile_image(0, number)[1] for number in range(32)])
 
-        def attempt(numbers: Sequence[int]) -> Tried:
-            inputs = [hostile_image(seed, number) for number in numbers]
+        def attempt(inputs: Sequence[tuple[str, bytes]]) -> Tried:
             statuses, wrong = decoder.decode([data for _, data in inputs])
             words = [_WORDS[status] if status in (0, 1, 2) else str(status) for status in statuses]
-            return list(zip([name for name, _ in inputs], words, strict=True)), wrong
+            outcomes = list(zip([name for name, _ in inputs], words, strict=True))
+            return Tried(outcomes, wrong, [(form_of(data), len(data)) for _, data in inputs])
 
         return attempt
 
-    work_off(prepare, BOUND)
+    work_off(prepare, BOUND, lambda numbers: [hostile_image(seed, number) for number in numbers])
 
 
 if __name__ == "__main__":

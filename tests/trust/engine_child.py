@@ -53,9 +53,9 @@ class Attempt:
                 outcome, wrong = self._raw(call, held) if call.method is None else self._call(call)
                 outcomes.append((call.strategy, outcome))
                 if wrong:
-                    return outcomes, f"input {number}: {wrong}"
+                    return Tried(outcomes, f"input {number}: {wrong}")
             answer = self._good()
-        return outcomes, None if answer == self._right else f"a good caller was answered {answer}"
+        return Tried(outcomes, None if answer == self._right else f"a good caller was answered {answer}")
 
     def _good(self) -> object:
         caller = Caller(self._target)

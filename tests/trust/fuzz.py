@@ -17,17 +17,25 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from support.decode_memory import ALLOCATOR
+from trust.cost import BOUND, BOUNDS, Worst, worst_table
 from trust.hunt import Finding, Hunter
 
 BATCH = 29
 # A hang is for ever; a machine may be slow.
 PATIENCE = 300.0
+# Of a batch that takes more, each input is tried alone, to see which costs so much. The cost of any other batch counts
+# for each of its inputs: none can cost more.
+CHEAP_SECONDS, CHEAP_BYTES = 1.0, 100 * 2**20
+# Without it, glibc and the allocator that TensorFlow has with oneDNN keep what an image takes, and what the next one
+# takes is not seen. Decoding itself does not use oneDNN.
+_GIVING_BACK = {**ALLOCATOR, "TF_ENABLE_ONEDNN_OPTS": "0"}
 
 
 @dataclass
@@ -43,6 +51,8 @@ class Tally:
     seconds: float = 0.0
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
     findings: list[Finding] = field(default_factory=list)
+    worst: dict[str, Worst] = field(default_factory=dict)
+    alone: int = 0
 
     def add(self, answer: dict[str, Any]) -> None:
         """Counts a batch's answer."""
@@ -51,6 +61,16 @@ class Tally:
         if answer["seconds"] > self.slowest:
             self.slowest, self.slowest_from = answer["seconds"], self.inputs
         self.outcomes.update((strategy, outcome) for strategy, outcome in answer["outcomes"])
+
+    def weigh(self, answer: dict[str, Any]) -> str | None:
+        """Count what a batch cost for each of its inputs; what is wrong, where that is more than a bound allows."""
+        wrong = None
+        for form, octets in answer["sizes"]:
+            bound, memory = BOUNDS.get(form, BOUND), answer["taken"] / 2**20
+            self.worst.setdefault(form, Worst()).add(octets, answer["cpu"], memory)
+            if answer["cpu"] > bound.seconds or memory > bound.memory:
+                wrong = f"{answer['cpu']:.1f} CPU s and {memory:.0f} MiB, above the bound of {form}"
+        return wrong
 
     def outcome(self, its: str) -> int:
         """How many inputs ended so."""
@@ -77,6 +97,7 @@ class Tally:
                 f"inputs tried: {self.inputs:,} in {self.batches:,} batches, {self.seconds:.0f} s; slowest batch "
                 f"{self.slowest:.1f} s, from input {self.slowest_from:,}; most memory of a batch "
                 f"{self.memory / 2**20:.0f} MiB (bound {self.bound / 2**20:.0f})",
+                *([f"{worst_table(self.worst)}\ninputs weighed alone: {self.alone:,}"] if self.worst else []),
                 f"inputs that did harm: {len(self.findings)}",
             ]
         )
@@ -89,12 +110,15 @@ class Target:
     child: str
     prepare: Callable[[Path], list[str]]
     data: Callable[[int, int], bytes]
+    #: Whether the cost of each input is of interest.
+    weighed: bool = False
 
 
 def _pixels(folder: Path) -> list[str]:
+    from hubserve_export._preprocessing import DEFAULT_MAX_PIXELS
     from trust.pixels_model import export_pixels
 
-    return [str(export_pixels(folder))]
+    return [str(export_pixels(folder, max_pixels=DEFAULT_MAX_PIXELS))]
 
 
 def _toy(folder: Path) -> list[str]:
@@ -128,22 +152,25 @@ def _answer(seed: int, number: int) -> bytes:
 
 
 TARGETS = {
-    "images": Target("trust.decode_child", _pixels, _image),
+    "images": Target("trust.decode_child", _pixels, _image, weighed=True),
     "requests": Target("trust.engine_child", _toy, _call),
     "responses": Target("trust.client_child", lambda _: [], _response),
     "verbs": Target("trust.verbs_child", lambda _: [], _answer),
 }
 
 
-def fuzz(target: str, *, inputs: int, seed: int, saved: Path, folder: Path, progress: bool = False) -> Tally:
-    """Tries so many inputs, numbered from 0, in a child that is started again where it dies."""
+def fuzz(
+    target: str, *, inputs: int, seed: int, saved: Path, folder: Path, first: int = 0, progress: bool = False
+) -> Tally:
+    """Try so many inputs, numbered from `first`, in a child that is started again where it dies."""
     attacked = TARGETS[target]
     command = [sys.executable, "-m", attacked.child, str(seed), *attacked.prepare(folder)]
     tally, started = Tally(), time.monotonic()
-    with Hunter(command, PATIENCE) as hunter:
-        for first in range(0, inputs, BATCH):
-            numbers = range(first, min(first + BATCH, inputs))
-            for finding in hunter.hunt(numbers, tally.add):
+    with Hunter(command, PATIENCE, _GIVING_BACK if attacked.weighed else {}) as hunter:
+        for start in range(first, first + inputs, BATCH):
+            numbers = range(start, min(start + BATCH, first + inputs))
+            found = _tried(hunter, numbers, tally)
+            for finding in found:
                 tally.findings.append(finding)
                 for number in numbers if finding.number is None else [finding.number]:
                     file = saved / f"{target}-{seed}-{number}.bin"
@@ -152,8 +179,28 @@ def fuzz(target: str, *, inputs: int, seed: int, saved: Path, folder: Path, prog
             tally.batches += 1
             if progress and tally.batches % 100 == 0:
                 print(f"{tally.inputs:,} inputs, {len(tally.findings)} did harm", file=sys.stderr, flush=True)
+                if tally.batches % 500 == 0:
+                    tally.seconds = time.monotonic() - started
+                    print(tally, file=sys.stderr, flush=True)
     tally.seconds = time.monotonic() - started
     return tally
+
+
+def _tried(hunter: Hunter, numbers: Sequence[int], tally: Tally) -> list[Finding]:
+    """Try a batch; and its inputs alone, where it costs much."""
+    answers: list[dict[str, Any]] = []
+    found = hunter.hunt(numbers, answers.append)
+    for answer in answers:
+        tally.add(answer)
+        if not answer["sizes"] or (answer["cpu"] <= CHEAP_SECONDS and answer["taken"] <= CHEAP_BYTES):
+            tally.weigh(answer)
+            continue
+        for number in numbers:
+            alone: list[dict[str, Any]] = []
+            found += hunter.hunt([number], alone.append)
+            tally.alone += 1
+            found += [Finding(number, harm) for answer in alone if (harm := tally.weigh(answer))]
+    return found
 
 
 def _keep(file: Path, data: bytes, facts: dict[str, Any]) -> None:
@@ -169,6 +216,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("target", choices=TARGETS)
     parser.add_argument("--inputs", type=int, default=100_000)
+    parser.add_argument(
+        "--first", type=int, default=0, help="the number of the first input, to go on where a run ended"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--save", type=Path, default=Path("fuzz-findings"))
     arguments = parser.parse_args()
@@ -176,12 +226,13 @@ def main() -> int:
         tally = fuzz(
             arguments.target,
             inputs=arguments.inputs,
+            first=arguments.first,
             seed=arguments.seed,
             saved=arguments.save,
             folder=Path(folder),
             progress=True,
         )
-    print(f"{arguments.target}, seed {arguments.seed}\n{tally}")
+    print(f"{arguments.target}, seed {arguments.seed}, from input {arguments.first:,}\n{tally}")
     return 1 if tally.findings else 0
 
 

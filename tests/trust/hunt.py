@@ -5,9 +5,10 @@ and is null where nothing was. It says "ready" first.
 """
 
 import json
+import os
 import selectors
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from tempfile import TemporaryFile
 from types import TracebackType
@@ -35,10 +36,12 @@ class Hunter:
     Args:
         command: Starts the child.
         patience: Seconds that a batch may take before it counts as a hang.
+        environment: Variables that the child has besides those of this process.
     """
 
-    def __init__(self, command: Sequence[str], patience: float) -> None:
+    def __init__(self, command: Sequence[str], patience: float, environment: Mapping[str, str] | None = None) -> None:
         self._command = command
+        self._environment = {**os.environ, **(environment or {})}
         self._patience = patience
         self._child: subprocess.Popen[str] | None = None
         self._errors = TemporaryFile("w+")  # noqa: SIM115 - closed with the hunter
@@ -98,7 +101,12 @@ class Hunter:
     def _start(self) -> None:
         self.starts += 1
         self._child = subprocess.Popen(
-            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, text=True
+            self._command,
+            env=self._environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
         )
         try:
             self._line(_STARTING)

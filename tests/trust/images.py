@@ -1,7 +1,8 @@
 """Seeded hostile images: `hostile_image(seed, number)` is always the same bytes, from the same bases.
 
 Each is one of the strategies below applied to a file that exists (a case of `support.image_cases`, a hostile file of
-`support.hostile_files`, a photograph), and now and then a second one on top.
+`support.hostile_files`, a photograph), and now and then a second one on top. One in a hundred is a file of
+`trust.costly`.
 """
 
 import functools
@@ -11,19 +12,25 @@ from collections.abc import Sequence
 
 from PIL import Image
 
+from hubserve_export._preprocessing import DEFAULT_MAX_PIXELS
 from support import image_files
 from support.hostile_files import FORMS, HOSTILE
 from support.image_cases import CASES
 from support.photographs import GRACE_HOPPER, encoded
+from trust.costly import COSTLY, SMALL_FILE
 from trust.mutations import EDGES, Chance, Mutation, cut_and_paste, flip, mutate, number_edges, truncate
 
 _SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"BM", b"RIFF\0\1\0\0WEBPVP8 ", b"")
 _SMALL = 12_000
+# One in so many is a file of `trust.costly`, of any size up to the default of --max-pixels.
+COSTLY_EVERY = 100
 
 
 def hostile_image(seed: int, number: int) -> tuple[str, bytes]:
     """The name of the strategy, and the file."""
     chance = Chance(f"{seed}/{number}")
+    if number % COSTLY_EVERY == COSTLY_EVERY - 1:
+        return "costly", _costly(chance)
     small, large = _bases()
     base = chance.choice(small if chance.random() < 0.97 else large)
     (name,) = chance.choices(list(STRATEGIES), [weight for weight, _ in STRATEGIES.values()])
@@ -31,6 +38,19 @@ def hostile_image(seed: int, number: int) -> tuple[str, bytes]:
     if chance.random() < 0.3:
         data = mutate(chance, data)
     return name, data
+
+
+def _costly(chance: Chance) -> bytes:
+    """A file below a megabyte that was constructed to cost much, of many or of few pixels."""
+    coding = COSTLY[chance.choice(list(COSTLY))]
+    most = min(DEFAULT_MAX_PIXELS, coding.most_pixels)
+    pixels = most * chance.choice([chance.uniform(1 / 3, 1), chance.random() ** 4])
+    while True:
+        width = max(1, min(int(pixels ** chance.uniform(0.45, 0.55)), 16_383))
+        data = coding.make(width, max(1, min(int(pixels / width), 16_383)))
+        if len(data) <= SMALL_FILE:
+            return data
+        pixels /= 2
 
 
 @functools.cache

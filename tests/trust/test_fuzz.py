@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from trust.fuzz import TARGETS, Tally, fuzz
-from trust.images import STRATEGIES
+from trust.images import COSTLY_EVERY, STRATEGIES, hostile_image
 from trust.requests import hostile_call
 from trust.responses import hostile_response
 from trust.verb_answers import VERBS
@@ -20,7 +20,10 @@ def tried(target: str, inputs: int, tmp_path: Path) -> Tally:
 
 def test_hostile_images_harm_nobody(tmp_path: Path) -> None:
     tally = tried("images", 3000, tmp_path)
-    assert {strategy for strategy, _ in tally.outcomes} == set(STRATEGIES)
+    assert {strategy for strategy, _ in tally.outcomes} == {*STRATEGIES, "costly"}
+    # Each is weighed, and what costs much has come up.
+    assert sum(worst.files for worst in tally.worst.values()) == tally.inputs
+    assert max(worst.memory for worst in tally.worst.values()) > 100
     # It would be of no use if all were refused at the door.
     for outcome in ("answered", "no image", "too large"):
         assert tally.outcome(outcome) > 60
@@ -59,3 +62,18 @@ def test_an_input_can_be_made_again_from_its_seed_and_number(target: str) -> Non
 def test_every_kind_of_call_and_of_answer_comes_up() -> None:
     assert {hostile_call(0, number).strategy for number in range(200)} == {"bytes", "fields", "noise", "HTTP/2", "slow"}
     assert {hostile_response(0, number)[0] for number in range(200)} == {"bytes", "fields", "noise", "untouched"}
+
+
+def test_constructed_files_come_at_a_fixed_rate() -> None:
+    strategies = [hostile_image(0, number)[0] for number in range(2 * COSTLY_EVERY)]
+    assert [place for place, name in enumerate(strategies) if name == "costly"] == [99, 199]
+
+
+def test_an_input_above_its_bound_is_harm() -> None:
+    tally = Tally()
+    cheap = {"sizes": [("PNG", 100), ("GIF", 3000)], "cpu": 0.1, "taken": 2**20}
+    assert tally.weigh(cheap) is None
+    assert "6.0 CPU s and 1 MiB, above the bound of PNG" in str(tally.weigh(cheap | {"cpu": 6.0}))
+    assert "301 MiB" in str(tally.weigh(cheap | {"taken": 301 * 2**20}))
+    assert tally.worst["GIF"].seconds_of_a_kilobyte == pytest.approx(6 / (3000 / 1024))
+    assert "PNG           3    6.00      6.00      5     301     301    300" in str(tally)

@@ -60,8 +60,8 @@ class Attempt:
             outcome, wrong = self._outcome(answer)
             outcomes.append((f"{answer.verb}, {answer.shell}", outcome))
             if wrong:
-                return outcomes, f"input {number}, {answer.verb}: {wrong}"
-        return outcomes, None
+                return Tried(outcomes, f"input {number}, {answer.verb}: {wrong}")
+        return Tried(outcomes, None)
 
     def _outcome(self, answer: HostileAnswer) -> tuple[str, str | None]:
         try:
