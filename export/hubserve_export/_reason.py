@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
+# Keras 3's saving_lib: "A total of 1 objects could not be loaded. Example error message for object <...>:", then the error.
+_EXAMPLE = re.compile(r"Example error message for object [^\n]*:\s*([^\n]+)")
+
 
 def first_line(error: Exception) -> str:
     """Return what TensorFlow says of an error before it goes into detail."""
@@ -9,5 +14,10 @@ def first_line(error: Exception) -> str:
 
 
 def first_sentence(error: Exception) -> str:
-    """Return what Keras says of an error before it goes into detail."""
-    return first_line(error).partition(". ")[0].rstrip(".") or type(error).__name__
+    """Return what Keras says of an error before it goes into detail.
+
+    Where Keras counts the objects that failed and gives the error of one, that error is the reason.
+    """
+    example = _EXAMPLE.search(str(error))
+    line = example.group(1) if example else first_line(error)
+    return line.partition(". ")[0].rstrip(".") or type(error).__name__

@@ -1,6 +1,6 @@
 """Prints the zoo's table: what export makes of each model without an option, beside its training library.
 
-PYTHONPATH=tests python -m zoo [--only NAME ...] [--again] [--keep-models]
+PYTHONPATH=tests python -m zoo [--only NAME ...] [--again] [--keep-models] [--output FILE]
 
 A run that was stopped goes on where it was: what was found is kept until the sources change.
 """
@@ -23,6 +23,8 @@ from zoo.row import BUILT, RESULT, Row
 
 _ROOT = Path(__file__).parents[2]
 _KEPT = _ROOT / ".zoo"
+# Files of the zoo that print what was measured, and measure nothing.
+_NOT_MEASURING = ("__main__.py", "table.py", "conventions.py", "test_zoo.py", "test_short.py")
 # A model that takes longer than this for one step is given up.
 _PATIENCE_SECONDS = 3600
 
@@ -38,6 +40,8 @@ def main() -> int:
         print(table.line(row), flush=True)
         rows.append(row)
     print(f"\n{table.summary(rows)}", flush=True)
+    if options.output:
+        options.output.write_text(table.page(rows, _versions()), encoding="utf-8")
     if left_out:
         print(f"KerasHub is not installed here (see scripts/zoo-environment): {left_out} of its models are left out")
     met = table.goals_met(rows)
@@ -63,6 +67,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--only", nargs="*", default=[], metavar="NAME", help="Names of the models to look at.")
     parser.add_argument("--again", action="store_true", help="Look at every model anew, whatever is kept.")
     parser.add_argument("--keep-models", action="store_true", help="Keep the built models for the next run.")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="File that gets the table and its summary too.")
     return parser.parse_args()
 
 
@@ -90,7 +95,7 @@ def _look(entry: Entry, folder: Path, seen: Path, keep_models: bool) -> Row:
     (folder / RESULT).unlink(missing_ok=True)
     if said := _child("zoo.compare", entry.name, str(folder), str(seen)):
         return Row(entry.name, entry.source, False, f"not compared: {said}")
-    row = Row.of(json.loads((folder / RESULT).read_text()))
+    row = Row.of(json.loads((folder / RESULT).read_text().replace(f"{folder}/", "")))
     if not keep_models:
         shutil.rmtree(folder)
     return row
@@ -118,13 +123,21 @@ def _state() -> str:
     assert export.submodule_search_locations is not None
     for folder in (Path(export.submodule_search_locations[0]), _ROOT / "tests" / "zoo", _ROOT / "tests" / "support"):
         for file in sorted(folder.rglob("*.py")):
-            state.update(file.read_bytes())
+            if file.name not in _NOT_MEASURING:
+                state.update(file.read_bytes())
+    state.update(_versions().encode())
+    return state.hexdigest()[:16]
+
+
+def _versions() -> str:
+    """Return the libraries that decide about a result, and their versions."""
+    said = []
     for name in ("tensorflow", "keras", "keras-hub", "pillow", "numpy"):
         try:
-            state.update(f"{name} {metadata.version(name)}".encode())
+            said.append(f"{name} {metadata.version(name)}")
         except metadata.PackageNotFoundError:
-            state.update(f"no {name}".encode())
-    return state.hexdigest()[:16]
+            said.append(f"no {name}")
+    return ", ".join(said)
 
 
 if __name__ == "__main__":

@@ -37,7 +37,6 @@ _EFFICIENTNET: Mapping[str, Any] = {
     "stackwise_strides": [1, 2, 2],
     "stackwise_width_coefficients": [1.0] * 3,
     "stackwise_depth_coefficients": [1.0] * 3,
-    "num_features": 128,
 }
 _TRANSFORMER: Mapping[str, Any] = {"patch_size": 16, "num_layers": 2, "num_heads": 3, "hidden_dim": 48}
 

@@ -45,6 +45,12 @@ def summary(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
+def page(rows: Sequence[Row], versions: str) -> str:
+    """Return the table and its summary as a page, with the versions of the libraries that were measured."""
+    lines = "\n".join(line(row) for row in rows)
+    return f"# The zoo's table\n\nPrinted by `make zoo`, with {versions}.\n\n{summary(rows)}\n\n{HEAD}\n{lines}\n"
+
+
 def goals_met(rows: Sequence[Row]) -> bool:
     """Tell whether all models meet all goals, large JPEGs left aside."""
     exported = [row for row in rows if row.exported]
