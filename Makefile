@@ -29,7 +29,7 @@ decode-table: $(VENV)/.installed  ## what decoding makes of every kind of image 
 zoo: $(VENV)/.installed  ## what export makes of 76 models without an option, beside their training libraries; hours
 	VENV=$(VENV) scripts/zoo-environment
 	PYTHONPATH=tests TF_CPP_MIN_LOG_LEVEL=3 \
-		$$(test -e .zoo/env/made && echo .zoo/env/bin || echo $(BIN))/python -m zoo --only $(MODELS)
+		$$(test -e .zoo/env/made && echo .zoo/env/bin || echo $(BIN))/python -m zoo --only $(MODELS) $(if $(MODELS),,--output tests/zoo/results.md)
 
 zoo-lock: $(VENV)/.installed  ## resolve tests/zoo/keras-hub.txt anew, for the zoo alone
 	VENV=$(VENV) scripts/zoo-lock

@@ -180,7 +180,12 @@ def _same_numbers(one: Preprocessing, other: Preprocessing) -> bool:
 
 
 def _by_trial(model: LoadedModel, picture: Preprocessing, photographs: Photographs) -> Found:
-    """Take the convention that wins on photographs whose class is known."""
+    """Take the convention that wins on photographs whose class is known.
+
+    Raises:
+        PreprocessingError: None wins.
+        ProofError: The model's answers depend on chance or on neighbours, so that photographs cannot tell.
+    """
     outcomes = _tried(model, _trial.candidates(picture), photographs)
     table = _table(outcomes, photographs)
     first, *others = outcomes
@@ -190,6 +195,9 @@ def _by_trial(model: LoadedModel, picture: Preprocessing, photographs: Photograp
         and all((first.evidence or 0) - (other.evidence or 0) > _BETTER for other in others)
     )
     if not won:
+        for outcome in outcomes:
+            if (unsteady := _trial.unsteady(model, outcome.preprocessing, photographs)) is not None:
+                raise unsteady
         why = (
             "the photographs do not tell" if first.right is not None else "no photographs of its classes are known here"
         )

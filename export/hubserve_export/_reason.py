@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-# Keras 3's saving_lib: "A total of 1 objects could not be loaded. Example error message for object <...>:", then the error.
+# Keras 3: "A total of 1 objects could not be loaded. Example error message for object <...>:", and then the error.
 _EXAMPLE = re.compile(r"Example error message for object [^\n]*:\s*([^\n]+)")
 
 

@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from . import _pictures
+from . import _pictures, _steady
+from ._errors import ProofError
 from ._image_model import LoadedModel
 from ._preprocessing import PRESETS, Preprocessing, preset_of
 from .decode.batch import OK
@@ -141,6 +142,26 @@ def run(model: LoadedModel, tried: Sequence[Preprocessing], photographs: Photogr
     if classes is not None:
         classes = [one for one, fine in zip(classes, good, strict=True) if fine]
     return [_outcome(model, preprocessing, pictures, classes) for preprocessing in tried]
+
+
+def unsteady(model: LoadedModel, preprocessing: Preprocessing, photographs: Photographs) -> ProofError | None:
+    """Find why a model gives a photograph another answer each time, where it does.
+
+    Its outcomes tell nothing then, and no statement about pixels would help.
+
+    Args:
+        model: The model.
+        preprocessing: The convention to ask with.
+        photographs: Those that cannot be decoded are left out.
+
+    Returns:
+        The error that names the cause; None where answers depend on the photograph alone.
+    """
+    status, pictures = _pictures.decoded(photographs.images, preprocessing)
+    call = model.on_pictures(preprocessing)
+    return _steady.explain(
+        lambda pixels: np.asarray(call(tf.constant(pixels)), np.float64), pictures[status == OK], _steady.TOLERANCE
+    )
 
 
 def _outcome(

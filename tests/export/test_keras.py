@@ -14,6 +14,7 @@ import pytest
 
 from hubserve_export import Options, _manifest, export
 from hubserve_export._errors import SourceError
+from hubserve_export._reason import first_sentence
 from hubserve_export._sources import open_source
 from models.pnasnet import random_images
 from support.decoding import decode
@@ -141,3 +142,12 @@ def test_another_backend_of_keras_is_named(file: Path, tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "Error: Keras" in done.stderr
     assert "unset KERAS_BACKEND" in done.stderr
+
+
+def test_an_object_that_fails_to_load_is_told_by_its_own_reason() -> None:
+    counted = ValueError(
+        "A total of 2 objects could not be loaded. Example error message for object <Dense name=predictions>:\n\n"
+        "The kernel has the shape (4, 3). Received: (4, 2)\n\nList of objects that could not be loaded:\n[<Dense>]"
+    )
+    assert first_sentence(counted) == "The kernel has the shape (4, 3)"
+    assert first_sentence(ValueError("No model. Try again")) == "No model"

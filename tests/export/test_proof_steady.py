@@ -28,7 +28,7 @@ def scores(images: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(images, [1, 2]) @ STEADY
 
 
-def refused(tmp_path: Path, call: Layer) -> None:
+def refused(tmp_path: Path, call: Layer, preprocessing: str | None = "unit") -> None:
     """Export the call as a model of four classes."""
     model = tf.Module()
     model.variable = STEADY
@@ -43,7 +43,7 @@ def refused(tmp_path: Path, call: Layer) -> None:
         tmp_path / "base",
         labels=tmp_path / "labels.txt",
         batch_sizes=(1, 8),
-        preprocessing="unit",
+        preprocessing=preprocessing,
     )
     with pytest.raises(ProofError, match=RANDOM if call is noisy else NEIGHBOURS):
         export(options)
@@ -83,6 +83,10 @@ def drawn_alike_each_time(images: tf.Tensor) -> tf.Tensor:
 @pytest.mark.parametrize("layer", [normalized, noisy])
 def test_an_export_that_is_not_steady_is_refused_and_leaves_nothing(tmp_path: Path, layer: Layer) -> None:
     refused(tmp_path, layer)
+
+
+def test_chance_is_named_before_anyone_is_asked_for_the_preprocessing(tmp_path: Path) -> None:
+    refused(tmp_path, noisy, preprocessing=None)
 
 
 @pytest.mark.parametrize("pictures", [1, 4])

@@ -1,6 +1,6 @@
 """Prints the zoo's table: what export makes of each model without an option, beside its training library.
 
-PYTHONPATH=tests python -m zoo [--only NAME ...] [--again] [--keep-models] [--output FILE]
+PYTHONPATH=tests python -m zoo [--only NAME ...] [--again | --older] [--keep-models] [--output FILE]
 
 A run that was stopped goes on where it was: what was found is kept until the sources change.
 """
@@ -33,15 +33,16 @@ def main() -> int:
     """Prints the table and the summary: 1 where a goal is missed, 0 otherwise."""
     options = _options()
     entries, left_out = _entries(options.only)
-    rows = []
+    rows, older = [], 0
     print(table.HEAD, flush=True)
     for entry in entries:
-        row = _row(entry, options.again, options.keep_models)
+        row, state = _row(entry, options)
         print(table.line(row), flush=True)
         rows.append(row)
+        older += state != _state()
     print(f"\n{table.summary(rows)}", flush=True)
     if options.output:
-        options.output.write_text(table.page(rows, _versions()), encoding="utf-8")
+        options.output.write_text(table.page(rows, _versions(), older), encoding="utf-8")
     if left_out:
         print(f"KerasHub is not installed here (see scripts/zoo-environment): {left_out} of its models are left out")
     met = table.goals_met(rows)
@@ -65,24 +66,28 @@ def _entries(only: list[str]) -> tuple[list[Entry], int]:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m zoo", description="Export every model of the zoo, and compare.")
     parser.add_argument("--only", nargs="*", default=[], metavar="NAME", help="Names of the models to look at.")
-    parser.add_argument("--again", action="store_true", help="Look at every model anew, whatever is kept.")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--again", action="store_true", help="Look at every model anew, whatever is kept.")
+    which.add_argument(
+        "--older", action="store_true", help="Take what was found with older sources too; the file says how many."
+    )
     parser.add_argument("--keep-models", action="store_true", help="Keep the built models for the next run.")
     parser.add_argument("--output", type=Path, metavar="FILE", help="File that gets the table and its summary too.")
     return parser.parse_args()
 
 
-def _row(entry: Entry, again: bool, keep_models: bool) -> Row:
-    """Return what was found of a model before, from the same sources, or what is found now."""
+def _row(entry: Entry, options: argparse.Namespace) -> tuple[Row, str]:
+    """Return what was found of a model before, or what is found now, and the state of the sources it was found with."""
     kept = _KEPT / "rows" / f"{entry.name}.json"
     state = _state()
-    if kept.exists() and not again:
+    if kept.exists() and not options.again:
         said = json.loads(kept.read_text())
-        if said["state"] == state:
-            return Row.of(said["row"])
-    row = _look(entry, _KEPT / "models" / entry.name, _KEPT / "seen" / state, keep_models)
+        if said["state"] == state or options.older:
+            return Row.of(said["row"]), said["state"]
+    row = _look(entry, _KEPT / "models" / entry.name, _KEPT / "seen" / state, options.keep_models)
     kept.parent.mkdir(parents=True, exist_ok=True)
     kept.write_text(json.dumps({"state": state, "row": asdict(row)}))
-    return row
+    return row, state
 
 
 def _look(entry: Entry, folder: Path, seen: Path, keep_models: bool) -> Row:

@@ -43,7 +43,7 @@ def compare(
     from hubserve_export import ExportError, Options, export
 
     work.mkdir(exist_ok=True)
-    refused, folder = "", None
+    refused, last, folder = "", "", None
     given: Mapping[str, Any] = {}
     for options in _attempts(entry, work):
         try:
@@ -51,9 +51,9 @@ def compare(
             given = options
             break
         except ExportError as error:
-            refused = refused or str(error)
+            refused, last = refused or str(error), str(error)
     if folder is None:
-        return Row(entry.name, entry.source, False, refused)
+        return Row(entry.name, entry.source, False, last)
     manifest = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
     files = pictures.files()
     logits = ask(LoadedVersion(folder), list(files.values()))

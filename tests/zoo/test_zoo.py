@@ -79,6 +79,17 @@ def test_the_summary_names_what_misses_a_goal() -> None:
     assert "labels (without: say how)" in table.line(rows[1])
 
 
+def test_a_model_that_draws_numbers_has_to_be_refused_by_that_name() -> None:
+    name = next(iter(table.REFUSED))
+    assert name in {entry.name for entry in catalogue.entries()}
+    good = Row("one", "", True, pixels=(Difference(0, "a"),) * 2, logits=(Difference(0, "b"),) * 2, swapped=1)
+    rightly, otherwise = (Row(name, "", False, f"the model {why}") for why in (table.REFUSED[name], "cannot be loaded"))
+    assert table.goals_met([good, rightly])
+    assert not table.goals_met([good, otherwise])
+    assert f"as they are saved: {name}" in table.summary([good, rightly])
+    assert "1 of 2 rows were found before" in table.page([good, rightly], "keras 3", older=1)
+
+
 def test_not_a_number_misses_a_goal() -> None:
     nothing = (Difference(float("nan"), "PNG, RGB"),) * 2
     assert not table.goals_met([Row("one", "", True, pixels=nothing, logits=nothing)])
