@@ -44,6 +44,7 @@ _TABLE = (
 )
 # InceptionV3 names no layer but its joints, which show in the graph only.
 _INCEPTION_V3 = tuple(f"mixed{number}" for number in range(11))
+_ANY_SIZE = {"MobileNetV3": 224}
 _NUMBERED = re.compile(r"_\d+$")
 
 
@@ -56,6 +57,17 @@ def recognize(function: Any) -> Architecture | None:
     if names.issuperset(_INCEPTION_V3):
         return Architecture("InceptionV3", _INCEPTION_V3, (), "tf")
     return None
+
+
+def published_size(function: Any) -> tuple[str, int] | None:
+    """Return the name of a network and the side in pixels of the images that its published weights were trained with.
+
+    Only of networks whose constructor makes an input of any size; None for all others. The size is the one that the
+    pages of keras.applications give.
+    """
+    found = recognize(function)
+    side = None if found is None else _ANY_SIZE.get(found.name)
+    return None if found is None or side is None else (found.name, side)
 
 
 def _layers(function: Any) -> set[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from . import _efficientnet, _entry, _first_operations, _hub, _kind, _saved_model
+from . import _architectures, _efficientnet, _entry, _first_operations, _hub, _kind, _saved_model
 from ._adapter import model_input
 from ._entry import Entry
 from ._errors import ExportError, ModelError
@@ -131,8 +131,17 @@ def load(source: Source, wanted: Wanted | None = None, carried_size: tuple[int, 
     entry, others = _entry.choose(source, loaded, wanted.signature, wanted.output_name)
     resize = None
     if wanted.image_size is None and carried_size is None and None in (entry.height, entry.width):
-        resize = _resize_inside(entry)
-        carried_size = None if resize is None else (resize.height, resize.width)
+        function = _of_any_size(entry)
+        resize = None if function is None else _first_operations.read(function, entry.channels, entry.layout).resize
+        if resize is not None:
+            carried_size = resize.height, resize.width
+        elif function is not None and (known := _architectures.published_size(function)) is not None:
+            name, side = known
+            carried_size = side, side
+            note = (
+                f"images of {side} x {side} pixels, as keras.applications' {name} was trained with; it takes any size"
+            )
+            entry = dataclasses.replace(entry, notes=(*entry.notes, note))
     height, width = _size(source, entry, wanted.image_size, carried_size)
     numbers = _traced(source, entry, height, width)
     outputs = _outputs(source, numbers)
@@ -181,12 +190,15 @@ def _size(source: Source, entry: Entry, given: int | None, carried: tuple[int, i
     return height, width
 
 
-def _resize_inside(entry: Entry) -> Resize | None:
-    """The resize that a model of any size begins with: the server does it in its place, to the same pixels."""
+def _of_any_size(entry: Entry) -> Any:
+    """The entry, traced for images of any size: a concrete function, or None where it cannot be traced so.
+
+    A resize that it begins with is done by the server in its place, to the same pixels.
+    """
     sides = [None, None, entry.channels] if entry.layout == "NHWC" else [entry.channels, None, None]
     function = tf.function(entry.call, input_signature=[tf.TensorSpec([None, *sides], entry.dtype)], autograph=False)
     try:
-        return _first_operations.read(function.get_concrete_function(), entry.channels, entry.layout).resize
+        return function.get_concrete_function()
     # What keeps it from a trace without a size is told when it is traced with one.
     except Exception:  # noqa: BLE001
         return None

@@ -23,12 +23,14 @@ def decoded(images: Sequence[bytes], preprocessing: Preprocessing) -> tuple[Arra
 
     Args:
         images: Encoded images.
-        preprocessing: Size, crop and resize. What numbers the model takes plays no part.
+        preprocessing: Size, crop and resize, and whether pictures are made gray first. What numbers the model takes
+            plays no part.
 
     Returns:
         status, int32 [N], and pictures, float32 [N, height, width, 3] in [0, 1], zeros where the status is not 0.
     """
-    plain = {**PRESETS["unit"], "dtype": "float32", "layout": "NHWC"}
+    channels = "luminance" if preprocessing.channels == "luminance" else "rgb"
+    plain = {**PRESETS["unit"], "channels": channels, "dtype": "float32", "layout": "NHWC"}
     decode = _decoder(dataclasses.replace(preprocessing, **plain))
     parts = [decode(tf.constant(list(images[first : first + _AT_ONCE]))) for first in range(0, len(images), _AT_ONCE)]
     status, pictures = zip(*parts, strict=True)

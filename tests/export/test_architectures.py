@@ -45,3 +45,10 @@ def test_a_network_is_told_by_its_layers(name: str) -> None:
 
 def test_layers_that_another_library_names_alike_tell_nothing() -> None:
     assert _architectures.recognize(_function(["conv1_conv", "conv1_bn", "stack0_block0_1_conv"])) is None
+
+
+def test_a_network_of_any_size_has_the_size_that_it_was_trained_with() -> None:
+    model = keras.applications.MobileNetV3Small(weights=None, alpha=0.25, minimalistic=True)
+    assert model.input_shape == (None, None, None, 3)
+    assert _architectures.published_size(_function([layer.name for layer in model.layers])) == ("MobileNetV3", 224)
+    assert _architectures.published_size(_function(["conv1_conv", "conv1_bn"])) is None

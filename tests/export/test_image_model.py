@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -106,6 +107,18 @@ def test_a_model_of_any_size_asks_for_one(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="takes images of any size; say which with `image_size`"):
         load(source)
     assert load(source, Wanted(image_size=24)).height == 24
+
+
+def test_a_network_of_any_size_is_taken_at_the_size_that_it_was_trained_with(tmp_path: Path) -> None:
+    model = keras.applications.MobileNetV3Small(weights=None, classes=4, alpha=0.25, minimalistic=True)
+    model.save(tmp_path / "model.keras")
+    with open_source(str(tmp_path / "model.keras")) as source:
+        loaded = _image_model.load(source)
+        assert (loaded.height, loaded.width) == (224, 224)
+        assert (
+            "images of 224 x 224 pixels, as keras.applications' MobileNetV3 was trained with" in loaded.entry.notes[-1]
+        )
+        assert _image_model.load(source, Wanted(image_size=96)).height == 96
 
 
 def test_a_size_that_contradicts_the_model_shows_both(miniature_saved: Path) -> None:

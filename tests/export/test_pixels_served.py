@@ -56,6 +56,11 @@ CASES = {
         lambda: pixels("RGB"),
         {},
     ),
+    "luminance": (
+        lambda: network(lambda x: layers.Rescaling(1 / 255)(x), channels=1),
+        lambda: pixels("L"),
+        {},
+    ),
     "8 bits of luminance": (
         lambda: network(lambda x: layers.Rescaling(1 / 255)(x), channels=1, dtype="uint8"),
         lambda: np.rint(pixels("L")).astype(np.uint8),

@@ -21,6 +21,8 @@ from zoo.row import BUILT, REFERENCE, RESULT, Difference, Row
 
 # Fewer than export's own, to save time: they only say which warm-up records are made.
 BATCH_SIZES = (1, 2)
+# The least logit, less the largest, that a softmax in float32 leaves: its score is e^-80, and float32 ends at e^-87.
+_LEAST = -80.0
 _MANIFEST = Path("assets.extra", "export.json")
 
 
@@ -118,8 +120,10 @@ def levels(asked: Reference, seen: Array) -> Array:
 def ranged(asked: Reference, expected: Array, found: Array) -> Array:
     """For each picture, the largest difference of a logit as a part of their range.
 
-    Only differences between the logits of exclusive classes mean something, so the largest is made 0 first. One unit is
-    the difference between two classes; of so few numbers, the range is that of all pictures.
+    Only differences between the logits of exclusive classes mean something, so the largest is made 0 first. A softmax
+    in float32 gives 0 to classes that are e^87 less likely than the best, and no logarithm brings their logits back:
+    what is below `_LEAST` counts as that. One unit is the difference between two classes; of so few numbers, the range
+    is that of all pictures.
     """
     expected, found = np.float64(expected), np.float64(found)
     if expected.shape[1] == 1:
@@ -129,6 +133,8 @@ def ranged(asked: Reference, expected: Array, found: Array) -> Array:
         return np.full(len(expected), np.inf)
     if asked.head != "sigmoid" or expected.shape[1] == 2:
         expected, found = (numbers - numbers.max(axis=1, keepdims=True) for numbers in (expected, found))
+    if asked.head == "softmax":
+        expected, found = (np.maximum(numbers, _LEAST) for numbers in (expected, found))
     spread = np.ptp(expected, axis=1) if expected.shape[1] > 2 else np.ptp(expected)
     return np.abs(found - expected).max(axis=1) / spread
 

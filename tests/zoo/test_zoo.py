@@ -90,6 +90,16 @@ def test_a_model_that_draws_numbers_has_to_be_refused_by_that_name() -> None:
     assert "1 of 2 rows were found before" in table.page([good, rightly], "keras 3", older=1)
 
 
+def test_what_a_softmax_cannot_tell_is_no_difference() -> None:
+    def asked(head: str) -> reference.Reference:
+        return reference.Reference(*(np.zeros((1, 2), np.float32),) * 4, head)
+
+    expected, clipped = np.array([[3.0, 0.0, -500.0]]), np.array([[0.0, -3.0, -87.0]])
+    assert compare.ranged(asked("softmax"), expected, clipped).max() == 0
+    assert compare.ranged(asked("none"), expected, clipped).max() > 0.8
+    assert compare.ranged(asked("softmax"), expected, np.array([[0.0, -4.0, -87.0]])).max() > 0.01
+
+
 def test_not_a_number_misses_a_goal() -> None:
     nothing = (Difference(float("nan"), "PNG, RGB"),) * 2
     assert not table.goals_met([Row("one", "", True, pixels=nothing, logits=nothing)])

@@ -15,6 +15,9 @@ _KERNELS = {"bilinear": "triangle", "bicubic": "keyscubic", "lanczos3": "lanczos
 # These filters have negative lobes, so that their results leave the range of their input.
 _OVERSHOOTING = ("bicubic", "lanczos3")
 _WHITE = 255.0
+_LUMA_16_BITS = (19595, 38470, 7471)
+# Pixels of the largest picture that is made gray before it is resized.
+_MOST_LUMINANCE = 4_000_000
 
 
 def resized(image: tf.Tensor, target: tuple[tf.Tensor, tf.Tensor], preprocessing: Preprocessing) -> tf.Tensor:
@@ -24,11 +27,14 @@ def resized(image: tf.Tensor, target: tuple[tf.Tensor, tf.Tensor], preprocessing
         image: uint8 [h, w, 3].
         target: Height and width of the result, int32 scalars: the model's, or those two exchanged where the image is
             turned afterwards.
-        preprocessing: Resize, interpolation, antialias, crop fraction and the colour of bars.
+        preprocessing: Resize, interpolation, antialias, crop fraction, the colour of bars, and whether the model takes
+            luminance. Its levels are whole numbers before the resize, as those that libraries load for training.
 
     Returns:
-        float32 [*target, 3]: [0, 1] from black to white.
+        float32 [*target, 3]: [0, 1] from black to white. Of luminance, three times the same.
     """
+    if preprocessing.channels == "luminance":
+        image = _luminance(image)
     if preprocessing.resize == "crop":
         picture = _shortest_side_then_crop(image, target, preprocessing)
     else:
@@ -38,6 +44,22 @@ def resized(image: tf.Tensor, target: tuple[tf.Tensor, tf.Tensor], preprocessing
     if preprocessing.interpolation in _OVERSHOOTING and _within_8_bits(preprocessing):
         picture = tf.clip_by_value(picture, 0.0, _WHITE)
     return picture / _WHITE
+
+
+def _luminance(image: tf.Tensor) -> tf.Tensor:
+    """Make a picture gray, uint8 [h, w, 3] to the same.
+
+    The weights are those of ITU-R BT.601 in 16 bits, rounded, as Pillow's `convert("L")` has them. A large picture is
+    left as it is: it would take 30 bytes a pixel, and rounding is lost in the mean of so many. The adapter weighs it
+    later.
+    """
+
+    def gray() -> tf.Tensor:
+        sum_ = tf.reduce_sum(tf.cast(image, tf.int32) * _LUMA_16_BITS, axis=-1, keepdims=True)
+        levels = tf.cast(tf.bitwise.right_shift(sum_ + (1 << 15), 16), tf.uint8)
+        return tf.repeat(levels, 3, axis=-1)
+
+    return tf.cond(tf.size(image, tf.int64) <= 3 * _MOST_LUMINANCE, gray, lambda: image)
 
 
 def _within_8_bits(preprocessing: Preprocessing) -> bool:
