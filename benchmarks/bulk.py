@@ -97,8 +97,8 @@ def part_command(target: str, folder: str, form: str) -> dict[str, float]:
     # Importing takes its time once, and is not what is measured.
     import pyarrow.parquet  # noqa: F401
 
-    from hubserve._command import classify  # noqa: F401
-    from hubserve._command.main import main as hubserve
+    from hubserve_cli import classify  # noqa: F401
+    from hubserve_cli.main import main as hubserve
 
     count = sum(len(names) for _, _, names in os.walk(folder)) - 32
     with tempfile.TemporaryDirectory() as results:

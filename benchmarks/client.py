@@ -239,7 +239,7 @@ def serve_busy(workers: str, seconds: str = "0.02", rows: str = "4", room: str =
 
 
 def response(rows: int) -> bytes:
-    from hubserve.testing._answers import classified
+    from hubserve.testing._messages import classified
 
     classes = {f"class {number}": 0.2 for number in range(5)}
     return classified([b""] * rows, lambda _: classes).SerializeToString()
@@ -278,7 +278,7 @@ def raw(target: str) -> Any:
 
 
 def part_constant(target: str) -> dict[str, float]:
-    from hubserve._encode import predict_request, strings
+    from hubserve.wire.writer import predict_request, strings
 
     call, data = raw(target), predict_request(b"", {"image_bytes": strings(IMAGES)})
     landed: SimpleQueue[Any] = SimpleQueue()
@@ -292,8 +292,8 @@ def part_constant(target: str) -> dict[str, float]:
 
 
 def part_joined(target: str) -> dict[str, float]:
-    from hubserve._encode import predict_request, strings
-    from hubserve._memory import expect
+    from hubserve._transport.malloc import expect
+    from hubserve.wire.writer import predict_request, strings
 
     call = raw(target)
     landed: SimpleQueue[Any] = SimpleQueue()
@@ -317,9 +317,9 @@ def part_hubserve(target: str) -> dict[str, float]:
 def part_pieces(target: str) -> dict[str, float]:
     """What the client itself does for a request, with an answer that is there at once."""
     from hubserve import Client
-    from hubserve._answers import read_classes
-    from hubserve._images import EncodedImage
-    from hubserve._requests import parse
+    from hubserve._images.encode import EncodedImage
+    from hubserve.wire.answers import read_classes
+    from hubserve.wire.codec import parse
     from hubserve.wire.predict_pb2 import PredictResponse
 
     data = response(32)
@@ -353,8 +353,8 @@ def part_tensorflow(target: str) -> dict[str, float]:
 
 
 def part_loop(target: str) -> dict[str, float]:
-    from hubserve._encode import predict_request, strings
     from hubserve.wire.predict_pb2 import PredictResponse
+    from hubserve.wire.writer import predict_request, strings
 
     call = raw(target)
     pending: list[Any] = []

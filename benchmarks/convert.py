@@ -31,7 +31,7 @@ LABELS = {"chelsea": "Egyptian cat", "coffee": "espresso", "camera": "tripod", "
 CONVERT = """
 import re, sys, time
 from pathlib import Path
-from hubserve._preparing import encoder
+from hubserve._images.preparation import encoder
 started = time.perf_counter()
 made = encoder(0, convert=True)(0, sys.argv[1])
 seconds = time.perf_counter() - started

@@ -86,7 +86,7 @@ def ghz(figures: Figures, rounds: int) -> None:
 
 def _ghz(target: str, folder: Path) -> float:
     """Images a second."""
-    from hubserve._encode import predict_request, strings
+    from hubserve.wire.writer import predict_request, strings
 
     (folder / "service.proto").write_text(PROTO, encoding="utf-8")
     (folder / "request").write_bytes(predict_request(b"", {"image_bytes": strings(IMAGES)}))

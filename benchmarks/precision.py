@@ -28,7 +28,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import tensorflow as tf
 from google.protobuf import text_format
 
-from hubserve._command.demo import copy_photographs
+from hubserve_cli.demo import copy_photographs
 from row import Figures, Row, ratios
 from serving import export
 

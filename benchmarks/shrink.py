@@ -24,7 +24,7 @@ import tensorflow as tf
 from PIL import Image
 
 import machine
-from hubserve._shrink import shrunk
+from hubserve._images.downscale import shrunk
 from hubserve_export import Options, export
 from hubserve_export.decode.batch import Preprocessing, decode_batch
 from row import Figures, Row

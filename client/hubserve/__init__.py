@@ -3,7 +3,7 @@
 import logging
 from typing import TYPE_CHECKING
 
-from . import _grpc_log  # noqa: F401 - before what imports gRPC
+from . import _quiet_grpc  # noqa: F401 - before what imports gRPC
 from ._batcher import Batcher
 from ._client import Client
 from ._errors import (
@@ -25,12 +25,12 @@ from ._errors import (
     UnsuitableModel,
     UsageError,
 )
-from ._images import ImageLike
+from ._images.encode import ImageLike
 from ._results import Classification, ClassScore, Features, ImageResult
-from ._retry import Retry
-from ._security import TLS
-from ._servable import ModelMetadata, Signature, TensorSpec, VersionState, VersionStatus
+from ._schedule.retry import Retry
+from ._transport.security import TLS
 from ._version import __version__
+from .wire.model_info import ModelMetadata, Signature, TensorSpec, VersionState, VersionStatus
 
 if TYPE_CHECKING:
     from ._async_batcher import AsyncBatcher

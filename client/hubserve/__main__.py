@@ -1,6 +1,6 @@
-"""`python -m hubserve`, and the console script of the same name."""
+"""Run the command with `python -m hubserve`."""
 
-from hubserve._command.main import main
+from hubserve_cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -9,14 +9,14 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from ._async_stream import AsyncMover
 from ._errors import UsageError
-from ._forks import watch
-from ._images import Encode, ImageLike, encode
-from ._pieces import Request
+from ._images.encode import Encode, ImageLike, encode
 from ._results import ImageResult
-from ._run import Run
-from ._telemetry import caller
+from ._schedule.pieces import Request
+from ._schedule.run import Run
+from ._transport.async_stream import AsyncMover
+from ._transport.forks import watch
+from ._transport.telemetry import caller
 
 if TYPE_CHECKING:
     from types import TracebackType

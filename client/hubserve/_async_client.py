@@ -8,26 +8,26 @@ from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Se
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from ._answers import check_top_k, read_classes, read_features
 from ._async_batcher import AsyncBatcher
-from ._async_rpc import AsyncModelServer
-from ._async_stream import stream
-from ._batches import whole_message
 from ._errors import CallError, UsageError
-from ._forks import watch
-from ._images import Encode, ImageLike, many
-from ._pieces import Request
-from ._preparing import encoder
-from ._ready import Waiting
-from ._requests import METADATA, PREDICT, STATUS, Requests, parse, reading
+from ._images.downscale import size_for, unknown_size
+from ._images.encode import Encode, ImageLike, many
+from ._images.preparation import encoder
 from ._results import Classification, Features, ImageResult
-from ._retry import Retry
-from ._run import Reader, Run
-from ._security import TLS, AsyncToken
-from ._servable import ModelMetadata, VersionStatus, read_metadata, read_status
+from ._schedule.batching import whole_message
+from ._schedule.pieces import Request
+from ._schedule.readiness import Waiting
+from ._schedule.retry import Retry
+from ._schedule.run import Reader, Run
 from ._settings import Settings, deadline_in, made_of, seconds_left
-from ._shrink import size_for, unknown_size
+from ._transport.async_server import AsyncModelServer
+from ._transport.async_stream import stream
+from ._transport.forks import watch
+from ._transport.security import TLS, AsyncToken
+from .wire.answers import check_top_k, read_classes, read_features
+from .wire.codec import METADATA, PREDICT, STATUS, Requests, parse, reading
 from .wire.metadata_pb2 import GetModelMetadataResponse
+from .wire.model_info import ModelMetadata, VersionStatus, read_metadata, read_status
 from .wire.status_pb2 import GetModelStatusResponse
 
 if TYPE_CHECKING:
@@ -200,7 +200,7 @@ class AsyncClient:
             MalformedAnswer: The answer makes no sense.
         """
         # numpy is needed only here.
-        from ._predicting import Question, joined
+        from ._schedule.predict import Question, joined
 
         question = Question(self._requests, inputs, signature, outputs)
         if question.rows == 0:

@@ -11,14 +11,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ._errors import UsageError
-from ._forks import watch
-from ._images import Encode, EncodedImage, ImageLike
-from ._pieces import Request
+from ._images.encode import Encode, EncodedImage, ImageLike
 from ._results import ImageResult
-from ._rpc import Call
-from ._run import Run
-from ._stream import Mover
-from ._telemetry import caller
+from ._schedule.pieces import Request
+from ._schedule.run import Run
+from ._transport.forks import watch
+from ._transport.server import Call
+from ._transport.stream import Mover
+from ._transport.telemetry import caller
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -61,7 +61,7 @@ class Then(Enum):
     REPORT = "report"
     # It may well succeed a little later: a prediction changes nothing on the server, so that it can always be repeated.
     RETRY = "retry"
-    # The server had no room for it. It waits until there is room, and is sent again: see `hubserve._gate`.
+    # The server had no room for it. It waits until there is room, and is sent again: see `hubserve._schedule.gate`.
     WAIT = "wait"
     # RETRY, if this client has had answers before: then the server is between two versions.
     RETRY_IF_MET = "retry if met"

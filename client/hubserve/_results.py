@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from ._kinds import undecodable
+from ._images.kinds import undecodable
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,16 +7,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Literal, TypeVar
 
-from ._batches import Limits
-from ._channel import grpc_targets
 from ._checks import check_number, check_seconds, check_whole
-from ._convert import check_convert
 from ._errors import UsageError
-from ._proxy import proxy_hint
-from ._retry import NEVER, Contact, Retry
-from ._security import TLS, AsyncToken, check_token
-from ._shrink import check_shrink
-from ._window import MOST, Fixed, Vegas, Window
+from ._images.convert import check_convert
+from ._images.downscale import check_shrink
+from ._schedule.batching import Limits
+from ._schedule.retry import NEVER, Contact, Retry
+from ._schedule.window import MOST, Fixed, Vegas, Window
+from ._transport.channel import grpc_targets
+from ._transport.proxy import proxy_hint
+from ._transport.security import TLS, AsyncToken, check_token
 
 _Client = TypeVar("_Client")
 

@@ -12,8 +12,8 @@ import signal
 import sys
 from pathlib import Path
 
-from hubserve._command import classify
-from hubserve._command.main import main
+from hubserve_cli import classify
+from hubserve_cli.main import main
 
 
 def size(file: Path) -> int:

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 import grpc
 
 from hubserve import CallError, Classification, ClassScore, ImageError, Retry
-from hubserve._batches import Limits
 from hubserve._errors import Then, call_error, then
-from hubserve._gate import Turn
-from hubserve._images import EncodedImage
-from hubserve._retry import Contact
-from hubserve._run import Run
-from hubserve._window import Fixed, Window
+from hubserve._images.encode import EncodedImage
+from hubserve._schedule.batching import Limits
+from hubserve._schedule.gate import Turn
+from hubserve._schedule.retry import Contact
+from hubserve._schedule.run import Run
+from hubserve._schedule.window import Fixed, Window
 
 
 def failure(code: str, details: str = "") -> CallError:

@@ -11,7 +11,7 @@ import pytest
 
 from client.shells import SHELLS, classify
 from hubserve import Client, NotAModelServer, ServerUnavailable, UsageError
-from hubserve._channel import grpc_targets
+from hubserve._transport.channel import grpc_targets
 from hubserve.testing import FakeServer
 
 

@@ -23,14 +23,14 @@ from hubserve import (
     UnsuitableModel,
     UsageError,
 )
-from hubserve import _run as run
 from hubserve._async_batcher import AsyncBatcher
 from hubserve._batcher import Batcher
-from hubserve._batches import Limits
-from hubserve._images import Encode, encode
-from hubserve._retry import Contact
-from hubserve._run import Run
-from hubserve._window import Fixed
+from hubserve._images.encode import Encode, encode
+from hubserve._schedule import run
+from hubserve._schedule.batching import Limits
+from hubserve._schedule.retry import Contact
+from hubserve._schedule.run import Run
+from hubserve._schedule.window import Fixed
 from hubserve.testing import FakeServer, Fault, Request
 
 QUICK = Retry(first_delay=0.001)

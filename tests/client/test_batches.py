@@ -1,7 +1,7 @@
 import pytest
 
-from hubserve._batches import Cutter, Limits, cut
-from hubserve._images import EncodedImage
+from hubserve._images.encode import EncodedImage
+from hubserve._schedule.batching import Cutter, Limits, cut
 
 
 def images(*sizes: int) -> list[EncodedImage]:

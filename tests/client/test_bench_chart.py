@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubserve._command.bench.axes import Scale, linear_ticks, log_ticks, spread_out
-from hubserve._command.bench.chart import draw
+from hubserve_bench.axes import Scale, linear_ticks, log_ticks, spread_out
+from hubserve_bench.chart import draw
 
 SVG = "{http://www.w3.org/2000/svg}"
 figures = st.floats(1e-3, 1e6)

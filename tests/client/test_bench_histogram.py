@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubserve._command.bench.histogram import RELATIVE_ERROR, Histogram
+from hubserve_cli.common.histogram import RELATIVE_ERROR, Histogram
 
 # From a nanosecond to weeks, with many of the small ones where buckets are exact.
 values = st.lists(st.one_of(st.integers(0, 300), st.integers(0, 10**15)), min_size=1, max_size=200)

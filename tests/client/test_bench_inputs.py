@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from hubserve import ModelMetadata, Signature, TensorSpec, UsageError
-from hubserve._arrays import to_array
-from hubserve._command.bench import inputs
-from hubserve._requests import Requests
+from hubserve.wire.arrays import to_array
+from hubserve.wire.codec import Requests
 from hubserve.wire.predict_pb2 import PredictRequest
+from hubserve_bench import inputs
 
 PREDICT = "tensorflow/serving/predict"
 

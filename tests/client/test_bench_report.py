@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from hubserve._command.bench.drive import Measured
-from hubserve._command.bench.machine import ProcessorTimes, busy_share
-from hubserve._command.bench.report import point_section
-from hubserve._command.bench.schedule import Closed, Load, Open, Point
-from hubserve._command.bench.table import number, row
-from hubserve._command.bench.trial import Failures, Tally
+from hubserve_bench.arrivals import Closed, Load, Open, Point
+from hubserve_bench.drive import Measured
+from hubserve_bench.machine import ProcessorTimes, busy_share
+from hubserve_bench.measurements import point_section
+from hubserve_bench.table import number, row
+from hubserve_bench.trial import Failures, Tally
 
 MS = 1_000_000
 SECOND = 1_000_000_000

@@ -5,7 +5,7 @@ import statistics
 
 import pytest
 
-from hubserve._command.bench.schedule import Closed, Open, Point, sweep
+from hubserve_bench.arrivals import Closed, Open, Point, sweep
 
 
 def due(load: Open, count: int) -> list[int]:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hubserve._command.bench.schedule import Closed, Limits, Load, Open
-from hubserve._command.bench.trial import NOT_SENT, Tally, Trial
+from hubserve_bench.arrivals import Closed, Limits, Load, Open
+from hubserve_bench.trial import NOT_SENT, Tally, Trial
 
 MS = 1_000_000
 SECOND = 1_000_000_000

@@ -13,8 +13,8 @@ import pytest
 
 from client.bulk import classify, documents
 from hubserve import ImageError
-from hubserve._command import sources
 from hubserve.testing import FakeServer
+from hubserve_cli.bulk import sources
 
 
 def member(

@@ -19,7 +19,7 @@ from click.testing import CliRunner, Result
 from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2
 
 from hubserve import testing
-from hubserve._command.main import main
+from hubserve_cli.main import main
 from support import scripted_model
 from support.fake_server import FakeServer
 

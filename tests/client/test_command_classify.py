@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 from tensorflow_serving.apis import predict_pb2
 
-from hubserve._command.main import main
+from hubserve_cli.main import main
 from support import scripted_model
 from support.fake_server import FakeServer, Refusal
 from support.scripted_model import BAD

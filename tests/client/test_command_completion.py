@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from hubserve._command.main import main
+from hubserve_cli.main import main
 
 # Runs the command with what a shell asks, where TensorFlow and numpy cannot be imported.
 ASK = """

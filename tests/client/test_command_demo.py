@@ -1,7 +1,7 @@
 """The demo's judgement: it fails when a model does not see what anyone can see."""
 
 from hubserve import Classification, ClassScore
-from hubserve._command import demo
+from hubserve_cli import demo
 
 SEEN = {"chelsea.png": "Egyptian cat", "coffee.png": "espresso", "camera.png": "tripod"}
 

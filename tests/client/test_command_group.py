@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from hubserve import __version__
-from hubserve._command.main import main
+from hubserve_cli.main import main
 
 COMMANDS = ["export", "inspect", "serve", "status", "classify", "bench", "demo", "completion"]
 
@@ -40,7 +40,7 @@ def test_help_needs_neither_tensorflow_nor_numpy() -> None:
         "import sys\n"
         "for name in ('tensorflow', 'tensorflow_hub', 'tensorflow_serving', 'numpy'):\n"
         "    sys.modules[name] = None\n"
-        "from hubserve._command.main import main\n"
+        "from hubserve_cli.main import main\n"
         f"for command in {COMMANDS}:\n"
         "    main([command, '--help'], standalone_mode=False)\n"
     )

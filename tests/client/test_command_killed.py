@@ -10,7 +10,7 @@ import pytest
 
 from client import killed
 from client.bulk import images
-from hubserve._command.records import readable
+from hubserve_cli.bulk.records import readable
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ import pyarrow.parquet
 import pytest
 
 from client.bulk import classify, documents, images, sources
-from hubserve._command.output._file import OutputError, RecordFile
-from hubserve._command.output._finished import Finished
-from hubserve._command.output._resume import EarlierRun
-from hubserve._command.records import readable
 from hubserve.testing import FakeServer, Fault, Request
+from hubserve_cli.bulk.output._file import OutputError, RecordFile
+from hubserve_cli.bulk.output._finished import Finished
+from hubserve_cli.bulk.output._resume import EarlierRun
+from hubserve_cli.bulk.records import readable
 
 
 def test_an_output_that_exists_is_never_written_over(tmp_path: Path) -> None:

@@ -7,9 +7,9 @@ import logging
 import pytest
 
 from hubserve import Classification, ImageError, InvalidRequest, ServerFailed
-from hubserve._command.failures import Outcome, outcome
-from hubserve._command.progress import Notices, Progress, duration
-from hubserve._command.summary import Summary
+from hubserve_cli.bulk.failures import Outcome, outcome
+from hubserve_cli.bulk.progress import Notices, Progress, duration
+from hubserve_cli.bulk.summary import Summary
 
 
 def good(source: str = "a.jpg", version: int = 1) -> Classification:

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from client.bulk import classify
 from hubserve import Classification, ClassScore, ImageError
-from hubserve._command.records import Table, readable, shown
 from hubserve.testing import FakeServer
+from hubserve_cli.bulk.records import Table, readable, shown
 
 NAMES = [
     b"plain.jpg",

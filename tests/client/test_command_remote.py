@@ -10,8 +10,8 @@ import pytest
 
 from client.bulk import classify, documents
 from client.test_command_archives import PETS, packed
-from hubserve._command import sources
 from hubserve.testing import FakeServer
+from hubserve_cli.bulk import sources
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def test_a_url_without_images_is_one_sentence(url: str, code: int, says: str) ->
 def test_a_missing_extra_is_named_with_its_command() -> None:
     program = (
         "import sys\nsys.modules['fsspec'] = None\nsys.modules['pyarrow'] = None\n"
-        "from hubserve._command.main import main\nmain(sys.argv[1:])"
+        "from hubserve_cli.main import main\nmain(sys.argv[1:])"
     )
     common = ["--server", "localhost:9", "--model", "m"]
     for arguments, says in [

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from client.bulk import classify, images, sources
-from hubserve._command.shards import Shard, from_environment
 from hubserve.testing import FakeServer
+from hubserve_cli.bulk.shards import Shard, from_environment
 
 NAMES = st.text(st.characters(codec=None), max_size=40)
 

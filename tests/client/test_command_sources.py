@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hubserve import ImageError
-from hubserve._command import sources
+from hubserve_cli.bulk import sources
 from support.photographs import encoded, image
 
 

@@ -8,7 +8,7 @@ import grpc
 from click.testing import CliRunner, Result
 from tensorflow_serving.apis import get_model_status_pb2
 
-from hubserve._command.main import main
+from hubserve_cli.main import main
 from support.fake_server import FakeServer, Refusal
 
 State = get_model_status_pb2.ModelVersionStatus.State

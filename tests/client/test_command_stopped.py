@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from client.bulk import classify, documents, images, sources
-from hubserve._command.stopping import Signals, Stopped
 from hubserve.testing import FakeServer, Fault, Request
+from hubserve_cli.common.interrupts import Signals, Stopped
 
 
 def start(server: FakeServer, *arguments: object, **options: Any) -> subprocess.Popen[bytes]:
@@ -103,7 +103,7 @@ def test_a_server_that_goes_away_for_good_ends_the_run_and_not_each_image(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from hubserve import Retry
-    from hubserve._command import classify as command
+    from hubserve_cli import classify as command
 
     monkeypatch.setattr(command, "_RETRY", Retry(max_seconds=0))
     folder = images(tmp_path / "images", 400)

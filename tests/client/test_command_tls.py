@@ -8,8 +8,8 @@ import pytest
 import trustme
 from click.testing import CliRunner, Result
 
-from hubserve._command.main import main
 from hubserve.testing import FakeServer
+from hubserve_cli.main import main
 
 
 @pytest.fixture(scope="module")

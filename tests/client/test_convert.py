@@ -13,11 +13,11 @@ import pytest
 
 from client.shells import SHELLS, classify
 from hubserve import Client, UsageError
-from hubserve._convert import converted
-from hubserve._convert._room import Room
-from hubserve._images import EncodedImage
-from hubserve._kinds import AVIF, HEIC, TIFF, kind_of
-from hubserve._preparing import encoder
+from hubserve._images.convert import converted
+from hubserve._images.convert._room import Room
+from hubserve._images.encode import EncodedImage
+from hubserve._images.kinds import AVIF, HEIC, TIFF, kind_of
+from hubserve._images.preparation import encoder
 from hubserve.testing import FakeServer
 from support.foreign_files import corpus, dng, exchanged, exchanged_profile, heic, tiff, tiled
 from support.photographs import encoded, image, mirrored
@@ -176,7 +176,7 @@ def test_transparent_colours_lie_over_white_after_their_profile():
 MEMORY = """
 import re, sys
 from pathlib import Path
-from hubserve._preparing import encoder
+from hubserve._images.preparation import encoder
 made = encoder(0, convert=True)(0, sys.argv[1])
 assert made.error is None, made.error
 print(int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]) // 1024)

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from hubserve._arrays import as_array, to_array, to_chunks
-from hubserve._encode import predict_request, strings
+from hubserve.wire.arrays import as_array, to_array, to_chunks
 from hubserve.wire.model_pb2 import ModelSpec
 from hubserve.wire.predict_pb2 import PredictRequest
+from hubserve.wire.writer import predict_request, strings
 
 DTYPES = ["f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "?", "c8", "c16", ">i4", ">f8"]
 names = st.text(max_size=200)

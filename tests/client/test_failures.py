@@ -11,8 +11,8 @@ from tensorflow_serving.apis import predict_pb2
 import hubserve
 from hubserve import Client
 from hubserve._errors import call_error
-from hubserve._images import EncodedImage
-from hubserve._requests import PREDICT
+from hubserve._images.encode import EncodedImage
+from hubserve.wire.codec import PREDICT
 from support import scripted_model
 from support.fake_server import FakeServer, Refusal
 

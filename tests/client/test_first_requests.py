@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hubserve import _images
+from hubserve._images import encode
 from hubserve.testing import FakeServer
 
 _PROGRAM = """
@@ -80,6 +80,6 @@ class _HalfImported:
 @pytest.mark.parametrize("name", ["numpy", "PIL.Image"])
 def test_a_module_that_is_being_imported_is_looked_into_with_care(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, name, _HalfImported())
-    assert _images.encode(0, bytearray(b"cat")).data == b"cat"
+    assert encode.encode(0, bytearray(b"cat")).data == b"cat"
     images = [b"cat"]
-    assert _images.many(images) is images
+    assert encode.many(images) is images

@@ -11,7 +11,7 @@ import pytest
 
 from client.simulation import failure
 from hubserve import CallError
-from hubserve._gate import Gate, Turn
+from hubserve._schedule.gate import Gate, Turn
 
 THREADS = failure("RESOURCE_EXHAUSTED", "Server Threadpool Exhausted")
 QUEUE = failure("UNAVAILABLE", "The batch scheduling queue to which this task was submitted is full")

@@ -7,8 +7,8 @@ from click.testing import CliRunner
 
 from client.shells import SHELLS, call, classify
 from hubserve import NotAModelServer
-from hubserve._command.main import main
 from hubserve.testing import FakeServer
+from hubserve_cli.main import main
 from support.bytes_server import Forwarding
 
 

@@ -6,12 +6,12 @@ from typing import Any
 
 from client.simulation import images, read
 from hubserve import Classification, Retry
-from hubserve._async_stream import AsyncMover
-from hubserve._batches import Limits
-from hubserve._retry import Contact
-from hubserve._run import Request, Run
-from hubserve._stream import Mover
-from hubserve._window import Fixed
+from hubserve._schedule.batching import Limits
+from hubserve._schedule.retry import Contact
+from hubserve._schedule.run import Request, Run
+from hubserve._schedule.window import Fixed
+from hubserve._transport.async_stream import AsyncMover
+from hubserve._transport.stream import Mover
 
 
 def run_of_one_image() -> Run[Classification]:

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from hubserve import Client, ImageError, UsageError
-from hubserve._images import encode
+from hubserve._images.encode import encode
 
 
 def pixels(data: bytes) -> np.ndarray:

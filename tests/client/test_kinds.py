@@ -12,8 +12,8 @@ import pillow_heif
 import pytest
 
 from hubserve import Classification, Client
-from hubserve._kinds import KINDS, Reader, kind_of
-from hubserve._several import holds_several
+from hubserve._images.kinds import KINDS, Reader, kind_of
+from hubserve._images.multi_picture import holds_several
 from hubserve.testing import FakeServer
 from support.photographs import encoded, image
 

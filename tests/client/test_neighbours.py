@@ -11,7 +11,7 @@ from client.bulk import classify as command
 from client.shells import SHELLS, call, classify
 from client.simulation import Simulation, failure
 from hubserve import CallError, InvalidRequest, Retry, ServerFailed
-from hubserve._images import EncodedImage
+from hubserve._images.encode import EncodedImage
 from hubserve.testing import FakeServer, Fault, Request
 
 CONCAT = "Tensor concat operation failed"

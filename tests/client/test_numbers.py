@@ -12,8 +12,8 @@ from click.testing import CliRunner
 
 from client.shells import SHELLS, call, classify
 from hubserve import AsyncClient, Client, Retry, UsageError
-from hubserve._command.main import main
 from hubserve.testing import FakeServer
+from hubserve_cli.main import main
 
 CLIENTS = {"threads": Client, "asyncio": AsyncClient}
 NO_SECONDS = [math.inf, -math.inf, math.nan, -1.0, 9e9, 1e300, "30", True]

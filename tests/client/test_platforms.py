@@ -54,7 +54,7 @@ asyncio.run(main())
 print(sorted(HIDDEN & sys.modules.keys()))
 """
 _COMMAND = """
-from hubserve._command.main import main
+from hubserve_cli.main import main
 main(sys.argv[1:])
 """
 

@@ -9,9 +9,9 @@ from tensorflow_serving.apis import get_model_metadata_pb2, predict_pb2
 
 from client.shells import SHELLS, call
 from hubserve import Client, DeadlineExceeded, InvalidRequest, MalformedAnswer, UsageError, testing
-from hubserve._batches import Limits
-from hubserve._predicting import Question
-from hubserve._requests import Requests
+from hubserve._schedule.batching import Limits
+from hubserve._schedule.predict import Question
+from hubserve.wire.codec import Requests
 from support import scripted_model
 from support.fake_server import FakeServer, Refusal
 

@@ -18,13 +18,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 
-from hubserve import Client, _memory
-from hubserve.testing._answers import classified
+from hubserve import Client
+from hubserve._transport import malloc
+from hubserve.testing._messages import classified
 
 if sys.argv[1:] == ["unlearned"]:
-    _memory.expect = _memory._teach = lambda *_: None
-    from hubserve import _requests
-    _requests.expect = _memory.expect
+    malloc.expect = malloc._teach = lambda *_: None
+    from hubserve.wire import codec
+    codec.expect = malloc.expect
 
 images = [bytes([number]) * 108_000 for number in range(32)]
 answer = classified([b""] * 32, lambda _: {{"cat": 1.0}}).SerializeToString()

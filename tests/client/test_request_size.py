@@ -11,10 +11,11 @@ from typing import Any
 import grpc
 import pytest
 
-from hubserve import Client, _requests
-from hubserve._images import encode
-from hubserve._requests import Requests
-from hubserve.testing._answers import classified
+from hubserve import Client
+from hubserve._images.encode import encode
+from hubserve.testing._messages import classified
+from hubserve.wire import codec
+from hubserve.wire.codec import Requests
 
 IMAGES = [bytes([number]) * 50_000 for number in range(32)]
 PAYLOAD = sum(map(len, IMAGES))
@@ -102,6 +103,6 @@ def copied(write: Callable[..., bytes]) -> Callable[..., bytes]:
 def test_the_guard_sees_a_regression(
     server: tuple[str, Counting], monkeypatch: pytest.MonkeyPatch, plant: Callable[..., Any], check: Callable[..., None]
 ) -> None:
-    monkeypatch.setattr(_requests, "predict_request", plant(_requests.predict_request))
+    monkeypatch.setattr(codec, "predict_request", plant(codec.predict_request))
     with pytest.raises(AssertionError):
         check(server)

@@ -2,7 +2,7 @@ import pytest
 
 from client.simulation import failure
 from hubserve import Retry, UsageError
-from hubserve._retry import Contact
+from hubserve._schedule.retry import Contact
 
 GONE = failure("UNAVAILABLE", "failed to connect")
 BUSY = failure("RESOURCE_EXHAUSTED", "quota exceeded")

@@ -18,11 +18,11 @@ from hubserve import (
     ServerBusy,
     ServerUnavailable,
 )
-from hubserve._batches import Limits
-from hubserve._images import EncodedImage
-from hubserve._retry import Contact
-from hubserve._run import Run
-from hubserve._window import Fixed
+from hubserve._images.encode import EncodedImage
+from hubserve._schedule.batching import Limits
+from hubserve._schedule.retry import Contact
+from hubserve._schedule.run import Run
+from hubserve._schedule.window import Fixed
 
 GONE = failure("UNAVAILABLE", "failed to connect")
 BUSY = failure("RESOURCE_EXHAUSTED", "Server Threadpool Exhausted")

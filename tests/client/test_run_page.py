@@ -19,8 +19,8 @@ import PIL.Image
 import pytest
 
 from hubserve import Classification, ClassScore, ImageError
-from hubserve._command import run_page
-from hubserve._command.run_page import RunPage, measures, thumbnails
+from hubserve_cli import report as run_page
+from hubserve_cli.report import RunPage, measures, thumbnails
 from support.foreign_files import heic, turned
 
 VOID = ("meta", "img", "input", "br")

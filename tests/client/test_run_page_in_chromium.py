@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from hubserve import Classification, ClassScore, ImageError
-from hubserve._command.run_page import RunPage
+from hubserve_cli.report import RunPage
 
 CHROMIUM = shutil.which("chromium")
 AXE = Path(sys.prefix) / "axe.min.js"

@@ -14,7 +14,7 @@ import pytest
 
 from client.shells import SHELLS, classify
 from hubserve import AsyncClient, Client, UnsuitableModel, UsageError
-from hubserve._shrink import shrunk
+from hubserve._images.downscale import shrunk
 from hubserve.testing import FakeServer
 from support.photographs import encoded, mirrored
 

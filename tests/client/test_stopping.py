@@ -7,7 +7,7 @@ from types import FunctionType
 
 import pytest
 
-from hubserve._command.stopping import Signals, Stopped
+from hubserve_cli.common.interrupts import Signals, Stopped
 
 
 def call(lock: "Lock", then: Callable[[], object]) -> None:

@@ -18,7 +18,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from client.shells import SHELLS, call, classify
 from hubserve import AsyncClient, Client, Retry
-from hubserve._telemetry import server_attributes
+from hubserve._transport.telemetry import server_attributes
 from hubserve.testing import FakeServer, Fault, Request
 
 QUICK = Retry(first_delay=0.001)

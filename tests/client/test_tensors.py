@@ -6,9 +6,9 @@ import pytest
 import tensorflow as tf
 
 from hubserve import MalformedAnswer, UsageError
-from hubserve._arrays import to_array, to_tensor
-from hubserve._tensors import read_values
+from hubserve.wire.arrays import to_array, to_tensor
 from hubserve.wire.tensor_pb2 import DT_FLOAT, DT_RESOURCE, DT_STRING, TensorProto
+from hubserve.wire.tensors import read_values
 
 NUMBERS = np.array([[0, 1, 2], [3, 100, 7]])
 REALS = [

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hubserve import Classification
-from hubserve._command import output, records
+from hubserve_cli.bulk import output, records
 
 FORMS = ["jsonl", "csv", "parquet"]
 

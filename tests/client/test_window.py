@@ -6,8 +6,8 @@ import pytest
 
 from client.simulation import Simulation, failure
 from hubserve import CallError
-from hubserve._batches import Limits
-from hubserve._window import Fixed, Vegas, Window
+from hubserve._schedule.batching import Limits
+from hubserve._schedule.window import Fixed, Vegas, Window
 
 
 class Serving:

@@ -12,13 +12,13 @@ import numpy as np
 from google.protobuf.message import Message
 
 from hubserve import wire
-from hubserve._arrays import as_array, to_array, to_chunks
-from hubserve._encode import predict_request, strings
-from hubserve._tensors import ELEMENTS
+from hubserve.wire.arrays import as_array, to_array, to_chunks
 from hubserve.wire.metadata_pb2 import GetModelMetadataRequest, GetModelMetadataResponse, SignatureDefMap
 from hubserve.wire.predict_pb2 import PredictRequest, PredictResponse
 from hubserve.wire.status_pb2 import GetModelStatusRequest, GetModelStatusResponse
 from hubserve.wire.tensor_pb2 import TensorProto
+from hubserve.wire.tensors import ELEMENTS
+from hubserve.wire.writer import predict_request, strings
 
 MESSAGES: list[type[Message]] = [
     PredictRequest,

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import trustme
 
-from hubserve._command import demo
-from hubserve._command.main import main
 from hubserve.testing import FakeServer
+from hubserve_cli import demo
+from hubserve_cli.main import main
 from support import guide
 
 # What a block may need that is not here.

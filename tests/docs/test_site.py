@@ -16,7 +16,7 @@ from sphinx.util.inventory import InventoryFile
 import hubserve
 import hubserve.testing
 import hubserve_export
-from hubserve._command.main import main
+from hubserve_cli.main import main
 from support.guide import ROOT
 
 # What a browser loads by itself, and does not wait to be clicked on.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hubserve._command import demo
+from hubserve_cli import demo
 from support import guide
 from support.messages import is_said
 from support.processes import hubserve

@@ -12,8 +12,8 @@ from pathlib import Path
 import click
 import pytest
 
-from hubserve._command.main import main
 from hubserve.testing import FakeServer
+from hubserve_cli.main import main
 from k8s.manifests import Manifest, with_components
 
 _JOBS = {"bulk-job": "pnasnet-bulk", "load-test": "pnasnet-load-test", "model-pvc": "pnasnet-export-1"}

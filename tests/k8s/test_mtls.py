@@ -8,8 +8,8 @@ import pytest
 import trustme
 from click.testing import CliRunner
 
-from hubserve._command.main import main
 from hubserve.testing import FakeServer
+from hubserve_cli.main import main
 from k8s.embedded import PARSERS
 from k8s.manifests import with_components
 

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 
-from hubserve.testing._answers import classified
+from hubserve.testing._messages import classified
 from hubserve.wire.predict_pb2 import PredictRequest, PredictResponse
 from trust.chaos_server import answer
 

@@ -12,9 +12,9 @@ import grpc
 from ..wire.metadata_pb2 import GetModelMetadataRequest
 from ..wire.predict_pb2 import PredictRequest, PredictResponse
 from ..wire.status_pb2 import GetModelStatusRequest
-from . import _answers
-from ._relay import Relay
+from . import _messages
 from ._script import DROP, Fault, Request, Script, Step
+from ._tcp_relay import Relay
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -58,10 +58,10 @@ class FakeServer:
 
     def __init__(
         self,
-        classify: _answers.Classify = _its_text,
+        classify: _messages.Classify = _its_text,
         *,
-        features: _answers.Featurize | None = None,
-        predict: _answers.Predict | None = None,
+        features: _messages.Featurize | None = None,
+        predict: _messages.Predict | None = None,
         model: str | None = None,
         version: int = 1,
         port: int = 0,
@@ -175,18 +175,18 @@ class FakeServer:
                 f"Task size {len(request.images)} is larger than maximum input batch size {self._max_batch_size}",
             )
         if self._predict is not None:
-            response = _answers.predicted(message, self._predict)
+            response = _messages.predicted(message, self._predict)
         elif self._features is not None:
-            response = _answers.featurized(request.images, self._features)
+            response = _messages.featurized(request.images, self._features)
         else:
-            response = _answers.classified(request.images, self._classify)
+            response = _messages.classified(request.images, self._classify)
         response.model_spec.CopyFrom(spec)
         response.model_spec.version.value = self._version
         return response
 
     def _describe(self, message: GetModelMetadataRequest, _: grpc.ServicerContext) -> object:
         self._check(message.model_spec.name)
-        return _answers.described(
+        return _messages.described(
             message.model_spec.name,
             self._version,
             features=self._features is not None,
@@ -196,7 +196,7 @@ class FakeServer:
     def _state(self, message: GetModelStatusRequest, _: grpc.ServicerContext) -> object:
         if self._model not in (None, message.model_spec.name):
             raise Fault("NOT_FOUND", f"Could not find any versions of model {message.model_spec.name}")
-        return _answers.state(self._version, ready=self.ready)
+        return _messages.state(self._version, ready=self.ready)
 
     def _check(self, model: str) -> None:
         if self._model not in (None, model):

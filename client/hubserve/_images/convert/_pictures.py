@@ -1,0 +1,91 @@
+"""Opens pictures that Pillow unpacks at once: HEIC, AVIF, JPEG 2000, PNM and rare forms of BMP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from ..._errors import ImageError
+from .. import kinds
+from ..eight_bit import Levels
+
+if TYPE_CHECKING:
+    import PIL.Image
+
+# A phone's largest photographs have 50 megapixels, some have 108 and 200.
+_MOST_PIXELS = 110_000_000
+_ROWS_AT_ONCE = 256
+# Encoders write five of them by default.
+_MOST_HALVINGS = 5
+_ORIENTATION = 0x0112
+
+
+class Picture:
+    """A picture of one of these kinds; the first, or the main one, of several.
+
+    Args:
+        file: The file.
+        kind: What it is.
+        enough: Pixels from which on nothing is gained: JPEG 2000 is unpacked at a half or a quarter of its size then.
+
+    Attributes:
+        width: In pixels.
+        height: In pixels.
+        icc: Its colour profile; empty: it has none.
+        orientation: 1 to 8, as in EXIF.
+        pictures: Whether there are several.
+
+    Raises:
+        ImageError: It has too many pixels.
+    """
+
+    def __init__(self, file: BinaryIO, kind: kinds.Kind, enough: int) -> None:
+        self._image: Any = _opened(file, kind)
+        self.width, self.height = self._image.size
+        if kind is kinds.JPEG_2000:
+            while self.width * self.height > 4 * enough and self._image.reduce < _MOST_HALVINGS:
+                self._image.reduce += 1
+                self.width, self.height = (-(-side // 2) for side in (self.width, self.height))
+        if self.width * self.height > _MOST_PIXELS:
+            raise ImageError(f"it has {self.width} x {self.height} pixels: make it smaller")
+        self.icc: bytes = self._image.info.get("icc_profile") or b""
+        orientation = self._image.getexif().get(_ORIENTATION, 1)
+        self.orientation = orientation if orientation in range(1, 9) else 1
+        self.pictures = getattr(self._image, "n_frames", 1) > 1
+
+    def bands(self) -> Iterator[PIL.Image.Image]:
+        """The picture from its top, in bands of rows of the full width, in modes of 8 bits.
+
+        Raises:
+            ImageError: Its values can be meant in several ways.
+        """
+        import numpy as np
+        from PIL import Image
+
+        image = self._image
+        image.load()
+        self.width, self.height = image.size
+        levels = Levels(None if image.mode == "F" else 16)
+        for top in range(0, self.height, _ROWS_AT_ONCE):
+            band = image.crop((0, top, self.width, min(top + _ROWS_AT_ONCE, self.height)))
+            deep = band.mode in ("I", "F") or band.mode.startswith("I;16")
+            yield Image.fromarray(levels.of(np.asarray(band))) if deep else band
+        levels.check()
+
+
+def _opened(file: BinaryIO, kind: kinds.Kind) -> Any:
+    """Open it with the one plugin that it needs: Image.open would also ask others, and warn of large pictures."""
+    from PIL import AvifImagePlugin, BmpImagePlugin, Jpeg2KImagePlugin, PpmImagePlugin
+
+    file.seek(0)
+    if kind is kinds.HEIC:
+        from pillow_heif import HeifImageFile
+
+        return HeifImageFile(file)  # type: ignore[no-untyped-call]
+    plugins: dict[kinds.Kind, Any] = {
+        kinds.AVIF: AvifImagePlugin.AvifImageFile,
+        kinds.JPEG_2000: Jpeg2KImagePlugin.Jpeg2KImageFile,
+        kinds.PNM: PpmImagePlugin.PpmImageFile,
+        kinds.RARE_BMP: BmpImagePlugin.BmpImageFile,
+    }
+    return plugins[kind](file)

@@ -1,0 +1,218 @@
+"""From whatever a caller calls an image to the bytes of an image file.
+
+Files and bytes go as they are, unless the client converts what the server does not read. Pixels are written as PNG,
+which loses nothing. numpy and Pillow are never imported here: who hands over an array or a Pillow image has imported
+them.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import stat
+import sys
+from collections.abc import AsyncIterable, Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, TypeGuard, TypeVar
+
+from .._errors import ImageError, UsageError
+from .kinds import HEAD_BYTES, Kind, Reader, kind_of
+from .png import png_from_array, png_from_pillow
+
+if TYPE_CHECKING:
+    import numpy as np
+    import PIL.Image
+    from numpy.typing import NDArray
+    from opentelemetry.trace import SpanContext
+
+ImageLike: TypeAlias = (
+    "str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | PIL.Image.Image | NDArray[np.uint8]"
+)
+# Makes a file that the server reads of one that it does not, and notes what else that holds.
+Convert: TypeAlias = "Callable[[BinaryIO, Kind], tuple[bytes, str | None]]"
+# Reads the image at a place among many.
+Encode: TypeAlias = "Callable[[int, ImageLike], EncodedImage]"
+# Twice the 64 million pixels that models allow by default, at three bytes each: whatever is larger is no image.
+_MAX_BYTES = 384 * 2**20
+# Linux's PATH_MAX; what is longer is no path. Windows and macOS take less.
+_LONGEST_PATH = 4096
+_SHOWN_LETTERS = 60
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_DATA_URL = re.compile(r"data:[^,]{0,100};base64,")
+_BASE64 = re.compile(r"[A-Za-z0-9+/\r\n]+={0,2}\s*")
+# A path of so many letters and digits without a dot is rare, and this is asked only of those that are not there.
+_FEWEST_BASE64_LETTERS = 200
+
+
+# Not frozen: one is made for each image of millions, and that would double what it takes.
+@dataclass(slots=True)
+class EncodedImage:
+    """An image to be sent: `EncodedImage(index=0, source="cat.jpg", data=b"...")`; with an error, it cannot.
+
+    `note` says what the file holds besides the picture that is sent.
+    `caller` is OpenTelemetry's span of the one who asked, where its request carries the images of several.
+    """
+
+    index: int
+    source: str
+    data: bytes = b""
+    error: ImageError | None = None
+    note: str | None = None
+    caller: SpanContext | None = None
+
+
+def encode(
+    index: int,
+    image: ImageLike,
+    smaller: Callable[[bytes], bytes] | None = None,
+    convert: Convert | None = None,
+) -> EncodedImage:
+    """Reads or encodes one image; what is wrong with it is kept in the answer, not raised.
+
+    Args:
+        index: Its place among the images.
+        image: The caller's.
+        smaller: Makes smaller what will be sent.
+        convert: Makes a file that the server reads of one that it does not.
+    """
+    if type(image) is bytes and smaller is None and convert is None and 0 < len(image) <= _MAX_BYTES:
+        # What most are, and in a long run what is done for each image counts.
+        return EncodedImage(index, f"image {index}", image)
+    source = _source(index, image)
+    try:
+        data, note = _encoded(image, convert)
+        return EncodedImage(index, source, data if smaller is None else smaller(data), note=note)
+    except ImageError as error:
+        return EncodedImage(index, source, error=ImageError(f"{source}: {error}"))
+    # Reading runs code that is not ours (Pillow's, a remote file's), which raises what it likes.
+    except Exception as error:  # noqa: BLE001
+        failure = ImageError(f"{source}: {getattr(error, 'strerror', None) or error}: check that it can be read")
+        failure.__cause__ = error
+        return EncodedImage(index, source, error=failure)
+
+
+def _refuse_huge(size: int) -> None:
+    if size > _MAX_BYTES:
+        raise ImageError(f"it has more than {_MAX_BYTES >> 20} MiB: check that it is an image")
+
+
+def is_path(image: object) -> TypeGuard[str | os.PathLike[str]]:
+    """Whether the image is to be read from the file system."""
+    # Asking for os.PathLike takes a while, and most images are bytes or text.
+    return isinstance(image, str) or (not isinstance(image, bytes) and isinstance(image, os.PathLike))
+
+
+_Images = TypeVar("_Images", bound="Iterable[ImageLike] | AsyncIterable[ImageLike]")
+
+
+def many(images: _Images) -> _Images:
+    """Gives back the images, unless what came is one image: iterating it would give letters, lines or rows of pixels.
+
+    Raises:
+        UsageError: It is one image, or nothing that can be iterated.
+    """
+    one = (
+        is_path(images)
+        or isinstance(images, bytes | bytearray | memoryview)
+        or hasattr(images, "read")
+        or (_is_array(images) and images.ndim in (2, 3))
+    )
+    if one or not isinstance(images, Iterable | AsyncIterable):
+        raise UsageError(f"images must be an iterable of images, not one {type(images).__name__}: write [image]")
+    return images
+
+
+def _source(index: int, image: Any) -> str:
+    if is_path(image):
+        return short_name(os.fsdecode(image))
+    # A file's name, or that of the file a Pillow image was opened from; it may be missing, or a descriptor's number.
+    name = getattr(image, "name", None) or getattr(image, "filename", None)
+    return short_name(os.fsdecode(name)) if name and isinstance(name, str | bytes | os.PathLike) else f"image {index}"
+
+
+def short_name(name: str) -> str:
+    """Give a name as it is; of a text that no system takes for a path, its beginning and its length."""
+    return name if len(name) <= _LONGEST_PATH else f"{name[:_SHOWN_LETTERS]}... ({len(name):,} characters)"
+
+
+def _encoded(image: Any, convert: Convert | None) -> tuple[bytes, str | None]:
+    """The bytes to send, and what to note of the file that they come from."""
+    if is_path(image):
+        with _opened(image) as file:
+            if convert is not None:
+                kind = kind_of(file.read(HEAD_BYTES))
+                if kind.reader is Reader.CLIENT:
+                    return convert(file, kind)
+                file.seek(0)
+            _refuse_huge(os.fstat(file.fileno()).st_size)
+            return _checked(file.read(_MAX_BYTES + 1), None)
+    if isinstance(image, bytes | bytearray | memoryview):
+        return _checked(bytes(image), convert)
+    if _is_array(image):
+        return png_from_array(image), None
+    if _is_pillow(image):
+        return png_from_pillow(image), None
+    if hasattr(image, "read"):
+        data = image.read(_MAX_BYTES + 1)
+        if not isinstance(data, bytes):
+            raise ImageError('the file is open for text: open it with mode "rb"')
+        if not data and _at_its_end(image):
+            raise ImageError("nothing is left to read, because it was read or written to its end: stream.seek(0) first")
+        return _checked(data, convert)
+    raise ImageError(
+        f"a {type(image).__name__} is no image: give a path, bytes, a binary file, a Pillow image or an array"
+    )
+
+
+def _checked(data: bytes, convert: Convert | None) -> tuple[bytes, str | None]:
+    if not data:
+        raise ImageError("it is empty, 0 bytes: check that it was written to its end")
+    _refuse_huge(len(data))
+    if convert is not None and (kind := kind_of(data)).reader is Reader.CLIENT:
+        return convert(io.BytesIO(data), kind)
+    return data, None
+
+
+def _opened(path: Any) -> BinaryIO:
+    try:
+        about = os.stat(path)
+    except OSError:
+        if isinstance(path, str) and (reason := not_a_path(path)):
+            raise ImageError(reason) from None
+        raise
+    # Before it is opened, which for a pipe waits until somebody writes into it.
+    if not (stat.S_ISREG(about.st_mode) or stat.S_ISDIR(about.st_mode)):
+        raise ImageError("it is no regular file: read it yourself, and give the bytes")
+    return open(path, "rb")
+
+
+def not_a_path(text: str) -> str | None:
+    """Tell what a text is that names no file; None: it looks like a path."""
+    if _ADDRESS.match(text):
+        return "this is a web address, not a path: download it, and give the bytes (hubserve classify reads URLs)"
+    if _DATA_URL.match(text) or (len(text) >= _FEWEST_BASE64_LETTERS and _BASE64.fullmatch(text)):
+        return "this is base64 text, not a path: give base64.b64decode(...) of it, without a data: prefix"
+    return "this is text, not a path: give a path, or bytes" if len(text) > _LONGEST_PATH else None
+
+
+def _at_its_end(file: Any) -> bool:
+    try:
+        return bool(file.tell() > 0)
+    # Not every stream knows where it is.
+    except (AttributeError, OSError, ValueError):
+        return False
+
+
+def _is_array(image: object) -> TypeGuard[NDArray[Any]]:
+    return _is_instance(image, "numpy", "ndarray")
+
+
+def _is_pillow(image: object) -> bool:
+    return _is_instance(image, "PIL.Image", "Image")
+
+
+def _is_instance(image: object, module: str, name: str) -> bool:
+    # Another thread may be importing the module: it is there then, without its names. Whoever has an instance has them.
+    kind = getattr(sys.modules.get(module), name, None)
+    return kind is not None and isinstance(image, kind)

@@ -1,0 +1,119 @@
+"""Pixels as PNG files: of numpy arrays, and of Pillow images of every mode."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from typing import TYPE_CHECKING, Any
+
+from .._errors import ImageError
+from .eight_bit import Levels
+
+if TYPE_CHECKING:
+    import numpy as np
+    import PIL.Image
+    from numpy.typing import NDArray
+
+# What PNG holds without loss, in Pillow's names.
+_PNG_MODES = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I;16"})
+# Pillow's own conversion keeps what these show.
+_SAME_AS = {"CMYK": "RGB", "YCbCr": "RGB", "HSV": "RGB", "RGBX": "RGB", "RGBa": "RGBA", "La": "LA", "PA": "RGBA"}
+_DEEP_MODES = frozenset({"I", "F", "I;16B", "I;16L", "I;16N"})
+# What PNG calls a pixel of so many channels.
+_PNG_COLOR_TYPES = {1: 0, 3: 2, 4: 6}
+_SUB_FILTER = 1
+
+
+def png_from_pillow(image: PIL.Image.Image) -> bytes:
+    """Write a Pillow image as PNG, upright.
+
+    Modes that PNG does not have are converted. 16-bit samples keep their upper eight bits (`I;16` all sixteen, of
+    which the model keeps the upper eight); floats (`F`) are taken from [0, 1].
+
+    Raises:
+        ImageError: Its values or its mode can be meant in several ways, or not be shown.
+    """
+    from PIL import ImageOps
+
+    # The model turns a photograph's file upright by its EXIF orientation; PNG would lose that, so it is done here.
+    upright = ImageOps.exif_transpose(image)
+    if upright.mode in _DEEP_MODES:
+        import numpy as np
+
+        return _png(_deep(np.asarray(upright)))
+    if upright.mode == "LAB":
+        upright = _from_lab(upright)
+    elif upright.mode not in _PNG_MODES:
+        if upright.mode not in _SAME_AS:
+            raise ImageError(f"an image of mode {upright.mode} has no lossless file form: convert it to RGB first")
+        upright = upright.convert(_SAME_AS[upright.mode])
+    file = io.BytesIO()
+    upright.save(file, format="PNG", compress_level=1)
+    return file.getvalue()
+
+
+def png_from_array(pixels: NDArray[Any]) -> bytes:
+    """Write [H, W], [H, W, 1], [H, W, 3] or [H, W, 4] as PNG, without Pillow.
+
+    uint8 goes as it is, bool as black and white, uint16 with its upper eight bits, floats from [0, 1].
+
+    Raises:
+        ImageError: It has another shape or type, or values beyond its range.
+    """
+    channels = 1 if pixels.ndim == 2 else pixels.shape[-1]
+    if pixels.ndim not in (2, 3) or channels not in _PNG_COLOR_TYPES or not pixels.size:
+        first = pixels.ndim == 3 and pixels.size and pixels.shape[0] in _PNG_COLOR_TYPES
+        remedy = "numpy.moveaxis(array, 0, -1) puts its channels last" if first else "convert it"
+        raise ImageError(
+            "an array must be [H, W], [H, W, 1], [H, W, 3] or [H, W, 4] to be an image, not "
+            f"{pixels.dtype} {list(pixels.shape)}: {remedy}, or send it with client.predict"
+        )
+    if pixels.dtype.kind not in "bf" and pixels.dtype.newbyteorder("=") not in ("uint8", "uint16"):
+        raise ImageError(
+            "an array must be uint8, uint16, bool or float to be an image, not "
+            f'{pixels.dtype} {list(pixels.shape)}: if its values are 0 to 255, give array.astype("uint8")'
+        )
+    return _png(_shallow(pixels))
+
+
+def _shallow(samples: NDArray[Any], bits: int | None = None) -> NDArray[np.uint8]:
+    levels = Levels(bits)
+    pixels = levels.of(samples)
+    levels.check()
+    return pixels
+
+
+def _deep(samples: NDArray[Any]) -> NDArray[np.uint8]:
+    # Pillow opens 16-bit files as int32, too.
+    return _shallow(samples, None if samples.dtype.kind == "f" else 16)
+
+
+def _from_lab(image: PIL.Image.Image) -> PIL.Image.Image:
+    from PIL import ImageCms
+
+    lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
+    converted = ImageCms.profileToProfile(image, lab, srgb, outputMode="RGB")
+    assert converted is not None  # noqa: S101 - it is not converted in place
+    return converted
+
+
+def _png(pixels: NDArray[np.uint8]) -> bytes:
+    import numpy as np
+
+    height, width = pixels.shape[:2]
+    channels = 1 if pixels.ndim == 2 else pixels.shape[-1]
+    # Each row begins with its filter; "sub" keeps the difference from the pixel to the left, modulo 256.
+    rows = pixels.reshape(height, width * channels)
+    filtered = np.empty((height, 1 + width * channels), np.uint8)
+    filtered[:, 0] = _SUB_FILTER
+    filtered[:, 1 : 1 + channels] = rows[:, :channels]
+    filtered[:, 1 + channels :] = rows[:, channels:] - rows[:, :-channels]
+
+    header = struct.pack(">IIBBBBB", width, height, 8, _PNG_COLOR_TYPES[channels], 0, 0, 0)
+    chunks = (b"IHDR", header), (b"IDAT", zlib.compress(filtered.tobytes(), 1)), (b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + b"".join(_png_chunk(name, data) for name, data in chunks)
+
+
+def _png_chunk(name: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))

@@ -1,0 +1,301 @@
+"""The limit on requests in flight that all calls of one client share: plain arithmetic on times that are passed in.
+
+TensorFlow Serving refuses a request when it has no thread or no place in a queue for it. The request itself did not
+fail: the refusal says how much the server takes. All calls of a client share one gate, and so what one of them learns:
+
+- Until the first refusal, every request is sent at once.
+- At a refusal, the server has taken the other requests in flight. They become the limit, and the refused request waits
+  in its old place in the line. Refusals of requests that were in flight together count as one.
+- A few refusals are tolerated; more lower what the server is thought to take.
+- Answers raise the limit: by one each up to what the server took before, and beyond that by one after some rounds. The
+  rounds double when the raise is refused; the raise doubles when several in a row are not (as CUBIC remembers where it
+  lost, RFC 9438).
+- When nothing is in flight, the next request waits for a random time, whose bound doubles with each refusal.
+
+A request waits as long as the server answers any request of the client. If it answers none for the patience of the
+retry policy, the refusal is reported.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import math
+import random
+from collections.abc import Callable
+from typing import Any
+
+from .._errors import QUEUE_TIMEOUT, CallError
+
+# Of what the server took: what it still works on must end first.
+_AFTER_REFUSAL = 0.9
+# A queue that makes requests miss their time is too long for all that are in it.
+_AFTER_QUEUE_TIMEOUT = 0.5
+_ROUNDS_TO_RAISE = 4
+_MOST_ROUNDS_TO_RAISE = 64
+# Of the requests, so many of which may be refused before the server is thought to take less.
+_SHARE_TOLERATED = 0.1
+_SHARE_OVER = 32
+# So many raises in a row, and the server has more room than it had.
+_RAISES_TO_SPEED_UP = 3
+# Where nothing ends for so long, one request more than the limit is tried: those in flight may be long ones.
+_STALLED_SECONDS = 1.0
+
+
+class Turn:
+    """One request's place: in line, then in flight; after a refusal in line again.
+
+    Attributes:
+        owner: Whoever joined.
+        deadline: When it leaves the line without an answer; None: never.
+        in_flight: Whether it may be sent, or has been.
+        waits: Whether it is in line.
+        refusal: The last refusal of this request.
+    """
+
+    __slots__ = ("deadline", "extra", "in_flight", "order", "owner", "refusal", "round", "sent", "waits")
+
+    def __init__(self, order: tuple[int, int], owner: Any, deadline: float | None) -> None:
+        self.order = order
+        self.owner = owner
+        self.deadline = deadline
+        self.in_flight = False
+        self.waits = True
+        self.refusal: CallError | None = None
+        self.round = 0
+        self.extra = False
+        self.sent = 0.0
+
+    def __lt__(self, other: Turn) -> bool:
+        return self.order < other.order
+
+
+class Gate:
+    """Tells which requests may be sent: `turn = gate.join()`, then `gate.next(now)`.
+
+    It is not thread-safe: threads that share it hold a lock.
+
+    Args:
+        patience: Seconds without any answer after which a refusal is reported; 0: at once, and nothing ever waits.
+        first_delay: As of `Retry`.
+        max_delay: As of `Retry`.
+        draw: Gives random numbers in [0, 1).
+    """
+
+    def __init__(
+        self, *, patience: float, first_delay: float, max_delay: float, draw: Callable[[], float] = random.random
+    ) -> None:
+        self._patience = patience
+        self._first_delay = first_delay
+        self._max_delay = max_delay
+        self._draw = draw
+        self._orders = itertools.count()
+        self._line: list[Turn] = []
+        self._deadlines: list[tuple[float, int, Turn]] = []
+        self._waiting = 0
+        self._in_flight = 0
+        # The most in flight, and what the server took when it last refused.
+        self._limit = math.inf
+        self._room = math.inf
+        # Counts refusals; those of requests that were in flight together count as one.
+        self._round = 0
+        self._answers = 0
+        self._rounds = 0
+        self._rounds_to_raise = _ROUNDS_TO_RAISE
+        self._raises = 0
+        self._refused_share = 0.0
+        self._not_before = -math.inf
+        self._last_event = -math.inf
+        # What the last answer took.
+        self._seconds = math.inf
+        self._refusals = 0
+        self._refused_since: float | None = None
+        self.last_refusal: CallError | None = None
+
+    @property
+    def waiting(self) -> int:
+        """The number of requests in line."""
+        return self._waiting
+
+    @property
+    def in_flight(self) -> int:
+        """The number of requests in flight."""
+        return self._in_flight
+
+    @property
+    def limit(self) -> float:
+        """The most requests in flight; infinite until a server has refused one."""
+        return self._limit
+
+    def join(self, *, owner: Any = None, deadline: float | None = None, urgent: bool = False) -> Turn:
+        """Add a request to the line: at its end, or before all that are not urgent."""
+        if not (self._waiting or self._in_flight):
+            # What was refused before this client had nothing to ask says nothing of now.
+            self._refused_since = None
+        turn = Turn((0 if urgent else 1, next(self._orders)), owner, deadline)
+        self._enqueue(turn)
+        return turn
+
+    def next(self, now: float) -> Turn | None:
+        """Return the next request that may be sent now, and count it as in flight."""
+        if not self._waiting or now < self._not_before:
+            return None
+        full = self._in_flight >= self._limit
+        if full and now < self._stalled_at():
+            return None
+        turn = heapq.heappop(self._line)
+        while not turn.waits:
+            turn = heapq.heappop(self._line)
+        turn.waits = False
+        turn.in_flight = True
+        turn.round = self._round
+        turn.extra = full
+        turn.sent = now
+        self._waiting -= 1
+        self._in_flight += 1
+        self._last_event = now
+        return turn
+
+    def wake_at(self) -> float | None:
+        """Return when `next` or `expired` may have something though no call ends; None if that cannot be."""
+        if not self._waiting:
+            return None
+        at = self._not_before
+        if self._in_flight >= self._limit:
+            at = max(at, self._stalled_at())
+        while self._deadlines and not self._deadlines[0][2].waits:
+            heapq.heappop(self._deadlines)
+        return min(at, self._deadlines[0][0]) if self._deadlines else at
+
+    def expired(self, now: float) -> list[Turn]:
+        """Return the requests whose deadline has passed in line, and take them out."""
+        turns = []
+        while self._deadlines and (self._deadlines[0][0] <= now or not self._deadlines[0][2].waits):
+            turn = heapq.heappop(self._deadlines)[2]
+            if turn.waits:
+                self.leave(turn, now)
+                turns.append(turn)
+        return turns
+
+    def answered(self, turn: Turn, now: float) -> None:
+        """Record an answer."""
+        full = self._in_flight >= self._limit
+        self.leave(turn, now)
+        self._seconds = now - turn.sent
+        self._refused_share -= self._refused_share / _SHARE_OVER
+        self._refusals = 0
+        self._refused_since = None
+        # An answer with room left says nothing about the limit.
+        if not full or turn.extra:
+            return
+        if self._limit < self._room:
+            self._limit = min(self._room, self._limit + 1)
+            return
+        self._answers += 1
+        if self._answers < self._limit:
+            return
+        self._answers = 0
+        self._rounds += 1
+        if self._rounds >= self._rounds_to_raise:
+            self._raise()
+
+    def refused(self, turn: Turn, now: float, error: CallError) -> bool:
+        """Record a refusal for lack of room.
+
+        Args:
+            turn: The request's.
+            now: The time.
+            error: What the server said.
+
+        Returns:
+            Whether the request waits in line again; else the refusal is to be reported.
+        """
+        waited = QUEUE_TIMEOUT in error.details
+        self.leave(turn, now)
+        if self._patience <= 0:
+            return False
+        turn.refusal = self.last_refusal = error
+        taken = max(1, self._in_flight)
+        if waited:
+            taken = max(1, math.floor((self._in_flight + 1) * _AFTER_QUEUE_TIMEOUT))
+        if turn.round == self._round and not (turn.extra and taken >= self._limit):
+            self._cut(taken, waited=waited)
+        elif not (waited or turn.extra):
+            self._limit = min(self._limit, taken)
+            if turn.round == 0:
+                # Sent before anything was known.
+                self._room = min(self._room, taken)
+        self._refusals += 1
+        self._refused_since = now if self._refused_since is None else self._refused_since
+        if now - self._refused_since >= self._patience:
+            return False
+        if not self._in_flight:
+            self._not_before = now + self._draw() * self._longest_delay()
+        self._enqueue(turn)
+        return True
+
+    def leave(self, turn: Turn, now: float) -> None:
+        """Take a request out: it was given up, or failed for another reason than lack of room."""
+        if turn.in_flight:
+            turn.in_flight = False
+            self._in_flight -= 1
+            self._last_event = now
+        elif turn.waits:
+            turn.waits = False
+            self._waiting -= 1
+
+    def hopeless(self, now: float) -> list[Turn]:
+        """Take all requests out of the line if the server has answered none for the patience."""
+        over = self._refused_since is not None and now - self._refused_since >= self._patience
+        return self.empty(now) if over else []
+
+    def empty(self, now: float) -> list[Turn]:
+        """Take all requests out of the line."""
+        turns = [turn for turn in self._line if turn.waits]
+        for turn in turns:
+            self.leave(turn, now)
+        self._line.clear()
+        self._deadlines.clear()
+        return turns
+
+    def _enqueue(self, turn: Turn) -> None:
+        turn.waits = True
+        self._waiting += 1
+        heapq.heappush(self._line, turn)
+        if turn.deadline is not None:
+            heapq.heappush(self._deadlines, (turn.deadline, next(self._orders), turn))
+
+    def _stalled_at(self) -> float:
+        return self._last_event + max(_STALLED_SECONDS, self._longest_delay())
+
+    def _longest_delay(self) -> float:
+        # What a server that answers within milliseconds has no room for now, it may have room for a little later.
+        first = min(self._first_delay, self._seconds / 4)
+        return min(self._max_delay, first * 2.0 ** min(max(self._refusals - 1, 0), 60))
+
+    def _cut(self, taken: int, *, waited: bool) -> None:
+        self._round += 1
+        self._answers = self._rounds = 0
+        if self._room == math.inf or waited:
+            self._room = taken
+            self._limit = max(1, math.floor(taken * _AFTER_REFUSAL))
+            return
+        self._limit = taken
+        # A server's thread may be free a little later than its answer is here: now and then that is refused, too.
+        self._refused_share += (1 - self._refused_share) / _SHARE_OVER
+        if self._refused_share > _SHARE_TOLERATED:
+            self._refused_share = 0.0
+            self._room = max(taken, self._room - max(1, self._room // _SHARE_OVER))
+            self._raises = 0
+            self._rounds_to_raise = min(2 * self._rounds_to_raise, _MOST_ROUNDS_TO_RAISE)
+
+    def _raise(self) -> None:
+        self._rounds = 0
+        self._raises += 1
+        # Two refusals soon are enough to take it back.
+        self._refused_share = max(self._refused_share, _SHARE_TOLERATED / 2)
+        step = 1
+        if self._raises >= _RAISES_TO_SPEED_UP:
+            self._rounds_to_raise = 1
+            step = 2 ** (self._raises - _RAISES_TO_SPEED_UP)
+        self._room = self._limit = self._limit + step

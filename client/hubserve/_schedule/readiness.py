@@ -1,0 +1,87 @@
+"""Waiting for a model: what to do after each look at its status; plain arithmetic on times that are passed in."""
+
+from __future__ import annotations
+
+from .._checks import check_seconds
+from .._errors import (
+    CallError,
+    DeadlineExceeded,
+    HubserveError,
+    ModelNotFound,
+    ModelNotReady,
+    ServerBusy,
+    ServerUnavailable,
+)
+from .._settings import Settings
+from ..wire.model_info import VersionState, VersionStatus
+
+_POLL_SECONDS = 0.2
+# However short the wait, a busy server that is there shall be found.
+_FIRST_LOOK_SECONDS = 2.0
+# What may pass while a server comes up.
+_PASSING = (ServerUnavailable, ServerBusy, DeadlineExceeded, ModelNotFound)
+
+
+class Waiting:
+    """`seconds, versions = waiting.judge(status_or_error, now)`: look again after so many seconds, or it is ready.
+
+    Args:
+        settings: The client's.
+        now: The time.
+        timeout: Seconds to wait at the most.
+
+    Raises:
+        UsageError: `timeout` is not a finite number of at least 0.
+    """
+
+    def __init__(self, settings: Settings, now: float, timeout: float) -> None:
+        check_seconds("timeout", timeout, zero=True)
+        self._settings = settings
+        self._timeout = timeout
+        self._end = now + timeout
+        self._said: HubserveError | None = None
+
+    def request_timeout(self, now: float) -> float:
+        """Seconds that the next look may take."""
+        least = _FIRST_LOOK_SECONDS if self._said is None else _POLL_SECONDS
+        left = max(self._end - now, least)
+        return left if self._settings.timeout is None else min(left, self._settings.timeout)
+
+    def judge(
+        self, found: tuple[VersionStatus, ...] | CallError, now: float
+    ) -> tuple[float, tuple[VersionStatus, ...] | None]:
+        """Seconds until the next look, or the versions when one is available.
+
+        Raises:
+            ModelNotReady: The time is over, and the model is not loaded; or it could not be loaded.
+            CallError: The time is over, or no waiting would mend this.
+        """
+        failure: HubserveError
+        if isinstance(found, CallError):
+            if not isinstance(found, _PASSING):
+                raise found
+            failure = found
+        elif any(version.available for version in found):
+            return 0.0, found
+        else:
+            states = ", ".join(map(str, found)) or "it has no version of it"
+            if _hopeless(found):
+                raise ModelNotReady(
+                    f"{self._settings.target_in_words()} could not load {self._settings.model_in_words()} ({states}): "
+                    "mend the version, or give the server another one"
+                )
+            failure = ModelNotReady(
+                f"{self._settings.target_in_words()} does not serve {self._settings.model_in_words()} "
+                f"after {self._timeout:g} s: {states}"
+            )
+        # The last look has little time left, and to run out of it tells less than what an earlier one found.
+        if self._said is None or not isinstance(failure, DeadlineExceeded):
+            self._said = failure
+        if now + _POLL_SECONDS > self._end:
+            raise self._said
+        return _POLL_SECONDS, None
+
+
+def _hopeless(versions: tuple[VersionStatus, ...]) -> bool:
+    # A version in state END has used up its tries, and TF Serving makes no more; without an error it was unloaded.
+    return all(version.state is VersionState.END for version in versions) and any(v.error for v in versions)

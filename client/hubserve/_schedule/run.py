@@ -1,0 +1,413 @@
+"""The course of one `classify` or `features` call: a machine without I/O, threads or clocks.
+
+A shell pushes images in, sends the requests that the machine hands out, tells it how each ended, and takes results out:
+
+    run.push(image, now)          run.next_request(now) -> Request | None      run.take_results() -> [result, ...]
+    run.end()                     run.answered(number, response, now)          run.take_abandoned() -> [number, ...]
+    run.wants_images              run.failed(number, error, now)               run.wake_at() -> seconds | None
+
+The table in `hubserve._errors` and `hubserve._schedule.retry` say what follows from a failure. While a server fails,
+one request at a time asks whether it is back: an outage costs retries by its length, not by how many images wait.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from typing import Generic, TypeAlias, TypeVar
+
+from .._errors import CallError, DeadlineExceeded, HubserveError, ImageTooSlow, MalformedAnswer, ServerBusy, Then, then
+from .._images.encode import EncodedImage
+from .._results import ImageResult
+from .batching import Cutter, Limits, cut
+from .pieces import Flight, Piece, Request
+from .retry import REPEATS, Contact
+from .window import Window
+
+_log = logging.getLogger("hubserve")
+_Result = TypeVar("_Result", bound=ImageResult)
+# Makes the results of a batch from the bytes of its answer, and from the seconds that it took.
+Reader: TypeAlias = Callable[[bytes, Sequence[EncodedImage], float], Iterable[_Result]]
+
+# Answers that wait for an earlier one, in windows: a slow replica should not stop the others at once.
+_WINDOWS_AHEAD = 4
+# An image that is refused alone is sent once more: the server may have batched it with a stranger's bad one.
+_REFUSALS_TO_CONVICT = 2
+# So many images refused alone in the same words, and the model has never answered: searching is probably in vain.
+_HOPELESS = 64
+# An image that misses its time alone is sent once more, after the server has answered another one.
+_TIMEOUTS_TO_CONVICT = 2
+# So many requests in a row without an answer, and nothing shows that the server answers anything: it is not searched.
+_SILENT = 10
+
+
+class Run(Generic[_Result]):
+    """One call's course; see the module.
+
+    Args:
+        read: Makes results from an answer; may raise `MalformedAnswer`, which becomes the images' error.
+        kind: The class of the results.
+        limits: What one request may hold; lowered here when the server takes less.
+        contact: What the client knows about its servers.
+        window: How many requests may be on their way.
+        ordered: Give results in the order of the images.
+        linger: Seconds after which a batch is sent though it is not full; None: only full ones, and the last.
+
+    Attributes:
+        ended: Whether `end` was called.
+    """
+
+    def __init__(
+        self,
+        *,
+        read: Reader[_Result],
+        kind: type[_Result],
+        limits: Limits,
+        contact: Contact,
+        window: Window,
+        ordered: bool,
+        linger: float | None = None,
+    ) -> None:
+        self._read = read
+        self._kind = kind
+        self._limits = limits
+        self._contact = contact
+        self._window = window
+        self._ordered = ordered
+        self._linger = linger
+        self._cutter = Cutter(limits)
+        self._collecting_since = 0.0
+        self._fresh: deque[Piece] = deque()
+        self._again: deque[Piece] = deque()
+        self._suspects: deque[Piece] = deque()
+        self._flights: dict[int, Flight] = {}
+        self._sent = 0
+        self._abandoned: list[int] = []
+        self.ended = False
+        self._failing = False
+        self._not_before = 0.0
+        self._reduced_at = 0.0
+        self._words = ""
+        self._refused_alone = 0
+        self._answers = 0
+        self._silent = 0
+        self._good: EncodedImage | None = None
+        self._results: dict[int, _Result] = {}
+        self._taken = 0
+        self._given = 0
+
+    @property
+    def wants_images(self) -> bool:
+        """Whether the next image may be pushed: one batch waits for room at the most."""
+        return not (self.ended or self._fresh or self._suspects or self._too_far_ahead)
+
+    @property
+    def finished(self) -> bool:
+        """Whether every image that was pushed has been answered, and no more will be."""
+        return self.ended and self._taken == self._given
+
+    @property
+    def watches_the_clock(self) -> bool:
+        """Whether something may fall due though nothing happens."""
+        return bool(self._again or self._suspects) or self._contact.retry.hedge_after is not None
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests are on their way."""
+        return len(self._flights)
+
+    def push(self, image: EncodedImage, now: float) -> None:
+        """Takes the next image."""
+        self._taken += 1
+        if image.error is not None:
+            self._settle(image, self._failure(image, image.error))
+            return
+        if not len(self._cutter):
+            self._collecting_since = now
+        if batch := self._cutter.add(image):
+            self._fresh.append(Piece(batch, full=True))
+            self._collecting_since = now
+
+    def end(self) -> None:
+        """Takes note that there are no more images."""
+        self.ended = True
+        if rest := self._cutter.rest():
+            self._fresh.append(Piece(rest))
+
+    def next_request(self, now: float) -> Request | None:
+        """Gives a request to be sent at once, if there is one and it may go."""
+        lingered = self._linger is not None and now >= self._collecting_since + self._linger
+        # No image is taken now: what the results wait for may be in a batch that would never be full.
+        if len(self._cutter) and (lingered or (self._ordered and self._too_far_ahead)):
+            self._fresh.append(Piece(self._cutter.rest()))
+        piece = self._next_piece(now) or self._next_hedge(now)
+        if piece is None:
+            return None
+        self._sent += 1
+        self._flights[self._sent] = Flight(piece, now, len(self._flights) + 1)
+        piece.flights.add(self._sent)
+        piece.sent += 1
+        return Request(self._sent, piece.images, piece.sent - 1)
+
+    def wake_at(self) -> float | None:
+        """When `next_request` should be asked again though nothing has happened; None: not before something has."""
+        times = []
+        if self._again or self._suspects or self._fresh:
+            if self._room():
+                times.append(self._not_before)
+        elif self._linger is not None and len(self._cutter):
+            times.append(self._collecting_since + self._linger)
+        if (after := self._contact.retry.hedge_after) is not None:
+            times += [flight.sent + after for flight in self._flights.values() if not flight.piece.hedged]
+        return min(times, default=None)
+
+    def answered(self, number: int, response: bytes, now: float) -> None:
+        """Takes an answer.
+
+        Raises:
+            UnsuitableModel: The model is not for this call.
+        """
+        flight = self._land(number)
+        if flight is None:
+            return
+        piece = flight.piece
+        self._abandoned += piece.flights
+        for other in piece.flights:
+            del self._flights[other]
+        self._contact.answered(now)
+        self._contact.predicts = True
+        self._answers += 1
+        self._silent = 0
+        self._failing = False
+        self._not_before = 0.0
+        if piece.control:
+            return
+        if piece.full and not piece.hedged:
+            self._window.answered(now - flight.sent, flight.in_flight)
+        try:
+            results = list(self._read(response, piece.images, now - flight.sent))
+        except MalformedAnswer as error:
+            self._report(piece, error)
+            return
+        for image, result in zip(piece.images, results, strict=True):
+            self._settle(image, result)
+            if self._good is None and result.ok:
+                self._good = image
+
+    def failed(self, number: int, error: CallError, now: float) -> None:
+        """Takes a failure: the images are tried again, cut into smaller requests, or get it as their result."""
+        flight = self._land(number)
+        if flight is None:
+            return
+        piece = flight.piece
+        if isinstance(error, ServerBusy) and flight.sent >= self._reduced_at:
+            self._window.overloaded()
+            self._reduced_at = now
+        at = self._contact.retry_at(error, sent=flight.sent, now=now, first_failure=piece.first_failure)
+        if piece.flights:
+            # A second request for the same images is still out.
+            return
+        if isinstance(error, DeadlineExceeded) and self._too_slow(piece, error, at):
+            return
+        if piece.control:
+            # Whatever failed it will fail those that it stands before, too.
+            return
+        if at is not None:
+            piece.first_failure = now if piece.first_failure is None else piece.first_failure
+            piece.hedged = False
+            self._failing = True
+            self._not_before = max(self._not_before, at)
+            _log.info("%d images again in %.2f s: %s", len(piece.images), at - now, error)
+            if piece.suspect:
+                # Before those that wait for what becomes of it.
+                self._suspects.appendleft(piece)
+            else:
+                self._again.append(piece)
+        elif then(error) is Then.SPLIT and len(piece.images) > 1:
+            self._learn(piece, error)
+            self._again.extendleft(Piece(images) for images in reversed(cut(piece.images, self._limits)))
+        elif then(error) is Then.SUSPECT:
+            self._suspect(piece, error)
+        elif piece.repeats < REPEATS.get(then(error), 0):
+            self._repeat(piece, error)
+        else:
+            self._report(piece, error)
+
+    def take_results(self) -> list[_Result]:
+        """Gives the results that are due, each once."""
+        if not self._ordered:
+            ready = list(self._results.values())
+            self._results.clear()
+            self._given += len(ready)
+            return ready
+        ready = []
+        while self._given in self._results:
+            ready.append(self._results.pop(self._given))
+            self._given += 1
+        return ready
+
+    def take_abandoned(self) -> list[int]:
+        """Gives the requests that nobody waits for any more."""
+        abandoned, self._abandoned = self._abandoned, []
+        return abandoned
+
+    @property
+    def _too_far_ahead(self) -> bool:
+        return self._taken - self._given > _WINDOWS_AHEAD * self._window.limit * self._limits.max_size
+
+    def _room(self) -> bool:
+        # A suspect travels alone: the server could put it into one batch with others, and fail them with it.
+        if self._suspects or self._failing or any(flight.piece.suspect for flight in self._flights.values()):
+            return not self._flights
+        return len(self._flights) < self._window.limit
+
+    def _next_piece(self, now: float) -> Piece | None:
+        if not self._room() or now < self._not_before:
+            return None
+        for waiting in (self._suspects, self._again, self._fresh):
+            while waiting:
+                piece = waiting.popleft()
+                if piece.given_up is None or not self._hopeless(piece.given_up):
+                    return piece
+                self._report(piece, piece.given_up)
+        return None
+
+    def _next_hedge(self, now: float) -> Piece | None:
+        after = self._contact.retry.hedge_after
+        if after is None:
+            return None
+        for flight in self._flights.values():
+            if not flight.piece.hedged and now >= flight.sent + after:
+                flight.piece.hedged = True
+                if self._contact.may_hedge(now):
+                    return flight.piece
+        return None
+
+    def _land(self, number: int) -> Flight | None:
+        flight = self._flights.pop(number, None)
+        if flight is not None:
+            flight.piece.flights.discard(number)
+        return flight
+
+    def _suspect(self, piece: Piece, error: CallError) -> None:
+        """Halves the images until a bad one stands alone: at most 2 N - 1 requests more for N images, and N repeats."""
+        if self._hopeless(error):
+            self._probe(piece, error)
+            return
+        if len(piece.images) > 1:
+            _log.info("looking for the image that fails %d: %s", len(piece.images), error)
+            middle = len(piece.images) // 2
+            halves = piece.images[:middle], piece.images[middle:]
+            self._suspects.extendleft(Piece(images, suspect=True) for images in reversed(halves))
+            return
+        piece.refusals += 1
+        if piece.refusals < _REFUSALS_TO_CONVICT:
+            piece.suspect = True
+            self._suspects.appendleft(piece)
+            return
+        self._refused_alone = self._refused_alone + 1 if error.details == self._words else 1
+        self._words = error.details
+        self._report(piece, error)
+
+    def _too_slow(self, piece: Piece, error: CallError, at: float | None) -> bool:
+        """Search for the image that takes the server's time: after two timeouts, a request's images are halved.
+
+        A single image is convicted when it misses its time twice, and the server has answered another request in
+        between. Where the server answers nothing, an image that was answered before is sent until it is answered again:
+        the server may still be at work for the slow one.
+
+        Returns:
+            Whether that was done; else the request is tried again, or reported.
+        """
+        self._silent += 1
+        if self._contact.retry.max_seconds <= 0 or self._contact.several:
+            # Of several servers one may hang, and the next one answers: the image is not at fault.
+            return False
+        if piece.control:
+            self._wait_for_control(piece, error, at)
+            return True
+        piece.timeouts += 1
+        if piece.timeouts == 1:
+            piece.answers = self._answers
+        hopeless = self._good is None and self._silent > _SILENT
+        if hopeless or (piece.timeouts < _TIMEOUTS_TO_CONVICT and not piece.slow):
+            return False
+        alone = len(piece.images) == 1
+        if alone and piece.timeouts >= _TIMEOUTS_TO_CONVICT and self._answers > piece.answers:
+            self._report(piece, ImageTooSlow.of(piece.images[0].source, error))
+            return True
+        _log.info("looking for the image that takes too long among %d: %s", len(piece.images), error)
+        middle = len(piece.images) // 2
+        parts = [piece] if alone else [Piece(piece.images[:middle]), Piece(piece.images[middle:])]
+        for part in parts:
+            part.slow = part.suspect = True
+        if alone and self._good is None:
+            # The others may show that the server answers.
+            self._suspects.append(piece)
+        else:
+            self._suspects.extendleft(reversed(parts))
+        if self._good is not None and (alone or self._silent >= _TIMEOUTS_TO_CONVICT):
+            control = Piece([self._good], suspect=True)
+            control.control = True
+            self._suspects.appendleft(control)
+        return True
+
+    def _wait_for_control(self, control: Piece, error: CallError, at: float | None) -> None:
+        """Send it again; or, when the server's time is over, report the images that wait for it."""
+        if at is not None:
+            self._failing = True
+            self._not_before = max(self._not_before, at)
+            self._suspects.appendleft(control)
+            return
+        waiting, self._suspects = self._suspects, deque()
+        for piece in waiting:
+            if piece.slow:
+                self._report(piece, error)
+            elif not piece.control:
+                self._suspects.append(piece)
+
+    def _repeat(self, piece: Piece, error: CallError) -> None:
+        """Sends the images again, because a neighbour in the server's batch may have failed them."""
+        _log.debug("%d images once more, which a neighbour may have failed: %s", len(piece.images), error)
+        piece.repeats += 1
+        if then(error) is Then.ALONE:
+            piece.suspect = True
+            self._suspects.append(piece)
+        else:
+            self._again.append(piece)
+
+    def _hopeless(self, error: CallError) -> bool:
+        return not self._contact.predicts and self._refused_alone >= _HOPELESS and error.details == self._words
+
+    def _probe(self, piece: Piece, error: CallError) -> None:
+        """Asks for the first, the middle and the last image alone: one answer, and the others are searched too."""
+        if len(piece.images) == 1:
+            self._report(piece, error)
+            return
+        last = len(piece.images) - 1
+        places = sorted({0, last // 2, last})
+        rest = Piece([image for place, image in enumerate(piece.images) if place not in places], suspect=True)
+        rest.given_up = error
+        probes = [Piece([piece.images[place]], suspect=True) for place in places]
+        self._suspects.extendleft(reversed([*probes, rest] if rest.images else probes))
+
+    def _learn(self, piece: Piece, error: CallError) -> None:
+        """Lowers the limits to what the server takes, as far as its refusal tells."""
+        self._limits.lower(error, len(piece.images), sum(len(image.data) for image in piece.images))
+        _log.warning("at most %d images and %d bytes at once from now on: %s", *self._limits.both(), error)
+
+    def _report(self, piece: Piece, error: HubserveError) -> None:
+        _log.warning("%d images failed, the first of them %s: %s", len(piece.images), piece.images[0].source, error)
+        for image in piece.images:
+            self._settle(image, self._failure(image, error))
+
+    def _failure(self, image: EncodedImage, error: HubserveError) -> _Result:
+        # Results may be kept for long, and a traceback would keep the whole batch with them.
+        error.__traceback__ = None
+        if error.__cause__ is not None:
+            error.__cause__.__traceback__ = None
+        return self._kind(source=image.source, index=image.index, exception=error)
+
+    def _settle(self, image: EncodedImage, result: _Result) -> None:
+        self._results[image.index] = result

@@ -1,0 +1,1 @@
+"""Send requests over gRPC, from threads and from asyncio: channels, security, retries and telemetry."""

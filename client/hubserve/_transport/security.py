@@ -1,0 +1,120 @@
+"""Who the server is, and who asks: TLS and tokens. No secret is ever in a repr, a log or an error."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import grpc
+
+from .._errors import AccessDenied, UsageError
+
+PEM: TypeAlias = "str | os.PathLike[str] | bytes"
+Token: TypeAlias = "str | Callable[[], str]"  # noqa: S105 - a type
+AsyncToken: TypeAlias = "str | Callable[[], str] | Callable[[], Awaitable[str]]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TLS:
+    """An encrypted connection: `Client(target, model="m", tls=TLS(ca="ca.pem"))`.
+
+    With `certificate` and `key` the client shows who it is, too (mutual TLS). Each is a file's path, or the PEM text
+    as bytes.
+
+    Attributes:
+        ca: The authorities that may have signed the server's certificate; None: those that gRPC ships.
+        certificate: The client's certificate, with the chain that leads to its authority.
+        key: The private key of `certificate`.
+        server_name: The name in the server's certificate, where it is not the target's.
+
+    Raises:
+        UsageError: Only one of `certificate` and `key` is given.
+    """
+
+    ca: PEM | None = None
+    certificate: PEM | None = None
+    key: PEM | None = field(default=None, repr=False)
+    server_name: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.certificate is None) != (self.key is None):
+            raise UsageError("TLS needs certificate and key together: give both, or neither")
+
+    def credentials(self) -> grpc.ChannelCredentials:
+        """Reads the files.
+
+        Raises:
+            UsageError: One cannot be read.
+        """
+        return grpc.ssl_channel_credentials(
+            root_certificates=_pem("ca", self.ca),
+            private_key=_pem("key", self.key),
+            certificate_chain=_pem("certificate", self.certificate),
+        )
+
+
+def loaded(tls: TLS | None) -> TLS | None:
+    """Read the files of a TLS, and give the same with their contents in place of their paths.
+
+    Raises:
+        UsageError: A file cannot be read.
+    """
+    if tls is None:
+        return None
+    return TLS(
+        ca=_pem("ca", tls.ca),
+        certificate=_pem("certificate", tls.certificate),
+        key=_pem("key", tls.key),
+        server_name=tls.server_name,
+    )
+
+
+def check_token(token: object, *, encrypted: bool, allow_plaintext: bool) -> None:
+    """Refuses a token that anyone on the way could read.
+
+    Raises:
+        UsageError: The connection is not encrypted, and that is not allowed; or the token is no token.
+    """
+    if token is None:
+        return
+    if not encrypted and not allow_plaintext:
+        raise UsageError(
+            "the token would travel unencrypted: give tls=TLS(), or allow_plaintext_token=True where nobody listens"
+        )
+    if not callable(token):
+        bearer(token)
+
+
+def bearer(token: object) -> tuple[tuple[str, str], ...]:
+    """The metadata of a call that shows the token.
+
+    Raises:
+        UsageError: It cannot be sent. The message does not show it.
+    """
+    if not isinstance(token, str) or not token or not token.isascii() or not token.isprintable():
+        raise UsageError(
+            f"token must be printable ASCII text without line ends, and this {type(token).__name__} is not"
+        )
+    return (("authorization", f"Bearer {token}"),)
+
+
+def no_token(target: str, error: Exception) -> AccessDenied:
+    """The error for a token function that raised `error`; gRPC calls such a failure UNAUTHENTICATED."""
+    failure = AccessDenied(
+        f"no token for {target}: the token function raised {type(error).__name__}, which is this error's cause",
+        grpc.StatusCode.UNAUTHENTICATED,
+    )
+    failure.__cause__ = error
+    return failure
+
+
+def _pem(name: str, value: PEM | None) -> bytes | None:
+    if value is None or isinstance(value, bytes):
+        return value
+    try:
+        with open(value, "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise UsageError(f"TLS {name} {os.fspath(value)} cannot be read ({error.strerror}): give a PEM file") from error

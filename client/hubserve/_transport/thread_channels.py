@@ -1,0 +1,127 @@
+"""The channels of a client for threads: opened at the first call, so that a fork before it costs nothing."""
+
+from __future__ import annotations
+
+import threading
+import time
+from functools import partial
+from typing import Any
+
+import grpc
+
+from .._settings import Settings
+from ..wire.codec import METADATA, PREDICT, STATUS
+from .channel import channel_options, grpc_targets
+from .forks import refuse_after_fork_at_work, watch_work
+from .round_robin import Turns
+from .security import loaded
+
+# For the threads that watch connections, before a fork; a few times of what they take.
+_PATIENCE = 2.0
+
+
+class Channels:
+    """A channel for each server: `channels.open(); channels.call(PREDICT).future(request)`.
+
+    Args:
+        settings: The client's.
+
+    Attributes:
+        tls: The client's encryption, its files read.
+
+    Raises:
+        UsageError: A TLS file cannot be read.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.tls = loaded(settings.tls)
+        self._lock = threading.Lock()
+        self._closed = False
+        self._channels: list[Any] = []
+        self._calls: list[dict[str, Any]] = []
+        self._turns = Turns(0)
+        self._watchers: list[Any] = []
+        self._in_flight = 0
+        watch_work(self)
+
+    def open(self) -> None:
+        """Open the channels, unless they are open or were closed.
+
+        Raises:
+            UsageError: This process was forked while gRPC was at work.
+        """
+        if self._calls:
+            return
+        with self._lock:
+            if self._calls or self._closed:
+                return
+            refuse_after_fork_at_work()
+            targets, replicas = grpc_targets(self._settings.target)
+            options = channel_options(replicas=replicas, tls=self.tls, more=self._settings.channel_options or {})
+            if self.tls is None:
+                self._channels = [grpc.insecure_channel(target, options=options) for target in targets]
+            else:
+                credentials = self.tls.credentials()
+                self._channels = [grpc.secure_channel(target, credentials, options=options) for target in targets]
+            self._turns = Turns(len(targets))
+            self._watchers = [partial(self._turns.note, place) for place in range(len(targets))]
+            self.watch()
+            # No serializers: requests and answers are bytes here.
+            self._calls = [
+                {path: channel.unary_unary(path) for path in (PREDICT, METADATA, STATUS)} for channel in self._channels
+            ]
+
+    def call(self, path: str) -> Any:
+        """Give the RPC of the server whose turn it is.
+
+        Raises:
+            ValueError: The channels are closed, in gRPC's words.
+        """
+        if not self._calls:
+            raise ValueError("Cannot invoke RPC on closed channel!")
+        return self._calls[self._turns.next()][path]
+
+    def note(self, future: Any) -> None:
+        """Take note of a call in flight, until it ends."""
+        with self._lock:
+            self._in_flight += 1
+        future.add_done_callback(self._ended)
+
+    def close(self) -> None:
+        """Close the channels; a channel that is closed cancels its calls."""
+        with self._lock:
+            self._closed = True
+        for channel in self._channels:
+            channel.close()
+
+    def watch(self) -> None:
+        """Watch the connections to several servers, on threads of gRPC's."""
+        if len(self._channels) > 1 and not self._closed:
+            for channel, watcher in zip(self._channels, self._watchers, strict=True):
+                channel.subscribe(watcher, try_to_connect=True)
+
+    def stop_watching(self) -> None:
+        """End those threads, before a fork: a child in which one is missing crashes, though it does not use gRPC."""
+        if len(self._channels) > 1 and not self._closed:
+            for channel, watcher in zip(self._channels, self._watchers, strict=True):
+                channel.unsubscribe(watcher)
+        # Each looks every 0.2 seconds whether there is somebody to tell.
+        end = time.monotonic() + _PATIENCE
+        while self._watched and time.monotonic() < end:
+            time.sleep(0.01)
+
+    @property
+    def _watched(self) -> bool:
+        # gRPC's public names do not tell.
+        states = (getattr(channel, "_connectivity_state", None) for channel in self._channels)
+        return any(getattr(state, "polling", False) for state in states)
+
+    @property
+    def at_work(self) -> bool:
+        """Tell whether threads of gRPC are at work: for calls in flight, or to watch several servers."""
+        return self._in_flight > 0 or self._watched
+
+    def _ended(self, _: object) -> None:
+        with self._lock:
+            self._in_flight -= 1

@@ -1,0 +1,88 @@
+"""What goes to a server, as bytes, and what its bytes mean: the same for `Client` and `AsyncClient`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
+
+from google.protobuf.message import DecodeError, Message
+
+from .._errors import MalformedAnswer
+from .._images.encode import EncodedImage
+from .._schedule.run import Reader
+from .._transport.malloc import expect
+from .metadata_pb2 import GetModelMetadataRequest
+from .model_pb2 import ModelSpec
+from .predict_pb2 import PredictResponse
+from .status_pb2 import GetModelStatusRequest
+from .writer import Chunks, predict_request, strings
+
+_Result = TypeVar("_Result")
+_Message = TypeVar("_Message", bound=Message)
+
+PREDICT = "/tensorflow.serving.PredictionService/Predict"
+METADATA = "/tensorflow.serving.PredictionService/GetModelMetadata"
+STATUS = "/tensorflow.serving.ModelService/GetModelStatus"
+
+
+class Requests:
+    """Writes the requests about one model: `Requests("pnasnet", version=3).images([data])`."""
+
+    def __init__(self, model: str, version: int | None = None, version_label: str | None = None) -> None:
+        self._model = model
+        self._version = version
+        self._version_label = version_label
+        self._images_spec = self._spec("serving_default").SerializeToString()
+
+    def images(self, images: Sequence[EncodedImage]) -> bytes:
+        """A Predict request for the results of images.
+
+        It names no outputs: the server batches together what asks for the same ones, so every caller asks for all.
+        """
+        data = predict_request(self._images_spec, {"image_bytes": strings([image.data for image in images])})
+        expect(len(data))
+        return data
+
+    def predict(self, inputs: dict[str, Chunks], signature: str, outputs: Sequence[str] | None) -> bytes:
+        """A Predict request for any signature."""
+        data = predict_request(self._spec(signature).SerializeToString(), inputs, outputs or ())
+        expect(len(data))
+        return data
+
+    def metadata(self) -> bytes:
+        """A GetModelMetadata request; the server knows this one field."""
+        request = GetModelMetadataRequest(model_spec=self._spec(), metadata_field=["signature_def"])
+        return request.SerializeToString()
+
+    def status(self) -> bytes:
+        """A GetModelStatus request."""
+        return GetModelStatusRequest(model_spec=self._spec()).SerializeToString()
+
+    def _spec(self, signature: str = "") -> ModelSpec:
+        spec = ModelSpec(name=self._model, signature_name=signature)
+        if self._version is not None:
+            spec.version.value = self._version
+        if self._version_label is not None:
+            spec.version_label = self._version_label
+        return spec
+
+
+def parse(kind: type[_Message], data: bytes) -> _Message:
+    """Reads a message.
+
+    Raises:
+        MalformedAnswer: It is another message, or none.
+    """
+    message = kind()
+    try:
+        message.ParseFromString(data)
+    except DecodeError as error:
+        raise MalformedAnswer(
+            f"the server's {len(data)} bytes are no {kind.DESCRIPTOR.name}: check that TF Serving listens there"
+        ) from error
+    return message
+
+
+def reading(read: Callable[[PredictResponse, Sequence[EncodedImage], float], Iterable[_Result]]) -> Reader[_Result]:  # type: ignore[type-var]
+    """Makes a reader of bytes from a reader of messages."""
+    return lambda data, images, seconds: read(parse(PredictResponse, data), images, seconds)

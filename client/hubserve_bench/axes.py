@@ -1,0 +1,67 @@
+"""Scales of a plot: from a figure to its place, and the round figures that are written beside the axis."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+_STEPS = (1, 2, 5, 10)
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Puts figures on a line: `Scale(low=1, high=100, start=0, end=300, log=True)(10)` is 150.
+
+    Attributes:
+        low: The figure at `start`.
+        high: The figure at `end`.
+        start: In pixels.
+        end: In pixels; less than `start` for an axis that goes up.
+        log: Whether equal ratios, not equal differences, are equally far apart.
+    """
+
+    low: float
+    high: float
+    start: float
+    end: float
+    log: bool
+
+    def __call__(self, figure: float) -> float:
+        """Return the place of a figure."""
+        low, high, figure = (math.log(f) if self.log else f for f in (self.low, self.high, figure))
+        return self.start + (self.end - self.start) * (figure - low) / (high - low)
+
+
+def linear_ticks(high: float, count: int = 5) -> list[float]:
+    """Round figures from 0 up to the first that is at least `high`, about so many."""
+    step = _round_up(high / count) if high > 0 else 1.0
+    return [number * step for number in range(math.ceil(high / step - 1e-9) + 1)]
+
+
+def log_ticks(low: float, high: float) -> list[float]:
+    """Round figures from the last that is at most `low` to the first that is at least `high`."""
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    # Three in each power of ten, unless there are many of them.
+    steps = (1, 2, 5) if last - first <= 3 else (1,)
+    ticks = [step * 10.0**power for power in range(first, last + 1) for step in steps]
+    lowest = max((tick for tick in ticks if tick <= low * (1 + 1e-9)), default=ticks[0])
+    highest = min((tick for tick in ticks if tick >= high * (1 - 1e-9) and tick > lowest), default=10.0 * ticks[-1])
+    return [tick for tick in ticks if lowest <= tick <= highest]
+
+
+def spread_out(places: Sequence[float], distance: float, low: float, high: float) -> list[float]:
+    """Moves labels apart that would lie on each other, as little as need be, and keeps them between low and high."""
+    moved = dict.fromkeys(range(len(places)), 0.0)
+    before = -math.inf
+    for index in sorted(moved, key=lambda index: places[index]):
+        before = moved[index] = max(places[index], before + distance, low)
+    after = math.inf
+    for index in sorted(moved, key=lambda index: -moved[index]):
+        after = moved[index] = min(moved[index], after - distance, high)
+    return list(moved.values())
+
+
+def _round_up(step: float) -> float:
+    power = 10.0 ** math.floor(math.log10(step))
+    return next(power * own for own in _STEPS if power * own >= step * (1 - 1e-9))

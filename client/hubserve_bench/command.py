@@ -1,0 +1,286 @@
+"""The subcommand `hubserve bench`: the procedure, from the options to the report."""
+
+from __future__ import annotations
+
+import gc
+import json
+import math
+import os
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from hubserve._errors import HubserveError, UsageError
+from hubserve._settings import Settings
+from hubserve._transport.server import ModelServer
+from hubserve_cli.bulk import sources
+from hubserve_cli.common.numbers import Seconds
+from hubserve_cli.common.options import json_option, server_options
+from hubserve_cli.common.security_options import tls_options, token_options
+
+from . import chart, drive, machine, measurements, table
+from .arrivals import Closed, Limits, Load, Open, Point, sweep
+
+if TYPE_CHECKING:
+    from hubserve import TLS
+
+    from .subject import Wish
+
+_SECONDS = 10.0
+_CONCURRENCIES = (1, 2, 4, 8, 16)
+
+
+class _UsageError(click.ClickException):
+    """Wrong usage that only the server's answer shows, told in one sentence without the synopsis."""
+
+    exit_code = 2
+
+
+def _numbers(kind: Callable[[str], float]) -> Callable[[click.Context, click.Parameter, str | None], Any]:
+    """Reads a list such as `1,2,4`."""
+
+    def read(_: click.Context, __: click.Parameter, text: str | None) -> tuple[float, ...] | None:
+        if text is None:
+            return None
+        try:
+            numbers = tuple(kind(part) for part in text.split(","))
+        except ValueError:
+            numbers = ()
+        if not numbers or not all(0 < number < math.inf for number in numbers):
+            raise click.BadParameter(f"{text!r} is no list of numbers above 0, such as 1,2,4")
+        return numbers
+
+    return read
+
+
+@click.command()
+@server_options
+@tls_options
+@token_options
+@click.option("--signature", metavar="NAME", help="The signature to call.  [default: serving_default]")
+@click.option(
+    "--images",
+    multiple=True,
+    metavar="SOURCE",
+    help="Images to send: whatever classify takes as SOURCE; may be repeated.  [default: one photograph of 28 kB]",
+)
+@click.option(
+    "--shape",
+    multiple=True,
+    metavar="[INPUT=]SIZES",
+    help="Sizes after the batch's that the model leaves open, such as 224,224,3; may be repeated.",
+)
+@click.option(
+    "--batch-size", callback=_numbers(int), default="1", show_default=True, metavar="N,...", help="Rows in a request."
+)
+@click.option(
+    "--concurrency",
+    callback=_numbers(int),
+    metavar="N,...",
+    help="Closed loop: so many requests always on their way.  [default: 1,2,4,8,16]",
+)
+@click.option(
+    "--rate",
+    callback=_numbers(float),
+    metavar="R,...",
+    help="Open loop instead: so many requests due in a second, whether the server keeps up or not.",
+)
+@click.option(
+    "--arrivals",
+    type=click.Choice(["poisson", "uniform"]),
+    default="poisson",
+    show_default=True,
+    help="Of an open loop: at random, as from many callers, or at equal intervals.",
+)
+@click.option("--duration", type=Seconds(), metavar="SECONDS", help="Of each point.  [default: 10]")
+@click.option(
+    "--requests", type=click.IntRange(min=1), metavar="N", help="Measured at each point, at the most.  [default: any]"
+)
+@click.option(
+    "--warmup",
+    type=Seconds(zero=True),
+    default=2.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Before each point.",
+)
+@click.option(
+    "--timeout",
+    type=Seconds(),
+    default=30.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="For each request, from when it is due.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of all that is random.")
+@json_option
+@click.option(
+    "--svg", type=click.Path(dir_okay=False, writable=True, path_type=Path), metavar="FILE", help="Draw it into FILE."
+)
+def bench(
+    server: str | tuple[str, ...],
+    model: str,
+    tls: TLS | None,
+    token: Any,
+    allow_plaintext_token: bool,
+    signature: str | None,
+    images: tuple[str, ...],
+    shape: tuple[str, ...],
+    batch_size: tuple[int, ...],
+    concurrency: tuple[int, ...] | None,
+    rate: tuple[float, ...] | None,
+    arrivals: str,
+    duration: float | None,
+    requests: int | None,
+    warmup: float,
+    timeout: float,
+    seed: int,
+    as_json: bool,
+    svg: Path | None,
+) -> None:
+    """Measure a model's latency and throughput under load.
+
+    Any model on TensorFlow Serving will do: what it takes is made up from its metadata. Every batch size is measured
+    with every load, each after a warm-up. Nothing is tried again: a failure is counted by its code, and never left
+    out of the percentiles.
+
+    Latency is counted from when a request was due. Only an open loop (--rate) shows what callers meet while a server
+    stalls. Ctrl-C ends with what has been measured. With --json the table goes to standard error. Ends with 0 when
+    anything was answered, 1 when nothing was, 2 on wrong usage.
+
+    \b
+    Example:
+      hubserve bench --server localhost:8500 --model lite0 --batch-size 1,8 --concurrency 1,4,16
+      hubserve bench --server localhost:8500 --model lite0 --rate 10,20,40 --svg lite0.svg
+    """
+    if rate is not None and concurrency is not None:
+        raise click.UsageError("--rate (open loop) and --concurrency (closed loop) exclude each other: give one.")
+    if duration is None and requests is None:
+        duration = _SECONDS
+    loads: list[Load] = [Closed(number) for number in concurrency or _CONCURRENCIES]
+    if rate is not None:
+        loads = [Open(number, arrivals == "poisson", seed) for number in rate]
+    if svg is not None and not svg.parent.is_dir():
+        raise _UsageError(f"--svg {svg}: there is no folder {svg.parent}; make it, or name another")
+    # It needs numpy, which --help should not wait for.
+    from .subject import Wish
+
+    interruption = drive.Interruption()
+    wish = Wish(
+        signature=signature,
+        shapes=shape,
+        images=sources.find(images) if images else None,
+        images_from=" ".join(images) or "the photograph that comes with hubserve",
+        batch_sizes=batch_size,
+        seed=seed,
+    )
+    limits = Limits(warmup=warmup, duration=duration, requests=requests, timeout=timeout)
+    try:
+        settings = Settings(
+            target=server,
+            model=model,
+            version=None,
+            version_label=None,
+            timeout=timeout,
+            tls=tls,
+            token=token,
+            allow_plaintext_token=allow_plaintext_token,
+            # A failure is a measurement.
+            retry=None,
+            max_batch_size=max(batch_size),
+            max_batch_bytes=1,
+            concurrency=1,
+            channel_options=None,
+        )
+        document = _measure(settings, wish, sweep(batch_size, loads), limits, interruption, to_stderr=as_json)
+    except UsageError as error:
+        raise _UsageError(str(error)) from error
+    except HubserveError as error:
+        raise click.ClickException(str(error)) from error
+    if as_json:
+        click.echo(json.dumps(document, ensure_ascii=False, allow_nan=False))
+    if svg is not None:
+        _write(svg, chart.draw(document))
+    if interruption.signal is not None:
+        raise click.exceptions.Exit(128 + interruption.signal)
+    if not measurements.worked(document["points"]):
+        raise click.exceptions.Exit(1)
+
+
+def _measure(
+    settings: Settings,
+    wish: Wish,
+    points: Sequence[Point],
+    limits: Limits,
+    interruption: drive.Interruption,
+    *,
+    to_stderr: bool,
+) -> dict[str, Any]:
+    """Measures point after point, and says at once what each came to."""
+    from .subject import prepare
+
+    def say(line: str = "") -> None:
+        click.echo(line, err=to_stderr)
+
+    with closing(ModelServer(settings, settings.contact())) as server:
+        subject = prepare(server, settings, wish)
+        document: dict[str, Any] = {
+            "format": measurements.FORMAT,
+            "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "command": shlex.join(["hubserve", *sys.argv[1:]]),
+            "machine": machine.facts(),
+            "server": subject.server,
+            "inputs": subject.inputs,
+            "images": subject.images,
+            "rows": subject.rows,
+            "load": measurements.load_section(points[0].load, limits, wish.seed),
+            "remarks": subject.remarks,
+            "interrupted": False,
+            "points": [],
+        }
+        for line in table.subject(document, len(points)):
+            say(line)
+        say()
+        for line in table.header(document):
+            say(line)
+        # What is there now stays: the collector need not look at it during the measurement.
+        gc.collect()
+        gc.freeze()
+        with interruption:
+            for number, point in enumerate(points, 1):
+                _show(f"measuring {number} of {len(points)}: {table.point_name(point)} ...")
+                measured = drive.drive(point, limits, subject.payloads[point.batch_size], server, interruption)
+                section = measurements.point_section(measured, document["machine"]["cores"], here=_is_here(settings))
+                document["points"].append(section)
+                _show("")
+                say(table.row(section))
+                if measured.interrupted:
+                    document["interrupted"] = True
+                    break
+    say()
+    for line in table.conclusions(document):
+        say(line)
+    return document
+
+
+def _show(progress: str) -> None:
+    """Keeps one line of progress on a terminal; standard error that is a file or a pipe gets none."""
+    if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+        click.echo(f"\r\x1b[K{progress}", nl=False, err=True)
+
+
+def _is_here(settings: Settings) -> bool:
+    return any(name in settings.target_in_words() for name in ("localhost", "127.0.0.1", "[::1]", "unix:"))
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise click.ClickException(f"{file} cannot be written ({error.strerror}): give --svg another place") from error

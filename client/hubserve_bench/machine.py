@@ -1,0 +1,69 @@
+"""The machine that measures: what must be known to read a figure, and how busy it was."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from hubserve._version import __version__
+
+_PACKAGES = ("grpcio", "protobuf", "numpy")
+
+
+class ProcessorTimes(NamedTuple):
+    """What all processors of the machine did since it started, in the system's ticks."""
+
+    busy: int
+    idle: int
+
+
+def facts() -> dict[str, Any]:
+    """Processor, cores that this process may use, system, versions."""
+    return {
+        "processor": _processor(),
+        "cores": usable_cores(),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "packages": {"hubserve": __version__, **{name: version(name) for name in _PACKAGES}},
+    }
+
+
+def usable_cores() -> float:
+    """How many processors' time this process may use; less than one where a container has a part of one."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        # Linux's control groups, version 2, as a container sees its own: microseconds in a period, or "max".
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
+        return min(cores, int(quota) / int(period))
+    except (OSError, ValueError):
+        return cores
+
+
+def processor_times() -> ProcessorTimes | None:
+    """Reads the machine's processor times; None where it does not tell them as Linux does."""
+    try:
+        first = Path("/proc/stat").read_text(encoding="ascii").partition("\n")[0]
+        # proc(5): user nice system idle iowait irq softirq steal; guest time is in user and nice already.
+        user, nice, system, idle, iowait, *others = map(int, first.split()[1:9])
+    except (OSError, ValueError):
+        return None
+    return ProcessorTimes(user + nice + system + sum(others), idle + iowait)
+
+
+def busy_share(before: ProcessorTimes | None, after: ProcessorTimes | None) -> float | None:
+    """The share of the time between that the processors were at work, from 0 to 1."""
+    if before is None or after is None:
+        return None
+    busy, idle = after.busy - before.busy, after.idle - before.idle
+    return busy / (busy + idle) if busy + idle > 0 else None
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.machine())

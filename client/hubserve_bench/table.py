@@ -1,0 +1,130 @@
+"""The report for a terminal: a row a point, then where the time went, what to know, and what it was measured on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from .arrivals import Closed, Point
+from .measurements import PERCENTILES
+
+_WIDTH = 9
+
+
+def header(report: Mapping[str, Any]) -> Iterator[str]:
+    """The heading above the rows."""
+    offered = "in flight" if report["load"]["mode"] == "closed" else "offered/s"
+    names = ["batch", offered, "answers/s", f"{report['rows']}/s", *(f"p{percent:g}" for percent in PERCENTILES)]
+    yield _line([*names, "max", "failed", "client"])
+    yield _line(["", "", "", "", *["ms"] * (len(PERCENTILES) + 1), "", "cores"])
+
+
+def row(point: Mapping[str, Any]) -> str:
+    """One point's figures."""
+    offered = point["concurrency"] if point["rate"] is None else f"{point['rate']:g}"
+    latencies = [point["latency_ms"][f"p{percent:g}"] for percent in PERCENTILES] + [point["latency_ms"]["max"]]
+    failed = sum(failures["count"] for failures in point["failed"].values()) + point["unfinished"]
+    return _line(
+        [
+            str(point["batch_size"]),
+            str(offered),
+            number(point["requests_per_s"]),
+            number(point["rows_per_s"]),
+            *(number(latency, "failed" if point["due"] else "-") for latency in latencies),
+            f"{failed / point['due']:.1%}" if failed else "0",
+            number(point["client_cpu"]["cores"]),
+        ]
+    )
+
+
+def conclusions(report: Mapping[str, Any]) -> Iterator[str]:
+    """What stands below the rows."""
+    yield from _breakdown(report)
+    found: dict[str, list[str]] = {}
+    for point in report["points"]:
+        for finding in point["findings"]:
+            found.setdefault(finding, []).append(name(point))
+    sentences = [
+        f"{'every point' if len(points) == len(report['points']) else '; '.join(points)}: {finding}"
+        for finding, points in found.items()
+    ]
+    if report["remarks"] or sentences:
+        yield from ["", "To be known:", *(f"- {sentence}" for sentence in [*report["remarks"], *sentences])]
+
+
+def _breakdown(report: Mapping[str, Any]) -> Iterator[str]:
+    trip = report["server"]["round_trip_ms"]
+    closed = report["load"]["mode"] == "closed"
+    yield "Where the time of a mean answered request went, in ms:"
+    names = ["batch", "in flight" if closed else "offered/s", "latency", "late", "handover", "waiting", "client CPU"]
+    names += [] if closed else ["late p99"]
+    yield _line(names, 10)
+    for point in report["points"]:
+        means = point["mean_ms"]
+        offered = point["concurrency"] if closed else f"{point['rate']:g}"
+        figures = [means["total"], means["late"], means["handing_over"], means["waiting"]]
+        figures += [point["client_cpu"]["ms_per_request"], *([] if closed else [point["late_ms"]["p99"]])]
+        yield _line([str(point["batch_size"]), str(offered), *map(number, figures)], 10)
+    yield "  late: from when it was due until it was sent. handover: until gRPC had it. waiting: until its answer was"
+    yield f"  here, which is network and server; an empty call ({trip['rpc']}) takes {number(trip['median'])} ms when"
+    yield "  nothing else is on its way. client CPU: of this process, for each request; it overlaps with the waiting."
+
+
+def name(section: Mapping[str, Any]) -> str:
+    """A point of the report in words, such as `batch 8, 4 in flight`."""
+    return _in_words(section["batch_size"], section["concurrency"], section["rate"])
+
+
+def point_name(point: Point) -> str:
+    """The same of a point that is yet to be measured."""
+    load = point.load
+    if isinstance(load, Closed):
+        return _in_words(point.batch_size, load.concurrency, None)
+    return _in_words(point.batch_size, None, load.rate)
+
+
+def _in_words(batch_size: int, concurrency: int | None, rate: float | None) -> str:
+    return f"batch {batch_size}, " + (f"{concurrency} in flight" if rate is None else f"{rate:g} requests/s")
+
+
+def subject(report: Mapping[str, Any], points: int) -> Iterator[str]:
+    """What is measured and on what, with the number of points that there will be."""
+    server, machine, images = report["server"], report["machine"], report["images"]
+    packages = ", ".join(f"{package} {version}" for package, version in machine["packages"].items())
+    yield f"server   {server['target']}, model {server['model']}, version {server['version']}, {server['signature']}"
+    for planned in report["inputs"]:
+        sizes = ", ".join("batch" if size is None else str(size) for size in planned["shape"])
+        yield f"input    {planned['name']}: {planned['dtype']} [{sizes}], {planned['values']}"
+    if images is not None:
+        yield f"images   {images['count']}: {images['from']}, {images['mean_bytes'] / 1000:.1f} kB on average"
+    yield f"client   {machine['processor']}, {machine['cores']:g} cores, {machine['system']}"
+    yield f"versions Python {machine['python']}, {packages}"
+    yield f"load     {how(report['load'])}"
+    seconds = report["load"]["duration_s"]
+    lasts = f", about {points * (seconds + report['load']['warmup_s']):.0f} s" if seconds is not None else ""
+    yield f"points   {points}{lasts}"
+    yield f"started  {report['started']}"
+    yield f"command  {report['command']}"
+
+
+def how(load: Mapping[str, Any]) -> str:
+    """The way the load is made, in words."""
+    loop = "closed loop" if load["mode"] == "closed" else f"open loop, {load['arrivals']} arrivals"
+    lasts = [f"{load['duration_s']:g} s"] if load["duration_s"] is not None else []
+    lasts += [f"{load['requests']} requests"] if load["requests"] is not None else []
+    most = " at the most" if len(lasts) == 2 else ""
+    return (
+        f"{loop}, {load['warmup_s']:g} s of warm-up, then {' and '.join(lasts)}{most} measured, timeout "
+        f"{load['timeout_s']:g} s, seed {load['seed']}"
+    )
+
+
+def number(value: float | None, otherwise: str = "-") -> str:
+    """Three digits that say something; a long whole part is kept."""
+    if value is None:
+        return otherwise
+    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def _line(cells: list[str], width: int = _WIDTH) -> str:
+    return "  ".join(f"{cell:>{width}}" for cell in cells).rstrip()

@@ -1,0 +1,81 @@
+"""One run over any number of images: each is classified, and its result given to all sinks, whatever ends the run."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from typing import cast
+
+from hubserve import Client
+from hubserve._images.encode import ImageLike
+
+from ..common.interrupts import Signals
+from .failures import Patience
+from .sinks import Sink
+from .sources import Image, Unread
+
+
+def run(
+    client: Client,
+    images: Iterable[Image],
+    sinks: Sequence[Sink],
+    signals: Signals,
+    *,
+    top_k: int | None,
+    batch_size: int,
+    keep: bool = False,
+) -> None:
+    """Classifies the images, in their order.
+
+    Args:
+        client: Is closed at the end.
+        images: From `sources.find`.
+        sinks: Are closed at the end, in their order.
+        signals: Are held while sinks are at work.
+        top_k: The most classes for each image; None: all.
+        batch_size: Images in a request.
+        keep: Give the sinks the bytes of images that are in archives or behind URLs.
+
+    Raises:
+        Stopped: Ctrl-C or SIGTERM.
+        HubserveError: The server's failure, when it leads nowhere to go on.
+        click.ClickException: A source or a sink failed.
+    """
+    patience = Patience(batch_size)
+    with ExitStack() as stack:
+        for sink in reversed(sinks):
+            stack.callback(_close, sink, signals)
+        given = _Given(images)
+        results = stack.enter_context(client).classify(
+            cast("Iterable[ImageLike]", given if keep else images), top_k=top_k
+        )
+        for result in results:
+            with signals.held:
+                patience.with_(result)
+                image = given.data() if keep else None
+                for sink in sinks:
+                    sink.add(result, image)
+
+
+def _close(sink: Sink, signals: Signals) -> None:
+    with signals.held:
+        sink.close()
+
+
+class _Given:
+    """Remembers the images that were given and have no result yet."""
+
+    def __init__(self, images: Iterable[Image]) -> None:
+        self._images = images
+        self._waiting: deque[Image] = deque()
+
+    def __iter__(self) -> Iterator[Image]:
+        for image in self._images:
+            self._waiting.append(image)
+            yield image
+
+    def data(self) -> bytes | None:
+        """The bytes of the image whose result has come; None, when it is a path."""
+        image = self._waiting.popleft()
+        return image.data if isinstance(image, Unread) else None

@@ -1,0 +1,82 @@
+"""What run an output is of, beside it in `OUTPUT.run.json`: a run that goes on must ask the same."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from hubserve._version import __version__
+
+from ._file import OutputError, replace_whole
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFile:
+    """What makes two runs the same.
+
+    Attributes:
+        format: The output's.
+        model: The model's name.
+        version: The version asked for; None: the newest.
+        version_label: The label asked for.
+        top_k: Classes for each image, at the most; None: all.
+        shard: `I/N`.
+    """
+
+    format: str
+    model: str
+    version: int | None
+    version_label: str | None
+    top_k: int | None
+    shard: str
+
+    def write(self, output: Path, given_up: Sequence[str] = ()) -> None:
+        """Writes it beside the output.
+
+        Args:
+            output: The output.
+            given_up: Names of images that the server did not answer in time, though it answered others.
+
+        Raises:
+            OutputError: It cannot be written.
+        """
+        document = {**asdict(self), "given_up": list(given_up), "hubserve": __version__}
+        replace_whole(beside(output), json.dumps(document, indent=2) + "\n")
+
+    def check(self, output: Path) -> None:
+        """Compares with that of an earlier run.
+
+        Raises:
+            OutputError: It is of another run, or there is none, or it cannot be read.
+        """
+        file = beside(output)
+        try:
+            before = json.loads(file.read_text(encoding="utf-8"))
+            different = [name for name, value in asdict(self).items() if before[name] != value]
+        except FileNotFoundError as error:
+            raise OutputError(
+                f"{output} cannot be resumed: {file} is not there, which says what run it is of; give another --output"
+            ) from error
+        except (ValueError, KeyError, TypeError, OSError) as error:
+            raise OutputError(
+                f"{file} is damaged or cannot be read ({error}): {output} is left as it is; give another --output"
+            ) from error
+        if different:
+            changes = ", ".join(f"{name} {before[name]!r}, now {getattr(self, name)!r}" for name in different)
+            raise OutputError(f"{output} is of another run ({changes}): give the same options, or another --output")
+
+
+def given_up(output: Path) -> list[str]:
+    """The images that earlier runs gave up; none, where no run file tells."""
+    try:
+        names = json.loads(beside(output).read_text(encoding="utf-8")).get("given_up", [])
+    except (OSError, ValueError, AttributeError):
+        return []
+    return [str(name) for name in names] if isinstance(names, list) else []
+
+
+def beside(output: Path) -> Path:
+    """The run file's path."""
+    return output.with_name(f"{output.name}.run.json")

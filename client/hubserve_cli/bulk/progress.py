@@ -1,0 +1,142 @@
+"""How far a run is, on a line of the terminal that is written over; and that a server is being asked again."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import TextIO
+
+from hubserve import Classification
+
+_DRAW_SECONDS = 0.2
+# The rate is that of so many draws, half a minute.
+_SAMPLES = 150
+_NOTICE_SECONDS = 10.0
+_CLEAR_TO_END_OF_LINE = "\x1b[K"
+
+
+class Progress:
+    """Draws itself with the results: `12,345 of 1,000,000 images, 345 a second, 2 failed, 48 min left`.
+
+    Args:
+        total: Counts the images, on a thread of its own; gives None where only the end tells.
+        before: Images that an earlier run has recorded.
+        terminal: Where to draw.
+        clock: Gives seconds.
+    """
+
+    def __init__(
+        self,
+        total: Callable[[], int | None],
+        before: int,
+        terminal: TextIO,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._terminal = terminal
+        self._total: int | None = None
+        self._done = before
+        self._failed = 0
+        self._clock = clock
+        self._samples = deque([(clock(), before)], maxlen=_SAMPLES)
+        self._drawn = clock()
+        self._notices = Notices(self._say)
+        threading.Thread(target=self._count, args=(total,), daemon=True, name="hubserve-counter").start()
+
+    def add(self, result: Classification, image: bytes | None = None) -> None:  # noqa: ARG002
+        """Counts the result, and draws when it is time to."""
+        self._done += 1
+        self._failed += not result.ok
+        now = self._clock()
+        if now - self._drawn >= _DRAW_SECONDS:
+            self._drawn = now
+            self._samples.append((now, self._done))
+            self._draw(self.line())
+
+    def close(self) -> None:
+        """Leaves the line empty, for what is said next."""
+        self._notices.close()
+        self._draw("")
+
+    def line(self) -> str:
+        """What is drawn."""
+        (then, done_then), (now, done) = self._samples[0], self._samples[-1]
+        rate = (done - done_then) / (now - then) if now > then else 0.0
+        of = f" of {self._total:,}" if self._total is not None else ""
+        text = f"{self._done:,}{of} images, {rate:,.0f} a second"
+        if self._failed:
+            text += f", {self._failed:,} failed"
+        if self._total is not None and rate:
+            text += f", {duration(max(self._total - self._done, 0) / rate)} left"
+        return text
+
+    def _say(self, text: str) -> None:
+        self._draw(text)
+        self._terminal.write("\n")
+
+    def _draw(self, text: str) -> None:
+        width = shutil.get_terminal_size().columns - 1
+        self._terminal.write(f"\r{text[:width]}{_CLEAR_TO_END_OF_LINE}")
+        self._terminal.flush()
+
+    def _count(self, total: Callable[[], int | None]) -> None:
+        # What is wrong with a source comes to light where it is read.
+        try:
+            self._total = total()
+        except Exception:  # noqa: BLE001
+            return
+
+
+class Notices(logging.Handler):
+    """Says from the client's log, now and then, that a server is being asked again: `notices.close()` at the end."""
+
+    def __init__(self, say: Callable[[str], object]) -> None:
+        super().__init__(logging.INFO)
+        self._say = say
+        self._said = float("-inf")
+        self._log = logging.getLogger("hubserve")
+        self._level = self._log.level
+        self._log.addHandler(self)
+        self._log.setLevel(logging.INFO)
+
+    def add(self, result: Classification, image: bytes | None = None) -> None:
+        """Nothing is said of results."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Says it, if it is some time since the last. What is worse is told with the results."""
+        now = time.monotonic()
+        if record.levelno == logging.INFO and now - self._said >= _NOTICE_SECONDS:
+            self._said = now
+            self._say(f"Still trying: {record.getMessage()}")
+
+    def close(self) -> None:
+        """Says no more."""
+        self._log.removeHandler(self)
+        self._log.setLevel(self._level)
+        super().close()
+
+
+def progress(total: Callable[[], int | None], before: int, *, drawn: bool) -> Progress | Notices:
+    """What is told meanwhile on standard error.
+
+    Args:
+        total: As for `Progress`.
+        before: As for `Progress`.
+        drawn: Draw a line there, if it is a terminal that can; else there are notices only.
+    """
+    if drawn and sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+        return Progress(total, before, sys.stderr)
+    return Notices(lambda text: print(text, file=sys.stderr, flush=True))
+
+
+def duration(seconds: float) -> str:
+    """Seconds for a person: `40 s`, `48 min`, `3 h 20 min`."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

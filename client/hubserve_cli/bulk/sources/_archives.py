@@ -1,0 +1,137 @@
+"""Images in tar archives, one after another as they stand there: nothing is unpacked, and nothing is read twice.
+
+A member is a name and bytes for the server, so that it cannot do harm by what it is called or links to. Whatever keeps
+the rest of an archive from being read is given as an image that cannot be read, under the archive's own name.
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import tarfile
+from collections.abc import Callable, Iterator
+from typing import IO, Any, cast
+
+from hubserve import ImageError
+from hubserve._images.kinds import HEAD_BYTES
+
+from ._choice import SPECIAL, Choice
+from ._items import Image, NoImagesError, Unread, unreadable
+
+_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz", ".tar.lzma")
+# tarfile's own readers of streams stop after the first part of a compressed file of several, and check no sums.
+_OPENERS: dict[bytes, Callable[[Any], Any]] = {
+    b"\x1f\x8b": lambda file: gzip.GzipFile(fileobj=file),
+    b"BZh": bz2.BZ2File,
+    b"\xfd7zXZ\x00": lzma.LZMAFile,
+    b"\x5d\x00\x00": lzma.LZMAFile,
+}
+_BUFFER = 2**18
+# Names and attributes that do not fit a header stand in a block of their own, which tarfile reads into memory whole.
+_LARGEST_HEADER = 2**20
+_HEADERS = (
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+)
+
+
+class _Broken(Exception):  # noqa: N818 - what it says follows the archive's name
+    """What is wrong with an archive, in words that follow its name."""
+
+
+class _Header(tarfile.TarInfo):
+    """A member's header, read strictly: tarfile takes a broken header for the archive's end, and says nothing."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _Header:
+        try:
+            header = super().frombuf(buf, encoding, errors)
+        except tarfile.HeaderError as error:
+            # A block of zeros is how every whole archive ends.
+            if len(buf) == tarfile.BLOCKSIZE and not any(buf):
+                raise
+            raise _Broken("is cut short or broken") from error
+        if header.type in _HEADERS and header.size > _LARGEST_HEADER:
+            raise _Broken(f"has a header of {header.size} bytes")
+        return header
+
+
+def is_archive(name: str) -> bool:
+    """Whether a file is taken for an archive, by its name."""
+    return name.lower().endswith(_SUFFIXES)
+
+
+def in_file(path: str, choice: Choice) -> Iterator[Image]:
+    """Images in an archive on this machine.
+
+    Raises:
+        NoImagesError: It is no archive, or cannot be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            _opened(file).close()
+    except (_Broken, tarfile.TarError, EOFError, lzma.LZMAError, OSError) as error:
+        reason = getattr(error, "strerror", None) or "no whole tar archive begins so"
+        raise NoImagesError(f"{path} cannot be read as a tar archive: {reason}") from error
+    return images(path, lambda: open(path, "rb", buffering=_BUFFER), choice)
+
+
+def images(name: str, open_archive: Callable[[], IO[bytes]], choice: Choice) -> Iterator[Image]:
+    """Images in an archive; each must be read before the next is asked for."""
+    number = 0
+    before = choice.left_out.copy()
+    try:
+        with open_archive() as file, _opened(file) as archive:
+            while (member := archive.next()) is not None:
+                # tarfile keeps all that it has seen, for a search that a stream does not allow.
+                archive.members.clear()  # type: ignore[attr-defined]
+                image = None if member.isdir() else _image(f"{name}/{member.name}", archive, member, choice)
+                if image is not None:
+                    number += 1
+                    yield image
+    # Compression and remote files raise what they like.
+    except Exception as error:  # noqa: BLE001
+        reason = str(error) if isinstance(error, _Broken) else f"cannot be read further ({error or 'it is cut short'})"
+        yield unreadable(name, f"the archive {reason} after {number} images: what comes behind them is missing")
+        return
+    if not number:
+        yield unreadable(name, choice.none_in("the archive", before))
+
+
+def _image(name: str, archive: tarfile.TarFile, member: tarfile.TarInfo, choice: Choice) -> Image | None:
+    """A member; None: it is no image, and is counted."""
+    taken = choice.by_name(name)
+    if not member.isreg() or member.issparse():
+        if not taken and not choice.by_kind(name, SPECIAL):
+            return None
+        kind = "a link" if member.issym() or member.islnk() else "no plain file"
+        return unreadable(name, f"it is {kind} in the archive, which holds no image by that name: pack the file itself")
+    content = archive.extractfile(member)
+    assert content is not None  # noqa: S101 - it is a regular member
+
+    def read(size: int) -> bytes:
+        try:
+            return content.read(size)
+        except Exception as error:
+            raise ImageError(f"the archive ends or breaks inside it ({error or 'it is cut short'})") from error
+
+    if taken:
+        return Unread(name, read)
+    head = content.read(HEAD_BYTES)
+    return Unread(name, lambda size: head + read(size - len(head))) if choice.by_head(name, head) else None
+
+
+def _opened(file: IO[bytes]) -> tarfile.TarFile:
+    """Opens an archive from its first byte on, compressed or not."""
+    # What is remote need not know how to peek.
+    buffered = file if isinstance(file, io.BufferedReader) else io.BufferedReader(cast(Any, file), _BUFFER)
+    first = buffered.peek(6)
+    unpacked: Any = next((opener(buffered) for magic, opener in _OPENERS.items() if first.startswith(magic)), buffered)
+    return tarfile.open(
+        fileobj=unpacked, mode="r|", tarinfo=_Header, bufsize=_BUFFER, encoding="utf-8", errors="surrogateescape"
+    )

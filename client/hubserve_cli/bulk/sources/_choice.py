@@ -1,0 +1,167 @@
+"""The choice of image files in a folder, an archive or a bucket, and counts of the files that are left out."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+from hubserve._images.kinds import AVIF, HEAD_BYTES, HEIC, JPEG_2000, OTHER, PNM, RAW, TIFF, Kind, Reader, kind_of
+
+# Files that are called so are images, whatever is in them: what is not becomes a failed record that says what it is.
+SUFFIXES = frozenset(
+    {
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".jif",
+        ".pjpeg",
+        ".pjp",
+        ".mpo",
+        ".png",
+        ".apng",
+        ".gif",
+        ".bmp",
+        ".dib",
+        ".webp",
+    }
+)
+# Only the client can read these, when it is told to.
+CONVERTED_SUFFIXES: dict[str, Kind] = {
+    **dict.fromkeys((".heic", ".heif", ".hif"), HEIC),
+    **dict.fromkeys((".avif", ".avifs"), AVIF),
+    **dict.fromkeys((".tif", ".tiff"), TIFF),
+    **dict.fromkeys((".jp2", ".j2k", ".j2c", ".jpf", ".jpx"), JPEG_2000),
+    **dict.fromkeys((".pbm", ".pgm", ".ppm", ".pnm", ".pfm"), PNM),
+    **dict.fromkeys((".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".pef", ".srw"), RAW),
+}
+# Suffixes come from anywhere, and all could be different.
+_MOST_KINDS = 1000
+_SHOWN_KINDS = 8
+
+
+# Of a folder or an archive, and no files with a content.
+SPECIAL = Kind("link, pipe or device", "a link, a pipe or a device")
+_DANGLING = Kind("broken link", "a link to a file that is not there")
+
+
+class LeftOut:
+    """Count files that are left out, by kind: `str(left_out)` is `480 HEIC, 20 PDF`."""
+
+    def __init__(self) -> None:
+        self._kinds: Counter[str] = Counter()
+        self._convertible: set[str] = set()
+
+    def add(self, kind: Kind, name: str) -> None:
+        """Count a file; one of an unknown kind by its suffix."""
+        called = kind.name
+        if kind is OTHER:
+            called = os.path.splitext(name)[1].lower() or OTHER.name
+        if called not in self._kinds and len(self._kinds) >= _MOST_KINDS:
+            called = OTHER.name
+        self._kinds[called] += 1
+        if kind.reader is Reader.CLIENT:
+            self._convertible.add(called)
+
+    def since(self, before: LeftOut) -> LeftOut:
+        """Return the counts of the files that were left out after an earlier `copy`."""
+        later = LeftOut()
+        later._kinds = self._kinds - before._kinds
+        later._convertible = self._convertible & later._kinds.keys()
+        return later
+
+    def copy(self) -> LeftOut:
+        """Return a copy of the counts so far."""
+        return self.since(LeftOut())
+
+    @property
+    def total(self) -> int:
+        """Return the number of files that were left out."""
+        return self._kinds.total()
+
+    def lines(self) -> Iterator[str]:
+        """Return the sentence for a person; empty when no file was left out."""
+        if not self.total:
+            return
+        files = f"{self.total:,} file{'' if self.total == 1 else 's'} left out: {self}"
+        remedies = [f"--convert classifies {', '.join(sorted(self._convertible))}"] if self._convertible else []
+        yield f"{files} ({'; '.join([*remedies, '--all sends every file'])})"
+
+    def __str__(self) -> str:
+        ordered = sorted(self._kinds.items(), key=lambda item: (-item[1], item[0]))
+        shown = [f"{count:,} {name}" for name, count in ordered[:_SHOWN_KINDS]]
+        rest = sum(count for _, count in ordered[_SHOWN_KINDS:])
+        return ", ".join([*shown, f"{rest:,} of other kinds"] if rest else shown)
+
+
+class Choice:
+    """Tell images from other files, first by the name and else by how the file begins.
+
+    A name with an image's suffix is enough: what such a file holds is looked at when it is sent, and is in its record.
+
+    Args:
+        everything: Take all files.
+        convert: Take what the client can convert, too.
+        counted: Asked with a file's name before it is counted as left out, such as `shard.has`.
+
+    Attributes:
+        left_out: What was not taken.
+    """
+
+    def __init__(
+        self, *, everything: bool = False, convert: bool = False, counted: Callable[[str], bool] = lambda _: True
+    ) -> None:
+        self.left_out = LeftOut()
+        self._everything = everything
+        self._suffixes = SUFFIXES | CONVERTED_SUFFIXES.keys() if convert else SUFFIXES
+        self._readers = {Reader.SERVER, Reader.CLIENT} if convert else {Reader.SERVER}
+        self._counted = counted
+
+    def by_name(self, name: str) -> bool:
+        """Tell whether the name alone says that the file is taken."""
+        return self._everything or os.path.splitext(name)[1].lower() in self._suffixes
+
+    def by_suffix(self, name: str) -> bool:
+        """Tell whether a file that nobody looks into is taken; if not, it is counted under its suffix."""
+        suffix = os.path.splitext(name)[1].lower()
+        return self.by_name(name) or self.by_kind(name, CONVERTED_SUFFIXES.get(suffix, OTHER))
+
+    def by_head(self, name: str, head: bytes) -> bool:
+        """Tell whether a file that begins so is taken; if not, it is counted."""
+        return self.by_kind(name, kind_of(head))
+
+    def by_kind(self, name: str, kind: Kind) -> bool:
+        """Tell whether a file of this kind is taken; if not, it is counted."""
+        taken = kind.reader in self._readers
+        if not taken and self._counted(name):
+            self.left_out.add(kind, name)
+        return taken
+
+    def takes(self, path: str) -> bool:
+        """Tell whether a file of this machine is taken; if not, it is counted.
+
+        One that cannot be opened is taken: it is among the results, with the reason.
+        """
+        if self.by_name(path):
+            return True
+        try:
+            # Before it is opened, which for a pipe waits until somebody writes into it.
+            if not stat.S_ISREG(os.stat(path).st_mode):
+                return self.by_kind(path, SPECIAL)
+            with open(path, "rb", buffering=0) as file:
+                return self.by_head(path, file.read(HEAD_BYTES))
+        except FileNotFoundError:
+            return self.by_kind(path, _DANGLING)
+        except OSError:
+            return True
+
+    def none_in(self, name: str, before: LeftOut) -> str:
+        """The sentence about a folder or an archive without images.
+
+        Args:
+            name: Its name.
+            before: A copy of `left_out` from before it was looked into.
+        """
+        return f"{name} holds no images: {next(self.left_out.since(before).lines(), 'it is empty')}"

@@ -1,0 +1,57 @@
+"""What a source gives: paths, and images whose bytes come from elsewhere than a file of this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import click
+
+from hubserve import ImageError
+
+
+class Unread:
+    """An image that the client reads when its turn comes: `Unread("photos.tar/cat.jpg", file.read)`.
+
+    It is a binary file as far as the client asks for one: a name, and `read` with the most bytes to give.
+
+    Attributes:
+        name: What stands for it in the results.
+        data: What was read.
+    """
+
+    __slots__ = ("_read", "data", "name")
+
+    def __init__(self, name: str, read: Callable[[int], bytes]) -> None:
+        self.name = name
+        self.data: bytes | None = None
+        self._read = read
+
+    def read(self, size: int) -> bytes:
+        """Gives at most so many bytes; what stands in the way is raised."""
+        self.data = self._read(size)
+        return self.data
+
+
+Image: TypeAlias = str | Unread
+Wanted: TypeAlias = Callable[[str], bool]
+
+
+class NoImagesError(click.ClickException):
+    """A source names no image: wrong usage, told in one sentence without the synopsis."""
+
+    exit_code = 2
+
+
+def unreadable(name: str, why: str) -> Unread:
+    """An image in place of what cannot be looked into: it fails, and so is among the results."""
+
+    def fail(_: int) -> bytes:
+        raise ImageError(why)
+
+    return Unread(name, fail)
+
+
+def name_of(image: Image) -> str:
+    """What stands for the image in the results."""
+    return image if isinstance(image, str) else image.name

@@ -1,0 +1,195 @@
+"""Images behind URLs, through fsspec: buckets, web servers, whatever it knows a file system for."""
+
+from __future__ import annotations
+
+import functools
+import glob
+import itertools
+import os
+import re
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import IO, Any
+
+import click
+
+from hubserve._images.kinds import HEAD_BYTES
+
+from ...common.extras import MissingExtraError
+from . import _archives
+from ._choice import Choice
+from ._items import Image, NoImagesError, Unread, unreadable
+
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*::)*[A-Za-z][A-Za-z0-9+.-]*://")
+# A bucket answers in tens of milliseconds: so many at a time keep a server at work, and fit any memory.
+_READERS = 16
+_AHEAD = 2 * _READERS
+# More than the client takes for an image: what is larger, it refuses itself.
+_MOST = 2**29
+
+
+def is_url(source: str) -> bool:
+    """Whether it is for fsspec: `s3://bucket/photographs`, also chained as `zip://*.jpg::s3://bucket/a.zip`."""
+    return _URL.match(source) is not None
+
+
+class _File(Unread):
+    """A remote file, which other threads begin to read before its turn."""
+
+    __slots__ = ("_begun", "_path", "_system")
+
+    def __init__(self, url: str, system: Any, path: str) -> None:
+        super().__init__(url, self._take)
+        self._system = system
+        self._path = path
+        self._begun: Future[bytes] | None = None
+
+    def begin(self, readers: ThreadPoolExecutor) -> None:
+        """Has it read."""
+        self._begun = readers.submit(self._fetch)
+
+    def _fetch(self) -> bytes:
+        with _open(self._system, self._path) as opened:
+            return opened.read(_MOST)
+
+    def _take(self, _: int) -> bytes:
+        assert self._begun is not None  # noqa: S101 - `ahead` began it
+        begun, self._begun = self._begun, None
+        return begun.result()
+
+
+def file(url: str) -> Image:
+    """One file, that nothing is known of yet."""
+    try:
+        system, path = _system(url)
+    # Each file system raises its own.
+    except Exception as error:  # noqa: BLE001
+        return unreadable(url, getattr(error, "message", None) or f"no file system opens it ({error})")
+    return _File(url, system, path)
+
+
+def found(url: str, choice: Choice) -> Iterator[Image]:
+    """Images that a URL stands for: a file, a folder with all below it, an archive, or a pattern.
+
+    Raises:
+        NoImagesError: There is nothing there.
+        click.ClickException: It cannot be reached; or fsspec, or what it needs for this kind of URL, is not installed.
+    """
+    try:
+        system, path = _system(url)
+        if _archives.is_archive(url) and system.isfile(path):
+            return _archives.images(url, lambda: _open(system, path), choice)
+        if system.isfile(path):
+            return iter([_File(url, system, path)])
+        if system.isdir(path):
+            images = _below(url.rstrip("/"), system, path, choice)
+            otherwise = functools.partial(choice.none_in, url, choice.left_out.copy())
+        elif glob.has_magic(path):
+            entries = system.glob(path, detail=True)
+            names = (name for name, about in sorted(entries.items()) if about["type"] != "directory")
+            images = (_File(system.unstrip_protocol(name), system, name) for name in names)
+            otherwise = functools.partial("nothing matches {}".format, url)
+        else:
+            raise NoImagesError(f"{url} is not there")
+        first = next(images, None)
+    except click.ClickException:
+        raise
+    except Exception as error:
+        raise click.ClickException(f"{url} cannot be reached: {error or type(error).__name__}") from error
+    if first is None:
+        raise NoImagesError(otherwise())
+    return itertools.chain([first], images)
+
+
+def ahead(images: Iterator[Image]) -> Iterator[Image]:
+    """Has the next remote files read by other threads, while the client is at those before them."""
+    waiting: deque[_File] = deque()
+    readers: ThreadPoolExecutor | None = None
+    try:
+        for image in images:
+            if not isinstance(image, _File):
+                yield from _drained(waiting)
+                yield image
+                continue
+            readers = readers or ThreadPoolExecutor(_READERS, thread_name_prefix="hubserve-remote")
+            image.begin(readers)
+            waiting.append(image)
+            if len(waiting) == _AHEAD:
+                yield waiting.popleft()
+        yield from _drained(waiting)
+    finally:
+        if readers is not None:
+            readers.shutdown(wait=False, cancel_futures=True)
+
+
+def _drained(waiting: deque[_File]) -> Iterator[Image]:
+    while waiting:
+        yield waiting.popleft()
+
+
+def _system(url: str) -> tuple[Any, str]:
+    """The file system of a URL, and the path there.
+
+    Raises:
+        click.ClickException: fsspec, or what it needs for this kind of URL, is not installed.
+    """
+    try:
+        from fsspec.core import url_to_fs
+    except ImportError as error:
+        raise MissingExtraError(f"{url} needs fsspec", "remote") from error
+    try:
+        system, path = url_to_fs(url)
+    except ImportError as error:
+        raise click.ClickException(f"{url} needs a package besides fsspec: {error}") from error
+    return system, path
+
+
+def _below(url: str, system: Any, root: str, choice: Choice) -> Iterator[Image]:
+    """Walks one folder's names at a time; fsspec's own walk is silent about folders that it cannot read."""
+    folders = [root]
+    while folders:
+        folder = folders.pop()
+        try:
+            entries = sorted(system.ls(folder, detail=True), key=lambda entry: str(entry["name"]))
+        # Each file system raises its own.
+        except Exception as error:  # noqa: BLE001
+            yield unreadable(_url(url, root, system, folder), f"the folder cannot be read ({error})")
+            continue
+        # Else it keeps every name that it has ever listed.
+        system.invalidate_cache(folder)
+        below = []
+        for entry in entries:
+            path = entry["name"]
+            if entry["type"] == "directory":
+                # Some list a folder as a part of itself.
+                below += [path] if path.rstrip("/") != folder.rstrip("/") else []
+            elif _takes(system, path, choice):
+                yield _File(_url(url, root, system, path), system, path)
+        folders += reversed(below)
+
+
+def _takes(system: Any, path: str, choice: Choice) -> bool:
+    """Tell whether a remote file is taken for an image; if not, it is counted.
+
+    To look into a file costs a request, so that only those without a suffix are looked into; others go by their suffix.
+    """
+    if choice.by_name(path) or os.path.splitext(path)[1]:
+        return choice.by_suffix(path)
+    try:
+        with _open(system, path) as opened:
+            return choice.by_head(path, opened.read(HEAD_BYTES))
+    # It is among the results, with the reason. Each file system raises its own.
+    except Exception:  # noqa: BLE001
+        return True
+
+
+def _url(url: str, root: str, system: Any, path: str) -> str:
+    """A path's URL, spelled as the person spelled that of its root."""
+    root = root.rstrip("/")
+    return url + path[len(root) :] if path.startswith(root) else str(system.unstrip_protocol(path))
+
+
+def _open(system: Any, path: str) -> IO[bytes]:
+    opened: IO[bytes] = system.open(path, "rb")
+    return opened

@@ -1,0 +1,248 @@
+"""The subcommand `hubserve classify`: finds images, has them classified, and writes a record for each."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from hubserve import TLS, Client, Retry, UsageError
+from hubserve._transport.security import Token
+
+from .bulk import classify_all, output, records, shards, sources
+from .bulk.conclusion import resuming, told
+from .bulk.progress import progress
+from .bulk.sinks import Sink
+from .bulk.summary import Summary
+from .common.exit_codes import color
+from .common.interrupts import Signals, require_signals
+from .common.numbers import Seconds
+from .common.options import server_options
+from .common.security_options import tls_options, token_options
+
+# A new pod with a GPU, its image and its model take minutes to come.
+_RETRY = Retry(max_seconds=300)
+_FORMAT_OF_SUFFIX = {".csv": "csv", ".parquet": "parquet"}
+
+
+class _Remembers(click.Command):
+    """Keeps its arguments as they were given, for the command that goes on with a run."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[__name__] = list(args)
+        return super().parse_args(ctx, args)
+
+
+def _concurrency(_: click.Context, __: click.Parameter, given: str) -> int | Literal["auto"]:
+    if given == "auto":
+        return "auto"
+    if not given.isdecimal() or int(given) < 1:
+        raise click.BadParameter(f"{given!r} is neither auto nor a number of at least 1.")
+    return int(given)
+
+
+@click.command(cls=_Remembers)
+@click.argument("source", nargs=-1, required=True, type=click.Path(path_type=str))
+@server_options
+@click.option("--version", type=click.IntRange(min=1), metavar="N", help="The model's version.  [default: the newest]")
+@click.option("--version-label", metavar="NAME", help="The label of a version, in place of its number.")
+@tls_options
+@token_options
+@click.option(
+    "--top-k",
+    type=click.IntRange(min=1),
+    metavar="K",
+    help="Classes per image.  [default: all that the model gives; 1 in CSV]",
+)
+@click.option(
+    "--batch-size",
+    type=click.IntRange(min=1),
+    default=32,
+    show_default=True,
+    metavar="N",
+    help="Images in a request, at most.",
+)
+@click.option(
+    "--concurrency",
+    default="auto",
+    show_default=True,
+    callback=_concurrency,
+    metavar="auto|N",
+    help="Requests on their way at once; auto finds out how many keep the servers at work.",
+)
+@click.option(
+    "--timeout",
+    type=Seconds(),
+    default=30.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Time that a server has for a request.",
+)
+@click.option(
+    "--shard",
+    callback=shards.parse,
+    metavar="I/N",
+    help="Only the images of shard I (from 0) of N, the same on every machine.  [default: JOB_COMPLETION_INDEX of "
+    "JOB_COMPLETIONS, where Kubernetes sets them; else all]",
+)
+@click.option(
+    "--convert",
+    is_flag=True,
+    help="Classify HEIC, AVIF, TIFF, JPEG 2000, PNM and RAW files, too: convert them before they are sent. Needs "
+    "hubserve[photos].",
+)
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Send every file of folders and archives, not only images.",
+)
+@click.option("--null", is_flag=True, help="Paths on standard input end with NUL, as those of find -print0.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(records.FORMATS),
+    help="[default: by the suffix of --output; table on a terminal, else jsonl]",
+)
+@click.option(
+    "--output",
+    "file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write records here, so that a run that is killed can go on; it must not be there yet.",
+)
+@click.option("--resume", is_flag=True, help="Go on with --output where an earlier run ended, or begin it.")
+@click.option(
+    "--retry-failed",
+    is_flag=True,
+    help="Ask again, with --resume, for images whose record says that they were not classified.",
+)
+@click.option(
+    "--html",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write a page to look at: pictures, scores, failures. Needs Pillow.",
+)
+@click.option("--quiet", is_flag=True, help="No progress and no summary, only errors.")
+@click.pass_context
+def classify(
+    ctx: click.Context,
+    source: tuple[str, ...],
+    server: str | tuple[str, ...],
+    model: str,
+    version: int | None,
+    version_label: str | None,
+    tls: TLS | None,
+    token: Token | None,
+    allow_plaintext_token: bool,
+    top_k: int | None,
+    batch_size: int,
+    concurrency: int | Literal["auto"],
+    timeout: float,
+    shard: shards.Shard,
+    convert: bool,
+    everything: bool,
+    null: bool,
+    form: str | None,
+    file: Path | None,
+    resume: bool,
+    retry_failed: bool,
+    html: Path | None,
+    quiet: bool,
+) -> None:
+    """Classify the images that SOURCE names.
+
+    SOURCE is a file, a folder with all below it, a glob, a tar archive (.tar, .tar.gz, .tgz, .tar.bz2, .tar.xz), a URL
+    for fsspec (s3://, gs://, ...), or - for paths on standard input; any number of them.
+
+    Results go to standard output, or to --output, in the order of the images, as they come; everything else goes to
+    standard error. Ends with 0 when all were classified, 1 when the run failed or a server did not answer for some
+    images, 2 on wrong usage, 3 when some images could not be classified; ended by Ctrl-C with 130, by SIGTERM with 143.
+
+    \b
+    Example:
+      hubserve classify photographs/ --server localhost:8500 --model lite0
+      hubserve classify s3://bucket/photographs --server dns:///pnasnet:8500 --model pnasnet \\
+        --output results.jsonl --resume
+    """
+    require_signals()
+    form = _format(form, file, resume=resume)
+    if retry_failed and not resume:
+        raise click.UsageError("--retry-failed goes on with a file: give it with --resume and --output.")
+    # Its columns are written before the first answer is there.
+    top_k = 1 if form == "csv" and top_k is None else top_k
+    coloured = sys.stdout.isatty() and color() is not False
+    written = records.readable(form, top_k=top_k)
+    kept = None
+    if file is not None:
+        about = output.RunFile(
+            format=form, model=model, version=version, version_label=version_label, top_k=top_k, shard=str(shard)
+        )
+        kept = output.prepare(file, about, written, resume=resume, retry_failed=retry_failed)
+    choose = functools.partial(sources.Choice, everything=everything, convert=convert, counted=shard.has)
+    choice = choose()
+    summary = Summary(*(kept.before if kept else (0, 0)), left_out=choice.left_out)
+    with told(summary, resuming(ctx.meta[__name__]) if kept else None, quiet=quiet), Signals() as signals:
+        if kept and kept.complete:
+            return
+        images = sources.find(
+            source,
+            wanted=lambda name: shard.has(name) and not (kept and kept.has(name)),
+            null=null,
+            choice=choice,
+        )
+        try:
+            client = Client(
+                server,
+                model=model,
+                version=version,
+                version_label=version_label,
+                timeout=timeout,
+                tls=tls,
+                token=token,
+                allow_plaintext_token=allow_plaintext_token,
+                retry=_RETRY,
+                max_batch_size=batch_size,
+                concurrency=concurrency,
+                convert=convert,
+            )
+        except UsageError as error:
+            raise click.UsageError(str(error)) from error
+        lines = records.Table(colour=coloured) if form == "table" else written
+        page = None
+        if html is not None:
+            # Nobody else needs it.
+            from .report import RunPage
+
+            page = RunPage(html, model=model, server=server, left_out=choice.left_out)
+        sinks: list[Sink] = [kept.opened() if kept else output.StandardOutput(lines), summary]
+        sinks += [page] if page else []
+        if not quiet:
+            # A table on the same terminal is progress enough.
+            drawn = kept is not None or not sys.stdout.isatty()
+            sinks.append(
+                progress(functools.partial(sources.total, source, shard.has, choose()), summary.before, drawn=drawn)
+            )
+        classify_all.run(client, images, sinks, signals, top_k=top_k, batch_size=batch_size, keep=page is not None)
+        if kept and not summary.unanswered:
+            kept.finish()
+
+
+def _format(given: str | None, file: Path | None, *, resume: bool) -> str:
+    """The format that is asked for, or that the output suggests.
+
+    Raises:
+        click.UsageError: It cannot be had there.
+    """
+    if file is None:
+        if resume:
+            raise click.UsageError("--resume goes on with a file: give it with --output.")
+        if given == "parquet":
+            raise click.UsageError("Parquet is written to a file: give it with --output.")
+        return given or ("table" if sys.stdout.isatty() else "jsonl")
+    if given == "table":
+        raise click.UsageError("A table is for the eye, and no run can go on with it: give another --format.")
+    return given or _FORMAT_OF_SUFFIX.get(file.suffix.lower(), "jsonl")

@@ -1,0 +1,1 @@
+"""Share options, signals, exit codes and files between the subcommands."""

@@ -1,0 +1,97 @@
+"""How a subcommand ends when something other than its own work ends it: one place for all of them."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+
+import click
+
+from hubserve import HubserveError
+
+# As a shell reports a program that the signal has ended.
+INTERRUPTED = 128 + signal.SIGINT
+TERMINATED = 128 + signal.SIGTERM
+# Spelt out, because not every system has the signal.
+READER_GONE = 128 + 13
+
+_NO_MORE_OUTPUT = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+
+
+@contextlib.contextmanager
+def in_order() -> Iterator[None]:
+    """Ends what runs inside without a traceback, with an exit code that says what happened.
+
+    Ctrl-C and SIGTERM unwind the stack, so that unfinished files go and children are ended; a reader that has closed
+    the pipe wants no more, and gets no message; what nobody caught of the client's errors, and an output that cannot
+    be written, is one sentence. All else is a defect, and its traceback is wanted.
+    """
+    try:
+        with _unwound_by_sigterm():
+            try:
+                yield
+            finally:
+                # Here and not when the interpreter ends, where nobody could answer for it.
+                if sys.stdout is not None:
+                    sys.stdout.flush()
+    except KeyboardInterrupt:
+        _kill_at_the_next_one()
+        click.echo(err=True)  # The terminal has just shown ^C.
+        raise click.exceptions.Exit(INTERRUPTED) from None
+    except BrokenPipeError:
+        _write_no_more()
+        raise click.exceptions.Exit(READER_GONE) from None
+    except OSError as error:
+        if error.errno not in _NO_MORE_OUTPUT or error.filename is not None:
+            raise
+        _write_no_more()
+        raise click.ClickException(
+            f"the output cannot be written ({error.strerror}): make room, or send it elsewhere"
+        ) from error
+    except HubserveError as error:
+        raise click.ClickException(str(error)) from error
+
+
+def color() -> bool | None:
+    """False when NO_COLOR asks for none (no-color.org) or the terminal has none; None leaves it to what stdout is."""
+    return False if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" else None
+
+
+@contextlib.contextmanager
+def _unwound_by_sigterm() -> Iterator[None]:
+    def unwind(_number: int, _frame: object) -> None:
+        _kill_at_the_next_one()
+        sys.exit(TERMINATED)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Called from a program of its own, which has the signals.
+        return
+    before = signal.signal(signal.SIGTERM, unwind)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _kill_at_the_next_one() -> None:
+    """Lets a second Ctrl-C or SIGTERM end a program that hangs while it tidies up."""
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _write_no_more() -> None:
+    """Turns the streams that cannot be written away from their file, so that their last flush does not fail, too."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except OSError:
+            nothing = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nothing, stream.fileno())
+            os.close(nothing)

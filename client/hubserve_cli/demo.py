@@ -1,0 +1,176 @@
+"""The subcommand `hubserve demo`: the main job as a user does it, on photographs that scientific packages ship."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from hubserve import Classification, Client
+
+from .report import RunPage
+
+MODEL = "efficientnet-lite0"
+# Package, and the file inside it.
+_PHOTOGRAPHS = (
+    ("skimage", "data/chelsea.png"),
+    ("skimage", "data/coffee.png"),
+    ("skimage", "data/camera.png"),
+    ("skimage", "data/rocket.jpg"),
+    ("skimage", "data/motorcycle_left.png"),
+    ("matplotlib", "mpl-data/sample_data/grace_hopper.jpg"),
+    ("sklearn", "datasets/images/china.jpg"),
+    ("sklearn", "datasets/images/flower.jpg"),
+)
+# What anyone can see in these three; a model that does not has been broken on the way.
+_EXPECTED = {"chelsea.png": "Egyptian cat", "coffee.png": "espresso", "camera.png": "tripod"}
+_READY = re.compile(r"Serving .+ version \d+ on (?P<target>\S+) ")
+_STOP_SECONDS = 15
+
+
+@click.command()
+@click.option(
+    "--output",
+    default="demo",
+    show_default=True,
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where photographs, model and page go.",
+)
+def demo(output: Path) -> None:
+    """Export a small model, serve it on this machine, classify photographs over gRPC, and write a page about it.
+
+    Needs no network. Ends with 0 when chelsea.png is an Egyptian cat, coffee.png an espresso and camera.png a tripod,
+    else with 1.
+
+    \b
+    Example:
+      hubserve demo --output demo
+    """
+    photographs = copy_photographs(output / "photographs")
+    file = output / "index.html"
+    # Whoever wrote it, an earlier demo's page is not this one's.
+    file.unlink(missing_ok=True)
+    model_dir = output / "models" / MODEL
+    with _stopped_by_sigterm():
+        click.echo(f"Exporting {MODEL} to {model_dir}", err=True)
+        _hubserve("export", MODEL, "--output", str(model_dir), "--batch-sizes", "1,8,32")
+        click.echo("Serving it on this machine", err=True)
+        with serving(model_dir) as target, RunPage(file, model=MODEL, server=target) as page:
+            results = []
+            for result in classify(target, photographs):
+                page.add(result)
+                results.append(result)
+    click.echo(table(results))
+    click.echo(f"\nThe page: {file}")
+    if wrong := unexpected(results):
+        raise click.ClickException(
+            f"{'; '.join(wrong)}: the model does not see what it must, so something changed its pixels, "
+            "weights or labels"
+        )
+
+
+def copy_photographs(folder: Path) -> list[Path]:
+    """Copies the photographs out of the packages that ship them, which are installed but need not be imported.
+
+    Raises:
+        click.ClickException: A package is missing, or the folder cannot be written.
+    """
+    found = []
+    for package, name in _PHOTOGRAPHS:
+        spec = importlib.util.find_spec(package)
+        files = [Path(folder, name) for folder in (spec.submodule_search_locations or ())] if spec else []
+        if not any(file.is_file() for file in files):
+            raise click.ClickException(
+                f"the demo's photograph {Path(name).name} is not here: pip install 'hubserve[demo]'"
+            )
+        found.append(next(file for file in files if file.is_file()))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return [Path(shutil.copyfile(file, folder / file.name)) for file in found]
+    except OSError as error:
+        raise click.ClickException(
+            f"{folder} cannot be written ({error.strerror}): give another place with --output"
+        ) from error
+
+
+@contextmanager
+def serving(model_dir: Path) -> Iterator[str]:
+    """Serves a model directory in a process of its own, on a free loopback port: gives its address.
+
+    Raises:
+        click.ClickException: It does not come up; it has said why on standard error.
+    """
+    command = [sys.executable, "-m", "hubserve", "serve", str(model_dir), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
+        try:
+            assert process.stdout is not None  # noqa: S101 - it was asked for
+            # The port opens when the model is ready, and then the server says where.
+            ready = _READY.match(process.stdout.readline())
+            if ready is None:
+                raise click.ClickException("the server did not come up; its own message is above")
+            yield ready["target"]
+        finally:
+            process.terminate()
+            try:
+                process.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def classify(target: str, photographs: list[Path]) -> Iterator[Classification]:
+    """Classifies each photograph in a request of its own, so that the time is that photograph's.
+
+    Raises:
+        click.ClickException: The server answers no more, or cannot read a photograph.
+    """
+    with Client(target, model=MODEL, max_batch_size=1, concurrency=1) as client:
+        for result in client.classify(photographs):
+            if not result.ok:
+                raise click.ClickException(f"{result.source}: {result.error}")
+            yield result
+
+
+def table(results: Iterable[Classification]) -> str:
+    """Photograph, label, score and milliseconds, one line each under a heading."""
+    lines = [f"{'photograph':22}{'label':22}{'score':>6}{'ms':>7}"]
+    lines += [
+        f"{Path(result.source).name:22}{result.label:22}{result.score:6.2f}{(result.seconds or 0) * 1000:7.1f}"
+        for result in results
+    ]
+    return "\n".join(lines)
+
+
+def unexpected(results: Iterable[Classification]) -> list[str]:
+    """What is wrong with the labels of the photographs that everyone knows; nothing, when all is well."""
+    labels = {Path(result.source).name: result.label for result in results}
+    return [
+        f"{name} is called {labels.get(name)!r}, not {label!r}"
+        for name, label in _EXPECTED.items()
+        if labels.get(name) != label
+    ]
+
+
+def _hubserve(*arguments: str) -> None:
+    """Runs a subcommand in a process of its own, which keeps TensorFlow out of this one."""
+    done = subprocess.run([sys.executable, "-m", "hubserve", *arguments], stdout=subprocess.DEVNULL)  # noqa: S603
+    if done.returncode:
+        raise click.ClickException(f"hubserve {arguments[0]} ended with {done.returncode}; its own message is above")
+
+
+@contextmanager
+def _stopped_by_sigterm() -> Iterator[None]:
+    """Lets SIGTERM unwind the stack, so that no process of ours is left behind."""
+    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

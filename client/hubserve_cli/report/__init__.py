@@ -1,0 +1,201 @@
+"""A page about a run: one HTML file that needs no other, no network, and no script to be read."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+
+import click
+
+from hubserve import Classification
+
+from ..bulk.sources import LeftOut
+from ..bulk.summary import several
+from ..common.extras import MissingExtraError
+from . import cards, document, thumbnails
+from .overview import Overview
+
+# What a page holds at the most; what is beyond is counted, and said to be.
+_MOST_CARDS = 10_000
+_MOST_FAILURES = 1_000
+_MOST_REASONS = 100
+_MOST_BYTES = 48 * 2**20
+# Pixels of a thumbnail's longer side, for the first so many images and for those after them.
+_SIDES = ((24, 448), (500, 256))
+_SIDE = 176
+_THREADS = 2
+# Results that wait for their thumbnails, before the run waits for them too.
+_MOST_WAITING = 32
+
+
+class PlaceError(click.ClickException):
+    """There can be no page at the place that was named: wrong usage, told in one sentence without the synopsis."""
+
+    exit_code = 2
+
+
+class RunPage:
+    """Writes the page of a run, however it ends: a sink of results.
+
+        with RunPage(Path("run.html"), model="pnasnet") as page:
+            for result in client.classify(paths):
+                page.add(result)
+
+    Memory is bounded, however many images there are: a page holds 10,000 of them, or 48 MiB, and counts the others.
+
+    Args:
+        file: Where the page goes, when it is whole; a page of an earlier run is replaced.
+        model: The model's name.
+        server: The server's address, or several.
+        left_out: What was found beside the images, by the end of the run.
+        clock: Seconds, from any start.
+
+    Raises:
+        PlaceError: The file cannot be written, or is there and is no such page.
+        MissingExtraError: Pillow is not installed.
+    """
+
+    def __init__(
+        self,
+        file: Path,
+        *,
+        model: str,
+        server: str | Sequence[str] = (),
+        left_out: LeftOut | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        _require_pillow()
+        _require_place(file)
+        self._file = file
+        self._model = model
+        self._clock = clock
+        self._started = clock()
+        self._left_out = left_out or LeftOut()
+        self._overview = Overview((server,) if isinstance(server, str) else server)
+        self._content = document.Content()
+        self._bytes = 0
+        self._several = 0
+        self._waiting: deque[tuple[Classification, Future[cards.Thumbnail | None]]] = deque()
+        self._threads = ThreadPoolExecutor(_THREADS, "thumbnail")
+        self._closed = False
+
+    def add(self, result: Classification, image: bytes | None = None) -> None:
+        """Takes one result; its thumbnail is made meanwhile, on another thread.
+
+        Args:
+            result: The result.
+            image: The image file's bytes, where `result.source` is not a path on this machine.
+        """
+        overview = self._overview
+        overview.add(self._clock() - self._started, result)
+        most, sort = (_MOST_CARDS, overview.classified) if result.ok else (_MOST_FAILURES, overview.failed)
+        self._several += result.note is not None
+        if not result.ok:
+            self._content.reasons[self._reason(result)] += 1
+        if sort > most or self._bytes >= _MOST_BYTES:
+            return
+        side = next((side for first, side in _SIDES if sort <= first), _SIDE)
+        if image is None:
+            thumbnail = self._threads.submit(thumbnails.of_file, result.source, side, convert=result.ok)
+        else:
+            thumbnail = self._threads.submit(thumbnails.of_bytes, image, side, convert=result.ok)
+        self._waiting.append((result, thumbnail))
+        while self._waiting and (len(self._waiting) > _MOST_WAITING or self._waiting[0][1].done()):
+            self._keep(*self._waiting.popleft())
+
+    def close(self) -> None:
+        """Writes the page, whole or not at all; none, when there was no result. A second time does nothing.
+
+        Called while an exception is on its way, as by a `with` statement's end, it says that the run was cut short.
+
+        Raises:
+            click.ClickException: It cannot be written.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        interrupted = sys.exc_info()[0] is not None
+        try:
+            while self._waiting:
+                self._keep(*self._waiting.popleft())
+        finally:
+            self._threads.shutdown(cancel_futures=True)
+        if not self._overview.images:
+            # An earlier run's page is worth more than one about nothing.
+            return
+        notes = [*self._left_out.lines(), *([several(self._several)] if self._several else [])]
+        parts = document.parts(self._model, self._overview, self._content, interrupted=interrupted, notes=notes)
+        try:
+            _write(self._file, parts)
+        except OSError as error:
+            raise click.ClickException(
+                f"the page {self._file} could not be written ({error.strerror}); the results are not affected"
+            ) from error
+
+    def __enter__(self) -> RunPage:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _keep(self, result: Classification, thumbnail: Future[cards.Thumbnail | None]) -> None:
+        content, label = self._content, result.label or ""
+        if result.ok:
+            card = cards.card(result, content.labels.get(label, len(content.labels)), thumbnail.result()).encode()
+        else:
+            own = self._reason(result) == document.OTHER
+            card = cards.failure(result, thumbnail.result(), with_reason=own).encode()
+        # A label stands once more in the filter.
+        size = len(card) + (len(document.option(content, label)) if result.ok and label not in content.labels else 0)
+        if self._bytes + size > _MOST_BYTES:
+            return
+        self._bytes += size
+        if result.ok:
+            content.labels.setdefault(label, len(content.labels))
+            content.label_counts[label] += 1
+            content.cards.append(card)
+        else:
+            content.failures.setdefault(self._reason(result), []).append(card)
+
+    def _reason(self, result: Classification) -> str:
+        """Under what a failure stands: words that it shares with others, as long as there are not too many such."""
+        why = cards.why(result)
+        return why if why in self._content.reasons or len(self._content.reasons) < _MOST_REASONS else document.OTHER
+
+
+def _require_pillow() -> None:
+    try:
+        import PIL  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError("a page's thumbnails need Pillow", "html") from error
+
+
+def _require_place(file: Path) -> None:
+    """Says before the run what would otherwise come to light after it."""
+    if file.is_dir():
+        raise PlaceError(f"the page {file} is a folder: name a file in it, such as {file / 'run.html'}")
+    if not os.access(file.parent, os.W_OK | os.X_OK):
+        raise PlaceError(f"the page {file} cannot be written: make the folder {file.parent}, or let it be written to")
+    if file.exists() and not document.is_page(file):
+        raise PlaceError(f"{file} is there, and is no page that hubserve wrote: name another file")
+
+
+def _write(file: Path, parts: Iterable[bytes]) -> None:
+    scratch = file.with_name(f".{file.name[:100]}.{secrets.token_hex(8)}")
+    try:
+        # Not the tempfile module, whose files only their owner may read: a page has the mode of any new file.
+        with scratch.open("xb") as page:
+            page.writelines(parts)
+        scratch.replace(file)
+    except BaseException:
+        scratch.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,123 @@
+"""One result as HTML. Names, labels and errors come from anywhere: whatever they say, they are shown and do nothing."""
+
+from __future__ import annotations
+
+import os
+import re
+from html import escape
+
+from hubserve import Classification
+
+from . import measures
+
+# Of what others wrote, so that the page's size has a bound; file systems allow names of 255 bytes and paths of 4096.
+_MOST_LETTERS = 400
+_MOST_CLASSES = 10
+_BITS = '<span class="bits">'
+# No text of others can look like it: in theirs, < and " are escaped.
+_OF_SHARES = re.compile(_BITS.encode() + b'[^<]*</span>| data-(?:entropy|margin)="[^"]*"')
+Thumbnail = tuple[str, tuple[int, int]]
+
+
+def shown(text: str) -> str:
+    """A text for people, as HTML: what has no form of its own is written as an escape, and what is endless is cut.
+
+    That are control characters, those that turn the direction of writing, and what Python makes of bytes that are not
+    UTF-8.
+    """
+    if len(text) > _MOST_LETTERS:
+        text = f"{text[:_MOST_LETTERS]}… ({len(text) - _MOST_LETTERS:,} more characters)"
+    if not text.isprintable():
+        text = "".join(
+            character if character.isprintable() or character == "\u3000" else _code(character) for character in text
+        )
+    return escape(text)
+
+
+def card(result: Classification, label_number: int, thumbnail: Thumbnail | None) -> str:
+    """An image that was classified."""
+    scores = [found.score for found in result.classes]
+    percent = measures.are_within_one(scores)
+    rows = "".join(
+        f'<li class="w{_width(found.score) if percent else 0}">{_label(found.label, best=rank == 0)} '
+        f"<span>{_score(found.score, percent=percent)}</span></li>"
+        for rank, found in enumerate(result.classes[:_MOST_CLASSES])
+    )
+    if (more := len(result.classes) - _MOST_CLASSES) > 0:
+        rows += f"<li><span>and {more:,} more</span></li>"
+    entropy = measures.entropy(scores)
+    parts = [
+        f"{thumbnail[1][0]}&nbsp;×&nbsp;{thumbnail[1][1]}" if thumbnail else "",
+        f"{_milliseconds(result.seconds)}&nbsp;ms" if result.seconds is not None else "",
+    ]
+    about = " · ".join(filter(None, parts))
+    if entropy is not None:
+        about += f"{_BITS}{' · ' if about else ''}{max(entropy, 0):.2f}&nbsp;bit</span>"
+    order = "".join(
+        f' data-{name}="{value:.6g}"'
+        for name, value in (("score", result.score), ("entropy", entropy), ("margin", measures.margin(scores)))
+        if value is not None
+    )
+    return (
+        f'<li class="card" data-label="{label_number}"{order}>{_picture(thumbnail, "no thumbnail")}<div><ol>{rows}</ol>'
+        f'<p class="name">{_path(result.source)}</p><p class="about">{about}</p></div></li>\n'
+    )
+
+
+def of_independent_labels(card: bytes) -> bytes:
+    """Take from a card what is only known of classes that exclude each other: entropy and margin."""
+    return _OF_SHARES.sub(b"", card)
+
+
+def failure(result: Classification, thumbnail: Thumbnail | None, *, with_reason: bool = False) -> str:
+    """An image that was not classified, to stand below the reason that it shares with others, or with its own."""
+    reason = f"<br>{shown(why(result))}" if with_reason else ""
+    return f'<li>{_picture(thumbnail)}<p class="name">{_path(result.source)}{reason}</p></li>\n'
+
+
+def why(result: Classification) -> str:
+    """The reason, without the image's name: `cat.jpg: No such file` has the same as `dog.jpg: No such file`."""
+    return (result.error or "it has no answer").removeprefix(f"{result.source}: ")
+
+
+def _label(label: str, *, best: bool) -> str:
+    text = shown(label) or "<i>no label</i>"
+    return f"<h3>{text}</h3>" if best else f"<span>{text}</span>"
+
+
+def _picture(thumbnail: Thumbnail | None, otherwise: str = "") -> str:
+    if thumbnail is None:
+        return f'<div class="picture">{otherwise}</div>'
+    # The text beside it says all that is known of the picture, so that it needs no other.
+    return f'<img class="picture" src="{thumbnail[0]}" alt="" loading="lazy" decoding="async">'
+
+
+def _path(source: str) -> str:
+    folder, name = os.path.split(source)
+    if not name or len(source) > _MOST_LETTERS:
+        return f"<bdi>{shown(source)}</bdi>"
+    return f"<bdi>{f'<span>{shown(os.path.join(folder, str()))}</span>' if folder else ''}{shown(name)}</bdi>"
+
+
+def _width(score: float) -> int:
+    return min(max(round(score * 100), 0), 100)
+
+
+def _score(score: float, *, percent: bool) -> str:
+    return f"{max(score, 0):.1%}" if percent else f"{score:.4g}"
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{seconds * 1000:,.0f}" if seconds >= 0.01 else f"{seconds * 1000:.1f}"
+
+
+def _code(character: str) -> str:
+    number = ord(character)
+    # os.fsdecode keeps a byte that is not UTF-8 as such a half of a surrogate pair.
+    if 0xDC80 <= number <= 0xDCFF:
+        return f"\\x{number - 0xDC00:02x}"
+    return (
+        character.encode("unicode_escape", "surrogatepass").decode("ascii")
+        if number < 0xD800 or number > 0xDFFF
+        else f"\\u{number:04x}"
+    )

@@ -1,0 +1,161 @@
+"""The page as a whole: the template filled with a run's cards, failures and figures."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+
+from hubserve._version import __version__
+
+from .cards import of_independent_labels, shown
+from .overview import Overview
+
+OTHER = "other reasons, told with each image"
+_MARK = b'<meta name="generator" content="hubserve '
+_MARK_WITHIN = 2048
+# Fewer are shown larger.
+_FEW = 24
+_OPEN = 12
+# What the page says of scores: where they may be shares of one, and where they are independent of each other.
+_OF_SCORES = {
+    "by_uncertainty": (
+        '<option value="entropy-">Uncertainty: largest entropy first</option>\n'
+        '<option value="margin+">Uncertainty: smallest margin first</option>',
+        "",
+    ),
+    "score_meaning": (
+        "What the model holds of a class. The bars show it, from 0 to 100&nbsp;%.",
+        "What the model holds of a label, from 0 to 100&nbsp;%. Each label is scored for itself: several may be "
+        "high for one image, and they are not shares of 100&nbsp;%.",
+    ),
+    "uncertainty_meaning": (
+        "<div><dt>Entropy</dt><dd>How far the scores are spread, in bits: −Σ&nbsp;p&nbsp;log₂&nbsp;p over the classes "
+        "that were given, and all others as one more. 0 is certain; 1 is a toss of a coin between two "
+        "classes.</dd></div>\n"
+        "<div><dt>Margin</dt><dd>The best score less the second best. A small one means that the model was close to "
+        "another answer.</dd></div>",
+        "",
+    ),
+}
+
+
+@dataclass
+class Content:
+    """What a page holds of a run, as UTF-8 HTML, in the order of the run.
+
+    Attributes:
+        cards: One for each image that was classified.
+        labels: The best labels, and the numbers by which cards refer to them.
+        label_counts: How many cards have a label.
+        failures: Images that were not classified, by what they share.
+        reasons: How many there were for each reason, with those that are not held.
+    """
+
+    cards: list[bytes] = field(default_factory=list)
+    labels: dict[str, int] = field(default_factory=dict)
+    label_counts: Counter[str] = field(default_factory=Counter)
+    failures: dict[str, list[bytes]] = field(default_factory=dict)
+    reasons: Counter[str] = field(default_factory=Counter)
+
+
+def is_page(file: Path) -> bool:
+    """Whether a file is such a page, of whatever run."""
+    try:
+        with file.open("rb") as opened:
+            return _MARK in opened.read(_MARK_WITHIN)
+    except OSError:
+        return False
+
+
+def parts(
+    model: str, overview: Overview, content: Content, *, interrupted: bool, notes: Sequence[str] = ()
+) -> Iterator[bytes]:
+    """The page, piece by piece; `notes` are more sentences for its head, as text."""
+    style = _data("page.css") + "".join(f".w{percent}{{--w:{percent}%}}" for percent in range(1, 101))
+    script = _data("page.js")
+    now = datetime.now(timezone.utc)
+    said = [*_notes(overview, content, interrupted=interrupted), *map(shown, notes)]
+    page = Template(_data("page.html")).substitute(
+        style=style,
+        style_hash=_hash(style),
+        script=script,
+        script_hash=_hash(script),
+        version=escape(__version__),
+        model=shown(model),
+        images=_count(overview.images, "image"),
+        date=f"{now:%Y-%m-%d %H:%M} UTC",
+        date_machine=f"{now:%Y-%m-%dT%H:%MZ}",
+        notes="".join(f'<p class="note">{note}</p>' for note in said),
+        facts=overview.facts(),
+        charts=overview.charts(),
+        labels="".join(
+            option(content, label)
+            for label, _ in sorted(content.label_counts.items(), key=lambda item: (-item[1], item[0]))
+        ),
+        shown=_count(len(content.cards), "image"),
+        few=" few" if len(content.cards) <= _FEW else "",
+        **{name: text[overview.independent] for name, text in _OF_SCORES.items()},
+    )
+    before, _, rest = page.partition("<!-- failures -->\n")
+    between, _, after = rest.partition("<!-- cards -->\n")
+    yield before.encode()
+    yield from _failures(content)
+    yield between.encode()
+    yield from map(of_independent_labels, content.cards) if overview.independent else content.cards
+    yield after.encode()
+
+
+def _notes(overview: Overview, content: Content, *, interrupted: bool) -> Iterator[str]:
+    if interrupted:
+        yield "The run ended before its time. This is what was done until then."
+    held = sum(map(len, content.failures.values()))
+    if len(content.cards) < overview.classified or held < overview.failed:
+        yield (
+            f"The run had more than a page holds: here are {len(content.cards):,} of {overview.classified:,} images "
+            f"that were classified, and {held:,} of {overview.failed:,} failures. Counts and charts are of all."
+        )
+
+
+def option(content: Content, label: str) -> str:
+    """A label in the filter."""
+    count = content.label_counts[label]
+    return f'<option value="{content.labels.get(label, "")}">{shown(label) or "(no label)"} ({count:,})</option>\n'
+
+
+def _failures(content: Content) -> Iterator[bytes]:
+    if not content.reasons:
+        return
+    failed = _count(content.reasons.total(), "image")
+    yield (
+        '<section id="failures" class="failures" aria-labelledby="failures-heading">'
+        f'<h2 id="failures-heading">Failures</h2><p>{failed} without an answer of the model, by reason.</p>\n'
+    ).encode()
+    for reason, count in content.reasons.most_common():
+        rows = content.failures.get(reason, [])
+        more = f"<p>and {count - len(rows):,} more</p>" if count > len(rows) else ""
+        opened = " open" if count <= _OPEN else ""
+        yield f"<details{opened}><summary><b>{_count(count, 'image')}:</b> {shown(reason)}</summary><ul>\n".encode()
+        yield from rows
+        yield f"</ul>{more}</details>\n".encode()
+    yield b"</section>\n"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _data(name: str) -> str:
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    """As a content security policy names a text that may be run though it stands in the page."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")

@@ -1,0 +1,139 @@
+"""The allowed imports between the parts, as CONTRIBUTING.md tells them."""
+
+import ast
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDERS = {
+    "hubserve": "client",
+    "hubserve_cli": "client",
+    "hubserve_bench": "client",
+    "hubserve_export": "export",
+    "hubserve_serve": "serve",
+}
+# What each part may import of the others.
+PARTS: dict[str, set[str]] = {
+    "hubserve": set(),
+    "hubserve_cli": {"hubserve"},
+    "hubserve_bench": {"hubserve", "hubserve_cli"},
+    "hubserve_export": set(),
+    "hubserve_serve": set(),
+}
+# The modules that may break the rule of their part: `python -m hubserve` runs the command.
+EXCEPTIONS = {"hubserve.__main__": {"hubserve_cli"}}
+PACKAGES = {
+    "hubserve": {"PIL", "google", "grpc", "numpy", "opentelemetry", "pillow_heif", "pytest", "typing_extensions"},
+    "hubserve_cli": {"PIL", "click", "fsspec", "numpy", "pyarrow", "typing_extensions"},
+    "hubserve_bench": {"click", "numpy", "typing_extensions"},
+}
+# Time, threads and the network are for those who call these.
+PURE = "hubserve._schedule"
+IMPURE = {"asyncio", "concurrent", "grpc", "selectors", "signal", "socket", "threading", "time"}
+# One name, one meaning: these have the same one everywhere.
+SHARED_NAMES = {"__init__", "__main__", "_errors", "command"}
+
+
+def modules() -> dict[str, Path]:
+    found = {}
+    for package, folder in FOLDERS.items():
+        for path in sorted((ROOT / folder / package).rglob("*.py")):
+            names = path.relative_to(ROOT / folder).with_suffix("").parts
+            found[".".join(names).removesuffix(".__init__")] = path
+    return found
+
+
+MODULES = modules()
+
+
+def imports(module: str) -> Iterator[str]:
+    """The full name of everything that a module imports, wherever in it."""
+    path = MODULES[module]
+    package = module.split(".") if path.name == "__init__.py" else module.split(".")[:-1]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else []
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def of_package(package: str) -> list[str]:
+    return [module for module in MODULES if module == package or module.startswith(f"{package}.")]
+
+
+def breaches(package: str) -> list[str]:
+    return [
+        f"{module} imports {name}"
+        for module in of_package(package)
+        for name in imports(module)
+        if (part := name.split(".")[0]) in FOLDERS
+        and part != package
+        and part not in PARTS[package] | EXCEPTIONS.get(module, set())
+    ]
+
+
+@pytest.mark.parametrize("package", PARTS)
+def test_a_part_imports_only_the_parts_that_it_may(package: str) -> None:
+    assert not breaches(package)
+
+
+def test_a_breach_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PARTS, "hubserve_bench", {"hubserve"})
+    monkeypatch.setattr(sys.modules[__name__], "EXCEPTIONS", {})
+
+    assert "hubserve_bench.subject imports hubserve_cli.bulk.sources.Image" in breaches("hubserve_bench")
+    assert breaches("hubserve") == ["hubserve.__main__ imports hubserve_cli.main.main"]
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_the_clients_parts_need_few_packages(package: str) -> None:
+    allowed = PACKAGES[package] | set(sys.stdlib_module_names) | set(FOLDERS)
+
+    assert not {
+        f"{module} imports {name}"
+        for module in of_package(package)
+        for name in imports(module)
+        if name.split(".")[0] not in allowed
+    }
+
+
+def test_only_the_transport_and_the_errors_know_grpc() -> None:
+    knows = {
+        module for module in of_package("hubserve") if any(name.split(".")[0] == "grpc" for name in imports(module))
+    }
+
+    assert {module for module in knows if not module.startswith(("hubserve._transport.", "hubserve.testing."))} == {
+        "hubserve._errors",
+        "hubserve._quiet_grpc",
+    }
+
+
+def test_the_schedule_has_no_grpc_no_threads_and_no_clock() -> None:
+    assert (
+        not {
+            f"{module} imports {name}"
+            for module in of_package(PURE)
+            for name in imports(module)
+            if name.split(".")[0] in IMPURE or name.startswith("hubserve._transport.")
+        }
+        - KNOWN
+    )
+
+
+# To be mended: what threads share is locked inside of the schedule.
+KNOWN = {"hubserve._schedule.retry imports threading"}
+
+
+def test_no_two_modules_of_the_client_have_one_name() -> None:
+    by_name = defaultdict(list)
+    for package in ("hubserve", "hubserve_cli", "hubserve_bench"):
+        for module in of_package(package):
+            by_name[module.rpartition(".")[2]].append(module)
+
+    assert not {name: found for name, found in by_name.items() if len(found) > 1 and name not in SHARED_NAMES}
