@@ -4,6 +4,7 @@ import heapq
 import itertools
 import math
 import random
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -240,3 +241,34 @@ def test_what_is_urgent_goes_first():
     urgent = shared.join(urgent=True)
 
     assert shared.next(1.0) is urgent
+
+
+class Owner:
+    """What holds an answer, as a call does."""
+
+
+@pytest.mark.parametrize("deadline", [None, 60.0])
+def test_a_request_that_has_ended_is_not_kept(deadline: float | None) -> None:
+    gate = Gate(patience=60, first_delay=0.1, max_delay=1)
+    owners = []
+
+    def join(deadline: float | None) -> Turn:
+        owner = Owner()
+        owners.append(weakref.ref(owner))
+        return gate.join(owner=owner, deadline=deadline)
+
+    for number in range(1000):
+        turn = join(None if deadline is None else deadline + number)
+        assert gate.next(0.0) is turn
+        gate.answered(turn, 0.0)
+        del turn
+    assert not [each for each in owners if each() is not None]
+    # The first of these waits on, and all behind it are given up.
+    kept = join(deadline)
+    for number in range(1000):
+        gate.leave(join(None if deadline is None else deadline + number), 0.0)
+    assert len([each for each in owners if each() is not None]) < 20
+    assert gate.next(2.0) is kept
+    gate.answered(kept, 2.0)
+    del kept
+    assert not [each for each in owners if each() is not None]

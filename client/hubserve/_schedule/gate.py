@@ -40,6 +40,8 @@ _SHARE_OVER = 32
 _RAISES_TO_SPEED_UP = 3
 # Where nothing ends for so long, one request more than the limit is tried: those in flight may be long ones.
 _STALLED_SECONDS = 1.0
+# Requests that have ended and may stand behind one that waits, where nobody waits otherwise.
+_KEPT = 8
 
 
 class Turn:
@@ -154,6 +156,7 @@ class Gate:
         self._waiting -= 1
         self._in_flight += 1
         self._last_event = now
+        self._let_go()
         return turn
 
     def wake_at(self) -> float | None:
@@ -163,18 +166,15 @@ class Gate:
         at = self._not_before
         if self._in_flight >= self._limit:
             at = max(at, self._stalled_at())
-        while self._deadlines and not self._deadlines[0][2].waits:
-            heapq.heappop(self._deadlines)
         return min(at, self._deadlines[0][0]) if self._deadlines else at
 
     def expired(self, now: float) -> list[Turn]:
         """Return the requests whose deadline has passed in line, and take them out."""
         turns = []
-        while self._deadlines and (self._deadlines[0][0] <= now or not self._deadlines[0][2].waits):
-            turn = heapq.heappop(self._deadlines)[2]
-            if turn.waits:
-                self.leave(turn, now)
-                turns.append(turn)
+        while self._deadlines and self._deadlines[0][0] <= now:
+            turn = self._deadlines[0][2]
+            self.leave(turn, now)
+            turns.append(turn)
         return turns
 
     def answered(self, turn: Turn, now: float) -> None:
@@ -243,6 +243,7 @@ class Gate:
         elif turn.waits:
             turn.waits = False
             self._waiting -= 1
+            self._let_go()
 
     def hopeless(self, now: float) -> list[Turn]:
         """Take all requests out of the line if the server has answered none for the patience."""
@@ -264,6 +265,19 @@ class Gate:
         heapq.heappush(self._line, turn)
         if turn.deadline is not None:
             heapq.heappush(self._deadlines, (turn.deadline, next(self._orders), turn))
+
+    def _let_go(self) -> None:
+        """Keep no request that does not wait: its owner holds an answer."""
+        while self._line and not self._line[0].waits:
+            heapq.heappop(self._line)
+        while self._deadlines and not self._deadlines[0][2].waits:
+            heapq.heappop(self._deadlines)
+        # Those behind one that waits go by and by.
+        if len(self._line) + len(self._deadlines) > 4 * self._waiting + _KEPT:
+            self._line = [turn for turn in self._line if turn.waits]
+            self._deadlines = [entry for entry in self._deadlines if entry[2].waits]
+            heapq.heapify(self._line)
+            heapq.heapify(self._deadlines)
 
     def _stalled_at(self) -> float:
         return self._last_event + max(_STALLED_SECONDS, self._longest_delay())
