@@ -6,6 +6,7 @@ tensorflow_model_server wherever a test needs a server of its own.
 """
 
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 
 from conformance.own_server import Own, OwnServer, maker
 from conformance.subject import Subject
-from serve.calls import Caller, calling
+from serve.calls import PATIENCE, Caller, calling
 from serve.toys import model_dir, save_toy
 
 
@@ -35,7 +36,12 @@ def _external(config: pytest.Config) -> tuple[str, str] | None:
 @pytest.fixture(scope="session")
 def real(request: pytest.FixtureRequest) -> bool:
     """Tell whether TensorFlow Serving itself is tested: docs/serving.md has where the embedded engine differs."""
-    return bool(request.config.getoption("--binary", default=None))
+    binary = request.config.getoption("--binary", default=None)
+    if binary is None:
+        return False
+    said = subprocess.run([binary, "--version"], capture_output=True, text=True, check=True, timeout=PATIENCE).stdout
+    # tests/serve/stand_ins/embedded_model_server.py is the embedded engine behind the program's flags.
+    return "stands in" not in said
 
 
 @pytest.fixture(scope="session")

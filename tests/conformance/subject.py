@@ -1,6 +1,7 @@
 """A served model of which a test knows only what the model tells, and the calls that tests make to it."""
 
 import functools
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,22 @@ def refusal(call: Callable[..., Any], message: object) -> tuple[grpc.StatusCode,
     with pytest.raises(grpc.RpcError) as caught:
         call(message, timeout=PATIENCE)
     return caught.value.code(), caught.value.details()
+
+
+def in_turn(call: Callable[..., Any], message: object) -> Any:
+    """The answer of a server to which many callers come at once: who is refused for want of room comes again.
+
+    A full batching queue (UNAVAILABLE) and TF Serving's --grpc_max_threads ("Server Threadpool Exhausted",
+    RESOURCE_EXHAUSTED) are answers that a server may give then.
+    """
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return call(message, timeout=PATIENCE)
+        except grpc.RpcError as error:
+            full = error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED)
+            if not full or time.monotonic() > deadline:
+                raise
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ import grpc
 import numpy as np
 import pytest
 
+from conformance.own_server import Own
 from conformance.subject import refusal
-from hubserve_serve import EmbeddedServer
 from serve.calls import PATIENCE, Caller, calling, request, wait_for
 from serve.toys import model_dir
 
@@ -28,9 +28,9 @@ ONE_AT_A_TIME = "max_batch_size { value: 1 } num_batch_threads { value: 1 }"
 
 
 @pytest.fixture(scope="module")
-def merging(toy: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
+def merging(toy: Path, tmp_path_factory: pytest.TempPathFactory, own_server: Own) -> Iterator[Caller]:
     base = model_dir(toy, tmp_path_factory.mktemp("merging") / "toy", batching=FULL_ONLY)
-    with EmbeddedServer(base) as server, calling(server.target) as caller:
+    with own_server(base) as server, calling(server.target) as caller:
         yield caller
 
 
@@ -99,16 +99,22 @@ def test_an_input_without_rows(merging: Caller):
     assert refusal(merging.prediction.Predict, message) == (grpc.StatusCode.INVALID_ARGUMENT, words)
 
 
-def test_no_rows_get_no_rows_at_once(merging: Caller):
-    """TF Serving lets the caller wait until its deadline, which is no promise."""
+def test_no_rows_get_no_rows_at_once(merging: Caller, real: bool):
+    if real:
+        pytest.skip("TensorFlow Serving lets the caller wait until its deadline, which is no promise")
     assert merging.predict(image_bytes=[])["scores"].shape == (0, 2)
 
 
-def test_a_caller_with_a_wrong_dtype_is_refused_and_the_others_merge_without_it(merging: Caller):
-    """TensorFlow's direct_session.cc has the words; there they would be every caller's."""
+def test_a_caller_with_a_wrong_dtype_is_refused_and_the_others_merge_without_it(merging: Caller, real: bool):
+    """TensorFlow's direct_session.cc has the words. TensorFlow Serving merges first, and refuses all of the batch."""
     good = [merging.prediction.Predict.future(request("echo", image_bytes=[b"x"])) for _ in range(3)]
     words = "Expects arg[0] to be string but float is provided"
     message = request("echo", image_bytes=np.float32([1]))
+    if real:
+        code, words = refusal(merging.prediction.Predict, message)
+        assert (code, "Tensor concat operation failed" in words) == (grpc.StatusCode.INTERNAL, True)
+        assert [call.code() for call in good] == [code] * 3
+        return
     assert refusal(merging.prediction.Predict, message) == (grpc.StatusCode.INVALID_ARGUMENT, words)
     assert merging.predict("echo", image_bytes=[b"x"])["rows"].tolist() == [4]
     assert [list(call.result(PATIENCE).outputs["rows"].int_val) for call in good] == [[4]] * 3

@@ -8,7 +8,7 @@ same answers to both tests.
 
 from concurrent.futures import ThreadPoolExecutor
 
-from conformance.subject import IMAGES, Subject
+from conformance.subject import IMAGES, Subject, in_turn
 
 GOOD, BAD = 0, 1
 TEXT = b"This is no image."
@@ -16,7 +16,8 @@ TRUNCATED = IMAGES[0][: len(IMAGES[0]) // 2]
 
 
 def statuses(subject: Subject, *images: bytes) -> list[int]:
-    return list(subject.predict(subject.request(list(images))).outputs["status"].int_val)
+    answer = in_turn(subject.caller.prediction.Predict, subject.request(list(images)))
+    return list(answer.outputs["status"].int_val)
 
 
 def test_every_image_of_a_request_has_its_own_status(exported: Subject):
