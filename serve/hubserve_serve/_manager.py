@@ -119,7 +119,9 @@ class Manager:
             servable = entry.servable if entry is not None and entry.state == State.AVAILABLE else None
             if entry is None or servable is None:
                 meant = f"Latest({spec.name})" if wanted is None else f"Specific({spec.name}, {wanted})"
-                raise RequestError(grpc.StatusCode.NOT_FOUND, f"Servable not found for request: {meant}")
+                raise RequestError(
+                    grpc.StatusCode.NOT_FOUND, f"Servable not found for request: {meant}{self._beside(spec.name)}"
+                )
             entry.calls += 1
         try:
             yield servable
@@ -148,8 +150,14 @@ class Manager:
                         status.error_code, status.error_message = _code(entry.error), str(entry.error)
         if not response.model_version_status:
             what = f"version {spec.version.value} of" if spec.HasField("version") else "any versions of"
-            raise RequestError(grpc.StatusCode.NOT_FOUND, f"Could not find {what} model {spec.name}")
+            raise RequestError(
+                grpc.StatusCode.NOT_FOUND, f"Could not find {what} model {spec.name}{self._beside(spec.name)}"
+            )
         return response
+
+    def _beside(self, name: str) -> str:
+        """Give the end of a refusal, by which a mistyped name is found at once; TF Serving has no such words."""
+        return "" if name == self.name else f"; this server has {self.name}"
 
     def _wanted(self, spec: model_pb2.ModelSpec) -> int | None:
         """Tell the number of the version that a spec names; None when it names none and so means the latest."""

@@ -3,7 +3,7 @@ import numpy as np
 from tensorflow_serving.apis import inference_pb2, model_management_pb2, regression_pb2
 
 from conformance.subject import refusal
-from serve.calls import Caller, request
+from serve.calls import Caller, request, status_request
 
 Code = grpc.StatusCode
 PAIR = np.float32([[1, 2]])
@@ -35,3 +35,11 @@ def test_rpcs_left_to_tf_serving_are_unimplemented(caller: Caller):
     )
     words = "The embedded engine does not have this RPC; TF Serving has"
     assert [refusal(*call) for call in calls] == [(Code.UNIMPLEMENTED, words)] * 3
+
+
+def test_a_caller_of_another_name_is_told_the_name_that_is_there(caller: Caller):
+    message = request("echo", model="typo", image_bytes=[b"x"])
+    words = "Servable not found for request: Latest(typo); this server has toy"
+    assert refusal(caller.prediction.Predict, message) == (Code.NOT_FOUND, words)
+    words = "Could not find any versions of model typo; this server has toy"
+    assert refusal(caller.models.GetModelStatus, status_request("typo")) == (Code.NOT_FOUND, words)

@@ -95,6 +95,11 @@ class Contact:
         self._last_failure = 0.0
         self._last_answer = -math.inf
 
+    @property
+    def met(self) -> bool:
+        """Whether a server has shown that it serves the model."""
+        return self._met
+
     def answered(self, now: float) -> None:
         """Take note of an answer that came at `now`."""
         with self._lock:

@@ -23,6 +23,7 @@ from .forks import leave_behind, polls_from_now_on, refuse_after_fork_at_work
 from .round_robin import Turns
 from .security import bearer, loaded, no_token
 from .telemetry import telemetry
+from .unserved import LOOK_SECONDS, look, told
 
 _log = logging.getLogger("hubserve")
 # What protobuf and gRPC hold in one message is less.
@@ -86,8 +87,24 @@ class AsyncModelServer:
             seconds = timeout if deadline is None else seconds_left(deadline)
             return await self._attempt(path, request, seconds, images=images, resends=resends + tries)
 
-        # What tells about the model is asked beside thousands of predictions, too.
-        return await self._line.call(attempt, deadline=deadline, urgent=path != PREDICT)
+        try:
+            # What tells about the model is asked beside thousands of predictions, too.
+            return await self._line.call(attempt, deadline=deadline, urgent=path != PREDICT)
+        except CallError as error:
+            said = await self._explained(path, error)
+            if said is error:
+                raise
+            raise said from said.__cause__
+
+    async def _explained(self, path: str, error: CallError) -> CallError:
+        request = None if self.contact.met else look(error, path, self._settings)
+        if request is None:
+            return error
+        try:
+            found: bytes | CallError = await self._attempt(STATUS, request, LOOK_SECONDS, images=(), resends=0)
+        except CallError as failure:
+            found = failure
+        return told(error, found, self._settings)
 
     async def _attempt(
         self, path: str, request: bytes, timeout: float | None, *, images: Sequence[EncodedImage], resends: int

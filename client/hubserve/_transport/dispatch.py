@@ -6,6 +6,7 @@ import contextvars
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import grpc
@@ -17,6 +18,8 @@ from .._schedule.gate import Gate, Turn
 Begin = Callable[[int], Any]
 # Makes the error for gRPC's code and words.
 Failed = Callable[[grpc.StatusCode, "str | None"], CallError]
+# Finds out more about a failure, and ends the call with it, on any thread.
+Explain = Callable[[CallError, Callable[[CallError], object]], object]
 
 _CLOSED = "Channel closed!"
 
@@ -24,9 +27,10 @@ _CLOSED = "Channel closed!"
 class LinedCall:
     """A call that waits in line, is in flight, or has ended; made by `Line.start`."""
 
-    def __init__(self, line: Line, begin: Begin, failed: Failed) -> None:
+    def __init__(self, line: Line, begin: Begin, failed: Failed, explain: Explain | None = None) -> None:
         self._line = line
         self._failed = failed
+        self._explain = explain
         self._begin: Begin | None = begin
         # A span begins below the caller's, though another thread may send the request.
         self._context = contextvars.copy_context()
@@ -105,7 +109,10 @@ class LinedCall:
         error.__cause__ = future if isinstance(future, grpc.RpcError) else None
         if then(error) is not Then.WAIT or self._cancelled:
             self._line.ended(self)
-            self._end(b"", error)
+            if self._explain is None or self._cancelled:
+                self._end(b"", error)
+            else:
+                self._explain(error, partial(self._end, b""))
         elif not self._line.refused(self, error):
             self._end(b"", error)
 
@@ -137,16 +144,25 @@ class Line:
         self._sender: threading.Thread | None = None
         self._closed = False
 
-    def start(self, begin: Begin, failed: Failed, *, deadline: float | None = None, urgent: bool = False) -> LinedCall:
+    def start(
+        self,
+        begin: Begin,
+        failed: Failed,
+        *,
+        explain: Explain | None = None,
+        deadline: float | None = None,
+        urgent: bool = False,
+    ) -> LinedCall:
         """Send a request, or put it into the line, and do not wait for its answer.
 
         Args:
             begin: Sends it.
             failed: Makes the error for gRPC's code and words.
+            explain: Finds out more about a failure that is not for lack of room.
             deadline: When it leaves the line, on the clock of `time.monotonic`; None: never.
             urgent: Put it before those that are not.
         """
-        call = LinedCall(self, begin, failed)
+        call = LinedCall(self, begin, failed, explain)
         with self._changed:
             if self._closed:
                 call.fail(grpc.StatusCode.CANCELLED, _CLOSED)

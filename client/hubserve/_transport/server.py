@@ -17,12 +17,13 @@ from .._errors import CallError, call_error
 from .._images.encode import EncodedImage
 from .._schedule.retry import Contact
 from .._settings import Settings, deadline_in, seconds_left
-from ..wire.codec import PREDICT
+from ..wire.codec import PREDICT, STATUS
 from .dispatch import Line
 from .forks import leave_behind
 from .security import bearer, no_token
 from .telemetry import telemetry
 from .thread_channels import Channels
+from .unserved import LOOK_SECONDS, look, told
 
 _log = logging.getLogger("hubserve")
 # What protobuf and gRPC hold in one message is less.
@@ -60,6 +61,8 @@ class ModelServer:
         self._line = Line(contact.gate)
         self.closed = threading.Event()
         self._channels = Channels(settings)
+        # Those of the last call.
+        self._credentials: tuple[tuple[str, str], ...] = ()
 
     def start(
         self,
@@ -93,12 +96,18 @@ class ModelServer:
         if len(request) >= _TOO_LARGE:
             return _failed_call(self._failed(grpc.StatusCode.INTERNAL, "serializing request: 2 GiB or more"))
         # What tells about the model is asked beside thousands of predictions, too.
-        return self._line.start(begin, partial(self._failed, path=path), deadline=deadline, urgent=path != PREDICT)
+        return self._line.start(
+            begin,
+            partial(self._failed, path=path),
+            explain=partial(self._explain, path),
+            deadline=deadline,
+            urgent=path != PREDICT,
+        )
 
     def _begin(
         self, path: str, request: bytes, timeout: float | None, *, images: Sequence[EncodedImage], resends: int
     ) -> Any:
-        metadata = self._metadata()
+        metadata = self._credentials = self._metadata()
         attempt = None
         if self._telemetry is not None:
             attempt = self._telemetry.begin(path, images=images, resends=resends)
@@ -177,6 +186,26 @@ class ModelServer:
             server._line.close()
             server._channels.close()
         return server
+
+    def _explain(self, path: str, error: CallError, end: Callable[[CallError], object]) -> None:
+        request = None if self.contact.met else look(error, path, self._settings)
+        if request is None:
+            end(error)
+            return
+        try:
+            future = self._channels.call(STATUS).future(request, timeout=LOOK_SECONDS, metadata=self._credentials)
+        except (ValueError, RuntimeError, grpc.RpcError):
+            # The client was closed meanwhile, or the program ends.
+            end(error)
+            return
+        self._channels.note(future)
+
+        def landed(_: object) -> None:
+            ok = future.code() is grpc.StatusCode.OK
+            found = future.result() if ok else self._failed(future.code(), future.details(), STATUS)
+            end(told(error, found, self._settings))
+
+        future.add_done_callback(landed)
 
     def _metadata(self) -> tuple[tuple[str, str], ...]:
         token = self._settings.token

@@ -1,7 +1,7 @@
 """Stands in for tensorflow_model_server 2.20.0 where a test needs its answers: the embedded engine behind its flags.
 
-It reads the flags that `hubserve serve --engine binary` and `tests/conformance --binary` give, ends as main.cc does when
-a model does not load, and says in its --version that it is not TensorFlow Serving.
+It reads the flags that `hubserve serve --engine binary` and `tests/conformance --binary` give, ends as main.cc does
+when a model does not load, and says in its --version that it is not TensorFlow Serving.
 """
 
 import pathlib
