@@ -1,6 +1,7 @@
 """Many callers of one client against a server that refuses what it has no thread for.
 
     .venv/bin/python benchmarks/callers.py
+    .venv/bin/python benchmarks/callers.py --threads 8 --callers 1000 --rounds 1
 
 A server of so many threads that answers 300 requests a second when all work; so many callers, each asking for one image
 after the other, on one `Client`. Against them the same callers with a fixed number of requests in flight, who ask again
@@ -21,7 +22,7 @@ import machine
 from client import answer, interleaved, ratios, response
 from row import Figures, Row
 
-SERVERS = (8, 128, 1024)
+SERVERS = (8, 32, 128, 1024)
 CALLERS = (1, 32, 300, 1000)
 # What a process that is server and callers at once can do on two cores.
 RATE = 300
@@ -31,6 +32,8 @@ REQUESTS = 1000
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, nargs="+", default=SERVERS, help="the servers' threads")
+    parser.add_argument("--callers", type=int, nargs="+", default=CALLERS, help="the numbers of callers")
     parser.add_argument("--quick", action="store_true", help="one round of one server and 300 callers")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     parser.add_argument("--part", nargs="+", help=argparse.SUPPRESS)
@@ -40,8 +43,8 @@ def main() -> None:
         return
     print(machine.described())
     figures = Figures("callers", command=machine.command())
-    for threads in (128,) if arguments.quick else SERVERS:
-        for callers in (300,) if arguments.quick else CALLERS:
+    for threads in (128,) if arguments.quick else arguments.threads:
+        for callers in (300,) if arguments.quick else arguments.callers:
             measure(figures, threads, callers, 1 if arguments.quick else arguments.rounds)
     if arguments.json:
         figures.write(arguments.json)

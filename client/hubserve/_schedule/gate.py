@@ -106,6 +106,8 @@ class Gate:
         self._rounds_to_raise = _ROUNDS_TO_RAISE
         self._raises = 0
         self._refused_share = 0.0
+        # The fewest in flight at a refusal of the last round.
+        self._least: float = math.inf
         self._not_before = -math.inf
         self._last_event = -math.inf
         # What the last answer took.
@@ -222,6 +224,7 @@ class Gate:
             self._cut(taken, waited=waited)
         elif not (waited or turn.extra):
             self._limit = min(self._limit, taken)
+            self._least = min(self._least, taken)
             if turn.round == 0:
                 # Sent before anything was known.
                 self._room = min(self._room, taken)
@@ -295,11 +298,15 @@ class Gate:
             self._limit = max(1, math.floor(taken * _AFTER_REFUSAL))
             return
         self._limit = taken
+        least, self._least = self._least, taken
         # A server's thread may be free a little later than its answer is here: now and then that is refused, too.
         self._refused_share += (1 - self._refused_share) / _SHARE_OVER
         if self._refused_share > _SHARE_TOLERATED:
             self._refused_share = 0.0
-            self._room = max(taken, self._room - max(1, self._room // _SHARE_OVER))
+            # Down towards what was left in flight when all refusals of the round before were here: where requests are
+            # long on their way, the first refusal comes while many that will be refused still count as in flight.
+            lower = max(1, self._room // _SHARE_OVER, int(max(0, self._room - least) // 2))
+            self._room = max(min(taken, least), self._room - lower)
             self._raises = 0
             self._rounds_to_raise = min(2 * self._rounds_to_raise, _MOST_ROUNDS_TO_RAISE)
 
