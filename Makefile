@@ -3,14 +3,22 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test bench test-cluster protobuf-check decode-table zoo zoo-lock docs fuzz chaos soak photographs sbom audit format lint types check wire wire-check lock clean
+.PHONY: demo test test-slow test-fast bench test-cluster protobuf-check decode-table zoo zoo-lock docs fuzz chaos soak photographs sbom audit format lint types check wire wire-check lock clean
 
 demo: $(VENV)/.installed  ## the main job, end to end: export, serve, classify, a page to look at
 	$(BIN)/hubserve demo --output demo
 
 # pytest-xdist 3.8 waits for ever once it has replaced a worker that died, so it replaces none: the other runs the rest.
-test: $(VENV)/.installed  ## the whole suite
-	$(BIN)/pytest -n 2 --max-worker-restart 0 --dist loadfile --no-loadscope-reorder
+PYTEST = $(BIN)/pytest -n 2 --max-worker-restart 0 --dist loadfile --no-loadscope-reorder
+
+test: $(VENV)/.installed  ## what finds regressions
+	$(PYTEST) -m "not slow"
+
+test-slow: $(VENV)/.installed  ## the rest: full size, fuzz, kill and network runs, Chromium, guides that train
+	$(PYTEST) -m slow
+
+test-fast: $(VENV)/.installed  ## the client and its command alone, in a minute or two
+	$(PYTEST) -m "not slow" tests/client
 
 test-cluster: $(VENV)/.installed  ## roll the manifests out: on KUBECONFIG's cluster, or on a control plane built with Go
 	$(BIN)/pytest tests/k8s/cluster --cluster -rs -o faulthandler_timeout=0  # to build the control plane takes its time
@@ -79,7 +87,7 @@ lint: $(VENV)/.installed  ## formatting and lint, changing nothing
 types: $(VENV)/.installed  ## mypy
 	$(BIN)/mypy
 
-check: lint types wire-check docs test  ## what CI runs
+check: lint types wire-check docs test test-slow  ## what CI runs
 
 wire:  ## generate the client's messages from its .proto files (PYTHON must be 3.12 at the most)
 	PYTHON=$(PYTHON) scripts/generate-wire

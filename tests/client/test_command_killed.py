@@ -12,6 +12,8 @@ from client import killed
 from client.bulk import images
 from hubserve_cli.bulk.records import readable
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def target() -> Iterator[str]:

@@ -24,7 +24,10 @@ PATIENCE_MS = 120_000
 MANY = 5_000
 HOSTILE = "</script><img src=x onerror=\"document.title='taken over'\">"
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium: scripts/install-chromium brings it")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium: scripts/install-chromium brings it"),
+]
 Visit = Callable[..., Page]
 
 

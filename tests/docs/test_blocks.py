@@ -21,6 +21,15 @@ FOLLOWED_HERE = [
 ]
 
 
+# Models that pages take for granted, and the fixtures that make them: each takes TensorFlow, and half a minute.
+MODELS = {"models/pnasnet": "miniature_dir", "my-model": "miniature_saved"}
+
+
+def asks_for(page: Path) -> list[str]:
+    """The models that blocks of a page use."""
+    return [place for place in MODELS if any(block.runs and place in block.text for block in guide.blocks(page))]
+
+
 def name(page: Path) -> str:
     return str(page.relative_to(guide.ROOT))
 
@@ -73,14 +82,15 @@ def port() -> int:
         return int(held.getsockname()[1])
 
 
-@pytest.mark.parametrize("page", FOLLOWED_HERE, ids=name)
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(page, marks=[pytest.mark.slow] if asks_for(page) else [], id=name(page)) for page in FOLLOWED_HERE],
+)
 def test_the_page_does_what_it_says(page: Path, folder: Path, port: int, request: pytest.FixtureRequest) -> None:
     blocks = guide.blocks(page)
-    # Made only for the pages that use them: it takes TensorFlow, and half a minute.
-    for place, fixture in (("models/pnasnet", "miniature_dir"), ("my-model", "miniature_saved")):
-        if any(block.runs and place in block.text for block in blocks):
-            (folder / place).parent.mkdir(exist_ok=True)
-            (folder / place).symlink_to(request.getfixturevalue(fixture))
+    for place in asks_for(page):
+        (folder / place).parent.mkdir(exist_ok=True)
+        (folder / place).symlink_to(request.getfixturevalue(MODELS[place]))
     instead = {"8500": str(port)}
     manifest = folder / "models" / "pnasnet" / "1" / "assets.extra" / "export.json"
     if manifest.exists():

@@ -4,8 +4,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from support.photographs import CHINA, GRACE_HOPPER
 from support.processes import hubserve, serving
+
+pytestmark = pytest.mark.slow
 
 
 def measured(target: str, *options: object) -> dict[str, Any]:

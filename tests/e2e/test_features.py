@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from hubserve import Client
@@ -11,6 +12,8 @@ from models import pnasnet
 from support.decoding import decode
 from support.photographs import CHELSEA, COFFEE
 from support.processes import serving
+
+pytestmark = pytest.mark.slow
 
 SIZE = pnasnet.MINIATURE.image_size
 

@@ -21,7 +21,10 @@ from support import guide, photographs
 from support.session import LoadedVersion
 
 # Keras 3 asks NumPy 2 for arrays of TensorFlow 2.20's variables, which do not know NumPy 2's copy=False.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"),
+]
 
 PAGE = guide.ROOT / "docs" / "fine-tuning.md"
 FEATURES = "https://tfhub.dev/google/imagenet/pnasnet_large/feature_vector/4"

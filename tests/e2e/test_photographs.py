@@ -3,10 +3,14 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from hubserve import Client
 from support.foreign_files import corpus, phone_photographs
 from support.photographs import COFFEE, encoded, image
 from support.processes import hubserve, serving
+
+pytestmark = pytest.mark.slow
 
 CLASSES = {"chelsea": "Egyptian cat", "coffee": "espresso", "camera": "tripod", "grace_hopper": "military uniform"}
 

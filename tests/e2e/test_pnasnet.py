@@ -14,6 +14,8 @@ from support.decoding import decode
 from support.photographs import CHELSEA, COFFEE, GRACE_HOPPER
 from support.processes import hubserve, serving
 
+pytestmark = pytest.mark.slow
+
 PHOTOGRAPHS = [CHELSEA, COFFEE, GRACE_HOPPER]
 
 

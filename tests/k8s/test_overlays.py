@@ -40,6 +40,7 @@ def test_a_component_is_in_order_without_a_gpu(name):
     assert problems(with_components(name, base="cpu")) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pair", PAIRS, ids="+".join)
 def test_two_components_go_together(pair):
     assert problems(with_components(*pair)) == []

@@ -7,6 +7,8 @@ import pytest
 
 from trust import chaos
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_run_through_faults_answers_every_image_once_and_rightly(tmp_path: Path) -> None:
     outcome = chaos.run(images=1200, faults=9, seed=36, folder=tmp_path)

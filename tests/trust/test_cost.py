@@ -10,6 +10,8 @@ from trust.cost import BOUND, BOUNDS, SIDE, Cost, costs, sizes, table
 from trust.costly import COSTLY
 from trust.pixels_model import export_pixels
 
+pytestmark = pytest.mark.slow
+
 PAGE = (guide.ROOT / "docs" / "image-handling.md").read_text(encoding="utf-8")
 OF_EACH_FORMAT = [
     "JPEG, progressive CMYK, 10 scans",

@@ -10,6 +10,8 @@ from trust.requests import hostile_call
 from trust.responses import hostile_response
 from trust.verb_answers import VERBS
 
+pytestmark = pytest.mark.slow
+
 
 def tried(target: str, inputs: int, tmp_path: Path) -> Tally:
     tally = fuzz(target, inputs=inputs, seed=0, saved=tmp_path / "findings", folder=tmp_path)

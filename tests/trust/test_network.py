@@ -7,6 +7,8 @@ import pytest
 from trust import network
 from trust.packets import _connection
 
+pytestmark = pytest.mark.slow
+
 FRAME = bytes(12) + b"\x08\x00" + b"\x45" + bytes(8) + b"\x06" + bytes(2)
 
 

@@ -10,6 +10,8 @@ from support.reference import upright
 from zoo import applications, catalogue, compare, pictures, reference, table
 from zoo.built import Entry
 
+pytestmark = pytest.mark.slow
+
 # Turned, transparent, of several frames, and larger than the models' input.
 SOME = ("JPEG, EXIF orientation 6, little-endian", "PNG, RGB with alpha", "GIF, animated", "PNG, 451 x 300")
 
