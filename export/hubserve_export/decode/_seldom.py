@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
+import functools
+from collections.abc import Callable, Hashable
+from typing import Any, TypeVar
 
 import tensorflow as tf
 
@@ -11,23 +12,39 @@ import tensorflow as tf
 DEVICE = "/CPU:0"
 
 _Tensors = TypeVar("_Tensors")
+# More than the parts of a few exports; each holds a graph.
+_KEPT = 64
 
 
-def seldom(build: Callable[[], _Tensors]) -> Callable[[], _Tensors]:
-    """Gives a function that builds what `build` does as a call of a function of its own, which is not inlined.
+def seldom(function: Callable[..., _Tensors], *arguments: Any) -> Callable[[], _Tensors]:
+    """Give a function that calls `function(*arguments)` as a function of its own, which is not inlined.
 
     TensorFlow sets a dataset's function up anew for every batch, with all that it has inlined into it, branches that
     are not taken too. A call that is not inlined is set up when it is first run: an image of the commonest kind does
-    not pay for the others.
+    not pay for the others. All datasets of a graph call the same one, so it is in the graph once, and it is optimized
+    once.
 
-        tf.cond(is_gif, seldom(lambda: gif.decode(data)), lambda: jpeg.decode(data))
+        tf.cond(is_gif, seldom(gif.decode, data, head, limits), lambda: jpeg.decode(data))
 
+    Args:
+        function: Builds the part, from nothing but its arguments; a function of a module.
+        arguments: Its arguments: tensors, and values that can be hashed and are built into the graph.
     """
+    tensors = [value for value in arguments if tf.is_tensor(value)]
+    built_in = tuple(None if tf.is_tensor(value) else value for value in arguments)
+    apart = _apart(function, tuple(tf.is_tensor(value) for value in arguments), built_in)
+    return lambda: apart(*tensors)
 
+
+@functools.lru_cache(maxsize=_KEPT)
+def _apart(function: Callable[..., Any], given: tuple[bool, ...], built_in: tuple[Hashable, ...]) -> Callable[..., Any]:
     @tf.function(autograph=False, experimental_attributes={"_noinline": True})
-    def apart() -> _Tensors:
+    def apart(*tensors: tf.Tensor) -> Any:
+        left = iter(tensors)
         # A function does not take over the device around it.
         with tf.device(DEVICE):
-            return build()
+            return function(
+                *(next(left) if is_given else value for is_given, value in zip(given, built_in, strict=True))
+            )
 
     return apart

@@ -155,16 +155,16 @@ def decode_one(data: tf.Tensor, preprocessing: Preprocessing, only_jpeg: bool = 
         which = tf.constant(0)
     else:
         head = _bytes.head(data)
-        others: list[tuple[bytes, Callable[[], cost.Picture]]] = [
-            (b"\x89PNG\r\n\x1a\n", lambda: png.decode(data, head, limits)),
-            (b"GIF8", lambda: gif.decode(data, head, limits)),
-            (b"BM", lambda: bmp.decode(data, head, limits)),
-            (b"RIFF", lambda: webp.decode(data, head, limits)),
-        ]
-        known = _begins_with(head, [_JPEG, *(magic for magic, _ in others)])
+        others: dict[bytes, Callable[[tf.Tensor, tf.Tensor, cost.Limits], cost.Picture]] = {
+            b"\x89PNG\r\n\x1a\n": png.decode,
+            b"GIF8": gif.decode,
+            b"BM": bmp.decode,
+            b"RIFF": webp.decode,
+        }
+        known = _begins_with(head, [_JPEG, *others])
         with tf.control_dependencies([_bytes.require(tf.reduce_any(known), "not an image of a known format")]):
             which = tf.argmax(known, output_type=tf.int32)
-        decoders += [seldom(decode) for _, decode in others]
+        decoders += [seldom(decode, data, head, limits) for decode in others.values()]
     picture = cost.Picture(*tf.switch_case(which, decoders))
     status = tf.where(picture.refused, TOO_MANY_PIXELS, OK)
     return status, _model_input(picture.image, exif.orientation(picture.exif), preprocessing)

@@ -24,7 +24,7 @@ _MAX_ENTRIES = 512
 
 def orientation(exif: tf.Tensor) -> tf.Tensor:
     """Reads the orientation out of `exif`, string scalar: int32 scalar, 1 to 8; 1 for none, or one without sense."""
-    return tf.cond(tf.strings.length(exif) > 0, seldom(lambda: _from_tiff(exif)), lambda: tf.constant(1, tf.int32))
+    return tf.cond(tf.strings.length(exif) > 0, seldom(_from_tiff, exif), lambda: tf.constant(1, tf.int32))
 
 
 def _from_tiff(exif: tf.Tensor) -> tf.Tensor:
@@ -59,8 +59,11 @@ def _from_tiff(exif: tf.Tensor) -> tf.Tensor:
 
 
 def apply(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
-    """Turns and mirrors an image [h, w, c] as the orientation asks, like Pillow's `ImageOps.exif_transpose`."""
+    """Turn and mirror an image [h, w, c] as the orientation asks, like Pillow's `ImageOps.exif_transpose`."""
+    return tf.cond(orientation == 1, lambda: image, seldom(_turned, image, orientation))
 
+
+def _turned(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
     def turned(transpose: bool, flip: list[int]) -> tf.Tensor:
         result = tf.transpose(image, [1, 0, 2]) if transpose else image
         return tf.reverse(result, flip) if flip else result
@@ -76,8 +79,7 @@ def apply(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
         (True, [0, 1]),
         (True, [0]),
     ]
-    turn = seldom(lambda: tf.switch_case(orientation - 1, [lambda way=way: turned(*way) for way in ways]))
-    return tf.cond(orientation == 1, lambda: image, turn)
+    return tf.switch_case(orientation - 1, [lambda way=way: turned(*way) for way in ways])
 
 
 def swaps_axes(orientation: tf.Tensor) -> tf.Tensor:

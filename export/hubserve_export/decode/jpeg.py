@@ -65,27 +65,20 @@ def decode(data: tf.Tensor, needed: int, limits: cost.Limits) -> cost.Picture:
     height, width, channels = tf.unstack(_shape(data))
     before_scans, scans = _scans(data)
     with tf.control_dependencies([_bytes.require(scans <= _MAX_SCANS, "JPEG of many scans")]):
-        contents = tf.cond(channels == _CMYK, seldom(lambda: _with_adobe_marker(data)), lambda: data)
+        contents = tf.cond(channels == _CMYK, seldom(_with_adobe_marker, data), lambda: data)
     modest = scans * limits.counted(height, width) <= min(_MODEST, limits.pixels)
     # The walk costs more than all else around decoding. Where the marker of a scan comes up once, it is the scan's, and
     # without the prefix before it there is no EXIF.
     walk = ~modest | (scans != 1) | (_split(before_scans, exif.PREFIX, 1)[1] > 0)
     exif_bytes, frame, together = tf.cond(
-        walk, seldom(lambda: _walk(data)), lambda: (cost.no_exif(), tf.constant(b""), tf.constant(0, tf.int64))
+        walk, seldom(_walk, data), lambda: (cost.no_exif(), tf.constant(b""), tf.constant(0, tf.int64))
     )
     large = (height * width >= _LARGE_PIXELS) & (tf.minimum(height, width) >= needed * _RATIOS[0])
-    refused = tf.cond(
-        modest,
-        lambda: tf.constant(False),
-        seldom(lambda: limits.exceeded(height, width, *_price(data, frame, together, scans, channels, large))),
-    )
-
-    def scaled() -> tf.Tensor:
-        scale = tf.reduce_sum(tf.cast(tf.minimum(height, width) // needed >= _RATIOS, tf.int32)) - 1
-        return tf.switch_case(scale, [lambda ratio=ratio: _decode_at(contents, ratio) for ratio in _RATIOS])
-
+    too_dear = seldom(_exceeded, data, height, width, frame, together, scans, channels, large, limits)
+    refused = tf.cond(modest, lambda: tf.constant(False), too_dear)
+    scaled = seldom(_scaled, contents, tf.minimum(height, width), needed)
     way = tf.where(refused, 2, tf.cast(large, tf.int32))
-    image = tf.switch_case(way, [lambda: _decode_at(contents, 1), seldom(scaled), cost.black])
+    image = tf.switch_case(way, [lambda: _decode_at(contents, 1), scaled, cost.black])
     return cost.Picture(image, exif_bytes, refused)
 
 
@@ -177,6 +170,25 @@ def _price(
     octets = tf.where(scaled, _SCALED_OCTETS, _OCTETS) + tf.where(one_pass, 0.0, _COEFFICIENT_OCTETS * samples)
     scan = tf.where(arithmetic, _ARITHMETIC_NANOSECONDS * samples, _SCAN_NANOSECONDS)
     return octets, _NANOSECONDS + tf.cast(scans, tf.float32) * scan
+
+
+def _exceeded(
+    data: tf.Tensor,
+    height: tf.Tensor,
+    width: tf.Tensor,
+    frame: tf.Tensor,
+    together: tf.Tensor,
+    scans: tf.Tensor,
+    channels: tf.Tensor,
+    scaled: tf.Tensor,
+    limits: cost.Limits,
+) -> tf.Tensor:
+    return limits.exceeded(height, width, *_price(data, frame, together, scans, channels, scaled))
+
+
+def _scaled(contents: tf.Tensor, shorter: tf.Tensor, needed: int) -> tf.Tensor:
+    scale = tf.reduce_sum(tf.cast(shorter // needed >= _RATIOS, tf.int32)) - 1
+    return tf.switch_case(scale, [lambda ratio=ratio: _decode_at(contents, ratio) for ratio in _RATIOS])
 
 
 def _decode_at(data: tf.Tensor, ratio: int) -> tf.Tensor:
