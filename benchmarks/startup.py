@@ -3,18 +3,21 @@
     .venv/bin/python benchmarks/startup.py
 
 efficientnet-lite0 in the embedded engine: the process starts, loads, warms up when the version has records for it, and
-then answers. Without them the first callers wait for what TensorFlow does once for each shape.
+then answers. Without them the first callers wait for what TensorFlow does once for each shape, and for each format.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import shutil
 import statistics
 import tempfile
 import time
 from pathlib import Path
+
+from PIL import Image
 
 import machine
 from hubserve import Client
@@ -42,26 +45,32 @@ def main() -> None:
         (cold / "1" / WARMUP).unlink()
         found = [(started(warm), started(cold)) for _ in range(1 if arguments.quick else arguments.rounds)]
     for name, times in zip(("with warm-up", "without warm-up"), zip(*found, strict=True), strict=True):
-        ready, first, steady = (list(values) for values in zip(*times, strict=True))
+        ready, first, steady, first_png, steady_png = (list(values) for values in zip(*times, strict=True))
         figures.add(Row(f"{name}: from the start of the process to the first answer", ready, unit="s"))
         figures.add(Row(f"{name}: the first answer against one later on", ratios(first, steady)))
+        figures.add(Row(f"{name}: the first PNG's answer against one later on", ratios(first_png, steady_png)))
     if arguments.json:
         figures.write(arguments.json)
 
 
-def started(base: Path) -> tuple[float, float, float]:
-    """Seconds from the start to the first answer, of the first answer, and of one later on."""
+def started(base: Path) -> tuple[float, float, float, float, float]:
+    """Seconds from the start to the first answer, of the first answer, of one later on, and of both for a PNG."""
     image = next((ROOT / "export/hubserve_export/data/photographs").iterdir())
+    png = io.BytesIO()
+    with Image.open(image) as picture:
+        picture.save(png, "PNG")
     begun = time.perf_counter()
+    seconds: dict[str, list[float]] = {"JPEG": [], "PNG": []}
     with serving(base) as target, Client(target, model=base.name) as client:
-        seconds = []
-        for _ in range(1 + STEADY):
-            asked = time.perf_counter()
-            assert next(client.classify([image])).ok  # noqa: S101
-            seconds.append(time.perf_counter() - asked)
-            if len(seconds) == 1:
-                ready = time.perf_counter() - begun
-    return ready, seconds[0], statistics.median(seconds[1:])
+        for form, data in (("JPEG", image.read_bytes()), ("PNG", png.getvalue())):
+            for number in range(1 + STEADY):
+                asked = time.perf_counter()
+                assert next(client.classify([data])).ok  # noqa: S101
+                seconds[form].append(time.perf_counter() - asked)
+                if form == "JPEG" and number == 0:
+                    ready = time.perf_counter() - begun
+    of_jpeg, of_png = seconds["JPEG"], seconds["PNG"]
+    return ready, of_jpeg[0], statistics.median(of_jpeg[1:]), of_png[0], statistics.median(of_png[1:])
 
 
 if __name__ == "__main__":

@@ -193,10 +193,12 @@ class _Proof:
     def _replay(self, record: Any) -> float:
         """Run a warm-up record; the largest change of an image's numbers in it, as far as it gives numbers."""
         answer, images = _replay(self._run, record)
-        if self._output not in answer or not all(image in self._places for image in images):
+        # The source model was not asked about the small pictures of other formats.
+        known = [row for row, image in enumerate(images) if image in self._places]
+        if self._output not in answer or not known:
             return 0.0
-        places = [self._places[image] for image in images]
-        rows = self._reference.compared(answer[self._output])
+        places = [self._places[images[row]] for row in known]
+        rows = self._reference.compared(answer[self._output])[known]
         _steady.check_copies(rows, places, self._tolerance, self._least)
         change = _steady.difference(self._expected[places], rows, self._least)
         _steady.hold(change, self._tolerance)

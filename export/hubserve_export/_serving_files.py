@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from importlib import resources
 from pathlib import Path
 
 import tensorflow as tf
@@ -23,7 +24,7 @@ def check_batch_sizes(batch_sizes: Sequence[int], signatures: Sequence[str]) -> 
     Raises:
         OutputError: There are too many.
     """
-    most = _MAX_RECORDS // len(signatures)
+    most = (_MAX_RECORDS - len(other_formats())) // len(signatures)
     if len(batch_sizes) > most:
         raise OutputError(
             f"`batch_sizes` has {len(batch_sizes)} sizes, and TensorFlow Serving takes {_MAX_RECORDS} warm-up records, "
@@ -54,26 +55,44 @@ def write_batching(folder: Path, batch_sizes: Sequence[int]) -> None:
     )
 
 
+def other_formats() -> list[bytes]:
+    """Return a small picture as PNG, GIF, BMP and WebP."""
+    shipped = resources.files("hubserve_export") / "data" / "formats"
+    return [file.read_bytes() for file in sorted(shipped.iterdir(), key=lambda file: file.name)]
+
+
 def write_warmup(folder: Path, images: Sequence[bytes], batch_sizes: Sequence[int], signatures: Sequence[str]) -> None:
-    """Writes one warm-up record per batch size and signature that takes encoded images.
+    """Write one warm-up record per batch size and signature that takes encoded images, and some for other formats.
 
     A record of k images warms up exactly the batch of k, because TF Serving replays records one at a time, through its
     batching.
+
+    TensorFlow sets up the decoding of a format when it is first used, in each signature, and apart for a batch of one
+    image and for larger ones. The last images of the largest batch are of the other formats, which costs no run of the
+    model more. A smaller batch has to be of JPEGs alone, as nearly all are: they have a way of their own. The signature
+    that most callers use, which is the first, gets a record of one image for each format besides.
 
     Args:
         folder: The version's folder.
         images: Real encoded images, at least one; repeated to fill the batches.
         batch_sizes: Ascending.
-        signatures: Those that take encoded images.
+        signatures: Those that take encoded images, the commonest first.
     """
+    others = other_formats()
+    larger = [size for size in batch_sizes if size > 1]
     file = folder / _WARMUP
     file.parent.mkdir(exist_ok=True)
     with tf.io.TFRecordWriter(str(file)) as writer:
         for size in batch_sizes:
             batch = list(itertools.islice(itertools.cycle(images), size))
+            if len(larger) > 1 and size == larger[-1]:
+                batch[-len(others) :] = others[: len(batch)]
             for signature in signatures:
                 log = _classify_log(batch) if signature == "classify" else _predict_log(signature, batch)
                 writer.write(log.SerializeToString())
+            if size == 1:
+                for image in others:
+                    writer.write(_predict_log(signatures[0], [image]).SerializeToString())
 
 
 def read_warmup(folder: Path) -> list[prediction_log_pb2.PredictionLog]:
