@@ -13,6 +13,7 @@ USER 10001:10001
 FROM python:3.12-slim AS build
 WORKDIR /src
 COPY constraints.txt pyproject.toml README.md LICENSE ./
+COPY model model
 COPY export export
 COPY serve serve
 COPY client client

@@ -33,7 +33,7 @@ from row import Figures, Row, ratios
 from serving import export
 
 ROOT = Path(__file__).resolve().parent.parent
-CONFIG = ROOT / "serve" / "hubserve_serve" / "data" / "bfloat16-cpu.pbtxt"
+CONFIG = ROOT / "model" / "hubserve_model" / "data" / "bfloat16-cpu.pbtxt"
 LEAST_RATIO = 1.3
 SPEED = "bfloat16 session config against float32, images/s"
 TOP1 = "bfloat16 session config, photographs of which the best class is float32's"

@@ -13,6 +13,7 @@ FOLDERS = {
     "hubserve": "client",
     "hubserve_cli": "client",
     "hubserve_bench": "client",
+    "hubserve_model": "model",
     "hubserve_export": "export",
     "hubserve_serve": "serve",
 }
@@ -21,8 +22,9 @@ PARTS: dict[str, set[str]] = {
     "hubserve": set(),
     "hubserve_cli": {"hubserve"},
     "hubserve_bench": {"hubserve", "hubserve_cli"},
-    "hubserve_export": set(),
-    "hubserve_serve": set(),
+    "hubserve_model": set(),
+    "hubserve_export": {"hubserve_model"},
+    "hubserve_serve": {"hubserve_model"},
 }
 # The modules that may break the rule of their part: `python -m hubserve` runs the command.
 EXCEPTIONS = {"hubserve.__main__": {"hubserve_cli"}}
@@ -30,6 +32,8 @@ PACKAGES = {
     "hubserve": {"PIL", "google", "grpc", "numpy", "opentelemetry", "pillow_heif", "pytest", "typing_extensions"},
     "hubserve_cli": {"PIL", "click", "fsspec", "numpy", "pyarrow", "typing_extensions"},
     "hubserve_bench": {"click", "numpy", "typing_extensions"},
+    # TensorFlow is imported where warm-up records are read, and nowhere else.
+    "hubserve_model": {"google", "tensorflow"},
 }
 # Time, threads and the network are for those who call these.
 PURE = "hubserve._schedule"
@@ -92,7 +96,7 @@ def test_a_breach_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("package", PACKAGES)
-def test_the_clients_parts_need_few_packages(package: str) -> None:
+def test_a_part_needs_few_packages(package: str) -> None:
     allowed = PACKAGES[package] | set(sys.stdlib_module_names) | set(FOLDERS)
 
     assert not {
@@ -100,6 +104,12 @@ def test_the_clients_parts_need_few_packages(package: str) -> None:
         for module in of_package(package)
         for name in imports(module)
         if name.split(".")[0] not in allowed
+    }
+
+
+def test_tensorflow_is_imported_only_to_read_warmup_records() -> None:
+    assert {module for module in of_package("hubserve_model") if "tensorflow" in imports(module)} == {
+        "hubserve_model.warmup"
     }
 
 

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from hubserve_model import InspectError, IntegrityError
+
 from ._errors import (
     AccuracyError,
     ExamplesError,
     ExportError,
-    InspectError,
-    IntegrityError,
     LabelsError,
     ModelError,
     OutputError,

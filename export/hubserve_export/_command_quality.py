@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from . import _inspect
+from hubserve_model.inspect import described_head
 
 if TYPE_CHECKING:
     from ._export import Published
@@ -57,6 +57,6 @@ def lines(published: Published) -> Iterator[str]:
     """Tell what a classifier's numbers are, and how often it was right."""
     head = published.head
     if head is not None:
-        yield f"Head: {_inspect.described_head(head.described())}"
+        yield f"Head: {described_head(head.described())}"
     if published.accuracy is not None:
         yield f"Examples: {published.accuracy.described()}"

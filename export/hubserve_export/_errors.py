@@ -6,8 +6,6 @@ ExportError
 │   └── PreprocessingError   what it makes of an image is not known, or was said in a way that cannot be: say it
 ├── LabelsError      the class names do not fit the model: another labels
 ├── OutputError      the model directory cannot be written there: another output or version
-├── InspectError     the folder to look into is not a model directory of ours: another MODEL_DIR
-│   └── IntegrityError   it is one, and its files are not those that were published: copy or export it again
 ├── ExamplesError    the folder of examples does not fit the labels: other examples
 ├── StrictError      there was a warning, and strict makes it an error
 └── ProofError       the exported model does not answer as the source model does: nothing was published
@@ -53,11 +51,3 @@ class ExamplesError(ExportError):
 
 class StrictError(ExportError):
     """There was a warning, and warnings are errors."""
-
-
-class InspectError(ExportError):
-    """The folder is not a model directory that hubserve wrote."""
-
-
-class IntegrityError(InspectError):
-    """The files of a version are not those that were published."""

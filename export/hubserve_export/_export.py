@@ -14,16 +14,18 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from hubserve_model import integrity
+from hubserve_model import manifest as manifests
+from hubserve_model.batching_parameters import write_batching_parameters
+
 from . import (
     _agreement,
     _examples,
     _finding,
     _head,
     _image_model,
-    _integrity,
     _kind,
     _labels,
-    _manifest,
     _ops,
     _proof,
     _publish,
@@ -136,7 +138,7 @@ def export(options: Options, progress: Progress | None = None) -> Published:
             progress.step("saving")
             with _writing(options.output):
                 servable.save(folder, signatures)
-                _serving_files.write_batching(folder, options.batch_sizes)
+                write_batching_parameters(folder, options.batch_sizes)
                 _serving_files.write_warmup(folder, reference.images, options.batch_sizes, servable.byte_signatures)
             _ops.refuse_foreign(_written.read(folder))
             progress.step("proving that it answers as the source model does")
@@ -152,7 +154,7 @@ def export(options: Options, progress: Progress | None = None) -> Published:
                 warnings.warn_all([] if (text := _examples.suspicion(accuracy)) is None else [text, *doubts])
             progress.step("publishing")
             with _writing(options.output):
-                _manifest.write(
+                manifests.write(
                     folder,
                     _described(options, source, model, servable, folder, parity)
                     | {
@@ -318,7 +320,7 @@ def _described(
     folder: Path,
     parity: _proof.Parity,
 ) -> dict[str, Any]:
-    """The manifest's own part, once all other files are there; `_manifest` adds the format and the program."""
+    """Describe the version once all other files are there; `manifest.write` adds the format and the program."""
     labels = folder / _LABELS
     return {
         "source": {
@@ -334,8 +336,8 @@ def _described(
         },
         "signatures": _written.signatures(_written.read(folder)),
         "preprocessing": dataclasses.asdict(servable.preprocessing),
-        "labels": {"file": _LABELS, "sha256": _integrity.sha256(labels)} if labels.exists() else None,
+        "labels": {"file": _LABELS, "sha256": integrity.sha256(labels)} if labels.exists() else None,
         "batch_sizes": list(options.batch_sizes),
         "parity": dataclasses.asdict(parity),
-        "files": [dataclasses.asdict(file) for file in _integrity.records(folder)],
+        "files": [dataclasses.asdict(file) for file in integrity.records(folder)],
     }

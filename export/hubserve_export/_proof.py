@@ -10,8 +10,11 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from tensorflow_serving.apis import prediction_log_pb2
 
-from . import _head, _pictures, _serving_files, _steady, _written
+from hubserve_model.warmup import read_warmup
+
+from . import _head, _pictures, _steady, _written
 from ._errors import ProofError
 from ._head import Head
 from ._image_model import Call
@@ -168,7 +171,7 @@ class _Proof:
         together = self._of_pixels(pixels)
         error = compare_values(self._expected[: len(pixels)], together, self._least)
         change = _steady.check(self._of_pixels, pixels, together, self._tolerance, self._least)
-        records = _serving_files.read_warmup(folder)
+        records = list(map(prediction_log_pb2.PredictionLog.FromString, read_warmup(folder)))
         for done, record in enumerate(records, start=1):
             change = max(change, self._replay(record))
             progress.part(done, len(records))

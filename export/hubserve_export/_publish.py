@@ -1,4 +1,4 @@
-"""Versions in a model's base folder: which there are, and how a new one appears, whole or not at all."""
+"""Publish a new version in a model's base folder, whole or not at all."""
 
 from __future__ import annotations
 
@@ -8,20 +8,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from hubserve_model.versions import versions
+
 from ._errors import OutputError
 from ._scratch import scratch_folder
 
 # TF Serving takes every child of the base folder whose name is an integer for a version, and passes over all others.
 _STAGING_PREFIX = ".tmp-"
-
-
-def versions(base: Path) -> list[int]:
-    """The versions in a model's base folder, ascending; none where there is no such folder."""
-    if not base.is_dir():
-        return []
-    return sorted(
-        int(child.name) for child in base.iterdir() if child.is_dir() and child.name.isascii() and child.name.isdigit()
-    )
 
 
 def choose_version(base: Path, version: int | None) -> int:

@@ -1,4 +1,4 @@
-"""The two files beside a SavedModel that TF Serving reads: how to batch, and what to run before the first request."""
+"""Write the warm-up records of a version: what a server answers before the first request."""
 
 from __future__ import annotations
 
@@ -10,12 +10,9 @@ from pathlib import Path
 import tensorflow as tf
 from tensorflow_serving.apis import classification_pb2, predict_pb2, prediction_log_pb2
 
-from ._errors import OutputError
+from hubserve_model.warmup import FILE, MAX_RECORDS
 
-_WARMUP = Path("assets.extra", "tf_serving_warmup_requests")
-_BATCHING = Path("batching_params.pbtxt")
-# WarmupConsts::kMaxNumRecords: TF Serving refuses to load a version with more.
-_MAX_RECORDS = 1000
+from ._errors import OutputError
 
 
 def check_batch_sizes(batch_sizes: Sequence[int], signatures: Sequence[str]) -> None:
@@ -24,35 +21,12 @@ def check_batch_sizes(batch_sizes: Sequence[int], signatures: Sequence[str]) -> 
     Raises:
         OutputError: There are too many.
     """
-    most = (_MAX_RECORDS - len(other_formats())) // len(signatures)
+    most = (MAX_RECORDS - len(other_formats())) // len(signatures)
     if len(batch_sizes) > most:
         raise OutputError(
-            f"`batch_sizes` has {len(batch_sizes)} sizes, and TensorFlow Serving takes {_MAX_RECORDS} warm-up records, "
+            f"`batch_sizes` has {len(batch_sizes)} sizes, and TensorFlow Serving takes {MAX_RECORDS} warm-up records, "
             f"{len(signatures)} for each size; give {most} at most"
         )
-
-
-def write_batching(folder: Path, batch_sizes: Sequence[int]) -> None:
-    """Writes `batching_params.pbtxt`, a BatchingParameters message in text form.
-
-    TF Serving reads it from the version's folder under --enable_per_model_batching_parameters, and refuses to load the
-    version unless the sizes ascend and the last is max_batch_size.
-    """
-    allowed = "\n".join(f"allowed_batch_sizes: {size}" for size in batch_sizes)
-    (folder / _BATCHING).write_text(
-        "# Read by TF Serving with --enable_batching --enable_per_model_batching_parameters.\n"
-        "# Rows of the largest batch, and of the largest request.\n"
-        f"max_batch_size {{ value: {batch_sizes[-1]} }}\n"
-        "# How long a batch that is not full waits for more callers: little against the time that the "
-        "model itself takes.\n"
-        "batch_timeout_micros { value: 5000 }\n"
-        "# Batches that may wait; beyond them a caller gets UNAVAILABLE and may try again, which is better "
-        "than a queue without end.\n"
-        "max_enqueued_batches { value: 100 }\n"
-        "# A batch is padded to the next of these sizes, so that the GPU sees few shapes; each is warmed up.\n"
-        f"{allowed}\n",
-        encoding="utf-8",
-    )
 
 
 def other_formats() -> list[bytes]:
@@ -80,7 +54,7 @@ def write_warmup(folder: Path, images: Sequence[bytes], batch_sizes: Sequence[in
     """
     others = other_formats()
     larger = [size for size in batch_sizes if size > 1]
-    file = folder / _WARMUP
+    file = folder / FILE
     file.parent.mkdir(exist_ok=True)
     with tf.io.TFRecordWriter(str(file)) as writer:
         for size in batch_sizes:
@@ -93,12 +67,6 @@ def write_warmup(folder: Path, images: Sequence[bytes], batch_sizes: Sequence[in
             if size == 1:
                 for image in others:
                     writer.write(_predict_log(signatures[0], [image]).SerializeToString())
-
-
-def read_warmup(folder: Path) -> list[prediction_log_pb2.PredictionLog]:
-    """The warm-up records of a version, in the order they are replayed."""
-    dataset = tf.data.TFRecordDataset(str(folder / _WARMUP))
-    return [prediction_log_pb2.PredictionLog.FromString(record) for record in dataset.as_numpy_iterator()]
 
 
 def _predict_log(signature: str, batch: Sequence[bytes]) -> prediction_log_pb2.PredictionLog:

@@ -7,9 +7,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from hubserve_model.integrity import FileRecord, record, records
+
 from . import _archive, _efficientnet, _hub, _keras, _keras_h5, _preset
 from ._errors import SourceError
-from ._integrity import FileRecord, record, records
 from ._scratch import private_folder
 
 

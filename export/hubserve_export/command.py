@@ -6,7 +6,7 @@ import itertools
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,11 +14,17 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
-from . import _command_quality, _inspect, _integrity, _manifest
+from hubserve_model import ModelFilesError, integrity
+from hubserve_model import inspect as inspection
+from hubserve_model import manifest as manifests
+from hubserve_model.versions import version_folder
+
+from . import _command_quality
 from ._command_preprocessing import preprocessing_options
 from ._command_quality import quality_options
 from ._errors import ExportError
 from ._options import Options
+from ._preprocessing import Preprocessing
 from ._progress import progress_on
 from ._quiet import quieten_tensorflow
 
@@ -223,16 +229,21 @@ def inspect(model_dir: Path, version: int | None, as_json: bool, verify: bool, m
     if manifest_sha256 is not None and not verify:
         raise click.UsageError("--manifest-sha256 is checked by --verify; give both")
     try:
-        folder = _inspect.version_folder(model_dir, version)
-        manifest = _manifest.read(folder)
+        folder = version_folder(model_dir, version)
+        manifest = manifests.read(folder)
         if as_json:
             lines = [json.dumps(manifest, indent=2, ensure_ascii=False)]
         elif verify:
-            lines = list(_inspect.verified(folder, _integrity.verify(folder, manifest, manifest_sha256)))
+            lines = list(inspection.verified(folder, integrity.verify(folder, manifest, manifest_sha256)))
         else:
-            lines = list(map(in_flags, _inspect.describe(folder, manifest)))
-    except ExportError as error:
+            lines = list(map(in_flags, inspection.describe(folder, manifest, _in_words)))
+    except ModelFilesError as error:
         raise click.ClickException(str(error)) from error
     except KeyError as error:
         raise click.ClickException(f"the manifest of {folder} lacks {error}; export the model again") from error
     click.echo("\n".join(lines))
+
+
+def _in_words(shape: Mapping[str, Any]) -> tuple[str, str]:
+    preprocessing = Preprocessing(**shape)
+    return preprocessing.picture(), preprocessing.numbers()

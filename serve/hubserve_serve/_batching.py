@@ -19,7 +19,8 @@ from ._session import BATCHING_OP
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ._batching_parameters import BatchingParameters
+    from hubserve_model.batching_parameters import BatchingParameters
+
     from ._session import SavedModelSession
 
     Array = np.ndarray[Any, Any]

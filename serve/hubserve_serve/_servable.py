@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hubserve_model import BatchingParametersError
+from hubserve_model.batching_parameters import BatchingParameters, read_batching_parameters
+
 from ._batching import BatchingSession
-from ._batching_parameters import BatchingParameters, read_batching_parameters
+from ._errors import LoadError
 from ._session import SavedModelSession, Session
 
 if TYPE_CHECKING:
@@ -43,7 +46,10 @@ def load_servable(name: str, directory: VersionDirectory, config: tf.compat.v1.C
     Raises:
         LoadError: It cannot be loaded.
     """
-    batching = read_batching_parameters(directory.path)
+    try:
+        batching = read_batching_parameters(directory.path)
+    except BatchingParametersError as error:
+        raise LoadError(str(error)) from error
     model = SavedModelSession(directory.path, config)
     session: Session = model if batching is None else BatchingSession(model, batching)
     return Servable(name, directory.version, model.signatures, session, batching)

@@ -6,13 +6,13 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hubserve_model.versions import GRAPH, version_folders
+
 from ._errors import ModelDirectoryError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from pathlib import Path
-
-_GRAPH = "saved_model.pb"
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Store:
         that is gone is unloaded, and a folder that is gone may be a disk that comes back.
         """
         try:
-            versions = _versions(self._model_dir)
+            versions = version_folders(self._model_dir)
         except OSError:
             return None
         wanted = {max(versions)} if self._wanted is None and versions else set(self._wanted or ())
@@ -69,7 +69,7 @@ class Store:
             raise ModelDirectoryError(
                 f"there is no folder {self._model_dir}: give the model's base folder, the one that holds its versions"
             )
-        versions = _versions(self._model_dir)
+        versions = version_folders(self._model_dir)
         if not versions:
             raise ModelDirectoryError(_why_no_version(self._model_dir))
         chosen = [max(versions)] if self._wanted is None else sorted(set(self._wanted))
@@ -88,9 +88,9 @@ class Store:
         if version not in versions:
             there = ", ".join(map(str, sorted(versions)))
             raise ModelDirectoryError(f"{self._model_dir} has no version {version}: choose one that is there ({there})")
-        if not (versions[version] / _GRAPH).is_file():
+        if not (versions[version] / GRAPH).is_file():
             raise ModelDirectoryError(
-                f"{versions[version]} holds no {_GRAPH}, so it is no model: export it again, or choose another version"
+                f"{versions[version]} holds no {GRAPH}, so it is no model: export it again, or choose another version"
             )
         return VersionDirectory(versions[version], version)
 
@@ -100,17 +100,8 @@ def name_of(model_dir: str | os.PathLike[str]) -> str:
     return os.path.basename(os.path.abspath(model_dir))
 
 
-def _versions(model_dir: Path) -> dict[int, Path]:
-    # TF Serving's rule: a version is a child whose whole name is a decimal integer; leading zeros are allowed.
-    return {
-        int(child.name): child
-        for child in model_dir.iterdir()
-        if child.name.isascii() and child.name.isdecimal() and child.is_dir()
-    }
-
-
 def _why_no_version(model_dir: Path) -> str:
-    if not (model_dir / _GRAPH).is_file():
+    if not (model_dir / GRAPH).is_file():
         return (
             f"{model_dir} holds no version, that is no folder named by an integer: give the model's base folder, "
             f"or export a model into it with: hubserve export --output {model_dir}"

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import grpc
-import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow_serving.apis import prediction_log_pb2
+
+from hubserve_model import WarmupError
+from hubserve_model.warmup import FILE, REMEDY, read_warmup
 
 from ._classify import classify
 from ._errors import LoadError, RequestError
@@ -18,37 +20,19 @@ if TYPE_CHECKING:
 
     from ._servable import Servable
 
-_FILE = "assets.extra/tf_serving_warmup_requests"
-_MOST_RECORDS = 1000
 
-
-def read_warmup(version_directory: Path) -> list[prediction_log_pb2.PredictionLog]:
+def recorded_requests(version_directory: Path) -> list[prediction_log_pb2.PredictionLog]:
     """Read the recorded requests; an empty list where there is no file.
 
     Raises:
-        LoadError: The file is no TFRecord file of PredictionLogs, or has more than a thousand.
+        LoadError: The file is not a TFRecord file of PredictionLogs, or has more than a thousand.
     """
-    file = version_directory / _FILE
-    if not file.is_file():
-        return []
     try:
-        logs = [
-            prediction_log_pb2.PredictionLog.FromString(record)
-            for record in tf.data.TFRecordDataset(str(file)).take(_MOST_RECORDS + 1).as_numpy_iterator()
-        ]
-    except tf.errors.OpError as error:
-        raise LoadError(f"{file} is not a whole TFRecord file: {_REMEDY}") from error
+        return list(map(prediction_log_pb2.PredictionLog.FromString, read_warmup(version_directory)))
+    except WarmupError as error:
+        raise LoadError(str(error)) from error
     except DecodeError as error:
-        raise LoadError(f"{file} holds a record that is no PredictionLog: {_REMEDY}") from error
-    if len(logs) > _MOST_RECORDS:
-        raise LoadError(
-            # In the words of saved_model_warmup_util.cc.
-            f"Number of warmup records exceeds the maximum ({_MOST_RECORDS}) at {file}: record fewer"
-        )
-    return logs
-
-
-_REMEDY = "export the model again, or remove the file to serve without warm-up"
+        raise LoadError(f"{version_directory / FILE} holds a record that is no PredictionLog: {REMEDY}") from error
 
 
 def replay(servable: Servable, logs: list[prediction_log_pb2.PredictionLog]) -> None:
@@ -62,7 +46,7 @@ def replay(servable: Servable, logs: list[prediction_log_pb2.PredictionLog]) -> 
             _replay(servable, log)
         except RequestError as error:
             raise LoadError(
-                f"warm-up record {number} of {servable.name} version {servable.version} fails ({error}): {_REMEDY}"
+                f"warm-up record {number} of {servable.name} version {servable.version} fails ({error}): {REMEDY}"
             ) from error
 
 

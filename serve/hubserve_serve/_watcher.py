@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ._errors import LoadError
 from ._servable import load_servable
-from ._warmup import read_warmup, replay
+from ._warmup import recorded_requests, replay
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -119,6 +119,6 @@ class Watcher:
         )
 
     def _warm_up(self, servable: Servable, directory: VersionDirectory) -> None:
-        if logs := read_warmup(directory.path):
+        if logs := recorded_requests(directory.path):
             self._tell(f"warming up with {len(logs)} records")
             replay(servable, logs)

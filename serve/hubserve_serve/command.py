@@ -33,7 +33,7 @@ def _labels(_context: click.Context, _option: click.Parameter, given: tuple[str,
 
 def _session_configs(_context: click.Context, _option: click.Parameter, typed: str) -> list[CompletionItem]:
     """What a shell may complete NAME|FILE to: those that come with hubserve, or a file."""
-    from ._engines._session_configs import shipped
+    from hubserve_model.session_configs import shipped
 
     names = [CompletionItem(name) for name in shipped() if name.startswith(typed)]
     return names or [CompletionItem(typed, type="file")]

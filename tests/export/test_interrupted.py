@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from hubserve_export import _publish
+from hubserve_model.versions import versions
 
 # Exports under ever larger limits on the size of a file, as a disk that is full at ever later moments.
 ON_A_FULL_DISK = """
@@ -75,7 +76,7 @@ def test_what_a_killed_export_leaves_is_no_version_and_goes_with_the_next(miniat
     process = start(miniature_saved, base)
     process.kill()
     process.communicate()
-    assert _publish.versions(base) == [1]
+    assert versions(base) == [1]
     with _publish.staging(base, 2) as folder:
         (folder / "saved_model.pb").write_bytes(b"newer")
     assert sorted(path.name for path in base.iterdir()) == ["1", "2"]

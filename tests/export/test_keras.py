@@ -12,10 +12,11 @@ import keras
 import numpy as np
 import pytest
 
-from hubserve_export import Options, _manifest, export
+from hubserve_export import Options, export
 from hubserve_export._errors import SourceError
 from hubserve_export._reason import first_sentence
 from hubserve_export._sources import open_source
+from hubserve_model import manifest as manifests
 from models.pnasnet import random_images
 from support.decoding import decode
 from support.graphs import training
@@ -77,7 +78,7 @@ def test_scores_are_the_models_own_probabilities(model: keras.Model, version: Pa
 
 
 def test_the_manifest_tells_of_the_file_that_was_given(file: Path, version: Path) -> None:
-    manifest = _manifest.read(version)
+    manifest = manifests.read(version)
     content = file.read_bytes()
     given = {"path": "model.keras", "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
     assert manifest["source"] == {"handle": str(file), "kind": "keras", "files": [given]}

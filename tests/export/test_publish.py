@@ -6,6 +6,7 @@ import pytest
 
 from hubserve_export import _publish
 from hubserve_export._errors import OutputError
+from hubserve_model.versions import versions
 
 
 class Interruption(Exception):  # noqa: N818
@@ -33,8 +34,8 @@ def test_while_it_is_written_a_server_sees_no_version(tmp_path: Path) -> None:
     with _publish.staging(tmp_path, 1) as folder:
         assert folder.parent == tmp_path
         assert folder.name.startswith(".tmp-")
-        assert _publish.versions(tmp_path) == []
-    assert _publish.versions(tmp_path) == [1]
+        assert versions(tmp_path) == []
+    assert versions(tmp_path) == [1]
 
 
 def test_a_failure_leaves_the_base_folder_as_it_was(tmp_path: Path) -> None:

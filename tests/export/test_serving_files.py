@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import pytest
+from tensorflow_serving.apis import prediction_log_pb2
 
 from hubserve_export import _serving_files
 from hubserve_export._errors import OutputError
+from hubserve_model.warmup import read_warmup
 from support.decoding import decode
 from trust.cost import form_of
 
@@ -26,7 +28,7 @@ def warmed(folder: Path, batch_sizes: tuple[int, ...]) -> dict[str, list[list[by
     signatures = ("serving_default", "logits", "classify")
     _serving_files.write_warmup(folder, [b"\xff\xd8\xff first", b"\xff\xd8\xff second"], batch_sizes, signatures)
     batches: dict[str, list[list[bytes]]] = {}
-    for log in _serving_files.read_warmup(folder):
+    for log in map(prediction_log_pb2.PredictionLog.FromString, read_warmup(folder)):
         if log.WhichOneof("log_type") == "classify_log":
             examples = log.classify_log.request.input.example_list.examples
             batch = [example.features.feature["image/encoded"].bytes_list.value[0] for example in examples]

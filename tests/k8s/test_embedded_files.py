@@ -3,7 +3,7 @@
 import pytest
 from google.protobuf import text_format
 
-from hubserve_serve._engines._session_configs import read
+from hubserve_model.session_configs import read
 from k8s.embedded import PARSERS
 from k8s.manifests import K8S, flags, with_components
 

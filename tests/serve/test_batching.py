@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from hubserve_model.batching_parameters import BatchingParameters
 from hubserve_serve import RequestError
 from hubserve_serve._batching import BatchingSession
-from hubserve_serve._batching_parameters import BatchingParameters
 from hubserve_serve._session import SavedModelSession
 
 

@@ -7,11 +7,11 @@ import pytest
 from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
+from hubserve_model.server_flags import FIRST_RELEASE, flag_name, unknown_flags
 from hubserve_serve import ModelDirectoryError
 from hubserve_serve._engines._command_line import config_files, model_server_flags
 from hubserve_serve._engines._description import ServerDescription, describe
 from hubserve_serve._engines._docker import docker_run
-from hubserve_serve._engines._flags import FIRST_RELEASE, flag_name, unknown_flags
 
 BATCHING = "max_batch_size { value: 32 }"
 

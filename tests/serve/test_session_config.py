@@ -10,8 +10,9 @@ import tensorflow as tf
 from google.protobuf import text_format
 from tensorflow.core.protobuf import config_pb2, rewriter_config_pb2
 
-from hubserve_serve import EmbeddedServer, SessionConfigError
-from hubserve_serve._engines._session_configs import read, shipped
+from hubserve_model import SessionConfigError
+from hubserve_model.session_configs import read, shipped
+from hubserve_serve import EmbeddedServer
 from hubserve_serve._session import SavedModelSession
 from serve.calls import calling, request
 from support.photographs import CHELSEA, COFFEE

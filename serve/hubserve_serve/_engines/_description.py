@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .._batching_parameters import FILENAME
+import hubserve_model
+from hubserve_model.batching_parameters import FILENAME
+from hubserve_model.session_configs import SessionConfig, read
+
+from .._errors import SessionConfigError
 from .._store import Store, VersionDirectory, name_of
-from ._session_configs import SessionConfig, read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -94,6 +97,13 @@ def describe(
         labels=dict(labels or {}),
         host=host,
         port=port,
-        session_config=read(session_config) if session_config is not None else None,
+        session_config=None if session_config is None else _session_config(session_config),
         max_threads=max_threads,
     )
+
+
+def _session_config(name_or_file: str) -> SessionConfig:
+    try:
+        return read(name_or_file)
+    except hubserve_model.SessionConfigError as error:
+        raise SessionConfigError(str(error)) from error

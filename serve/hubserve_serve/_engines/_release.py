@@ -6,8 +6,9 @@ import re
 import subprocess
 from typing import TYPE_CHECKING
 
+from hubserve_model.server_flags import Release, unknown_flags
+
 from .._errors import EngineError
-from ._flags import Release, unknown_flags
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from google.protobuf import text_format
 
-from hubserve_serve._engines._flags import unknown_flags
+from hubserve_model.server_flags import unknown_flags
 from k8s.embedded import PARSERS
 from k8s.manifests import Manifests, flags
 

@@ -1,7 +1,4 @@
-"""`assets.extra/export.json`: what a version is, where it came from and how it was proven.
-
-Nothing here needs TensorFlow.
-"""
+"""Write and read `assets.extra/export.json`: what a version is, where it came from and how it was proven."""
 
 from __future__ import annotations
 

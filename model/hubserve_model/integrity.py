@@ -1,7 +1,4 @@
-"""The files of a model by size and hash: what a source held, and what a version held when it was published.
-
-Nothing here needs TensorFlow.
-"""
+"""Record the files of a model by size and hash, and check a version against what was published."""
 
 from __future__ import annotations
 
@@ -12,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import _manifest
 from ._errors import IntegrityError
+from .manifest import FILE
 
 
 @dataclass(frozen=True)
@@ -61,10 +58,10 @@ def verify(folder: Path, manifest: Mapping[str, Any], manifest_sha256: str | Non
     """
     expected = _recorded(folder, manifest)
     problems = [problem for file in expected if (problem := _problem(folder, file))]
-    known = {file.path for file in expected} | {_manifest.FILE.as_posix()}
+    known = {file.path for file in expected} | {FILE.as_posix()}
     problems += [f"extra    {path}" for path in _contents(folder) if path not in known]
-    if manifest_sha256 is not None and sha256(folder / _manifest.FILE) != manifest_sha256.lower():
-        problems.append(f"altered  {_manifest.FILE.as_posix()}: its SHA-256 is not {manifest_sha256}")
+    if manifest_sha256 is not None and sha256(folder / FILE) != manifest_sha256.lower():
+        problems.append(f"altered  {FILE.as_posix()}: its SHA-256 is not {manifest_sha256}")
     if problems:
         raise IntegrityError(
             "\n  ".join([f"{folder} is not as it was published; do not serve it: copy or export it again", *problems])

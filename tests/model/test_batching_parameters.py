@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from hubserve_serve import LoadError
-from hubserve_serve._batching_parameters import BatchingParameters, read_batching_parameters
+from hubserve_model import BatchingParametersError
+from hubserve_model.batching_parameters import BatchingParameters, read_batching_parameters
 
 
 def read(folder: Path, text: str) -> BatchingParameters | None:
@@ -77,6 +77,6 @@ def test_a_directory_without_the_file_is_not_batched(tmp_path):
     ],
 )
 def test_parameters_that_cannot_be_used_fail_the_load(tmp_path, text, words):
-    with pytest.raises(LoadError, match=words) as caught:
+    with pytest.raises(BatchingParametersError, match=words) as caught:
         read(tmp_path, text)
     assert str(tmp_path / "batching_params.pbtxt") in str(caught.value)

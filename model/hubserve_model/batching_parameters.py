@@ -1,4 +1,4 @@
-"""The batching parameters of a version directory, read from its `batching_params.pbtxt`."""
+"""Write and read the batching parameters of a version: its `batching_params.pbtxt`."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format, wrappers_pb2
 
-from ._errors import LoadError
+from ._errors import BatchingParametersError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 FILENAME = "batching_params.pbtxt"
@@ -42,23 +43,48 @@ class BatchingParameters:
     split: bool = False
 
 
+def write_batching_parameters(folder: Path, batch_sizes: Sequence[int]) -> None:
+    """Write `batching_params.pbtxt`, a BatchingParameters message in text form.
+
+    TF Serving reads it from the version's folder under --enable_per_model_batching_parameters, and refuses to load the
+    version unless the sizes ascend and the last is max_batch_size.
+    """
+    allowed = "\n".join(f"allowed_batch_sizes: {size}" for size in batch_sizes)
+    (folder / FILENAME).write_text(
+        "# Read by TF Serving with --enable_batching --enable_per_model_batching_parameters.\n"
+        "# Rows of the largest batch, and of the largest request.\n"
+        f"max_batch_size {{ value: {batch_sizes[-1]} }}\n"
+        "# How long a batch that is not full waits for more callers: little against the time that the "
+        "model itself takes.\n"
+        "batch_timeout_micros { value: 5000 }\n"
+        "# Batches that may wait; beyond them a caller gets UNAVAILABLE and may try again, which is better "
+        "than a queue without end.\n"
+        "max_enqueued_batches { value: 100 }\n"
+        "# A batch is padded to the next of these sizes, so that the GPU sees few shapes; each is warmed up.\n"
+        f"{allowed}\n",
+        encoding="utf-8",
+    )
+
+
 def read_batching_parameters(version_directory: Path) -> BatchingParameters | None:
     """Read the batching parameters; None where the directory has none, and then its model is not batched.
 
     Raises:
-        LoadError: The file is no BatchingParameters, or asks for something impossible.
+        BatchingParametersError: The file is not a BatchingParameters message, or asks for something impossible.
     """
     file = version_directory / FILENAME
     if not file.is_file():
         return None
     try:
-        message: Any = text_format.Parse(file.read_text(encoding="utf-8"), _message_class()())
+        message: Any = text_format.Parse(file.read_text(encoding="utf-8"), message_class()())
     except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
-        raise LoadError(f"cannot read {file} ({error}): it holds TF Serving's BatchingParameters as text") from error
+        raise BatchingParametersError(
+            f"cannot read {file} ({error}): it holds TF Serving's BatchingParameters as text"
+        ) from error
     try:
         return _interpret(message)
     except ValueError as error:
-        raise LoadError(f"{file} cannot be used ({error}): mend it, or export the model again") from error
+        raise BatchingParametersError(f"{file} cannot be used ({error}): mend it, or export the model again") from error
 
 
 def _interpret(message: Any) -> BatchingParameters:
@@ -106,7 +132,7 @@ def _interpret(message: Any) -> BatchingParameters:
 
 
 @functools.cache
-def _message_class() -> type[Any]:
+def message_class() -> type[Any]:
     """Make the message class of tensorflow.serving.BatchingParameters, which tensorflow-serving-api does not ship.
 
     It lives in a pool of its own, so that it cannot collide with the real one, should a later release ship it.

@@ -1,41 +1,26 @@
-"""A version of a model directory, told to a person. Nothing here needs TensorFlow."""
+"""Describe a version of a model directory to a person."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import _integrity, _manifest, _publish
 from ._errors import InspectError
-from ._preprocessing import Preprocessing
+from .integrity import FileRecord, sha256
+from .manifest import FILE
 
 
-def version_folder(base: Path, version: int | None = None) -> Path:
-    """The folder of a version, the newest unless another is named.
+def describe(
+    folder: Path, manifest: Mapping[str, Any], in_words: Callable[[Mapping[str, Any]], tuple[str, str]]
+) -> Iterator[str]:
+    """Give the lines that `hubserve inspect` prints.
 
-    Raises:
-        InspectError: `base` holds no versions, or not that one.
+    Args:
+        folder: The version's.
+        manifest: As it was read there.
+        in_words: Describes a preprocessing: the picture that is made of an image, and the numbers made of the picture.
     """
-    there = _publish.versions(base)
-    if not there:
-        hint = (
-            f"; did you mean its parent, {base.parent}?"
-            if (base / "saved_model.pb").is_file()
-            else "; export a model into it with hubserve export"
-        )
-        raise InspectError(
-            f"{base} holds no versions of a model{hint}"
-            if base.is_dir()
-            else f"{base} is not a folder; give a model's base folder"
-        )
-    if version is not None and version not in there:
-        raise InspectError(f"{base} has no version {version}; it has {', '.join(map(str, there))}")
-    return base / str(there[-1] if version is None else version)
-
-
-def describe(folder: Path, manifest: Mapping[str, Any]) -> Iterator[str]:
-    """The lines that `hubserve inspect` prints."""
     model, source, parity, shape = (manifest[key] for key in ("model", "source", "parity", "preprocessing"))
     yield f"{folder}"
     yield ""
@@ -44,7 +29,7 @@ def describe(folder: Path, manifest: Mapping[str, Any]) -> Iterator[str]:
         yield f"head         {described_head(model)}"
     if manifest["labels"]:
         yield f"labels       {_labels(folder / manifest['labels']['file'])}"
-    picture, numbers = _preprocessed(shape)
+    picture, numbers = _preprocessed(shape, in_words)
     yield (
         f"images       to {picture}; the central {shape['crop_fraction']:g} of each side; "
         f"at most {shape['max_pixels'] / 1e6:g} million pixels"
@@ -78,18 +63,19 @@ def describe(folder: Path, manifest: Mapping[str, Any]) -> Iterator[str]:
                 )
 
 
-def verified(folder: Path, files: Sequence[_integrity.FileRecord]) -> Iterator[str]:
+def verified(folder: Path, files: Sequence[FileRecord]) -> Iterator[str]:
     """The lines that `hubserve inspect --verify` prints of a version that is as it was published."""
     size = sum(file.bytes for file in files)
     yield f"{folder}: all {len(files)} files, {size:,} bytes, are as they were published"
-    yield f"manifest sha256 {_integrity.sha256(folder / _manifest.FILE)}"
+    yield f"manifest sha256 {sha256(folder / FILE)}"
 
 
-def _preprocessed(shape: Mapping[str, Any]) -> tuple[str, str]:
+def _preprocessed(
+    shape: Mapping[str, Any], in_words: Callable[[Mapping[str, Any]], tuple[str, str]]
+) -> tuple[str, str]:
     """Return what becomes of an image, in words: the picture, and the numbers made of it."""
     if "scale" in shape:
-        preprocessing = Preprocessing(**shape)
-        return preprocessing.picture(), preprocessing.numbers()
+        return in_words(shape)
     # As hubserve 0.1.0 wrote it.
     low, high = shape["pixel_range"]
     return f"{shape['height']} x {shape['width']}, {shape['resize']}", f"pixels from {low:g} to {high:g}"

@@ -1,4 +1,4 @@
-"""Session configs: those that come with hubserve, and what TensorFlow Serving needs besides the file."""
+"""Read session configs: those that come with hubserve, and files; and the flags that a server needs beside them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 
-from .._errors import SessionConfigError
+from ._errors import SessionConfigError
 
-_DATA = Path(__file__).parents[1] / "data"
+_DATA = Path(__file__).with_name("data")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,56 @@
+"""Find the versions in a model's base folder, by TensorFlow Serving's rule."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ._errors import InspectError
+
+GRAPH = "saved_model.pb"
+
+
+def version_folders(base: Path) -> dict[int, Path]:
+    """Return the folder of each version in a base folder, in ascending order.
+
+    A version is a child folder whose whole name is a decimal integer; leading zeros are allowed, as in TensorFlow
+    Serving (`file_system_storage_path_source.cc`). All other children are passed over.
+
+    Raises:
+        OSError: `base` is not there, is not a folder, or cannot be read.
+    """
+    found = {
+        int(child.name): child
+        for child in base.iterdir()
+        if child.name.isascii() and child.name.isdecimal() and child.is_dir()
+    }
+    return dict(sorted(found.items()))
+
+
+def versions(base: Path) -> list[int]:
+    """Return the versions in a base folder, ascending; none where there is no such folder."""
+    return list(version_folders(base)) if base.is_dir() else []
+
+
+def version_folder(base: Path, version: int | None = None) -> Path:
+    """Return the folder of a version: the newest one, or the one that `version` names.
+
+    Raises:
+        InspectError: `base` holds no versions, or does not hold that one.
+    """
+    there = version_folders(base) if base.is_dir() else {}
+    if not there:
+        hint = (
+            f"; did you mean its parent, {base.parent}?"
+            if (base / GRAPH).is_file()
+            else "; export a model into it with hubserve export"
+        )
+        raise InspectError(
+            f"{base} holds no versions of a model{hint}"
+            if base.is_dir()
+            else f"{base} is not a folder; give a model's base folder"
+        )
+    if version is None:
+        version = max(there)
+    if version not in there:
+        raise InspectError(f"{base} has no version {version}; it has {', '.join(map(str, there))}")
+    return there[version]
