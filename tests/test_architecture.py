@@ -125,19 +125,12 @@ def test_only_the_transport_and_the_errors_know_grpc() -> None:
 
 
 def test_the_schedule_has_no_grpc_no_threads_and_no_clock() -> None:
-    assert (
-        not {
-            f"{module} imports {name}"
-            for module in of_package(PURE)
-            for name in imports(module)
-            if name.split(".")[0] in IMPURE or name.startswith("hubserve._transport.")
-        }
-        - KNOWN
-    )
-
-
-# To be mended: what threads share is locked inside of the schedule.
-KNOWN = {"hubserve._schedule.retry imports threading"}
+    assert not {
+        f"{module} imports {name}"
+        for module in of_package(PURE)
+        for name in imports(module)
+        if name.split(".")[0] in IMPURE or name.startswith("hubserve._transport.")
+    }
 
 
 def test_no_two_modules_of_the_client_have_one_name() -> None:

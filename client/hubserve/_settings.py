@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -70,7 +71,7 @@ class Settings:
     def contact(self) -> Contact:
         """A client's knowledge of its servers, to begin with."""
         _, several = grpc_targets(self.target)
-        return Contact(NEVER if self.retry is None else self.retry, several=several)
+        return Contact(NEVER if self.retry is None else self.retry, several=several, lock=threading.Lock())
 
     def limits(self) -> Limits:
         """What one request may hold, until a server takes less."""

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import math
 import random
-import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from .._checks import check_seconds, check_whole
@@ -69,22 +69,31 @@ class Contact:
 
     What they take at a time is in its `gate`.
 
-    `contact.retry_at(error, sent=9.0, now=10.0)` tells when to send the request again. Threads may share it.
+    `contact.retry_at(error, sent=9.0, now=10.0)` tells when to send the request again.
+    Threads may share an object that has a lock.
 
     Args:
         retry: The policy.
         draw: Gives random numbers in [0, 1).
         several: Whether requests may go to different servers, so that one that hangs says nothing about an image.
+        lock: Held while the state changes; needed where threads share the object. None: no lock.
     """
 
-    def __init__(self, retry: Retry, draw: Callable[[], float] = random.random, *, several: bool = False) -> None:
+    def __init__(
+        self,
+        retry: Retry,
+        draw: Callable[[], float] = random.random,
+        *,
+        several: bool = False,
+        lock: AbstractContextManager[object] | None = None,
+    ) -> None:
         self.retry = retry
         self.several = several
         self._draw = draw
         self.gate = Gate(
             patience=retry.max_seconds, first_delay=retry.first_delay, max_delay=retry.max_delay, draw=draw
         )
-        self._lock = threading.Lock()
+        self._lock = nullcontext() if lock is None else lock
         self._met = False
         # Whether a prediction has ever been answered; set once, and never back.
         self.predicts = False
