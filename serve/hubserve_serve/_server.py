@@ -15,6 +15,7 @@ from ._address import hold, join
 from ._drain import Drain
 from ._errors import AddressError
 from ._manager import Manager
+from ._parsing import Parsing
 from ._services import ModelService, PredictionService
 from ._session import read_session_config
 from ._store import Store, name_of
@@ -141,7 +142,7 @@ class EmbeddedServer:
         self._drain = Drain(self._max_threads)
         server = grpc.server(
             handlers,
-            interceptors=[self._drain],
+            interceptors=[self._drain, Parsing()],
             options=[
                 ("grpc.max_receive_message_length", MAX_BYTES),
                 ("grpc.max_send_message_length", -1),

@@ -14,12 +14,15 @@ from trust.child import Tried, work_off
 from trust.responses import ROWS, hostile_response
 
 BOUND = 512 * 2**20
+# The outputs of a classifier; the client reads no others.
+_READ = ("status", "class_ids", "labels", "scores")
 
 
 def wrong_with(results: Sequence[Classification], data: bytes) -> str | None:
     """What is wrong with results that were read from these bytes: nothing, where they say what the bytes say."""
     try:
-        outputs = {name: tf.make_ndarray(tensor) for name, tensor in PredictResponse.FromString(data).outputs.items()}
+        tensors = PredictResponse.FromString(data).outputs
+        outputs = {name: tf.make_ndarray(tensors[name]) for name in _READ if name in tensors}
         status = outputs["status"].astype(int).tolist()
     except (DecodeError, TypeError, ValueError, KeyError, OverflowError) as error:
         return f"answered, though TensorFlow cannot read it: {error!r}"

@@ -69,7 +69,7 @@ class Tally:
             bound, memory = BOUNDS.get(form, BOUND), answer["taken"] / 2**20
             self.worst.setdefault(form, Worst()).add(octets, answer["cpu"], memory)
             if answer["cpu"] > bound.seconds or memory > bound.memory:
-                wrong = f"{answer['cpu']:.1f} CPU s and {memory:.0f} MiB, above the bound of {form}"
+                wrong = wrong or f"{answer['cpu']:.1f} CPU s and {memory:.0f} MiB, above the bound of {form}"
         return wrong
 
     def outcome(self, its: str) -> int:

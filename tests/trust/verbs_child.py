@@ -15,6 +15,7 @@ from google.protobuf.message import DecodeError
 from tensorflow_serving.apis.predict_pb2 import PredictResponse
 
 from hubserve import AsyncClient, Client, HubserveError, MalformedAnswer, UnsuitableModel, UsageError
+from hubserve.wire import predict_pb2
 from support.bytes_server import BytesServer
 from trust.child import Tried, work_off
 from trust.responses import ROWS
@@ -121,7 +122,14 @@ class Attempt:
 
 
 def _arrays(data: bytes) -> dict[str, np.ndarray]:
-    return {name: tf.make_ndarray(tensor) for name, tensor in PredictResponse.FromString(data).outputs.items()}
+    try:
+        response = PredictResponse.FromString(data)
+    except DecodeError:
+        # It may be for what is inside of a field that the client does not have, and skips.
+        known = predict_pb2.PredictResponse.FromString(data)
+        known.DiscardUnknownFields()
+        response = PredictResponse.FromString(known.SerializeToString())
+    return {name: tf.make_ndarray(tensor) for name, tensor in response.outputs.items()}
 
 
 def _wrong_arrays(given: dict[str, np.ndarray], data: bytes) -> str | None:
