@@ -168,8 +168,8 @@ def test_a_full_disk_keeps_whole_records_and_a_later_run_goes_on(tmp_path: Path)
             # The nearest to a full disk that one process can have for itself: EFBIG in place of ENOSPC.
             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (room, room)),
         )
-        kept = documents(file)
         assert (limited.returncode, "Traceback" in limited.stderr) == (1, False), limited.stderr
+        kept = documents(file)
         assert f"{file} cannot be written any further (File too large): its records are whole" in limited.stderr
         assert 0 < len(kept) < 300
         assert file.stat().st_size > room - 300
