@@ -77,7 +77,7 @@ def main() -> None:
 
 
 def last_run(results: Path, this: Mapping[str, Any]) -> dict[str, Any]:
-    """The run that is kept in the folder, to put figures of this one into; it has to be one like this."""
+    """Return the run that is kept in the folder, to put figures of this one into; it has to be one like this."""
     try:
         last: dict[str, Any] = json.loads((results / "latest.json").read_text(encoding="utf-8"))
     except OSError as error:
@@ -91,7 +91,7 @@ def last_run(results: Path, this: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def measure(name: str, quick: bool, models: Path) -> dict[str, object] | None:
-    """What one of the programs found; None where it failed, having said why itself."""
+    """Tell what one of the programs found; None where it failed, having said why itself."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "figures.json")
         command = [sys.executable, str(HERE / f"{name}.py"), "--json", str(file)]

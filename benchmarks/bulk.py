@@ -69,7 +69,7 @@ def memory(figures: Figures, target: str, few: Path, many: Path) -> None:
 
 
 def album(folder: Path, count: int) -> Path:
-    """So many images in folders of a thousand; they are links to 32 files, which no reader can tell."""
+    """Make so many images in folders of a thousand; they are links to 32 files, which no reader can tell."""
     originals = folder / "originals"
     originals.mkdir(parents=True)
     for number in range(32):

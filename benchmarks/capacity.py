@@ -46,7 +46,7 @@ class Stage:
 
 
 def bottleneck(stages: Sequence[Stage]) -> Stage:
-    """The stage that passes the fewest images a second, which is what all of them together pass at most."""
+    """Return the stage that passes the fewest images a second, which is what all of them together pass at most."""
     return min(stages, key=lambda stage: stage.images_per_second)
 
 
@@ -65,7 +65,7 @@ class Fleet:
     client_gbit: float = 10.0  # network of all callers together, in 10^9 bits a second
 
     def stages(self, gpus: int) -> list[Stage]:
-        """What an image passes with so many GPUs, one in each replica."""
+        """Tell what an image passes with so many GPUs, one in each replica."""
         bits = self.image_kb * 8e3
         return [
             Stage("GPUs", gpus, self.image_gflop / (self.gpu_tflops * 1e3)),
@@ -76,7 +76,7 @@ class Fleet:
         ]
 
     def plan(self, gpus: int) -> Plan:
-        """What so many GPUs do, and what they need."""
+        """Tell what so many GPUs do, and what they need."""
         stages = self.stages(gpus)
         first, gpu = bottleneck(stages), stages[0]
         images = first.images_per_second
@@ -93,7 +93,7 @@ class Fleet:
         )
 
     def gpus_for(self, images_per_second: float, load: float = LOAD) -> int:
-        """The replicas that serve so many images a second at this load, and one more for the one that is replaced.
+        """Return the replicas that serve so many images a second at this load, and one more while one is replaced.
 
         It asks the stages that a replica brings with it; what the callers bring, `plan` shows.
         """
@@ -101,7 +101,7 @@ class Fleet:
         return math.ceil(images_per_second / (load * one)) + 1
 
     def gpu_hours(self, images: float, load: float = LOAD) -> float:
-        """Hours of one GPU that so many images take at this load."""
+        """Return hours of one GPU that so many images take at this load."""
         return images / (3600 * load * bottleneck(self.stages(1)[:3]).images_per_second)
 
 
@@ -129,7 +129,7 @@ class Plan:
 
 
 def table(fleet: Fleet, gpus: Sequence[int]) -> str:
-    """The plans as a Markdown table."""
+    """Return the plans as a Markdown table."""
     lines = [
         "| GPUs | images/s | in the way first | GPUs busy | CPUs to decode | CPUs of callers | Gbit/s |",
         "|---:|---:|---|---:|---:|---:|---:|",

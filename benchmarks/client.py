@@ -139,7 +139,7 @@ def windows(figures: Figures, rounds: int) -> None:
 
 
 def interleaved(rounds: int, *parts: list[str], program: str = __file__) -> list[list[dict[str, float]]]:
-    """Runs each part in a process of its own, in turn, so often; the figures by part."""
+    """Run each part in a process of its own, in turn, so often; the figures by part."""
     figures: list[list[dict[str, float]]] = [[] for _ in parts]
     for _ in range(rounds):
         for collected, words in zip(figures, parts, strict=True):
@@ -148,7 +148,7 @@ def interleaved(rounds: int, *parts: list[str], program: str = __file__) -> list
 
 
 def part(*words: str, program: str = __file__) -> dict[str, float]:
-    """What a part of a program found, run in a process of its own."""
+    """Tell what a part of a program found, run in a process of its own."""
     command = [peer(words[0]), program, "--part", *words]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr  # noqa: S101
@@ -157,13 +157,13 @@ def part(*words: str, program: str = __file__) -> dict[str, float]:
 
 
 def peer(part: str) -> str:
-    """The Python for a part: of the environment that scripts/bench-peers made for it, or this one."""
+    """Return the Python for a part: of the environment that scripts/bench-peers made for it, or this one."""
     python = PEERS / ENVIRONMENTS.get(part, "") / "bin" / "python"
     return str(python) if part in ENVIRONMENTS and python.exists() else sys.executable
 
 
 def answer(parts: Mapping[str, Callable[..., Any]], words: Sequence[str]) -> None:
-    """Runs a part in this process, and prints what it found."""
+    """Run a part in this process, and print what it found."""
     name, *rest = words
     print(json.dumps(parts[name](*rest)))
 
@@ -261,7 +261,7 @@ def part_import(*modules: str) -> dict[str, float]:
 
 
 def measured(request: Callable[[], object]) -> dict[str, float]:
-    """Processor time of a request, after a few to warm up."""
+    """Measure the processor time of a request, after a few to warm up."""
     for _ in range(10):
         request()
     before = resource.getrusage(resource.RUSAGE_SELF)
@@ -315,7 +315,7 @@ def part_hubserve(target: str) -> dict[str, float]:
 
 
 def part_pieces(target: str) -> dict[str, float]:
-    """What the client itself does for a request, with an answer that is there at once."""
+    """Tell what the client itself does for a request, with an answer that is there at once."""
     from hubserve import Client
     from hubserve._images.encode import EncodedImage
     from hubserve.wire.answers import read_classes

@@ -80,12 +80,12 @@ def main() -> None:
 
 
 def exported() -> Decoder:
-    """The part of the exported graph that reads image files."""
+    """Return the part of the exported graph that reads image files."""
     return traced(lambda image_bytes: decode_batch(image_bytes, PREPROCESSING))
 
 
 def inlined() -> Decoder:
-    """The same with one dataset for every format, all of them inlined into its function."""
+    """Return the same with one dataset for every format, all of them inlined into its function."""
     with ExitStack() as stack:
         stack.enter_context(mock.patch.object(batch, "decode_one", lambda data, size, **_: decode_one(data, size)))
         for module in (batch, exif, jpeg):
@@ -94,7 +94,7 @@ def inlined() -> Decoder:
 
 
 def mapped(decode: Callable[[tf.Tensor], tf.Tensor]) -> Decoder:
-    """A plain `tf.map_fn`: one bad image fails all of them."""
+    """Return a plain `tf.map_fn`: one bad image fails all of them."""
     return traced(
         lambda image_bytes: tf.map_fn(decode, image_bytes, fn_output_signature=tf.float32, parallel_iterations=32)
     )
@@ -106,17 +106,17 @@ def traced(function: Callable[[tf.Tensor], object]) -> Decoder:
 
 
 def same_decode(data: tf.Tensor) -> tf.Tensor:
-    """What the exported graph does for one image, isolation left away."""
+    """Tell what the exported graph does for one image, isolation left away."""
     return decode_one(data, PREPROCESSING)[1]
 
 
 def accurate_jpeg(data: tf.Tensor) -> tf.Tensor:
-    """The same pixels of the same small JPEG, and nothing else: no header, no EXIF, no cap."""
+    """Return the same pixels of the same small JPEG, and nothing else: no header, no EXIF, no cap."""
     return resized(tf.io.decode_jpeg(data, channels=3, dct_method="INTEGER_ACCURATE"))
 
 
 def any_image(data: tf.Tensor) -> tf.Tensor:
-    """What most exported models do, with the antialiasing that most of them lack."""
+    """Tell what most exported models do, with the antialiasing that most of them lack."""
     return resized(tf.io.decode_image(data, channels=3, expand_animations=False))
 
 
@@ -126,7 +126,7 @@ def resized(image: tf.Tensor) -> tf.Tensor:
 
 
 def photograph(width: int, height: int) -> Image.Image:
-    """A part of one, or it and its mirror images: as sharp as it was taken, which one that is enlarged is not."""
+    """Return a part of a photograph, or it and its mirror images: as sharp as it was taken."""
     sys.path.insert(0, str(TESTS))
     from support.photographs import mirrored
 
@@ -140,7 +140,7 @@ def encoded(picture: Image.Image, form: str, **options: object) -> bytes:
 
 
 def compare(contenders: dict[str, Decoder], files: list[bytes], rounds: int) -> dict[str, list[float]]:
-    """Milliseconds of each contender, round by round, each the quicker of two runs."""
+    """Return milliseconds of each contender, round by round, each the quicker of two runs."""
     images = tf.constant(files)
     times: dict[str, list[float]] = {name: [] for name in contenders}
     for number in range(rounds + 2):
@@ -195,7 +195,7 @@ def budgets(figures: Figures, rounds: int) -> None:
 
 
 def allocators(figures: Figures, rounds: int) -> None:
-    """What it gains that glibc keeps the memory of one batch for the next."""
+    """Tell what it gains that glibc keeps the memory of one batch for the next."""
     found: dict[str, list[float]] = {name: [] for name in ALLOCATORS}
     for _ in range(rounds):
         for name, seconds in found.items():
@@ -206,7 +206,7 @@ def allocators(figures: Figures, rounds: int) -> None:
 
 
 def batch_seconds(learned: bool) -> float:
-    """The median time of a batch, in a process of its own."""
+    """Return the median time of a batch, in a process of its own."""
     if learned:
         bytes(2**25 - 2**16)
     small = encoded(photograph(500, 375), "JPEG", quality=90)
@@ -218,7 +218,7 @@ def less(one: list[float], other: list[float]) -> list[float]:
 
 
 def formats(figures: Figures, rounds: int) -> None:
-    """What each format costs as a multiple of `decode_image` and antialiased resize."""
+    """Tell what each format costs as a multiple of `decode_image` and antialiased resize."""
     picture = photograph(500, 375)
     faded = picture.convert("RGBA")
     faded.putalpha(Image.linear_gradient("L").resize(faded.size))
@@ -240,7 +240,7 @@ def formats(figures: Figures, rounds: int) -> None:
 
 
 def memory(figures: Figures) -> None:
-    """Bytes for each pixel that a large image takes while it is decoded, at the peak."""
+    """Return bytes for each pixel that a large image takes while it is decoded, at the peak."""
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (MEMORY_SIDE, MEMORY_SIDE, 4), np.uint8))
     colour, gray = noise.convert("RGB"), noise.convert("L")
     # As few rows as the model has: the resize first works on all of the columns.
@@ -275,7 +275,7 @@ def memory(figures: Figures) -> None:
 
 
 def peak(file: Path) -> int:
-    """By how many bytes the process grows while it decodes the file, on Linux."""
+    """Measure by how many bytes the process grows while it decodes the file, on Linux."""
     decode = exported()
     images = tf.constant([file.read_bytes()])
     for form in ("JPEG", "PNG", "GIF", "BMP", "WEBP"):

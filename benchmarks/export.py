@@ -50,7 +50,7 @@ def build(folder: Path) -> str:
 
 
 def export(model: str, base: Path) -> dict[str, object]:
-    """Runs `hubserve export` and reads its own report of steps."""
+    """Run `hubserve export` and read its own report of steps."""
     started = time.monotonic()
     process = subprocess.Popen([*HUBSERVE, "export", model, "--output", base], stderr=subprocess.PIPE, text=True)
     marks: list[tuple[float, str]] = []
@@ -76,7 +76,7 @@ def export(model: str, base: Path) -> dict[str, object]:
 
 
 def inspect(base: Path) -> dict[str, float]:
-    """Seconds of `hubserve inspect`, and of Python starting to do nothing, in turns."""
+    """Return seconds of `hubserve inspect`, and of Python starting to do nothing, in turns."""
     commands = {"inspect": [*HUBSERVE, "inspect", str(base)], "python -c pass": [sys.executable, "-c", "pass"]}
     times: dict[str, list[float]] = {name: [] for name in commands}
     for _ in range(INSPECT_ROUNDS):

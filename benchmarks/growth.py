@@ -58,7 +58,7 @@ def main() -> None:
 
 
 def replicas(figures: Figures, counts: Sequence[int]) -> None:
-    """Throughput, and processor time on both sides, against the number of replicas."""
+    """Measure throughput, and processor time on both sides, against the number of replicas."""
     measured, predicted, cpu = [], [], []
     for count in counts:
         with ExitStack() as stack:
@@ -84,7 +84,7 @@ def replicas(figures: Figures, counts: Sequence[int]) -> None:
 
 
 def batches(figures: Figures, counts: Sequence[int], rounds: int) -> None:
-    """Processor time of the client for an image, against images in a request."""
+    """Measure the processor time of the client for an image, against images in a request."""
     with ExitStack() as stack:
         parts = [["batch", stack.enter_context(client.serving("constant", str(count))), str(count)] for count in counts]
         found = client.interleaved(rounds, *parts, program=__file__)
@@ -97,7 +97,7 @@ def batches(figures: Figures, counts: Sequence[int], rounds: int) -> None:
 
 
 def sizes(figures: Figures, kilobytes: Sequence[int], rounds: int) -> None:
-    """Processor time of the client for a byte, against the size of an image."""
+    """Measure the processor time of the client for a byte, against the size of an image."""
     with client.serving("constant", str(BATCH)) as target:
         parts = [["size", target, str(size)] for size in kilobytes]
         found = client.interleaved(rounds, *parts, program=__file__)
@@ -110,7 +110,7 @@ def sizes(figures: Figures, kilobytes: Sequence[int], rounds: int) -> None:
 
 
 def images(figures: Figures, counts: Sequence[int]) -> None:
-    """Memory of the client at the peak, against the number of images."""
+    """Measure the memory of the client at the peak, against the number of images."""
     with client.serving("constant", "250") as target:
         found = [client.part("many", target, str(count), program=__file__) for count in counts]
     megabytes = [figure["megabytes"] for figure in found]
@@ -162,7 +162,7 @@ def part_many(target: str, count: str) -> dict[str, float]:
 
 
 def _cpu(process: int) -> float:
-    """Seconds that the process has computed, on Linux (proc(5): utime and stime are the 14th and 15th field)."""
+    """Return seconds that the process has computed, on Linux (proc(5): utime and stime are the 14th and 15th field)."""
     fields = Path(f"/proc/{process}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 

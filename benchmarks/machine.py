@@ -13,7 +13,7 @@ _ALLOCATOR = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TOP_PA
 
 
 def facts() -> dict[str, object]:
-    """What must be known to read a figure: processor, cores, versions, allocator settings, the command."""
+    """Tell what must be known to read a figure: processor, cores, versions, allocator settings, the command."""
     return {
         "processor": _processor(),
         "cores": os.cpu_count(),
@@ -26,13 +26,13 @@ def facts() -> dict[str, object]:
 
 
 def command() -> str:
-    """The program and its arguments, as a person would type them in the repository."""
+    """Return the program and its arguments, as a person would type them in the repository."""
     program, *arguments = sys.argv
     return " ".join(["python", os.path.relpath(program, Path(__file__).resolve().parent.parent), *arguments])
 
 
 def described() -> str:
-    """The same in three lines."""
+    """Return the same in three lines."""
     known = facts()
     packages = ", ".join(f"{name} {version}" for name, version in known["packages"].items())
     allocator = ", ".join(f"{name}={value}" for name, value in known["allocator"].items()) or "as it comes"

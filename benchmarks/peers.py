@@ -71,7 +71,7 @@ def triton(figures: Figures, rounds: int) -> None:
 
 
 def ghz(figures: Figures, rounds: int) -> None:
-    """A load generator in Go, which encodes nothing and reads nothing: what the server and the machine pass on."""
+    """Run a load generator in Go, which encodes and reads nothing: what server and machine pass on."""
     what = f"images/s, {CONCURRENCY} requests under way: client.classify against ghz, which resends constant bytes"
     if not GHZ.exists():
         figures.add(Row(what, [], reason=f"ghz: {MISSING}"))
@@ -85,7 +85,7 @@ def ghz(figures: Figures, rounds: int) -> None:
 
 
 def _ghz(target: str, folder: Path) -> float:
-    """Images a second."""
+    """Return images a second."""
     from hubserve.wire.writer import predict_request, strings
 
     (folder / "service.proto").write_text(PROTO, encoding="utf-8")
@@ -100,7 +100,7 @@ def _ghz(target: str, folder: Path) -> float:
 
 
 def serve_triton() -> None:
-    """A server of the KServe protocol, version 2, which Triton speaks: the same labels and scores each time."""
+    """Return a server of the KServe protocol, version 2, which Triton speaks: the same labels and scores each time."""
     from tritonclient.grpc import service_pb2
 
     response = service_pb2.ModelInferResponse(model_name="m", model_version="1")

@@ -73,7 +73,7 @@ def main() -> None:
 
 
 def instructions() -> list[str]:
-    """The instructions of this CPU that bfloat16 gains from."""
+    """Return the instructions of this CPU that bfloat16 gains from."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -83,7 +83,7 @@ def instructions() -> list[str]:
 
 
 def models(folder: Path, quick: bool) -> list[Path]:
-    """The base folders of the models, exported unless they are there."""
+    """Return the base folders of the models, exported unless they are there."""
     bases = [folder / name for name in (("lite0",) if quick else ("lite0", "pnasnet"))]
     for base in bases:
         if not base.exists():
@@ -102,7 +102,7 @@ class Session:
         self._fetch = signatures["logits"].outputs["logits"].name
 
     def run(self, images: list[bytes]) -> np.ndarray:
-        """The images' logits, float32 [N, C]."""
+        """Return the images' logits, float32 [N, C]."""
         return self._session.run(self._fetch, {self._feed: np.array(images, object)})
 
 

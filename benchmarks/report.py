@@ -29,7 +29,7 @@ pre { overflow-x: auto; }
 
 
 def markdown(run: Mapping[str, object], budgets: bool) -> str:
-    """The table of the rows that have a budget, or of those that have none."""
+    """Return the table of the rows that have a budget, or of those that have none."""
     columns = ["what", "median (middle half)", *(["budget", ""] if budgets else [])]
     lines = [columns, ["---"] * len(columns)]
     for row in _rows(run):
@@ -43,7 +43,7 @@ def markdown(run: Mapping[str, object], budgets: bool) -> str:
 
 
 def documented(text: str, run: Mapping[str, object]) -> str:
-    """The page docs/performance.md with the tables of this run."""
+    """Return the page docs/performance.md with the tables of this run."""
     load, started, known = run["load_before"], run["started"], run["machine"]
     packages = ", ".join(f"{name} {version}" for name, version in known["packages"].items())
     again = "".join(f"; {found['title']} again {found['again']}" for found in run["figures"] if "again" in found)
@@ -61,7 +61,7 @@ def documented(text: str, run: Mapping[str, object]) -> str:
 
 
 def page(run: Mapping[str, object], machine: str) -> str:
-    """The whole run: HTML, with plots drawn in it."""
+    """Return the whole run: HTML, with plots drawn in it."""
     budgets = [row for row in _rows(run) if row.budget]
     met = sum(row.verdict == "met" for row in budgets)
     parts = [
@@ -103,7 +103,7 @@ def _table(rows: Sequence[Row]) -> str:
 
 
 def svg(plot: Plot) -> str:
-    """The plot, drawn."""
+    """Return the plot, drawn."""
     points = [point for line in plot.lines.values() for point in line]
     x, y = (_Axis([point[at] for point in points], axis in plot.log) for at, axis in enumerate("xy"))
 
@@ -139,7 +139,7 @@ class _Axis:
         self.high = max(values) or 1.0
 
     def part(self, value: float) -> float:
-        """Where on the axis, from 0 to 1."""
+        """Return the place on the axis, from 0 to 1."""
         low, high, at = (math.log(v) for v in (self.low, self.high, value)) if self._log else (0.0, self.high, value)
         return (at - low) / (high - low) if high > low else 0.5
 

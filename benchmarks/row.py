@@ -104,7 +104,7 @@ class Figures:
     command: str = ""
 
     def add(self, row: Row) -> None:
-        """Keeps the row, and prints it."""
+        """Keep the row, and print it."""
         self.rows.append(row)
         print(row, flush=True)
 
@@ -113,14 +113,14 @@ class Figures:
 
     @classmethod
     def of(cls, found: Mapping[str, object]) -> Figures:
-        """From what `write` wrote, parsed."""
+        """Make one from what `write` wrote, parsed."""
         rows = [Row(**row) for row in found["rows"]]
         plots = [Plot(**plot) for plot in found["plots"]]
         return cls(str(found["title"]), rows, plots, str(found["command"]))
 
 
 def ratios(one: Sequence[float], other: Sequence[float]) -> list[float]:
-    """Round by round."""
+    """Return the ratio of each round."""
     return [a / b for a, b in zip(one, other, strict=True)]
 
 

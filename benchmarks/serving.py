@@ -83,7 +83,7 @@ def main() -> None:
 
 
 def photographs(figures: Figures, model: str, folder: Path, rounds: int) -> None:
-    """Batches of real photographs: served, in process, and what the machine can multiply, in turns."""
+    """Batch of real photographs: served, in process, and what the machine can multiply, in turns."""
     base = folder / model
     if not base.exists():
         print(f"exporting {model}", flush=True)
@@ -112,7 +112,7 @@ def photographs(figures: Figures, model: str, folder: Path, rounds: int) -> None
 
 
 def product() -> Way:
-    """The machine's limit: a product of matrices in TensorFlow, with its threads."""
+    """Return the machine's limit: a product of matrices in TensorFlow, with its threads."""
     with tf.device("/CPU:0"):
         matrix = tf.random.stateless_normal([SIDE, SIDE], (0, 0))
     multiply = tf.function(lambda: tf.matmul(matrix, matrix)[0, 0], autograph=False)
@@ -120,7 +120,7 @@ def product() -> Way:
 
 
 def echo(figures: Figures, folder: Path, rounds: int) -> None:
-    """One small image a request, which is given back: what is left is what a request costs."""
+    """Return one small image a request, which is given back: what is left is what a request costs."""
     plain, batched = folder / "echo", folder / "echo-batched"
     for base, parameters in ((plain, None), (batched, "max_batch_size { value: 32 }")):
         if not base.exists():
@@ -150,7 +150,7 @@ def echo(figures: Figures, folder: Path, rounds: int) -> None:
 
 
 def in_turns(ways: dict[str, Way], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each way in each round, after two rounds that do not count."""
+    """Return seconds of each way in each round, after two rounds that do not count."""
     seconds: dict[str, list[float]] = {way: [] for way in ways}
     for number in range(rounds + 2):
         # Who goes first changes, so that neither always finds the caches as the other left them.
@@ -163,7 +163,7 @@ def in_turns(ways: dict[str, Way], rounds: int) -> dict[str, list[float]]:
 
 
 def in_process(version: Path, images: list[bytes]) -> Way:
-    """The session itself, without the engine: what TensorFlow needs for these images."""
+    """Return the session itself, without the engine: what TensorFlow needs for these images."""
     session = tf.compat.v1.Session(graph=tf.Graph())
     with session.graph.as_default():
         signature = tf.compat.v1.saved_model.load(session, ["serve"], str(version)).signature_def["serving_default"]
@@ -175,7 +175,7 @@ def in_process(version: Path, images: list[bytes]) -> Way:
 
 
 def served(channel: grpc.Channel, model: str, images: list[bytes]) -> Way:
-    """A Predict call with tensorflow-serving-api's messages, serialized beforehand: the server is what is measured."""
+    """Return a Predict call with tensorflow-serving-api's messages, serialized beforehand."""
     request = predict_pb2.PredictRequest()
     request.model_spec.name = model
     request.inputs["image_bytes"].CopyFrom(tf.make_tensor_proto(images, tf.string))
@@ -192,7 +192,7 @@ def channel_to(target: str) -> grpc.Channel:
 
 @contextmanager
 def serving(base: Path) -> Iterator[str]:
-    """`hubserve serve` in a process of its own: gives its HOST:PORT."""
+    """Run `hubserve serve` in a process of its own: gives its HOST:PORT."""
     command = [*HUBSERVE, "serve", str(base), "--engine", "embedded", "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         try:
@@ -206,7 +206,7 @@ def serving(base: Path) -> Iterator[str]:
 
 @contextmanager
 def bare_server() -> Iterator[str]:
-    """A server that reads a Predict request and answers with a tensor of the request's size."""
+    """Give a server that reads a Predict request and answers with a tensor of the request's size."""
 
     class Answering(prediction_service_pb2_grpc.PredictionServiceServicer):
         def Predict(  # noqa: N802 - the RPC's name

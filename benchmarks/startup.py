@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def started(base: Path) -> tuple[float, float, float, float, float]:
-    """Seconds from the start to the first answer, of the first answer, of one later on, and of both for a PNG."""
+    """Measure the seconds to the first answer, of it, of one later on, and of both for a PNG."""
     image = next((ROOT / "export/hubserve_export/data/photographs").iterdir())
     png = io.BytesIO()
     with Image.open(image) as picture:

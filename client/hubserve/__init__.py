@@ -78,7 +78,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Loads what only asyncio needs when it is asked for."""
+    """Load what only asyncio needs when it is asked for."""
     if name == "AsyncClient":
         from ._async_client import AsyncClient
 

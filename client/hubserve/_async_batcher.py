@@ -59,7 +59,7 @@ class AsyncBatcher(Generic[_Result]):
         watch(self._begin_anew)
 
     async def ask(self, image: ImageLike) -> _Result:
-        """Asks about one image, and waits for its result.
+        """Ask about one image, and wait for its result.
 
         Args:
             image: A path, bytes, a binary file, a Pillow image or a uint8 array; read and encoded on another thread.
@@ -90,7 +90,7 @@ class AsyncBatcher(Generic[_Result]):
         return result
 
     async def close(self) -> None:
-        """Waits until what was asked is answered, and takes no more. Closing twice does no harm."""
+        """Wait until what was asked is answered, and take no more. Closing twice does no harm."""
         self._on_this_loop()
         self._closing = True
         self._news.set()
@@ -154,7 +154,7 @@ class AsyncBatcher(Generic[_Result]):
                 future.set_result(replace(result, index=0))
 
     async def _fail(self, error: Exception) -> None:
-        """Gives everyone who waits the error, and begins anew."""
+        """Give everyone who waits the error, and begin anew."""
         waiting, self._waiting = self._waiting, {}
         for future in waiting.values():
             if not future.done():

@@ -104,7 +104,7 @@ class AsyncClient:
     def classify(
         self, images: Iterable[ImageLike] | AsyncIterable[ImageLike], *, top_k: int | None = None, ordered: bool = True
     ) -> AsyncGenerator[Classification, None]:
-        """Classifies images, as `Client.classify`; `images` may be an async iterable, too.
+        """Classify images, as `Client.classify`; `images` may be an async iterable, too.
 
         Files are read, and pixels encoded, on other threads. Who may leave the loop early closes the iterator, to give
         up what is on its way: `async with contextlib.aclosing(client.classify(images)) as results`.
@@ -126,7 +126,7 @@ class AsyncClient:
     def features(
         self, images: Iterable[ImageLike] | AsyncIterable[ImageLike], *, ordered: bool = True
     ) -> AsyncGenerator[Features, None]:
-        """Computes images' feature vectors, float32 [D]; in all else like `classify`.
+        """Compute images' feature vectors, float32 [D]; in all else like `classify`.
 
             vectors = [result.vector async for result in client.features(["cat.jpg", "dog.jpg"])]
 
@@ -145,7 +145,7 @@ class AsyncClient:
     def classify_batcher(
         self, *, top_k: int | None = None, max_delay: float = 0.005, max_size: int | None = None
     ) -> AsyncBatcher[Classification]:
-        """Classifies single images of many tasks in shared requests: `await batcher.ask(image)`.
+        """Classify single images of many tasks in shared requests: `await batcher.ask(image)`.
 
         Args:
             top_k: As for `classify`.
@@ -159,7 +159,7 @@ class AsyncClient:
         return self._batcher(reading(partial(read_classes, top_k=top_k)), Classification, max_delay, max_size)
 
     def features_batcher(self, *, max_delay: float = 0.005, max_size: int | None = None) -> AsyncBatcher[Features]:
-        """Computes feature vectors of single images; in all else like `classify_batcher`.
+        """Compute feature vectors of single images; in all else like `classify_batcher`.
 
             async with client.features_batcher() as batcher:
                 vector = (await batcher.ask(photograph)).vector
@@ -181,7 +181,7 @@ class AsyncClient:
         outputs: Sequence[str] | None = None,
         timeout: float | None = None,
     ) -> dict[str, NDArray[Any]]:
-        """Runs any signature of any model on one batch, as `Client.predict`.
+        """Run any signature of any model on one batch, as `Client.predict`.
 
             outputs = await client.predict({"images": np.zeros((8, 331, 331, 3), np.float32)}, signature="images")
 
@@ -218,7 +218,7 @@ class AsyncClient:
                     raise
 
     async def metadata(self) -> ModelMetadata:
-        """Asks for the model's signatures, with the types and shapes of their inputs and outputs.
+        """Ask for the model's signatures, with the types and shapes of their inputs and outputs.
 
             (await client.metadata()).signatures["serving_default"].inputs
 
@@ -231,7 +231,7 @@ class AsyncClient:
         return self._metadata
 
     async def status(self) -> tuple[VersionStatus, ...]:
-        """Asks which versions of the model the server knows, and how far each is; the newest first.
+        """Ask which versions of the model the server knows, and how far each is; the newest first.
 
             any(version.available for version in await client.status())
 
@@ -243,7 +243,7 @@ class AsyncClient:
         return await self._status(self._settings.timeout)
 
     async def wait_until_ready(self, timeout: float) -> tuple[VersionStatus, ...]:
-        """Waits until the server is there and serves the model (the client's version of it, if it has one).
+        """Wait until the server is there and serves the model (the client's version of it, if it has one).
 
             await client.wait_until_ready(60)
 
@@ -270,7 +270,7 @@ class AsyncClient:
             await self._sleep(seconds)
 
     async def close(self) -> None:
-        """Gives up what is on its way, and closes the connection. Closing twice does no harm."""
+        """Give up what is on its way, and close the connection. Closing twice does no harm."""
         await self._here().close()
 
     async def __aenter__(self) -> Self:
@@ -346,7 +346,7 @@ class AsyncClient:
         await self._here().sleep(seconds)
 
     async def _how(self) -> Encode:
-        """How images are read."""
+        """Tell how images are read."""
         shrink = self._settings.shrink
         if shrink is True:
             try:

@@ -53,7 +53,7 @@ class Batcher(Generic[_Result]):
         watch(self._forked)
 
     def ask(self, image: ImageLike) -> _Result:
-        """Asks about one image, and waits for its result.
+        """Ask about one image, and wait for its result.
 
         Args:
             image: A path, bytes, a binary file, a Pillow image or a uint8 array; read and encoded on this thread.
@@ -77,7 +77,7 @@ class Batcher(Generic[_Result]):
         return future.result()
 
     def close(self) -> None:
-        """Waits until what was asked is answered, and takes no more. Closing twice does no harm."""
+        """Wait until what was asked is answered, and take no more. Closing twice does no harm."""
         with self._lock:
             self._closing = True
             if self._thread is None:
@@ -136,7 +136,7 @@ class Batcher(Generic[_Result]):
         self._run.push(replace(image, index=self._count), time.monotonic())
 
     def _fail(self, error: Exception) -> None:
-        """Gives everyone who waits the error, and begins anew."""
+        """Give everyone who waits the error, and begin anew."""
         waiting, self._waiting = self._waiting, {}
         self._run = self._new_run()
         self._mover.start_over(self._run)

@@ -122,7 +122,7 @@ class Client:
     def classify(
         self, images: Iterable[ImageLike], *, top_k: int | None = None, ordered: bool = True
     ) -> Iterator[Classification]:
-        """Classifies images: lazily, in batches, in memory that does not grow with their number.
+        """Classify images: lazily, in batches, in memory that does not grow with their number.
 
             labels = [result.label for result in client.classify(["cat.jpg", "dog.jpg"])]
 
@@ -145,7 +145,7 @@ class Client:
         return self._stream(many(images), reading(partial(read_classes, top_k=top_k)), Classification, ordered)
 
     def features(self, images: Iterable[ImageLike], *, ordered: bool = True) -> Iterator[Features]:
-        """Computes images' feature vectors, float32 [D]; in all else like `classify`.
+        """Compute images' feature vectors, float32 [D]; in all else like `classify`.
 
             vectors = [result.vector for result in client.features(["cat.jpg", "dog.jpg"])]
 
@@ -164,7 +164,7 @@ class Client:
     def classify_batcher(
         self, *, top_k: int | None = None, max_delay: float = 0.005, max_size: int | None = None
     ) -> Batcher[Classification]:
-        """Classifies single images of many threads in shared requests: `batcher.ask(image)`.
+        """Classify single images of many threads in shared requests: `batcher.ask(image)`.
 
         Args:
             top_k: As for `classify`.
@@ -178,7 +178,7 @@ class Client:
         return self._batcher(reading(partial(read_classes, top_k=top_k)), Classification, max_delay, max_size)
 
     def features_batcher(self, *, max_delay: float = 0.005, max_size: int | None = None) -> Batcher[Features]:
-        """Computes feature vectors of single images; in all else like `classify_batcher`.
+        """Compute feature vectors of single images; in all else like `classify_batcher`.
 
             with client.features_batcher() as batcher:
                 vector = batcher.ask(photograph).vector
@@ -200,7 +200,7 @@ class Client:
         outputs: Sequence[str] | None = None,
         timeout: float | None = None,
     ) -> dict[str, NDArray[Any]]:
-        """Runs any signature of any model on one batch.
+        """Run any signature of any model on one batch.
 
             outputs = client.predict({"images": np.zeros((8, 331, 331, 3), np.float32)}, signature="images")
 
@@ -241,7 +241,7 @@ class Client:
                     raise
 
     def metadata(self) -> ModelMetadata:
-        """Asks for the model's signatures, with the types and shapes of their inputs and outputs.
+        """Ask for the model's signatures, with the types and shapes of their inputs and outputs.
 
             client.metadata().signatures["serving_default"].inputs
 
@@ -254,7 +254,7 @@ class Client:
         return self._metadata
 
     def status(self) -> tuple[VersionStatus, ...]:
-        """Asks which versions of the model the server knows, and how far each is; the newest first.
+        """Ask which versions of the model the server knows, and how far each is; the newest first.
 
             any(version.available for version in client.status())
 
@@ -266,7 +266,7 @@ class Client:
         return self._status(self._settings.timeout)
 
     def wait_until_ready(self, timeout: float) -> tuple[VersionStatus, ...]:
-        """Waits until the server is there and serves the model (the client's version of it, if it has one).
+        """Wait until the server is there and serves the model (the client's version of it, if it has one).
 
             client.wait_until_ready(60)
 
@@ -293,7 +293,7 @@ class Client:
             self._server.closed.wait(seconds)
 
     def close(self) -> None:
-        """Gives up what is on its way, and closes the connection. Closing twice does no harm."""
+        """Give up what is on its way, and close the connection. Closing twice does no harm."""
         self._server.close()
 
     def __enter__(self) -> Self:
@@ -341,7 +341,7 @@ class Client:
         return Batcher(new_run, self._send, self._how)
 
     def _how(self) -> Encode:
-        """How images are read."""
+        """Tell how images are read."""
         shrink = self._settings.shrink
         if shrink is True:
             try:

@@ -249,7 +249,7 @@ _RULES: tuple[tuple[grpc.StatusCode, str, type[CallError], Then, str], ...] = (
 def call_error(
     code: grpc.StatusCode, details: str | None, *, target: str, model: str, rpc: str = "the call", hint: str = ""
 ) -> CallError:
-    """Makes the error for a call that gRPC reports as failed.
+    """Make the error for a call that gRPC reports as failed.
 
     Args:
         code: gRPC's status code.
@@ -269,5 +269,5 @@ def call_error(
 
 
 def then(error: CallError) -> Then:
-    """What comes next for the images of a request that failed so."""
+    """Return what comes next for the images of a request that failed so."""
     return error._then

@@ -69,23 +69,23 @@ class Settings:
         check_token(self.token, encrypted=self.tls is not None, allow_plaintext=self.allow_plaintext_token)
 
     def contact(self) -> Contact:
-        """A client's knowledge of its servers, to begin with."""
+        """Return a client's knowledge of its servers, to begin with."""
         _, several = grpc_targets(self.target)
         return Contact(NEVER if self.retry is None else self.retry, several=several, lock=threading.Lock())
 
     def limits(self) -> Limits:
-        """What one request may hold, until a server takes less."""
+        """Tell what one request may hold, until a server takes less."""
         return Limits(self.max_batch_size, self.max_batch_bytes)
 
     def window(self) -> Window:
-        """How many requests a call may have on their way."""
+        """Tell how many requests a call may have on their way."""
         if self.concurrency == "auto":
             # Half a GiB of requests at the most.
             return Vegas(max(2, min(MOST, 2**29 // self.max_batch_bytes)))
         return Fixed(self.concurrency)
 
     def batcher_limits(self, max_delay: float, max_size: int | None) -> Limits:
-        """What one request of a batcher may hold.
+        """Tell what one request of a batcher may hold.
 
         Raises:
             UsageError: An argument makes no sense.
@@ -96,7 +96,7 @@ class Settings:
         return Limits(min(max_size or self.max_batch_size, self.max_batch_size), self.max_batch_bytes)
 
     def batcher_window(self) -> Window:
-        """How many requests a batcher may have on their way: callers who wait for their answer are a limit already."""
+        """Tell how many requests a batcher may have in flight: callers who wait are a limit already."""
         return Fixed(MOST if self.concurrency == "auto" else self.concurrency)
 
     def call_timeout(self, timeout: float | None) -> float | None:
@@ -111,7 +111,7 @@ class Settings:
         return timeout
 
     def model_in_words(self) -> str:
-        """For errors."""
+        """Return the words for errors."""
         if self.version is not None:
             return f"model {self.model}, version {self.version}"
         if self.version_label is not None:
@@ -119,11 +119,11 @@ class Settings:
         return f"model {self.model}"
 
     def target_in_words(self) -> str:
-        """For errors."""
+        """Return the words for errors."""
         return ", ".join(grpc_targets(self.target)[0])
 
     def proxy_hint(self) -> str:
-        """For errors: which proxy stands before the first target, if one does."""
+        """Tell, for errors, which proxy stands before the first target, if one does."""
         return proxy_hint(grpc_targets(self.target)[0][0])
 
 

@@ -32,7 +32,7 @@ class Open:
     seed: int
 
     def arrivals(self) -> Iterator[int]:
-        """When requests are due, in nanoseconds from the start; without end."""
+        """Tell when requests are due, in nanoseconds from the start; without end."""
         if not self.poisson:
             # Multiplied, not added up, so that rounding does not drift.
             for number in itertools.count():
@@ -75,5 +75,5 @@ class Limits:
 
 
 def sweep(batch_sizes: Sequence[int], loads: Sequence[Load]) -> list[Point]:
-    """Every load with every batch size, the smaller batches first."""
+    """Return every load with every batch size, the smaller batches first."""
     return [Point(batch_size, load) for batch_size in batch_sizes for load in loads]

@@ -34,13 +34,13 @@ class Scale:
 
 
 def linear_ticks(high: float, count: int = 5) -> list[float]:
-    """Round figures from 0 up to the first that is at least `high`, about so many."""
+    """Return round figures from 0 up to the first that is at least `high`, about so many."""
     step = _round_up(high / count) if high > 0 else 1.0
     return [number * step for number in range(math.ceil(high / step - 1e-9) + 1)]
 
 
 def log_ticks(low: float, high: float) -> list[float]:
-    """Round figures from the last that is at most `low` to the first that is at least `high`."""
+    """Return round figures from the last that is at most `low` to the first that is at least `high`."""
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     # Three in each power of ten, unless there are many of them.
     steps = (1, 2, 5) if last - first <= 3 else (1,)
@@ -51,7 +51,7 @@ def log_ticks(low: float, high: float) -> list[float]:
 
 
 def spread_out(places: Sequence[float], distance: float, low: float, high: float) -> list[float]:
-    """Moves labels apart that would lie on each other, as little as need be, and keeps them between low and high."""
+    """Move labels apart that would lie on each other, as little as need be, and keep them between low and high."""
     moved = dict.fromkeys(range(len(places)), 0.0)
     before = -math.inf
     for index in sorted(moved, key=lambda index: places[index]):

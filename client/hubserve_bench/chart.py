@@ -44,7 +44,7 @@ text { font: 13px system-ui, "Segoe UI", Helvetica, Arial, sans-serif; fill: #24
 
 
 def draw(report: Mapping[str, Any]) -> str:
-    """Draws the report; it needs no other file and no network."""
+    """Draw the report; it needs no other file and no network."""
     sizes = sorted({point["batch_size"] for point in report["points"]})
     height = _TOP + _ROW_HEIGHT * len(sizes) + 50
     server, machine = report["server"], report["machine"]
@@ -72,7 +72,7 @@ def draw(report: Mapping[str, Any]) -> str:
 
 
 def _described(report: Mapping[str, Any]) -> Iterator[str]:
-    """The figures in sentences, for who does not see the drawing."""
+    """Return the figures in sentences, for who does not see the drawing."""
     for point in report["points"]:
         load = f"{point['concurrency']} in flight" if point["rate"] is None else f"{point['rate']:g} requests/s offered"
         latencies = ", ".join(
@@ -147,7 +147,7 @@ def _throughput(
 
 
 def _across(loads: Sequence[float], left: float, width: float, *, log: bool) -> Scale:
-    """The axis of the loads."""
+    """Return the axis of the loads."""
     low, high = min(loads), max(loads)
     if low == high:
         return Scale(low / 2, high * 1.5, left, left + width, log=False)
@@ -155,7 +155,7 @@ def _across(loads: Sequence[float], left: float, width: float, *, log: bool) -> 
 
 
 def _under(loads: Sequence[float], x: Scale, top: float, name: str) -> Iterator[str]:
-    """The loads that were measured, written below the axis where there is room."""
+    """Return the loads that were measured, written below the axis where there is room."""
     free = 0.0
     for load in sorted(set(loads)):
         place, text = x(load), f"{load:g}"

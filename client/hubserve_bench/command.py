@@ -43,7 +43,7 @@ class _UsageError(click.ClickException):
 
 
 def _numbers(kind: Callable[[str], float]) -> Callable[[click.Context, click.Parameter, str | None], Any]:
-    """Reads a list such as `1,2,4`."""
+    """Read a list such as `1,2,4`."""
 
     def read(_: click.Context, __: click.Parameter, text: str | None) -> tuple[float, ...] | None:
         if text is None:
@@ -222,7 +222,7 @@ def _measure(
     *,
     to_stderr: bool,
 ) -> dict[str, Any]:
-    """Measures point after point, and says at once what each came to."""
+    """Measure point after point, and say at once what each came to."""
     from .subject import prepare
 
     def say(line: str = "") -> None:
@@ -270,7 +270,7 @@ def _measure(
 
 
 def _show(progress: str) -> None:
-    """Keeps one line of progress on a terminal; standard error that is a file or a pipe gets none."""
+    """Keep one line of progress on a terminal; standard error that is a file or a pipe gets none."""
     if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
         click.echo(f"\r\x1b[K{progress}", nl=False, err=True)
 

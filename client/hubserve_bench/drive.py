@@ -92,7 +92,7 @@ class Interruption:
 def drive(
     point: Point, limits: Limits, requests: Sequence[bytes], server: ModelServer, interruption: Interruption
 ) -> Measured:
-    """Sends the requests in turn as the load has it, each once: a failure is a measurement."""
+    """Send the requests in turn as the load has it, each once: a failure is a measurement."""
     # Its put may be called by a signal handler, whatever the thread is about.
     landed: _Landed = SimpleQueue()
     interruption.wake = lambda: landed.put(None)
@@ -133,7 +133,7 @@ def drive(
 
 
 def _land(landed: _Landed, number: int, call: Call, _: object) -> None:
-    """Runs on a thread of gRPC's, as soon as it has the answer."""
+    """Run on a thread of gRPC's, as soon as it has the answer."""
     at = time.perf_counter_ns()
     try:
         landed.put((number, at, call.result()))
@@ -142,7 +142,7 @@ def _land(landed: _Landed, number: int, call: Call, _: object) -> None:
 
 
 def _taken(landed: _Landed, patience: float) -> Iterator[tuple[int, int, bytes | CallError]]:
-    """What has come back, after waiting so many seconds for the first."""
+    """Tell what has come back, after waiting so many seconds for the first."""
     try:
         found = landed.get(timeout=patience) if patience > 0 else landed.get_nowait()
         while True:

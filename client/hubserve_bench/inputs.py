@@ -52,7 +52,7 @@ class Input:
 
 
 def photographs(found: Iterable[Image] | None) -> list[bytes]:
-    """Reads images, up to 256 MiB of them; without any, the one photograph that comes with the command.
+    """Read images, up to 256 MiB of them; without any, the one photograph that comes with the command.
 
     Raises:
         UsageError: One cannot be read.
@@ -73,7 +73,7 @@ def photographs(found: Iterable[Image] | None) -> list[bytes]:
 
 
 def choose_signature(metadata: ModelMetadata, wanted: str | None) -> tuple[str, Signature]:
-    """The signature to call: the one wanted, `serving_default`, or the only one.
+    """Return the signature to call: the one wanted, `serving_default`, or the only one.
 
     Raises:
         UsageError: There is none such, or it takes what cannot be made up.
@@ -97,7 +97,7 @@ def _takes_examples(signature: Signature) -> bool:
 
 
 def parse_shapes(given: Sequence[str], signature: Signature) -> dict[str, Shape]:
-    """Reads `INPUT=224,224,3`, or `224,224,3` where there is one input: the sizes after the batch's.
+    """Read `INPUT=224,224,3`, or `224,224,3` where there is one input: the sizes after the batch's.
 
     Raises:
         UsageError: It cannot be read, or there is no such input.
@@ -116,7 +116,7 @@ def parse_shapes(given: Sequence[str], signature: Signature) -> dict[str, Shape]
 
 
 def plan(signature: Signature, shapes: Mapping[str, Shape], *, images_given: bool) -> list[Input]:
-    """What to send for each input.
+    """Tell what to send for each input.
 
     Args:
         signature: As the server describes it.
@@ -136,7 +136,7 @@ def plan(signature: Signature, shapes: Mapping[str, Shape], *, images_given: boo
 
 
 def check_batch_sizes(inputs: Sequence[Input], sizes: Sequence[int]) -> None:
-    """Refuses batches that the model cannot take.
+    """Refuse batches that the model cannot take.
 
     Raises:
         UsageError: An input has a first size of its own.
@@ -156,7 +156,7 @@ def payloads(
     signature: str,
     seed: int,
 ) -> dict[int, list[bytes]]:
-    """Requests to be sent in turn, by batch size: enough that each image is in one, and a few different ones.
+    """Return requests to be sent in turn, by batch size: enough that each image is in one, and a few different ones.
 
     They take 256 MiB at the most, unless a single one is larger than its share.
     """

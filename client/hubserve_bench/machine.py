@@ -21,7 +21,7 @@ class ProcessorTimes(NamedTuple):
 
 
 def facts() -> dict[str, Any]:
-    """Processor, cores that this process may use, system, versions."""
+    """Return processor, cores that this process may use, system, versions."""
     return {
         "processor": _processor(),
         "cores": usable_cores(),
@@ -32,7 +32,7 @@ def facts() -> dict[str, Any]:
 
 
 def usable_cores() -> float:
-    """How many processors' time this process may use; less than one where a container has a part of one."""
+    """Tell how many processors' time this process may use; less than one where a container has a part of one."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
         # Linux's control groups, version 2, as a container sees its own: microseconds in a period, or "max".
@@ -43,7 +43,7 @@ def usable_cores() -> float:
 
 
 def processor_times() -> ProcessorTimes | None:
-    """Reads the machine's processor times; None where it does not tell them as Linux does."""
+    """Read the machine's processor times; None where it does not tell them as Linux does."""
     try:
         first = Path("/proc/stat").read_text(encoding="ascii").partition("\n")[0]
         # proc(5): user nice system idle iowait irq softirq steal; guest time is in user and nice already.
@@ -54,7 +54,7 @@ def processor_times() -> ProcessorTimes | None:
 
 
 def busy_share(before: ProcessorTimes | None, after: ProcessorTimes | None) -> float | None:
-    """The share of the time between that the processors were at work, from 0 to 1."""
+    """Return the share of the time between that the processors were at work, from 0 to 1."""
     if before is None or after is None:
         return None
     busy, idle = after.busy - before.busy, after.idle - before.idle

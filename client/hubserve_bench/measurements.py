@@ -30,7 +30,7 @@ _WORDS = 200
 
 
 def load_section(load: Load, limits: Limits, seed: int) -> dict[str, Any]:
-    """How the load was made."""
+    """Tell how the load was made."""
     return {
         "mode": "closed" if isinstance(load, Closed) else "open",
         "arrivals": None if isinstance(load, Closed) else "poisson" if load.poisson else "uniform",
@@ -43,7 +43,7 @@ def load_section(load: Load, limits: Limits, seed: int) -> dict[str, Any]:
 
 
 def point_section(measured: Measured, cores: float, *, here: bool) -> dict[str, Any]:
-    """One point's figures.
+    """Return one point's figures.
 
     Args:
         measured: What it came to.
@@ -94,7 +94,7 @@ def point_section(measured: Measured, cores: float, *, here: bool) -> dict[str, 
 
 
 def worked(points: Sequence[dict[str, Any]]) -> bool:
-    """Whether anything was answered at all."""
+    """Tell whether anything was answered at all."""
     return any(point["answered"] for point in points)
 
 
@@ -108,7 +108,7 @@ def _latencies(tally: Tally) -> dict[str, float | None]:
 
 
 def _findings(point: dict[str, Any], cores: float, *, here: bool) -> Iterator[str]:
-    """What the reader of the figures must know, in sentences."""
+    """Tell what the reader of the figures must know, in sentences."""
     for code, failures in point["failed"].items():
         words = f": {failures['words']}" if failures["words"] else ""
         yield f"{failures['count']} of {point['due']} requests failed with {code}{words}"

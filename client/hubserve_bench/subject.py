@@ -57,7 +57,7 @@ class Subject:
 
 
 def prepare(server: ModelServer, settings: Settings, wish: Wish) -> Subject:
-    """Asks for the metadata, makes requests, and sends one of each batch size, so that a wrong one fails here.
+    """Ask for the metadata, make requests, and send one of each batch size, so that a wrong one fails here.
 
     Raises:
         UsageError: The model cannot be asked so.
@@ -116,14 +116,14 @@ def prepare(server: ModelServer, settings: Settings, wish: Wish) -> Subject:
 
 
 def _round_trip(server: ModelServer, requests: Requests, timeout: float | None) -> float:
-    """Milliseconds for a call that asks next to nothing of the server."""
+    """Return milliseconds for a call that asks next to nothing of the server."""
     started = time.perf_counter()
     server.start(STATUS, requests.status(), timeout).result()
     return 1000 * (time.perf_counter() - started)
 
 
 def _not_decoded(answer: PredictResponse) -> int:
-    """How many images the model says it could not read, where it says so (an export of hubserve's)."""
+    """Tell how many images the model says it could not read, where it says so (an export of hubserve's)."""
     if "status" not in answer.outputs:
         return 0
     try:

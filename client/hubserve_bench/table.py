@@ -12,7 +12,7 @@ _WIDTH = 9
 
 
 def header(report: Mapping[str, Any]) -> Iterator[str]:
-    """The heading above the rows."""
+    """Return the heading above the rows."""
     offered = "in flight" if report["load"]["mode"] == "closed" else "offered/s"
     names = ["batch", offered, "answers/s", f"{report['rows']}/s", *(f"p{percent:g}" for percent in PERCENTILES)]
     yield _line([*names, "max", "failed", "client"])
@@ -20,7 +20,7 @@ def header(report: Mapping[str, Any]) -> Iterator[str]:
 
 
 def row(point: Mapping[str, Any]) -> str:
-    """One point's figures."""
+    """Return one point's figures."""
     offered = point["concurrency"] if point["rate"] is None else f"{point['rate']:g}"
     latencies = [point["latency_ms"][f"p{percent:g}"] for percent in PERCENTILES] + [point["latency_ms"]["max"]]
     failed = sum(failures["count"] for failures in point["failed"].values()) + point["unfinished"]
@@ -38,7 +38,7 @@ def row(point: Mapping[str, Any]) -> str:
 
 
 def conclusions(report: Mapping[str, Any]) -> Iterator[str]:
-    """What stands below the rows."""
+    """Tell what stands below the rows."""
     yield from _breakdown(report)
     found: dict[str, list[str]] = {}
     for point in report["points"]:
@@ -71,12 +71,12 @@ def _breakdown(report: Mapping[str, Any]) -> Iterator[str]:
 
 
 def name(section: Mapping[str, Any]) -> str:
-    """A point of the report in words, such as `batch 8, 4 in flight`."""
+    """Return a point of the report in words, such as `batch 8, 4 in flight`."""
     return _in_words(section["batch_size"], section["concurrency"], section["rate"])
 
 
 def point_name(point: Point) -> str:
-    """The same of a point that is yet to be measured."""
+    """Return the same of a point that is yet to be measured."""
     load = point.load
     if isinstance(load, Closed):
         return _in_words(point.batch_size, load.concurrency, None)
@@ -88,7 +88,7 @@ def _in_words(batch_size: int, concurrency: int | None, rate: float | None) -> s
 
 
 def subject(report: Mapping[str, Any], points: int) -> Iterator[str]:
-    """What is measured and on what, with the number of points that there will be."""
+    """Tell what is measured and on what, with the number of points that there will be."""
     server, machine, images = report["server"], report["machine"], report["images"]
     packages = ", ".join(f"{package} {version}" for package, version in machine["packages"].items())
     yield f"server   {server['target']}, model {server['model']}, version {server['version']}, {server['signature']}"
@@ -108,7 +108,7 @@ def subject(report: Mapping[str, Any], points: int) -> Iterator[str]:
 
 
 def how(load: Mapping[str, Any]) -> str:
-    """The way the load is made, in words."""
+    """Return the way the load is made, in words."""
     loop = "closed loop" if load["mode"] == "closed" else f"open loop, {load['arrivals']} arrivals"
     lasts = [f"{load['duration_s']:g} s"] if load["duration_s"] is not None else []
     lasts += [f"{load['requests']} requests"] if load["requests"] is not None else []
@@ -120,7 +120,7 @@ def how(load: Mapping[str, Any]) -> str:
 
 
 def number(value: float | None, otherwise: str = "-") -> str:
-    """Three digits that say something; a long whole part is kept."""
+    """Write a number with three digits that say something; a long whole part is kept."""
     if value is None:
         return otherwise
     return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"

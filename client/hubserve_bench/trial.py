@@ -122,7 +122,7 @@ class Trial:
         self._sent: dict[int, _Sent] = {}
 
     def next_due(self, now: int) -> int | None:
-        """When to send the next request, which may be past; None: not before an answer or failure, or never."""
+        """Tell when to send the next request, which may be past; None: not before an answer or failure, or never."""
         if self._arrivals is None:
             return self._free_at(now) if not self._over(now) else None
         while (due := self._due) is not None and not self._over(due):
@@ -138,7 +138,7 @@ class Trial:
         return None
 
     def begin(self, now: int) -> tuple[int, float]:
-        """Takes note that the next request is sent now: its number, and the seconds it has left."""
+        """Take note that the next request is sent now: its number, and the seconds it has left."""
         due = self._next_arrival() if self._arrivals is not None else now
         measured = self._measure(due)
         self._number += 1
@@ -149,11 +149,11 @@ class Trial:
         return self._number, (due + self._timeout - now) / _SECOND
 
     def handed(self, number: int, now: int) -> None:
-        """Takes note that gRPC has the request."""
+        """Take note that gRPC has the request."""
         self._sent[number].handed = now
 
     def landed(self, number: int, at: int, *, size: int = 0, failure: str | None = None, words: str = "") -> None:
-        """Takes note of an answer of so many bytes, or of a failure by the name of its code."""
+        """Take note of an answer of so many bytes, or of a failure by the name of its code."""
         sent = self._sent.pop(number)
         if self.opened_at is None and at >= self._warm_at:
             self.opened_at = at
@@ -169,26 +169,26 @@ class Trial:
             self._close(at)
 
     def stop(self, now: int) -> None:
-        """Nothing is sent from here on; what was due and not sent is unfinished."""
+        """Send nothing from here on; what was due and not sent is unfinished."""
         while self._due is not None and self._due <= now and not self._over(self._due):
             self.tally.unfinished += self._measure(self._next_arrival())
         self._stopped = True
         self._close(now)
 
     def abandon(self) -> None:
-        """What is still on its way is not waited for any longer: it is unfinished."""
+        """Wait no longer for what is still in flight: it is unfinished."""
         self.tally.unfinished += sum(sent.measured for sent in self._sent.values())
         self._sent.clear()
 
     def finished(self, now: int) -> bool:
-        """Whether all that was due has been answered or has failed."""
+        """Tell whether all that was due has been answered or has failed."""
         if self._sent or not self._over(now if self._due is None else self._due):
             return False
         self._close(now)
         return True
 
     def _over(self, due: int) -> bool:
-        """Whether a request of that time is no longer sent."""
+        """Tell whether a request of that time is no longer sent."""
         if self._stopped or self._measured == self._limits.requests:
             return True
         end = self._end()
@@ -196,7 +196,7 @@ class Trial:
         return end is not None and due >= end and enough
 
     def _free_at(self, now: int) -> int | None:
-        """When a closed loop has a place for a request; None: not before an answer or failure."""
+        """Tell when a closed loop has a place for a request; None: not before an answer or failure."""
         while self._resting and self._resting[0] <= now:
             self._resting.popleft()
         if len(self._sent) + len(self._resting) < self._concurrency:
@@ -209,7 +209,7 @@ class Trial:
         return self.opened_at + round(self._limits.duration * _SECOND)
 
     def _measure(self, due: int) -> bool:
-        """Counts a request that is due then, if it is one that is measured."""
+        """Count a request that is due then, if it is one that is measured."""
         if self.opened_at is None or due < self.opened_at:
             return False
         self._measured += 1

@@ -232,7 +232,7 @@ def classify(
 
 
 def _format(given: str | None, file: Path | None, *, resume: bool) -> str:
-    """The format that is asked for, or that the output suggests.
+    """Return the format that is asked for, or that the output suggests.
 
     Raises:
         click.UsageError: It cannot be had there.

@@ -79,7 +79,7 @@ def demo(output: Path) -> None:
 
 
 def copy_photographs(folder: Path) -> list[Path]:
-    """Copies the photographs out of the packages that ship them, which are installed but need not be imported.
+    """Copy the photographs out of the packages that ship them, which are installed but need not be imported.
 
     Raises:
         click.ClickException: A package is missing, or the folder cannot be written.
@@ -104,7 +104,7 @@ def copy_photographs(folder: Path) -> list[Path]:
 
 @contextmanager
 def serving(model_dir: Path) -> Iterator[str]:
-    """Serves a model directory in a process of its own, on a free loopback port: gives its address.
+    """Serve a model directory in a process of its own, on a free loopback port: give its address.
 
     Raises:
         click.ClickException: It does not come up; it has said why on standard error.
@@ -127,7 +127,7 @@ def serving(model_dir: Path) -> Iterator[str]:
 
 
 def classify(target: str, photographs: list[Path]) -> Iterator[Classification]:
-    """Classifies each photograph in a request of its own, so that the time is that photograph's.
+    """Classify each photograph in a request of its own, so that the time is that photograph's.
 
     Raises:
         click.ClickException: The server answers no more, or cannot read a photograph.
@@ -140,7 +140,7 @@ def classify(target: str, photographs: list[Path]) -> Iterator[Classification]:
 
 
 def table(results: Iterable[Classification]) -> str:
-    """Photograph, label, score and milliseconds, one line each under a heading."""
+    """Return photograph, label, score and milliseconds, one line each under a heading."""
     lines = [f"{'photograph':22}{'label':22}{'score':>6}{'ms':>7}"]
     lines += [
         f"{Path(result.source).name:22}{result.label:22}{result.score:6.2f}{(result.seconds or 0) * 1000:7.1f}"
@@ -150,7 +150,7 @@ def table(results: Iterable[Classification]) -> str:
 
 
 def unexpected(results: Iterable[Classification]) -> list[str]:
-    """What is wrong with the labels of the photographs that everyone knows; nothing, when all is well."""
+    """Tell what is wrong with the labels of the photographs that everyone knows; nothing, when all is well."""
     labels = {Path(result.source).name: result.label for result in results}
     return [
         f"{name} is called {labels.get(name)!r}, not {label!r}"
@@ -160,7 +160,7 @@ def unexpected(results: Iterable[Classification]) -> list[str]:
 
 
 def _hubserve(*arguments: str) -> None:
-    """Runs a subcommand in a process of its own, which keeps TensorFlow out of this one."""
+    """Run a subcommand in a process of its own, which keeps TensorFlow out of this one."""
     done = subprocess.run([sys.executable, "-m", "hubserve", *arguments], stdout=subprocess.DEVNULL)  # noqa: S603
     if done.returncode:
         raise click.ClickException(f"hubserve {arguments[0]} ended with {done.returncode}; its own message is above")
@@ -168,7 +168,7 @@ def _hubserve(*arguments: str) -> None:
 
 @contextmanager
 def _stopped_by_sigterm() -> Iterator[None]:
-    """Lets SIGTERM unwind the stack, so that no process of ours is left behind."""
+    """Let SIGTERM unwind the stack, so that no process of ours is left behind."""
     before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:
         yield

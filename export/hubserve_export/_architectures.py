@@ -71,7 +71,7 @@ def published_size(function: Any) -> tuple[str, int] | None:
 
 
 def _layers(function: Any) -> set[str]:
-    """All parts of the names of nodes and variables, as they are and without the number that makes them unique."""
+    """Return all parts of the names of nodes and variables, with and without the number that makes them unique."""
     graph = function.graph.as_graph_def()
     names = [node.name for node in graph.node]
     names += [node.name for inner in graph.library.function for node in inner.node_def]

@@ -10,7 +10,7 @@ from ._errors import SourceError
 
 
 def unpack(archive: Path, folder: Path) -> Path:
-    """Unpacks a `.tar.gz` of a SavedModel.
+    """Unpack a `.tar.gz` of a SavedModel.
 
     Args:
         archive: The file.

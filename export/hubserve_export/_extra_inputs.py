@@ -30,7 +30,7 @@ def is_mode(name: str) -> bool:
 
 
 def safe_value(name: str) -> float | None:
-    """The value for inference of an input of this name: 0 for False; None where the name does not tell."""
+    """Return the value for inference of an input of this name: 0 for False; None where the name does not tell."""
     plain = _plain(name)
     return next((value for pattern, value in _SAFE if pattern.fullmatch(plain)), None)
 
@@ -45,7 +45,7 @@ class Given:
     words: str
 
     def tensor(self) -> tf.Tensor:
-        """The value, made where it is used: a tensor from outside would have to be saved with the model."""
+        """Return the value, made where it is used: a tensor from outside would have to be saved with the model."""
         return tf.cast(tf.constant(self.value, shape=self.shape), self.dtype)
 
 

@@ -19,7 +19,7 @@ class FeatureExtractor(Servable):
     byte_signatures = ("serving_default",)
 
     def signatures(self) -> dict[str, tf.types.experimental.ConcreteFunction]:
-        """`serving_default` and `images`."""
+        """Return `serving_default` and `images`."""
         return {
             "serving_default": traced(self._serving_default, encoded_spec()),
             "images": traced(self._images, self._images_spec()),

@@ -99,7 +99,7 @@ def find(
 
 
 def _picture(model: LoadedModel, said: Mapping[str, Any], sidecar: Sidecar | None) -> Preprocessing:
-    """Everything but the numbers: size, crop, resize, channels, type and layout."""
+    """Return everything but the numbers: size, crop, resize, channels, type and layout."""
     entry = model.entry
     dtype = "uint8" if entry.dtype.is_integer else "float16" if entry.dtype.name == "float16" else "float32"
     carried = {} if sidecar is None else sidecar.fields
@@ -248,7 +248,7 @@ def _confirmed(
 def _compare_confidence(
     model: LoadedModel, outcomes: Sequence[Outcome], claim: _Claim, photographs: Photographs, warn: Warn
 ) -> None:
-    """Without known classes: warn where all photographs look the same by this convention, and not by another."""
+    """Warn where all photographs look the same by this convention, and not by another."""
     chosen, *others = outcomes
     livelier = [other for other in others if other.best_classes > chosen.best_classes and other.score >= chosen.score]
     if chosen.images > 1 and chosen.best_classes == 1 and livelier:
@@ -280,7 +280,7 @@ def _tried(
 
 
 def _row(outcomes: Sequence[Outcome], photographs: Photographs) -> str:
-    """The table in one line, as a warning is."""
+    """Return the table in one line, as a warning is."""
     return "; ".join(outcome.line(photographs.what) for outcome in outcomes)
 
 

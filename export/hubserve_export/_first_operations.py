@@ -151,7 +151,7 @@ class _Walk:
     def _channel_by_channel(
         self, frame: Frame, consumers: list[tuple[Any, int]], place: _Place
     ) -> tuple[str, _Place] | None:
-        """The node that joins channels again which were taken apart, each perhaps scaled and shifted on the way."""
+        """Return the node that joins channels again which were taken apart, each perhaps scaled and shifted."""
         apart: dict[Tensor, int] = {}
         for node, index in consumers:
             if node.op in _LOOKING_AT_THE_SHAPE:
@@ -171,7 +171,7 @@ class _Walk:
         return known[0][0], _Place(affine, _RANK - 1, place.resize)
 
     def _parts(self, frame: Frame, node: Any, index: int, place: _Place) -> dict[Tensor, int]:
-        """The single channels that an operation takes out of the image, by the tensors that hold them."""
+        """Return the single channels that an operation takes out of the image, by the tensors that hold them."""
         if place.axis != _RANK - 1:
             return {}
         if node.op in ("Unpack", "Split"):
@@ -245,7 +245,7 @@ class _Walk:
         return _Place(place.affine, place.axis, Resize(int(size[0]), int(size[1]), name, antialias))
 
     def _operand(self, frame: Frame, node: Any, index: int, axis: int) -> Array | None:
-        """The other operand of a sum or product as a number for each channel, if it is that: float64 [C]."""
+        """Return the other operand of a sum or product as a number for each channel, if it is that: float64 [C]."""
         value = self._values.of(frame, node.input[1 - index])
         if value is None:
             return None
@@ -277,7 +277,7 @@ class _Walk:
         return _moved(place, scale, offset - value) if index == 0 else _moved(place, -scale, value - offset)
 
     def normalized(self, frame: Frame, node: Any, index: int, place: _Place) -> _Place | None:
-        """A batch norm of the input, by its stored averages and without its trained scale and offset."""
+        """Return a batch norm of the input, by its stored averages and without its trained scale and offset."""
         mean, variance = (self._values.of(frame, name) for name in node.input[3:5])
         if index or node.attr["is_training"].b or mean is None or variance is None or place.axis != _RANK - 1:
             return None
@@ -294,7 +294,7 @@ class _Walk:
         return _reordered(place, slice(None, None, -1)) if place.axis in turned else place
 
     def sliced(self, frame: Frame, node: Any, index: int, place: _Place) -> _Place | None:
-        """`x[..., ::-1]`, as Keras turns RGB into BGR."""
+        """Return `x[..., ::-1]`, as Keras turns RGB into BGR."""
         strides = self._values.of(frame, node.input[3]) if index == 0 else None
         if strides is None or list(strides).count(-1) != 1 or set(map(int, strides)) - {1, -1}:
             return None

@@ -52,7 +52,7 @@ class _Inputs:
 
 
 def of(loaded: Any) -> list[Function]:
-    """The functions of a loaded model, `__call__` first, the signatures in the order of their names."""
+    """Return the functions of a loaded model, `__call__` first, the signatures in the order of their names."""
     signatures = dict(getattr(loaded, "signatures", {}))
     called = _of_call(loaded)
     return [
@@ -62,7 +62,7 @@ def of(loaded: Any) -> list[Function]:
 
 
 def _of_call(loaded: Any) -> Function | None:
-    """The `__call__` of a model, by the best of its traces: for inference, with the defaults of its other arguments."""
+    """Return the `__call__` of a model, by its best trace: for inference, with the defaults of other arguments."""
     function = getattr(loaded, "__call__", None)  # noqa: B004 - the attribute, not the question
     traces = list(getattr(function, "concrete_functions", ()))
     if not traces:
@@ -122,7 +122,7 @@ def _function(name: str, trace: Any, inputs: _Inputs, prepare: Any) -> Function:
 
 
 def _refusal(name: str, trace: Any, inputs: _Inputs) -> str:
-    """Why a function with these inputs is not one of images; empty where its inputs say it all."""
+    """Tell why a function with these inputs is not one of images; empty where its inputs say it all."""
     if inputs.images:
         return (
             f"{name} takes {', '.join(inputs.unknown)} besides the images, and nothing tells what to give; save it "
@@ -143,7 +143,7 @@ def _refusal(name: str, trace: Any, inputs: _Inputs) -> str:
 
 
 def _filled(value: Any, name: str, inputs: _Inputs, defaults: Mapping[str, Any]) -> Any:
-    """An input of a function with what it is given; `_IMAGES` stands for the images."""
+    """Return an input of a function with what it is given; `_IMAGES` stands for the images."""
     if isinstance(value, Mapping):
         return {key: _filled(inner, str(key), inputs, {}) for key, inner in value.items()}
     if isinstance(value, list | tuple):
@@ -169,7 +169,7 @@ def _filled(value: Any, name: str, inputs: _Inputs, defaults: Mapping[str, Any])
 
 
 def _with(filled: Any, images: tf.Tensor) -> Any:
-    """Filled inputs with the images in their place."""
+    """Return filled inputs with the images in their place."""
     if isinstance(filled, Mapping):
         return {key: _with(value, images) for key, value in filled.items()}
     if isinstance(filled, list | tuple):
@@ -180,7 +180,7 @@ def _with(filled: Any, images: tf.Tensor) -> Any:
 
 
 def _defaults(function: Any) -> tuple[dict[str, Any], list[str]]:
-    """The defaults of a restored function's arguments, and the arguments' names in order."""
+    """Return the defaults of a restored function's arguments, and the arguments' names in order."""
     argspec = getattr(getattr(function, "function_spec", None), "fullargspec", None)
     if argspec is None:
         return {}, []
@@ -193,7 +193,7 @@ def _defaults(function: Any) -> tuple[dict[str, Any], list[str]]:
 
 
 def _specs(structure: Any) -> list[tf.TensorSpec]:
-    """The tensors among a function's inputs."""
+    """Return the tensors among a function's inputs."""
     if isinstance(structure, Mapping):
         structure = list(structure.values())
     if isinstance(structure, list | tuple):

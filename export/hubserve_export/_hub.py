@@ -19,22 +19,22 @@ _PUBLISHED_SIZES = {"google/imagenet/pnasnet_large/": 331}
 
 
 def is_handle(model: str) -> bool:
-    """Whether `model` is written like a hub handle or URL (nothing is asked of the network)."""
+    """Tell whether `model` is written like a hub handle or URL (nothing is asked of the network)."""
     return model.startswith(("http://", "https://")) or _HANDLE.fullmatch(model) is not None
 
 
 def url(handle: str) -> str:
-    """The address of a handle; an address stays what it is, because the cache goes by its exact spelling."""
+    """Return the address of a handle; an address stays what it is, because the cache goes by its exact spelling."""
     return handle if "://" in handle else f"https://tfhub.dev/{handle}"
 
 
 def published_size(handle: str) -> int | None:
-    """The input size that the hub's page of this module gives, where it is known here."""
+    """Return the input size that the hub's page of this module gives, where it is known here."""
     return next((size for path, size in _PUBLISHED_SIZES.items() if path in handle), None)
 
 
 def library() -> Any:
-    """tensorflow_hub, imported only when it is needed."""
+    """Return tensorflow_hub, imported only when it is needed."""
     with warnings.catch_warnings():
         # tensorflow-hub 0.16.1 imports pkg_resources, which says that it will go away.
         warnings.filterwarnings("ignore", message="pkg_resources is deprecated", category=UserWarning)
@@ -45,7 +45,7 @@ def library() -> Any:
 
 
 def fetch(handle: str) -> Path:
-    """Finds a module in tensorflow_hub's cache, or downloads it there.
+    """Find a module in tensorflow_hub's cache, or download it there.
 
     The cache is TFHUB_CACHE_DIR, or a folder in the system's temporary one.
 

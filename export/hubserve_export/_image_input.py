@@ -76,7 +76,7 @@ def _batched(shape: list[int | None], dtype: tf.DType) -> ImageInput | None:
 
 
 def _of_three_dimensions(shape: list[int | None], dtype: tf.DType) -> ImageInput | None:
-    """One image without a batch dimension, [H, W, C], or images without channels, [N, H, W]."""
+    """Return one image without a batch dimension, [H, W, C], or images without channels, [N, H, W]."""
     first, second, third = shape
     if third in _CHANNELS and (first is None) == (second is None) and _may_be_a_side(first, second):
         return ImageInput(first, second, third or 0, dtype, batch=0)

@@ -191,7 +191,7 @@ def _size(source: Source, entry: Entry, given: int | None, carried: tuple[int, i
 
 
 def _of_any_size(entry: Entry) -> Any:
-    """The entry, traced for images of any size: a concrete function, or None where it cannot be traced so.
+    """Return the entry, traced for images of any size: a concrete function, or None where it cannot be traced so.
 
     A resize that it begins with is done by the server in its place, to the same pixels.
     """
@@ -205,7 +205,7 @@ def _of_any_size(entry: Entry) -> Any:
 
 
 def _traced(source: Source, entry: Entry, height: int, width: int) -> Any:
-    """The entry, traced for images of that size: a concrete function."""
+    """Return the entry, traced for images of that size: a concrete function."""
     shape = [None, height, width, entry.channels] if entry.layout == "NHWC" else [None, entry.channels, height, width]
     function = tf.function(entry.call, input_signature=[tf.TensorSpec(shape, entry.dtype)], autograph=False)
     try:
@@ -234,7 +234,7 @@ def _check_classes(source: Source, classes: int, given: int | None) -> None:
 
 
 def _state(loaded: Any, traced: Any) -> Any:
-    """What must be saved for the traced call to work: its variables and no more.
+    """Tell what must be saved for the traced call to work: its variables and no more.
 
     Kept whole, the loaded object would drag its training traces into the exported graph. It is kept only where the call
     uses something else besides variables, such as a table.

@@ -55,7 +55,7 @@ def to_saved_model(file: Path, folder: Path) -> None:
 
 
 def library() -> Any:
-    """Keras 3 on TensorFlow.
+    """Return Keras 3 on TensorFlow.
 
     Raises:
         SourceError: It runs on something else.
@@ -76,7 +76,7 @@ def library() -> Any:
 
 
 def hub(file: Path) -> Any:
-    """KerasHub, which brings the layers of its models.
+    """Import KerasHub, which brings the layers of its models.
 
     Raises:
         SourceError: It is not installed.
@@ -163,7 +163,7 @@ def _for_inference(keras: Any, model: Any) -> Callable[..., Any]:
 
 
 def _of_archive(file: Path) -> tuple[str, str]:
-    """The version of Keras that wrote a file, and the model's config as text."""
+    """Return the version of Keras that wrote a file, and the model's config as text."""
     try:
         with zipfile.ZipFile(file) as archive:
             with archive.open("metadata.json") as member:
@@ -179,7 +179,7 @@ def _of_archive(file: Path) -> tuple[str, str]:
 
 
 def _of_folder(folder: Path) -> tuple[str, str]:
-    """The same of a model that was saved with zipped=False."""
+    """Return the same of a model that was saved with zipped=False."""
     try:
         metadata = json.loads((folder / "metadata.json").read_bytes()[:_METADATA_BYTES])
         return str(metadata["keras_version"]), (folder / "config.json").read_text(encoding="utf-8")

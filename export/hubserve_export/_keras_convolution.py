@@ -57,7 +57,7 @@ def _in_groups(whole: Callable[..., Any], depthwise: Callable[..., Any]) -> Call
 
 
 def _groups(inputs: Any, kernel: Any, data_format: str | None) -> int:
-    """The number of groups; 1 for what is left to Keras."""
+    """Return the number of groups; 1 for what is left to Keras."""
     channels = inputs.shape[-1]
     if len(inputs.shape) != 4 or data_format == "channels_first" or channels is None:
         return 1

@@ -47,7 +47,7 @@ def to_saved_model(file: Path, folder: Path) -> None:
 
 
 def _described(file: Path) -> tuple[str, Any]:
-    """The version of Keras that wrote the file, and the model's config."""
+    """Return the version of Keras that wrote the file, and the model's config."""
     try:
         import h5py
 
@@ -74,7 +74,7 @@ def _text(value: Any) -> str:
 
 
 def _classes(config: Any) -> Iterator[str]:
-    """The class names of all layers and functions in a config."""
+    """Return the class names of all layers and functions in a config."""
     if isinstance(config, Mapping):
         if isinstance(name := config.get("class_name"), str):
             yield name
@@ -85,7 +85,7 @@ def _classes(config: Any) -> Iterator[str]:
 
 
 def _for_keras_3(file: Path, config: Any, scratch: Path) -> Path:
-    """A copy of the file whose config Keras 3 understands."""
+    """Return a copy of the file whose config Keras 3 understands."""
     import h5py
 
     copy = scratch / "model.h5"
@@ -96,7 +96,7 @@ def _for_keras_3(file: Path, config: Any, scratch: Path) -> Path:
 
 
 def _modern(config: Any) -> Any:
-    """A config without what Keras 2 wrote and Keras 3 does not take.
+    """Return a config without what Keras 2 wrote and Keras 3 does not take.
 
     The `groups` of DepthwiseConv2D are always 1, and Teachable Machine's files have them. `rng_type` is how
     augmentation draws. Modules of tf_keras have other names in Keras 3, which finds its own classes without.

@@ -23,7 +23,7 @@ _POOLING = frozenset({"Mean", "Sum", "Max", "AvgPool", "MaxPool", "Relu", "Relu6
 
 
 def choose(handle: str, ending: str, width: int, given: str | None = None, said: Sequence[str] = ()) -> str:
-    """The kind of a model.
+    """Return the kind of a model.
 
     Args:
         handle: What names the model to others: the hub's URL, or a path.
@@ -56,7 +56,7 @@ def choose(handle: str, ending: str, width: int, given: str | None = None, said:
 
 
 def last_operation(graph: Any, output: str) -> str:
-    """The operation that makes a tensor's numbers: what only passes them on is left out, and functions are entered.
+    """Return the operation that makes a tensor's numbers: what only passes them on is left out.
 
     Args:
         graph: A GraphDef with its function library.

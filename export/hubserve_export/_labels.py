@@ -22,7 +22,7 @@ class Labels:
 
 
 def for_model(path: Path | None, classes: int, background: bool | None = None) -> Labels:
-    """The names of a model's classes.
+    """Return the names of a model's classes.
 
     Args:
         path: A text file in UTF-8, or None for ImageNet's names, which fit models of 1001 (with background) and 1000
@@ -75,7 +75,7 @@ def _read(path: Path) -> tuple[str, ...]:
 
 
 def _without_numbers(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Names as Teachable Machine numbers them, "0 cat" and "1 dog", without their numbers."""
+    """Return names as Teachable Machine numbers them, "0 cat" and "1 dog", without their numbers."""
     numbered = [name.partition(" ") for name in names]
     if len(names) > 1 and all(number == str(line) and name for line, (number, _, name) in enumerate(numbered)):
         return tuple(name.strip() for *_, name in numbered)

@@ -18,7 +18,7 @@ _COMPILED = "_XlaMustCompile"
 
 
 def refuse_foreign(saved: Any) -> None:
-    """Refuses a SavedModel (the message) that a stock server could not run.
+    """Refuse a SavedModel (the message) that a stock server could not run.
 
     Raises:
         ModelError: It names each operation, and how often it is there.

@@ -33,7 +33,7 @@ _SHOWN = 12
 
 
 def flat(structure: Any, name: str = "") -> dict[str, Any]:
-    """The tensors of an output by name.
+    """Return the tensors of an output by name.
 
     Those of a dict have its keys, with a dot between them where it is nested; those of a list are called output_0,
     output_1 and so on, as TensorFlow calls them in a signature. A single tensor is called "output".
@@ -95,7 +95,7 @@ def choose(handle: str, outputs: Mapping[str, Any], batch: int | None, said: str
 
 
 def _by_name(rows: Mapping[str, Any], batch: int | None) -> str | None:
-    """The row whose name tells that it is meant, where the others are the same classes or features before them."""
+    """Return the row whose name tells that it is meant, where the others are the same numbers before them."""
     plain = {name: name.lower().rpartition("/")[2].rpartition(".")[2] for name in rows}
     for default in _KNOWN[0]:
         if default in rows:
@@ -118,7 +118,7 @@ def width(spec: Any, batch: int | None) -> int | None:
 
 
 def _not_a_row(spec: Any, batch: int | None) -> str:
-    """Why an output is not a row of numbers for each image; empty where it is one, or its shape leaves it open."""
+    """Tell why an output is not a row of numbers for each image; empty where it is one, or its shape leaves it open."""
     if not isinstance(spec, tf.Tensor | tf.TensorSpec):
         return described(spec)
     if not spec.dtype.is_floating:

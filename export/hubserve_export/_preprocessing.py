@@ -166,7 +166,7 @@ _SAYINGS = ("preset", "pixel_range", "mean", "std")
 
 
 def preset_of(preprocessing: Preprocessing) -> str | None:
-    """The name of the preset that makes the same numbers, or None."""
+    """Return the name of the preset that makes the same numbers, or None."""
     for name, preset in PRESETS.items():
         same_channels = preprocessing.channels == preset["channels"] or (
             preprocessing.channels == "luminance" and len(preset["scale"]) == len(preset["offset"]) == 1

@@ -62,7 +62,7 @@ def to_saved_model(folder: Path, target: Path) -> tuple[str, ...]:
 
 
 def _pooled(keras: Any, backbone: Any, folder: Path) -> tuple[Any, tuple[str, ...]]:
-    """The backbone as a model that gives one vector for an image, as its classifier pools it."""
+    """Return the backbone as a model that gives one vector for an image, as its classifier pools it."""
     features = backbone.output
     if isinstance(features, dict | list | tuple):
         raise ModelError(f"{folder} is a backbone that gives several maps of features, and no vector for an image")

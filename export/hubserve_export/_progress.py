@@ -20,13 +20,13 @@ class Progress:
     """
 
     def step(self, what: str) -> None:
-        """A new step begins, and the one before it is done."""
+        """Begin a new step, and end the one before it."""
 
     def part(self, done: int, total: int) -> None:
-        """`done` of the `total` parts of this step are done."""
+        """Record that `done` of the `total` parts of this step are done."""
 
     def warning(self, text: str) -> None:
-        """Something looks wrong, though nothing failed."""
+        """Tell of what looks wrong, though nothing failed."""
 
 
 class _Lines(Progress):

@@ -209,7 +209,7 @@ class _Proof:
 
 
 def _in_batches(run: Run, signature: str, images: Sequence[bytes], batch_size: int) -> dict[str, Array]:
-    """A signature's answer for encoded images, which `classify` takes inside tf.Examples."""
+    """Return a signature's answer for encoded images, which `classify` takes inside tf.Examples."""
     name, given = (
         ("inputs", [_example(image) for image in images]) if signature == "classify" else ("image_bytes", images)
     )
@@ -293,7 +293,7 @@ def compare_classes(
 
 
 def compare_examples(answer: Mapping[str, Array], of_examples: Mapping[str, Array]) -> None:
-    """Holds the signature `classify` to `serving_default`.
+    """Hold the signature `classify` to `serving_default`.
 
     Args:
         answer: `serving_default`'s labels, bytes [N, K], and scores, float [N, K].

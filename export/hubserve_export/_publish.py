@@ -18,7 +18,7 @@ _STAGING_PREFIX = ".tmp-"
 
 
 def choose_version(base: Path, version: int | None) -> int:
-    """The version to publish: `version`, or one more than the newest.
+    """Return the version to publish: `version`, or one more than the newest.
 
     Raises:
         OutputError: That version is there already, or `base` is something else than a folder, or read-only.
@@ -41,7 +41,7 @@ def choose_version(base: Path, version: int | None) -> int:
 
 @contextmanager
 def staging(base: Path, version: int) -> Iterator[Path]:
-    """An empty folder that becomes the version when the context ends well, and vanishes when it does not.
+    """Give an empty folder that becomes the version when the context ends well, and vanishes when it does not.
 
     It lies beside the versions, on the same file system, so that one rename publishes it: a server that watches the
     folder sees the whole version or none. What a killed export left there goes first.
@@ -76,7 +76,7 @@ def _publish(folder: Path, version: Path) -> None:
 
 
 def _flush(folder: Path) -> None:
-    """Has every file on the disk: a rename may outlive a power cut that the files before it do not."""
+    """Have every file on the disk: a rename may outlive a power cut that the files before it do not."""
     for path in (folder, *folder.rglob("*")):
         _flush_one(path)
 

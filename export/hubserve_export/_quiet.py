@@ -6,7 +6,7 @@ import os
 
 
 def quieten_tensorflow() -> None:
-    """Imports TensorFlow, and silences what it says unasked; its errors reach us as exceptions.
+    """Import TensorFlow, and silence what it says unasked; its errors reach us as exceptions.
 
     Who sets TF_CPP_MIN_LOG_LEVEL has asked, and sees it all.
     """

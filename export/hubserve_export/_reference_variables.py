@@ -18,7 +18,7 @@ _OPS = frozenset({"Variable", "VariableV2"})
 
 
 def replaced(folder: Path, loaded: Any, signature: Any) -> Callable[..., dict[str, tf.Tensor]]:
-    """A signature with a `tf.Variable` of the same value for every reference variable.
+    """Return a signature with a `tf.Variable` of the same value for every reference variable.
 
     It is the signature itself where there is none.
 
@@ -54,7 +54,7 @@ def replaced(folder: Path, loaded: Any, signature: Any) -> Callable[..., dict[st
 
 
 def _variables(folder: Path, loaded: Any, names: Sequence[str]) -> dict[str, tf.Variable]:
-    """The variables by name; two signatures of a model share them."""
+    """Return the variables by name; two signatures of a model share them."""
     known: dict[str, tf.Variable] = dict(getattr(loaded, "replaced_by_name", ()))
     missing = [name for name in names if name not in known]
     if missing:
@@ -66,7 +66,7 @@ def _variables(folder: Path, loaded: Any, names: Sequence[str]) -> dict[str, tf.
 
 
 def _values(folder: Path, names: Sequence[str]) -> Any:
-    """The variables' values, as a session finds them: a function cannot give out what a reference refers to."""
+    """Return the variables' values, as a session finds them: a function cannot give out what a reference refers to."""
     tags = list(_written.read(folder).meta_graphs[0].meta_info_def.tags)
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         tf.compat.v1.saved_model.load(session, tags, str(folder))

@@ -16,7 +16,7 @@ _OF_SIGNATURE = re.compile(r"An output for signature '([^']+)'")
 
 
 def load(source: Source) -> Any:
-    """Loads a SavedModel.
+    """Load a SavedModel.
 
     Raises:
         SourceError: Its files cannot be loaded.

@@ -21,7 +21,7 @@ _UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 @contextmanager
 def scratch_folder(parent: Path, prefix: str, mode: int = 0o777) -> Iterator[Path]:
-    """An empty folder `<prefix><uuid>` in `parent`, and gone afterwards unless it was renamed meanwhile.
+    """Give an empty folder `<prefix><uuid>` in `parent`, and gone afterwards unless it was renamed meanwhile.
 
     Folders of that prefix whose makers are dead go first.
 
@@ -45,12 +45,12 @@ def scratch_folder(parent: Path, prefix: str, mode: int = 0o777) -> Iterator[Pat
 
 
 def private_folder() -> AbstractContextManager[Path]:
-    """A scratch folder in the system's temporary one (TMPDIR), which no other user can read."""
+    """Return a scratch folder in the system's temporary one (TMPDIR), which no other user can read."""
     return scratch_folder(Path(tempfile.gettempdir()), "hubserve-", 0o700)
 
 
 def sweep(parent: Path, prefix: str) -> None:
-    """Removes the folders of that prefix whose makers are dead; what cannot be removed stays."""
+    """Remove the folders of that prefix whose makers are dead; what cannot be removed stays."""
     ours = re.compile(re.escape(prefix) + _UUID)
     for folder in sorted(parent.iterdir()):
         if ours.fullmatch(folder.name):
@@ -79,7 +79,7 @@ def _make(parent: Path, prefix: str, mode: int) -> tuple[Path, int | None]:
 
 
 def _lock(folder: Path) -> int:
-    """Locks a folder for as long as the descriptor that it returns is open.
+    """Lock a folder for as long as the descriptor that it returns is open.
 
     Raises:
         BlockingIOError: Another process has it.

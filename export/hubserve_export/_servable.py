@@ -40,18 +40,18 @@ class Servable(ABC):
 
     @abstractmethod
     def signatures(self) -> dict[str, tf.types.experimental.ConcreteFunction]:
-        """The signatures by name, traced."""
+        """Return the signatures by name, traced."""
 
     @abstractmethod
     def outputs(self) -> dict[str, Any]:
-        """What its answers hold, for the manifest."""
+        """Tell what its answers hold, for the manifest."""
 
     def assets(self) -> Mapping[str, str]:
-        """Text files to be saved among the assets, by name."""
+        """Return text files to be saved among the assets, by name."""
         return {}
 
     def save(self, folder: Path, signatures: Mapping[str, tf.types.experimental.ConcreteFunction]) -> None:
-        """Writes the SavedModel with these signatures, its own.
+        """Write the SavedModel with these signatures, its own.
 
         Raises:
             ModelError: The model needs something that cannot be saved again.
@@ -81,7 +81,7 @@ class Servable(ABC):
             file.unlink()
 
     def _call(self, images: tf.Tensor) -> tf.Tensor:
-        """The model on float32 [N, height, width, 3], N >= 0: float32 [N, outputs].
+        """Return the model on float32 [N, height, width, 3], N >= 0: float32 [N, outputs].
 
         Some models fail on an empty batch, because a fused convolution does: they get one blank row, cut off again.
         """
@@ -94,10 +94,10 @@ class Servable(ABC):
 
 
 def encoded_spec() -> tf.TensorSpec:
-    """The input of a signature that takes encoded images: string [N]."""
+    """Return the input of a signature that takes encoded images: string [N]."""
     return tf.TensorSpec([None], tf.string, name="image_bytes")
 
 
 def traced(method: Callable[[tf.Tensor], Answer], spec: tf.TensorSpec) -> tf.types.experimental.ConcreteFunction:
-    """A method as a signature with one input."""
+    """Return a method as a signature with one input."""
     return tf.function(method, input_signature=[spec], autograph=False).get_concrete_function()

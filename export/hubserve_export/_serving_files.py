@@ -16,7 +16,7 @@ from ._errors import OutputError
 
 
 def check_batch_sizes(batch_sizes: Sequence[int], signatures: Sequence[str]) -> None:
-    """Refuses more batch sizes than a warm-up file can have records for.
+    """Refuse more batch sizes than a warm-up file can have records for.
 
     Raises:
         OutputError: There are too many.

@@ -84,7 +84,7 @@ def _in_folder(folder: Path) -> Sidecar | None:
 
 
 def _in_keras_file(file: Path) -> Sidecar | None:
-    """The image converter of a KerasHub task that was saved whole."""
+    """Return the image converter of a KerasHub task that was saved whole."""
     try:
         with zipfile.ZipFile(file) as archive:
             document = json.loads(archive.read("config.json"))
@@ -194,7 +194,7 @@ def _timm(document: Any) -> tuple[dict[str, Any], tuple[int, int] | None]:
 
 
 def _image_converter(document: Any) -> dict[str, Any] | None:
-    """The configuration of a KerasHub ImageConverter, wherever in a document it is."""
+    """Return the configuration of a KerasHub ImageConverter, wherever in a document it is."""
     if not isinstance(document, dict):
         return None
     config = document.get("config")
@@ -209,7 +209,7 @@ def _image_converter(document: Any) -> dict[str, Any] | None:
 
 
 def _converter(config: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[int, int] | None]:
-    """KerasHub's ImageConverter, whose defaults are a crop to the aspect ratio and no antialiasing."""
+    """Return KerasHub's ImageConverter, whose defaults are a crop to the aspect ratio and no antialiasing."""
     scale, offset = config.get("scale"), config.get("offset")
     fields: dict[str, Any] = {
         "scale": tuple(_list(1.0 if scale is None else scale)),
@@ -226,7 +226,7 @@ def _converter(config: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[int, in
 
 
 def _teachable_machine(folder: Path) -> Sidecar | None:
-    """Teachable Machine's export: `keras_model.h5` or `model.savedmodel` beside numbered labels.
+    """Find Teachable Machine's export: `keras_model.h5` or `model.savedmodel` beside numbered labels.
 
     Its own code sample has ImageOps.fit(image, (224, 224), LANCZOS) and x / 127.5 - 1.
     """
@@ -259,7 +259,7 @@ def _size(value: Any) -> tuple[int, int] | None:
 
 
 def _fraction(crop: int, shortest: int) -> float:
-    """The crop fraction from which `floor(crop / fraction)` gives the shortest edge back."""
+    """Return the crop fraction from which `floor(crop / fraction)` gives the shortest edge back."""
     return crop / shortest if math.floor(crop / (crop / shortest)) == shortest else crop / (shortest + 1e-6)
 
 

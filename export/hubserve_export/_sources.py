@@ -38,14 +38,14 @@ class Source:
         return self.origin or self.path
 
     def files(self) -> tuple[FileRecord, ...]:
-        """Reads and hashes every file of the source."""
+        """Read and hash every file of the source."""
         given = self.origin or self.path
         return records(given) if given.is_dir() else (record(given, given.parent),)
 
 
 @contextmanager
 def open_source(model: str) -> Iterator[Source]:
-    """Makes the model available on this machine for as long as the context lasts.
+    """Make the model available on this machine for as long as the context lasts.
 
     Args:
         model: A hub handle or URL, the folder of a SavedModel, a `.tar.gz` of one, a `.keras` or `.h5` file, the folder
@@ -79,7 +79,7 @@ def open_source(model: str) -> Iterator[Source]:
 
 
 def _unpacked(model: str, path: Path, folder: Path) -> Source:
-    """The source in a single file, unpacked or converted into `folder`."""
+    """Return the source in a single file, unpacked or converted into `folder`."""
     if model.endswith((".tar.gz", ".tgz")):
         return Source(model, "archive", _archive.unpack(path, folder))
     if model.endswith(".keras"):
@@ -101,7 +101,7 @@ def _is_of_keras(path: Path) -> bool:
 
 
 def _of_keras(model: str, path: Path, folder: Path) -> Source:
-    """The source in such a folder, converted into `folder`."""
+    """Return the source in such a folder, converted into `folder`."""
     if _preset.is_preset(path):
         notes = _preset.to_saved_model(path, folder)
         return Source(model, "preset", folder, origin=path, notes=notes)

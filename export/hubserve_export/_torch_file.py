@@ -51,7 +51,7 @@ class _Tensor:
 
 
 def _tensor(storage: tuple[str, str], offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: Any) -> _Tensor:
-    """Stands in for torch's `_rebuild_tensor_v2`."""
+    """Stand in for torch's `_rebuild_tensor_v2`."""
     key, dtype = storage
     return _Tensor(key, dtype, offset, tuple(size), tuple(stride))
 
@@ -76,7 +76,7 @@ class _RestrictedUnpickler(pickle.Unpickler):
 
 
 def read_tensors(path: Path) -> dict[str, np.ndarray[Any, Any]]:
-    """Reads a state dict.
+    """Read a state dict.
 
     Args:
         path: A file as `torch.save` wrote it before torch 1.6 (or later with `_use_new_zipfile_serialization=False`).

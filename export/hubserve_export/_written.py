@@ -11,12 +11,12 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 
 def read(folder: Path) -> Any:
-    """The SavedModel message of a version."""
+    """Return the SavedModel message of a version."""
     return saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
 
 
 def signatures(saved: Any) -> dict[str, Any]:
-    """Inputs and outputs of each signature by name, with dtype and shape (None for any size)."""
+    """Return inputs and outputs of each signature by name, with dtype and shape (None for any size)."""
     return {
         name: {"inputs": _tensors(definition.inputs), "outputs": _tensors(definition.outputs)}
         for name, definition in sorted(saved.meta_graphs[0].signature_def.items())
@@ -25,7 +25,7 @@ def signatures(saved: Any) -> dict[str, Any]:
 
 
 def parameters(folder: Path) -> int:
-    """How many numbers the saved variables hold."""
+    """Tell how many numbers the saved variables hold."""
     variables = tf.train.list_variables(str(folder / "variables" / "variables"))
     # The one entry without a shape is the checkpoint's own index.
     return sum(math.prod(shape) for name, shape in variables if not name.startswith("_CHECKPOINTABLE"))

@@ -38,7 +38,7 @@ _NAMED = re.compile(rf"`({'|'.join(field.name for field in fields(Options))}|no_
 
 
 def _batch_sizes(_context: click.Context, _option: click.Parameter, value: str) -> tuple[int, ...]:
-    """Parses "1,2,4": ascending positive integers."""
+    """Parse "1,2,4": ascending positive integers."""
     try:
         sizes = tuple(int(size) for size in value.split(","))
     except ValueError as error:
@@ -49,7 +49,7 @@ def _batch_sizes(_context: click.Context, _option: click.Parameter, value: str) 
 
 
 def _models(_context: click.Context, _argument: click.Parameter, typed: str) -> list[CompletionItem]:
-    """What a shell may complete MODEL to: the built-in model, or a file."""
+    """Tell what a shell may complete MODEL to: the built-in model, or a file."""
     return (
         [CompletionItem(_BUILT_IN)] if typed and _BUILT_IN.startswith(typed) else [CompletionItem(typed, type="file")]
     )

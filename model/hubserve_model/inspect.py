@@ -64,7 +64,7 @@ def describe(
 
 
 def verified(folder: Path, files: Sequence[FileRecord]) -> Iterator[str]:
-    """The lines that `hubserve inspect --verify` prints of a version that is as it was published."""
+    """Return the lines that `hubserve inspect --verify` prints of a version that is as it was published."""
     size = sum(file.bytes for file in files)
     yield f"{folder}: all {len(files)} files, {size:,} bytes, are as they were published"
     yield f"manifest sha256 {sha256(folder / FILE)}"

@@ -23,17 +23,17 @@ class FileRecord:
 
 
 def record(file: Path, root: Path) -> FileRecord:
-    """Reads and hashes one file below `root`."""
+    """Read and hash one file below `root`."""
     return FileRecord(file.relative_to(root).as_posix(), file.stat().st_size, sha256(file))
 
 
 def records(folder: Path) -> tuple[FileRecord, ...]:
-    """Reads and hashes every file below `folder`, by path."""
+    """Read and hash every file below `folder`, by path."""
     return tuple(record(path, folder) for path in sorted(folder.rglob("*")) if path.is_file())
 
 
 def sha256(file: Path) -> str:
-    """The SHA-256 of a file of any size, in hex."""
+    """Return the SHA-256 of a file of any size, in hex."""
     digest = hashlib.sha256()
     with file.open("rb") as opened:
         while chunk := opened.read(1 << 20):
@@ -42,7 +42,7 @@ def sha256(file: Path) -> str:
 
 
 def verify(folder: Path, manifest: Mapping[str, Any], manifest_sha256: str | None = None) -> tuple[FileRecord, ...]:
-    """Holds a version's files against its manifest: each there, as it was published, and no other.
+    """Hold a version's files against its manifest: each there, as it was published, and no other.
 
     Args:
         folder: The version's.
@@ -103,7 +103,7 @@ def _problem(folder: Path, expected: FileRecord) -> str | None:
 
 
 def _contents(folder: Path) -> Iterator[str]:
-    """Everything below a folder that is not a folder; a link to one counts as a thing of its own."""
+    """Return everything below a folder that is not a folder; a link to one counts as a thing of its own."""
     for path in sorted(folder.rglob("*")):
         if path.is_symlink() or not path.is_dir():
             yield path.relative_to(folder).as_posix()

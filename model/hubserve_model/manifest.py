@@ -15,7 +15,7 @@ FILE = Path("assets.extra", "export.json")
 
 
 def write(folder: Path, manifest: dict[str, Any]) -> None:
-    """Writes the manifest of the version in `folder`."""
+    """Write the manifest of the version in `folder`."""
     file = folder / FILE
     file.parent.mkdir(exist_ok=True)
     document = {"format_version": FORMAT_VERSION, "hubserve": _this_program(), **manifest}
@@ -23,7 +23,7 @@ def write(folder: Path, manifest: dict[str, Any]) -> None:
 
 
 def read(folder: Path) -> dict[str, Any]:
-    """Reads the manifest of the version in `folder`.
+    """Read the manifest of the version in `folder`.
 
     Raises:
         InspectError: There is none, it is not JSON, or it is of a newer format than this program knows.
@@ -58,7 +58,7 @@ def _this_program() -> dict[str, str | None]:
 
 
 def _commit() -> str | None:
-    """The commit this program runs from: what pip recorded for a repository, else the work tree's HEAD, else None."""
+    """Return the commit of this program: what pip recorded for a repository, else the work tree's HEAD, else None."""
     recorded = importlib.metadata.distribution("hubserve").read_text("direct_url.json")
     if recorded and (commit := json.loads(recorded).get("vcs_info", {}).get("commit_id")):
         return str(commit)

@@ -44,7 +44,7 @@ class Stop:
 
 @contextlib.contextmanager
 def stop_signal() -> Iterator[Stop]:
-    """A stop that the first SIGTERM or Ctrl-C asks for; a second one ends the process as it would any other."""
+    """Give a stop that the first SIGTERM or Ctrl-C asks for; a second one ends the process as it would any other."""
     stop = Stop()
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 

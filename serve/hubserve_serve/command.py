@@ -32,7 +32,7 @@ def _labels(_context: click.Context, _option: click.Parameter, given: tuple[str,
 
 
 def _session_configs(_context: click.Context, _option: click.Parameter, typed: str) -> list[CompletionItem]:
-    """What a shell may complete NAME|FILE to: those that come with hubserve, or a file."""
+    """Tell what a shell may complete NAME|FILE to: those that come with hubserve, or a file."""
     from hubserve_model.session_configs import shipped
 
     names = [CompletionItem(name) for name in shipped() if name.startswith(typed)]
@@ -182,7 +182,7 @@ def _progress(line: str) -> None:
 
 @contextlib.contextmanager
 def _sigterm_kills() -> Iterator[None]:
-    """Has SIGTERM end the process at once, as it does by default."""
+    """Have SIGTERM end the process at once, as it does by default."""
     before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
         yield

@@ -27,7 +27,7 @@ _QUALITY = {"quality": 90, "subsampling": 0}
 
 
 def check_shrink(shrink: bool | int) -> None:
-    """Refuses a size that makes no sense, and to shrink without Pillow.
+    """Refuse a size that makes no sense, and to shrink without Pillow.
 
     Raises:
         UsageError: `shrink` is not True or a positive int, or Pillow is not installed.
@@ -41,13 +41,13 @@ def check_shrink(shrink: bool | int) -> None:
 
 
 def unknown_size(error: CallError) -> int:
-    """The size while the server does not tell what the model needs: 0, and its failure is for the images to meet."""
+    """Return 0, the size while the server does not tell what the model needs; the images meet its failure."""
     _log.warning("images are not made smaller, because the model's input is not known: %s", error)
     return 0
 
 
 def size_for(metadata: ModelMetadata) -> int:
-    """The pixels that each side must keep for a model: twice the longer side of its input.
+    """Return the pixels that each side must keep for a model: twice the longer side of its input.
 
     Raises:
         UnsuitableModel: It does not tell the size of its input.
@@ -65,7 +65,7 @@ def size_for(metadata: ModelMetadata) -> int:
 
 
 def shrunk(data: bytes, size: int) -> bytes:
-    """Makes a photograph smaller: `shrunk(jpeg, 448)`.
+    """Make a photograph smaller: `shrunk(jpeg, 448)`.
 
     Args:
         data: An image's file.

@@ -68,7 +68,7 @@ def encode(
     smaller: Callable[[bytes], bytes] | None = None,
     convert: Convert | None = None,
 ) -> EncodedImage:
-    """Reads or encodes one image; what is wrong with it is kept in the answer, not raised.
+    """Read or encode one image; what is wrong with it is kept in the answer, not raised.
 
     Args:
         index: Its place among the images.
@@ -98,7 +98,7 @@ def _refuse_huge(size: int) -> None:
 
 
 def is_path(image: object) -> TypeGuard[str | os.PathLike[str]]:
-    """Whether the image is to be read from the file system."""
+    """Tell whether the image is to be read from the file system."""
     # Asking for os.PathLike takes a while, and most images are bytes or text.
     return isinstance(image, str) or (not isinstance(image, bytes) and isinstance(image, os.PathLike))
 
@@ -107,7 +107,7 @@ _Images = TypeVar("_Images", bound="Iterable[ImageLike] | AsyncIterable[ImageLik
 
 
 def many(images: _Images) -> _Images:
-    """Gives back the images, unless what came is one image: iterating it would give letters, lines or rows of pixels.
+    """Give back the images, unless what came is one image: iterating it would give letters, lines or rows of pixels.
 
     Raises:
         UsageError: It is one image, or nothing that can be iterated.
@@ -137,7 +137,7 @@ def short_name(name: str) -> str:
 
 
 def _encoded(image: Any, convert: Convert | None) -> tuple[bytes, str | None]:
-    """The bytes to send, and what to note of the file that they come from."""
+    """Return the bytes to send, and what to note of the file that they come from."""
     if is_path(image):
         with _opened(image) as file:
             if convert is not None:

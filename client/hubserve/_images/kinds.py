@@ -159,7 +159,7 @@ def _riff(head: bytes) -> Kind | None:
 
 
 def _bmp(head: bytes) -> Kind | None:
-    """A BMP file; the fields are those of the BITMAPINFOHEADER."""
+    """Return a BMP file; the fields are those of the BITMAPINFOHEADER."""
     if not head.startswith(b"BM") or len(head) < 34:
         return None
     (size,) = struct.unpack_from("<I", head, 14)
@@ -187,7 +187,7 @@ def _iso_media(head: bytes) -> Kind | None:
 
 
 def _tiff(head: bytes) -> Kind | None:
-    """A TIFF file; or a RAW file, whose first directory is of a preview or of a sensor's pixels."""
+    """Return a TIFF file; or a RAW file, whose first directory is of a preview or of a sensor's pixels."""
     order = _TIFF_MAGIC.get(head[:4])
     if order is None:
         return None
@@ -230,7 +230,7 @@ def _elsewhere(head: bytes) -> Kind | None:
 
 
 def _words(head: bytes) -> Kind | None:
-    """Text of some kind; a character at the end may be cut in two."""
+    """Return text of some kind; a character at the end may be cut in two."""
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     start = text[:1024].lower()
     if start.startswith((b"<!doctype html", b"<html", b"<head", b"<body", b"<script")):
@@ -277,7 +277,7 @@ _TESTS: tuple[Callable[[bytes], Kind | None], ...] = (
 
 
 def undecodable(name: str | None) -> str:
-    """The sentence about a file that the server cannot decode.
+    """Return the sentence about a file that the server cannot decode.
 
     Args:
         name: Its kind's name; None: it is not known.

@@ -46,5 +46,5 @@ def _gif_has_two(data: bytes) -> bool:
 
 
 def _colours(flags: int) -> int:
-    """Bytes of a colour table."""
+    """Return bytes of a colour table."""
     return 3 << ((flags & 7) + 1) if flags & 0x80 else 0

@@ -75,7 +75,7 @@ class Ahead:
         return len(self._waiting) >= _READ_AHEAD
 
     def next(self, images: Iterator[ImageLike]) -> EncodedImage | None:
-        """Gives the next image, when it is read; None: there are no more.
+        """Give the next image, when it is read; None: there are no more.
 
         More of `images` are started as long as the next one is not there.
         """
@@ -92,7 +92,7 @@ class Ahead:
         return head.result() if isinstance(head, Future) else head
 
     def start(self, image: ImageLike) -> None:
-        """Begins to read the next image, if another thread can; encodes it at once, if not."""
+        """Begin to read the next image, if another thread can; encode it at once, if not."""
         if self._how is not encode if isinstance(image, bytes) else is_path(image):
             self.start_off_thread(image)
         else:
@@ -100,7 +100,7 @@ class Ahead:
             self._count += 1
 
     def start_off_thread(self, image: ImageLike) -> Future[EncodedImage]:
-        """Begins to read or encode the next image on another thread."""
+        """Begin to read or encode the next image on another thread."""
         try:
             future = self._readers.submit(self._how, self._count, image)
         except RuntimeError:
@@ -112,5 +112,5 @@ class Ahead:
         return future
 
     def take(self) -> EncodedImage | Future[EncodedImage]:
-        """Gives the image whose turn it is, or that will be it when it is read."""
+        """Give the image whose turn it is, or that will be it when it is read."""
         return self._waiting.popleft()

@@ -23,11 +23,11 @@ class Limits:
     max_bytes: int
 
     def both(self) -> tuple[int, int]:
-        """Images and bytes."""
+        """Return images and bytes."""
         return self.max_size, self.max_bytes
 
     def lower(self, error: CallError, size: int, total: int) -> None:
-        """Learns from a server's refusal of a request what it takes, as far as that tells.
+        """Learn from a server's refusal of a request what it takes, as far as that tells.
 
         Args:
             error: The refusal.
@@ -44,7 +44,7 @@ class Limits:
 
 
 def whole_message() -> Limits:
-    """What one message can hold at all, until a server takes less."""
+    """Tell what one message can hold at all, until a server takes less."""
     return Limits(max_size=sys.maxsize, max_bytes=MESSAGE_BYTES)
 
 
@@ -63,7 +63,7 @@ class Cutter:
         return len(self._batch)
 
     def add(self, image: EncodedImage) -> list[EncodedImage]:
-        """Takes an image; gives the batch that is full because of it, or none (an empty list)."""
+        """Take an image; give the batch that is full because of it, or none (an empty list)."""
         full: list[EncodedImage] = []
         if self._batch and (self._is_full() or self._bytes + len(image.data) > self._limits.max_bytes):
             full = self.rest()
@@ -73,7 +73,7 @@ class Cutter:
         return full or (self.rest() if self._is_full() else [])
 
     def rest(self) -> list[EncodedImage]:
-        """Gives what there is."""
+        """Give what there is."""
         batch, self._batch, self._bytes = self._batch, [], 0
         return batch
 
@@ -82,7 +82,7 @@ class Cutter:
 
 
 def cut(images: Iterable[EncodedImage], limits: Limits) -> list[list[EncodedImage]]:
-    """Cuts images that are all there."""
+    """Cut images that are all there."""
     cutter = Cutter(limits)
     batches = [batch for image in images if (batch := cutter.add(image))]
     return [*batches, cutter.rest()] if len(cutter) else batches

@@ -53,13 +53,13 @@ class Question:
         return shape[0] if shape else None
 
     def pieces(self, limits: Limits) -> Iterator[bytes]:
-        """Requests for all rows, as few as the limits allow."""
+        """Return requests for all rows, as few as the limits allow."""
         for rows in self.cuts(limits):
             cut = self._arrays if rows is None else {name: array[rows] for name, array in self._arrays.items()}
             yield self._request(cut)
 
     def cuts(self, limits: Limits) -> list[slice | None]:
-        """The rows of each request; one row at the least, and None for all of what cannot be cut."""
+        """Return the rows of each request; one row at the least, and None for all of what cannot be cut."""
         if self.rows is None:
             return [None]
         cuts: list[slice | None] = []
@@ -75,7 +75,7 @@ class Question:
         return cuts
 
     def cut_further(self, error: CallError, limits: Limits) -> bool:
-        """Lowers the limits after a refusal; False: it was not for the size, or there is nothing left to cut.
+        """Lower the limits after a refusal; False: it was not for the size, or there is nothing left to cut.
 
         Only a server that batches names a number of rows, and its models have one row of each output for each row of
         the inputs: what is cut can be joined. Of others `joined` sees to it.
@@ -88,14 +88,14 @@ class Question:
         return len(self.cuts(limits)) > len(before)
 
     def _bytes(self, rows: slice) -> int:
-        """How large a request for these rows is, nearly."""
+        """Tell how large a request for these rows is, nearly."""
         return sum(
             sum(len(item) + _STRING_BYTES for item in array[rows].flat) if array.dtype == object else array[rows].nbytes
             for array in self._arrays.values()
         )
 
     def empty_answer(self, metadata: ModelMetadata) -> dict[str, NDArray[Any]]:
-        """What the model would answer to no rows. TF Serving with batching never answers an empty batch.
+        """Tell what the model would answer to no rows. TF Serving with batching never answers an empty batch.
 
         Raises:
             UsageError: The model has no such signature or output.
@@ -130,7 +130,7 @@ class Question:
 
 
 def joined(answers: Sequence[bytes], rows: int | None) -> dict[str, NDArray[Any]]:
-    """Reads the answers to pieces, in their order, as one.
+    """Read the answers to pieces, in their order, as one.
 
     Args:
         answers: The answers.

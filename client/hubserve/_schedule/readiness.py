@@ -42,7 +42,7 @@ class Waiting:
         self._said: HubserveError | None = None
 
     def request_timeout(self, now: float) -> float:
-        """Seconds that the next look may take."""
+        """Return seconds that the next look may take."""
         least = _FIRST_LOOK_SECONDS if self._said is None else _POLL_SECONDS
         left = max(self._end - now, least)
         return left if self._settings.timeout is None else min(left, self._settings.timeout)
@@ -50,7 +50,7 @@ class Waiting:
     def judge(
         self, found: tuple[VersionStatus, ...] | CallError, now: float
     ) -> tuple[float, tuple[VersionStatus, ...] | None]:
-        """Seconds until the next look, or the versions when one is available.
+        """Return seconds until the next look, or the versions when one is available.
 
         Raises:
             ModelNotReady: The time is over, and the model is not loaded; or it could not be loaded.

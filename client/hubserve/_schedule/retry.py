@@ -127,7 +127,7 @@ class Contact:
         first_failure: float | None = None,
         deadline: float | None = None,
     ) -> float | None:
-        """Takes note of a failure, and tells when to try again.
+        """Take note of a failure, and tell when to try again.
 
         Args:
             error: The failure.
@@ -185,7 +185,7 @@ class Contact:
         return at if deadline is None or at < deadline else None
 
     def may_hedge(self, now: float) -> bool:
-        """Takes a token for a second request, if there is one and no request waits for room."""
+        """Take a token for a second request, if there is one and no request waits for room."""
         with self._lock:
             if self.gate.waiting or self._seconds_to_token(now) > 0:
                 return False
@@ -193,7 +193,7 @@ class Contact:
             return True
 
     def _note(self, sent: float, now: float) -> None:
-        """Counts a failure; those of requests that were on their way together count as one."""
+        """Count a failure; those of requests that were on their way together count as one."""
         forgotten = now - self._last_failure > max(self.retry.max_seconds, self.retry.max_delay)
         if self._failing_since is None or forgotten:
             self._failing_since = now

@@ -118,7 +118,7 @@ class Run(Generic[_Result]):
         return len(self._flights)
 
     def push(self, image: EncodedImage, now: float) -> None:
-        """Takes the next image."""
+        """Take the next image."""
         self._taken += 1
         if image.error is not None:
             self._settle(image, self._failure(image, image.error))
@@ -130,13 +130,13 @@ class Run(Generic[_Result]):
             self._collecting_since = now
 
     def end(self) -> None:
-        """Takes note that there are no more images."""
+        """Take note that there are no more images."""
         self.ended = True
         if rest := self._cutter.rest():
             self._fresh.append(Piece(rest))
 
     def next_request(self, now: float) -> Request | None:
-        """Gives a request to be sent at once, if there is one and it may go."""
+        """Give a request to be sent at once, if there is one and it may go."""
         lingered = self._linger is not None and now >= self._collecting_since + self._linger
         # No image is taken now: what the results wait for may be in a batch that would never be full.
         if len(self._cutter) and (lingered or (self._ordered and self._too_far_ahead)):
@@ -151,7 +151,7 @@ class Run(Generic[_Result]):
         return Request(self._sent, piece.images, piece.sent - 1)
 
     def wake_at(self) -> float | None:
-        """When `next_request` should be asked again though nothing has happened; None: not before something has."""
+        """Tell when to ask `next_request` again though nothing has happened, or None."""
         times = []
         if self._again or self._suspects or self._fresh:
             if self._room():
@@ -163,7 +163,7 @@ class Run(Generic[_Result]):
         return min(times, default=None)
 
     def answered(self, number: int, response: bytes, now: float) -> None:
-        """Takes an answer.
+        """Take an answer.
 
         Raises:
             UnsuitableModel: The model is not for this call.
@@ -196,7 +196,7 @@ class Run(Generic[_Result]):
                 self._good = image
 
     def failed(self, number: int, error: CallError, now: float) -> None:
-        """Takes a failure: the images are tried again, cut into smaller requests, or get it as their result."""
+        """Take a failure: the images are tried again, cut into smaller requests, or get it as their result."""
         flight = self._land(number)
         if flight is None:
             return
@@ -235,7 +235,7 @@ class Run(Generic[_Result]):
             self._report(piece, error)
 
     def take_results(self) -> list[_Result]:
-        """Gives the results that are due, each once."""
+        """Give the results that are due, each once."""
         if not self._ordered:
             ready = list(self._results.values())
             self._results.clear()
@@ -248,7 +248,7 @@ class Run(Generic[_Result]):
         return ready
 
     def take_abandoned(self) -> list[int]:
-        """Gives the requests that nobody waits for any more."""
+        """Give the requests that nobody waits for any more."""
         abandoned, self._abandoned = self._abandoned, []
         return abandoned
 
@@ -291,7 +291,7 @@ class Run(Generic[_Result]):
         return flight
 
     def _suspect(self, piece: Piece, error: CallError) -> None:
-        """Halves the images until a bad one stands alone: at most 2 N - 1 requests more for N images, and N repeats."""
+        """Halve the images until a bad one stands alone: at most 2 N - 1 requests more for N images, and N repeats."""
         if self._hopeless(error):
             self._probe(piece, error)
             return
@@ -368,7 +368,7 @@ class Run(Generic[_Result]):
                 self._suspects.append(piece)
 
     def _repeat(self, piece: Piece, error: CallError) -> None:
-        """Sends the images again, because a neighbour in the server's batch may have failed them."""
+        """Send the images again, because a neighbour in the server's batch may have failed them."""
         _log.debug("%d images once more, which a neighbour may have failed: %s", len(piece.images), error)
         piece.repeats += 1
         if then(error) is Then.ALONE:
@@ -381,7 +381,7 @@ class Run(Generic[_Result]):
         return not self._contact.predicts and self._refused_alone >= _HOPELESS and error.details == self._words
 
     def _probe(self, piece: Piece, error: CallError) -> None:
-        """Asks for the first, the middle and the last image alone: one answer, and the others are searched too."""
+        """Ask for the first, the middle and the last image alone: one answer, and the others are searched too."""
         if len(piece.images) == 1:
             self._report(piece, error)
             return
@@ -393,7 +393,7 @@ class Run(Generic[_Result]):
         self._suspects.extendleft(reversed([*probes, rest] if rest.images else probes))
 
     def _learn(self, piece: Piece, error: CallError) -> None:
-        """Lowers the limits to what the server takes, as far as its refusal tells."""
+        """Lower the limits to what the server takes, as far as its refusal tells."""
         self._limits.lower(error, len(piece.images), sum(len(image.data) for image in piece.images))
         _log.warning("at most %d images and %d bytes at once from now on: %s", *self._limits.both(), error)
 

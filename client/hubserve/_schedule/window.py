@@ -28,10 +28,10 @@ class Window(Protocol):
         """The most requests without an answer."""
 
     def answered(self, seconds: float, in_flight: int) -> None:
-        """Takes note of a full batch's answer: how long it took, and how many requests were out when it was sent."""
+        """Take note of a full batch's answer: how long it took, and how many requests were out when it was sent."""
 
     def overloaded(self) -> None:
-        """Takes note that a server has no room."""
+        """Take note that a server has no room."""
 
 
 class Fixed:
@@ -41,10 +41,10 @@ class Fixed:
         self.limit = limit
 
     def answered(self, seconds: float, in_flight: int) -> None:
-        """Changes nothing."""
+        """Change nothing."""
 
     def overloaded(self) -> None:
-        """Changes nothing."""
+        """Change nothing."""
 
 
 class Vegas:
@@ -69,7 +69,7 @@ class Vegas:
         return max(1, self._limit // 2) if self._probing else self._limit
 
     def answered(self, seconds: float, in_flight: int) -> None:
-        """Takes note of a full batch's answer, and after as many as the limit, changes the limit.
+        """Take note of a full batch's answer, and after as many as the limit, change the limit.
 
         Args:
             seconds: What the answer took.
@@ -96,7 +96,7 @@ class Vegas:
             self._lift *= 2
 
     def overloaded(self) -> None:
-        """Takes note that a server has no room: half as many from now on."""
+        """Take note that a server has no room: half as many from now on."""
         self._times.clear()
         self._growing_fast = False
         self._ceiling = max(1, self._limit - 1)

@@ -31,7 +31,7 @@ class AsyncLine:
     async def call(
         self, attempt: Callable[[int], Awaitable[bytes]], *, deadline: float | None = None, urgent: bool = False
     ) -> bytes:
-        """Makes an attempt when there is room, and another one after each refusal for want of room.
+        """Make an attempt when there is room, and another one after each refusal for want of room.
 
         Args:
             attempt: Sends the request; the argument tells how often it was sent before.
@@ -63,7 +63,7 @@ class AsyncLine:
             self._let_go()
 
     def close(self) -> None:
-        """Fails what waits."""
+        """Fail what waits."""
         for turn in self._gate.empty(time.monotonic()):
             _fail(turn, self._failed(grpc.StatusCode.CANCELLED, "Channel closed!"))
 
@@ -76,7 +76,7 @@ class AsyncLine:
         await turn.owner
 
     def _let_go(self) -> None:
-        """Wakes those whose turn has come, or whose time is over, and sees to it that the rest is not forgotten."""
+        """Wake those whose turn has come, or whose time is over, and see to it that the rest is not forgotten."""
         now = time.monotonic()
         while (turn := self._gate.next(now)) is not None:
             if turn.owner is not None and not turn.owner.done():

@@ -67,7 +67,7 @@ class AsyncModelServer:
         images: Sequence[EncodedImage] = (),
         resends: int = 0,
     ) -> bytes:
-        """Sends a request, at once or when the server has room, and waits for its answer.
+        """Send a request, at once or when the server has room, and wait for its answer.
 
         Args:
             path: The RPC's.
@@ -138,7 +138,7 @@ class AsyncModelServer:
         return answer
 
     async def ask(self, path: str, request: bytes, timeout: float | None) -> bytes:
-        """Sends a request and waits for its answer, trying again as the retry policy has it, within the timeout.
+        """Send a request and wait for its answer, trying again as the retry policy has it, within the timeout.
 
         Raises:
             CallError: There is no answer.
@@ -167,14 +167,14 @@ class AsyncModelServer:
                 return answer
 
     async def sleep(self, seconds: float) -> None:
-        """Waits so long, or until the client is closed: the next call says so."""
+        """Wait so long, or until the client is closed: the next call says so."""
         try:
             await asyncio.wait_for(self._closed.wait(), seconds)
         except asyncio.TimeoutError:
             return
 
     async def close(self) -> None:
-        """Gives up what is on its way, and closes the connection."""
+        """Give up what is on its way, and close the connection."""
         self._closed.set()
         self._line.close()
         for channel in self._channels:
@@ -194,7 +194,7 @@ class AsyncModelServer:
         return server
 
     def _next(self) -> dict[str, Any]:
-        """The calls of the server whose turn it is."""
+        """Return the calls of the server whose turn it is."""
         if not self._channels:
             self._open()
         if len(self._channels) > 1:

@@ -47,7 +47,7 @@ class AsyncMover(Generic[_Result]):
         self._calls: dict[int, asyncio.Task[tuple[bytes | CallError, float]]] = {}
 
     def move(self) -> None:
-        """Takes the answers that are there, and sends what is due.
+        """Take the answers that are there, and send what is due.
 
         Raises:
             ClientClosed: Nothing can be sent any more.
@@ -69,7 +69,7 @@ class AsyncMover(Generic[_Result]):
                 abandoned.cancel()
 
     async def wait(self, *others: asyncio.Future[Any]) -> None:
-        """Waits for an answer, until a request is due, or for one of the others."""
+        """Wait for an answer, until a request is due, or for one of the others."""
         at = self._run.wake_at()
         seconds = None if at is None else max(at - time.monotonic(), 0.0)
         waited_for = {*self._calls.values(), *others}
@@ -79,7 +79,7 @@ class AsyncMover(Generic[_Result]):
             await self._sleep(seconds)
 
     async def stop(self) -> None:
-        """Gives up what is on its way: the server need not work on it."""
+        """Give up what is on its way: the server need not work on it."""
         for call in self._calls.values():
             call.cancel()
         await asyncio.gather(*self._calls.values(), return_exceptions=True)
@@ -100,7 +100,7 @@ async def stream(
     sleep: Callable[[float], Awaitable[None]],
     how: Callable[[], Awaitable[Encode]],
 ) -> AsyncGenerator[_Result, None]:
-    """Reads images, sends them as the run has it, and yields one result for each.
+    """Read images, send them as the run has it, and yield one result for each.
 
     Args:
         images: The caller's.
@@ -157,7 +157,7 @@ async def stream(
 
 
 async def _fetch(images: AsyncIterator[ImageLike], ahead: Ahead, *, many: bool) -> bool:
-    """Takes the next image, or as many as may be read ahead, and begins to read them; False: there are no more."""
+    """Take the next image, or as many as may be read ahead, and begin to read them; False: there are no more."""
     while True:
         try:
             image = await anext(images)

@@ -34,7 +34,7 @@ _OPTIONS: dict[str, Any] = {
 
 
 def grpc_targets(target: str | Sequence[str]) -> tuple[list[str], bool]:
-    """Makes gRPC's targets, one for each channel, and tells whether they can stand for several servers.
+    """Make gRPC's targets, one for each channel, and tell whether they can stand for several servers.
 
     Raises:
         UsageError: It is none.
@@ -58,7 +58,7 @@ def grpc_targets(target: str | Sequence[str]) -> tuple[list[str], bool]:
 
 
 def _with_port(target: str) -> str:
-    """Adds TensorFlow Serving's port where there is none: gRPC itself would take 443."""
+    """Add TensorFlow Serving's port where there is none: gRPC itself would take 443."""
     if target.count(":") > 1 and _is_ipv6(target):
         # Its last part could be a port, too.
         raise UsageError(f"target must be HOST:PORT, with an IPv6 address in brackets: [::1]:8500, not {target!r}")
@@ -81,7 +81,7 @@ def _is_ipv6(text: str) -> bool:
 
 
 def channel_options(*, replicas: bool, tls: TLS | None, more: Mapping[str, str | int]) -> list[tuple[str, Any]]:
-    """The options of a channel.
+    """Return the options of a channel.
 
     Args:
         replicas: Whether the target can stand for several servers.

@@ -11,7 +11,7 @@ _LESSON = 32 * 2**20 - 2**16
 
 
 def expect(size: int) -> None:
-    """Prepares for blocks of so many bytes that come and go with every request: `expect(len(request))`.
+    """Prepare for blocks of so many bytes that come and go with every request: `expect(len(request))`.
 
     A request of some megabytes is in memory twice, here and in gRPC. When both become free at the end of the heap,
     glibc gives them back, and the system clears a thousand pages for the next request: more processor time than all
@@ -23,7 +23,7 @@ def expect(size: int) -> None:
 
 @functools.cache
 def _teach() -> None:
-    """Does once what every program does that frees an array of 32 MB; it sets nothing.
+    """Do once what every program does that frees an array of 32 MB; it sets nothing.
 
     glibc takes the size of a freed block as a sign of what will come, and then keeps up to twice as much, 64 MiB here
     (mallopt(3), M_MMAP_THRESHOLD, "dynamic"). Thresholds that the program or its environment has set stay as they are;

@@ -35,7 +35,7 @@ def proxy_hint(target: str) -> str:
 
 
 def _host(target: str) -> str | None:
-    """The host of a target; None where gRPC takes no proxy."""
+    """Return the host of a target; None where gRPC takes no proxy."""
     scheme, colon, rest = target.partition(":")
     if colon and scheme in ("unix", "unix-abstract", "vsock", "xds"):
         return None
@@ -60,6 +60,6 @@ def _excepted(host: str) -> bool:
 
 
 def _shown(url: str) -> str:
-    """Without a password."""
+    """Return an address without its password."""
     scheme, separator, rest = url.rpartition("://")
     return scheme + separator + rest.rpartition("@")[2]

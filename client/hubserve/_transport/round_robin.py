@@ -27,11 +27,11 @@ class Turns:
         self._turn = itertools.count()
 
     def note(self, place: int, state: grpc.ChannelConnectivity) -> None:
-        """Takes note of a channel's state."""
+        """Take note of a channel's state."""
         self._states[place] = state
 
     def next(self) -> int:
-        """The place of the one to ask."""
+        """Return the place of the one to ask."""
         states = list(self._states)
         ready = [place for place, state in enumerate(states) if state is _State.READY]
         trying = [place for place, state in enumerate(states) if state in (_State.IDLE, _State.CONNECTING)]

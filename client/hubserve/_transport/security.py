@@ -43,7 +43,7 @@ class TLS:
             raise UsageError("TLS needs certificate and key together: give both, or neither")
 
     def credentials(self) -> grpc.ChannelCredentials:
-        """Reads the files.
+        """Read the files.
 
         Raises:
             UsageError: One cannot be read.
@@ -72,7 +72,7 @@ def loaded(tls: TLS | None) -> TLS | None:
 
 
 def check_token(token: object, *, encrypted: bool, allow_plaintext: bool) -> None:
-    """Refuses a token that anyone on the way could read.
+    """Refuse a token that anyone on the way could read.
 
     Raises:
         UsageError: The connection is not encrypted, and that is not allowed; or the token is no token.
@@ -88,7 +88,7 @@ def check_token(token: object, *, encrypted: bool, allow_plaintext: bool) -> Non
 
 
 def bearer(token: object) -> tuple[tuple[str, str], ...]:
-    """The metadata of a call that shows the token.
+    """Return the metadata of a call that shows the token.
 
     Raises:
         UsageError: It cannot be sent. The message does not show it.
@@ -101,7 +101,7 @@ def bearer(token: object) -> tuple[tuple[str, str], ...]:
 
 
 def no_token(target: str, error: Exception) -> AccessDenied:
-    """The error for a token function that raised `error`; gRPC calls such a failure UNAUTHENTICATED."""
+    """Return the error for a token function that raised `error`; gRPC calls such a failure UNAUTHENTICATED."""
     failure = AccessDenied(
         f"no token for {target}: the token function raised {type(error).__name__}, which is this error's cause",
         grpc.StatusCode.UNAUTHENTICATED,

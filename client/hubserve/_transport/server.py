@@ -34,13 +34,13 @@ class Call(Protocol):
     """An answer on its way: a `LinedCall`, or a `concurrent.futures.Future`."""
 
     def result(self) -> bytes:
-        """Waits for the answer, or raises the failure as a `CallError`."""
+        """Wait for the answer, or raise the failure as a `CallError`."""
 
     def cancel(self) -> object:
-        """Gives the answer up."""
+        """Give the answer up."""
 
     def add_done_callback(self, callback: Callable[[Any], object], /) -> object:
-        """Calls back when the answer or failure is there, on any thread."""
+        """Call back when the answer or failure is there, on any thread."""
 
 
 class ModelServer:
@@ -74,7 +74,7 @@ class ModelServer:
         images: Sequence[EncodedImage] = (),
         resends: int = 0,
     ) -> Call:
-        """Sends a request, at once or when the server has room, and does not wait for its answer.
+        """Send a request, at once or when the server has room, and do not wait for its answer.
 
         Args:
             path: The RPC's.
@@ -131,7 +131,7 @@ class ModelServer:
         return future
 
     def ask(self, path: str, request: bytes, timeout: float | None) -> bytes:
-        """Sends a request and waits for its answer, trying again as the retry policy has it, within the timeout.
+        """Send a request and wait for its answer, trying again as the retry policy has it, within the timeout.
 
         Raises:
             CallError: There is no answer.
@@ -161,7 +161,7 @@ class ModelServer:
                 return answer
 
     def close(self) -> None:
-        """Gives up what is on its way, and closes the connection."""
+        """Give up what is on its way, and close the connection."""
         self.closed.set()
         self._line.close()
         # gRPC waits there for its own threads. Where Ctrl-C or a signal breaks into that, what is half closed keeps the

@@ -46,7 +46,7 @@ class Mover(Generic[_Result]):
         self._events: SimpleQueue[Callable[[], None]] = SimpleQueue()
 
     def move(self) -> None:
-        """Takes the answers that are there, and sends what is due.
+        """Take the answers that are there, and send what is due.
 
         Raises:
             ClientClosed: Nothing can be sent any more.
@@ -70,7 +70,7 @@ class Mover(Generic[_Result]):
                 abandoned.cancel()
 
     def wait(self) -> None:
-        """Waits for an answer, or until a request is due."""
+        """Wait for an answer, or until a request is due."""
         at = self._run.wake_at()
         seconds = None if at is None else max(at - time.monotonic(), 0.0)
         if not self._calls and seconds is not None and self._sleep is not None:
@@ -83,7 +83,7 @@ class Mover(Generic[_Result]):
         event()
 
     def post(self, event: Callable[[], None]) -> None:
-        """Has the thread that moves and waits call this, soon; from any thread."""
+        """Have the thread that moves and waits call this, soon; from any thread."""
         self._events.put(event)
 
     @property
@@ -97,12 +97,12 @@ class Mover(Generic[_Result]):
         return not self._calls and self._events.empty()
 
     def start_over(self, run: Run[_Result]) -> None:
-        """Gives up what is on its way, and goes on with another run; what was posted is still called."""
+        """Give up what is on its way, and go on with another run; what was posted is still called."""
         self.stop()
         self._run = run
 
     def stop(self) -> None:
-        """Gives up what is on its way: the server need not work on it."""
+        """Give up what is on its way: the server need not work on it."""
         if os.getpid() != self._process:
             # They are the parent's, and gRPC would cancel them when nobody holds them any more.
             leave_behind(self._calls)
@@ -137,7 +137,7 @@ def stream(
     sleep: Callable[[float], object],
     how: Callable[[], Encode],
 ) -> Iterator[_Result]:
-    """Reads images, sends them as the run has it, and yields one result for each.
+    """Read images, send them as the run has it, and yield one result for each.
 
     Args:
         images: The caller's.

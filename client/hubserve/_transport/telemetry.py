@@ -28,7 +28,7 @@ _BOUNDARIES = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 
 
 
 def telemetry(settings: Settings) -> Telemetry | None:
-    """What tells OpenTelemetry about a client's requests; None where it (1.30 or newer) is not installed."""
+    """Return what tells OpenTelemetry about a client's requests; None where it (1.30 or newer) is not installed."""
     try:
         # Only when a client is made: importing hubserve loads none of it.
         import opentelemetry.metrics
@@ -63,7 +63,7 @@ class Telemetry:
         self._where = server_attributes(settings.target)
 
     def begin(self, path: str, *, images: Sequence[EncodedImage] = (), resends: int = 0) -> Attempt:
-        """Begins a span, below the caller's.
+        """Begin a span, below the caller's.
 
         Args:
             path: The RPC's.
@@ -113,7 +113,7 @@ class Attempt:
         self.headers = headers
 
     def end(self, code: grpc.StatusCode, details: str | None = None) -> None:
-        """Ends the span with gRPC's code and, where that is a failure's, the words that came with it."""
+        """End the span with gRPC's code and, where that is a failure's, the words that came with it."""
         from opentelemetry.trace import Status, StatusCode
 
         seconds = time.perf_counter() - self._sent
@@ -127,12 +127,15 @@ class Attempt:
         self._span.end()
 
     def ended(self, future: Any) -> None:
-        """Ends the span with what became of gRPC's future."""
+        """End the span with what became of gRPC's future."""
         self.end(future.code(), future.details())
 
 
 def caller() -> SpanContext | None:
-    """The span of whoever asks a batcher, for the request that will carry the image; None where there is none."""
+    """Return the span of whoever asks a batcher, for the request that will carry the image.
+
+    None where there is none.
+    """
     import sys
 
     # Whoever has a span has imported it, to the end: while another thread imports it, the function is not there yet.
@@ -142,7 +145,7 @@ def caller() -> SpanContext | None:
 
 
 def server_attributes(target: str | Sequence[str]) -> dict[str, str | int]:
-    """`server.address` and, where there is one, `server.port`, as the conventions read gRPC's targets."""
+    """Return `server.address` and, where there is one, `server.port`, as the conventions read gRPC's targets."""
     if not isinstance(target, str):
         addresses = list(target)
         if len(addresses) > 1:

@@ -9,7 +9,7 @@ from . import FakeServer
 
 
 def main() -> None:
-    """Serves; the first line on standard output is its `HOST:PORT`."""
+    """Serve; the first line on standard output is its `HOST:PORT`."""
     parser = argparse.ArgumentParser(prog="python -m hubserve.testing", description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="0, the default, for a free one")
     parser.add_argument("--model", help="the model's name; by default it has any")

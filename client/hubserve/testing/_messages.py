@@ -21,7 +21,7 @@ Predict: TypeAlias = "Callable[[str, dict[str, NDArray[Any]]], Mapping[str, NDAr
 
 
 def classified(images: Sequence[bytes], classify: Classify) -> PredictResponse:
-    """The outputs of `serving_default` of a classifier: labels are numbered as they come in an image's answer."""
+    """Return a classifier's outputs of `serving_default`: labels are numbered as they come in an answer."""
     answers = [classify(image) for image in images]
     width = max((len(answer) for answer in answers if not isinstance(answer, int)), default=1)
     response = PredictResponse()
@@ -40,7 +40,7 @@ def classified(images: Sequence[bytes], classify: Classify) -> PredictResponse:
 
 
 def featurized(images: Sequence[bytes], featurize: Featurize) -> PredictResponse:
-    """The outputs of `serving_default` of a feature-vector model."""
+    """Return the outputs of `serving_default` of a feature-vector model."""
     vectors = [featurize(image) for image in images]
     response = PredictResponse()
     _tensor(response, "status", tensor_pb2.DT_INT32, len(images)).int_val.extend([0] * len(images))
@@ -52,7 +52,7 @@ def featurized(images: Sequence[bytes], featurize: Featurize) -> PredictResponse
 
 
 def predicted(request: PredictRequest, predict: Predict) -> PredictResponse:
-    """The outputs of any function of arrays; numpy is needed here."""
+    """Return the outputs of any function of arrays; numpy is needed here."""
     from ..wire.arrays import to_array, to_tensor
 
     inputs = {name: to_array(tensor) for name, tensor in request.inputs.items()}
@@ -62,7 +62,7 @@ def predicted(request: PredictRequest, predict: Predict) -> PredictResponse:
 
 
 def described(model: str, version: int, *, features: bool, input_size: int | None) -> GetModelMetadataResponse:
-    """The signature `serving_default` of a classifier, or of a feature-vector model; of `images`, its input's size."""
+    """Return the signature `serving_default` of a model; of `images`, its input's size."""
     signatures = SignatureDefMap()
     signature = signatures.signature_def["serving_default"]
     signature.method_name = "tensorflow/serving/predict"
@@ -95,7 +95,7 @@ def described(model: str, version: int, *, features: bool, input_size: int | Non
 
 
 def state(version: int, *, ready: bool) -> GetModelStatusResponse:
-    """The one version, AVAILABLE or still LOADING."""
+    """Return the one version, AVAILABLE or still LOADING."""
     response = GetModelStatusResponse()
     response.model_version_status.add(version=version, state=30 if ready else 20)
     return response

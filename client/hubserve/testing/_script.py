@@ -66,11 +66,11 @@ class Script:
         self._lock = threading.Lock()
 
     def add(self, steps: Iterator[Step]) -> None:
-        """Adds steps at the end."""
+        """Add steps at the end."""
         with self._lock:
             self._steps.extend(steps)
 
     def next(self) -> Step:
-        """Takes the next step; None when there is none."""
+        """Take the next step; None when there is none."""
         with self._lock:
             return self._steps.popleft() if self._steps else None

@@ -96,7 +96,7 @@ class FakeServer:
         return f"127.0.0.1:{self._relay.port}"
 
     def then(self, *steps: Step, times: int = 1) -> None:
-        """Tells what becomes of the next Predict requests, one step each: the whole list, so many times over.
+        """Tell what becomes of the next Predict requests, one step each: the whole list, so many times over.
 
             server.then(Fault("UNAVAILABLE", "gone"), 0.5, DROP, None)
 
@@ -108,7 +108,7 @@ class FakeServer:
         self._script.add(iter(steps * times))
 
     def start(self) -> None:
-        """Serves, from now on."""
+        """Serve, from now on."""
         self._stopping.clear()
         self._server = grpc.server(
             ThreadPoolExecutor(self._threads + 4, thread_name_prefix="hubserve-fake-server"),
@@ -131,7 +131,7 @@ class FakeServer:
         self._relay.open(behind)
 
     def stop(self) -> None:
-        """Is gone as if it had crashed: connections break, and nobody listens on the port. `start` brings it back."""
+        """End as if it had crashed: connections break, and nobody listens on the port. `start` brings it back."""
         self._relay.close()
         self._stopping.set()
         if self._server is not None:

@@ -23,13 +23,13 @@ class Relay:
         self._lock = threading.Lock()
 
     def open(self, behind: int) -> None:
-        """Takes connections, and makes one to the port behind for each."""
+        """Take connections, and make one to the port behind for each."""
         self._listener = socket.create_server(("127.0.0.1", self.port))
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, args=(self._listener, behind), daemon=True).start()
 
     def drop(self) -> None:
-        """Breaks all connections off."""
+        """Break all connections off."""
         with self._lock:
             ends, self._ends = self._ends, set()
         for end in ends:
@@ -38,7 +38,7 @@ class Relay:
                 end.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Takes no more connections, and breaks off those that are there."""
+        """Take no more connections, and break off those that are there."""
         if self._listener is not None:
             with contextlib.suppress(OSError):
                 self._listener.shutdown(socket.SHUT_RDWR)

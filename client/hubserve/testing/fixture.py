@@ -13,6 +13,6 @@ __all__ = ["fake_server"]
 
 @pytest.fixture
 def fake_server() -> Iterator[FakeServer]:
-    """A `FakeServer` that labels each image with its first 40 bytes; `server.then(...)` scripts its faults."""
+    """Start a `FakeServer` that labels each image with its first 40 bytes; `server.then(...)` scripts its faults."""
     with FakeServer() as server:
         yield server

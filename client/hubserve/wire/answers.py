@@ -29,7 +29,7 @@ _WIDEST_ROW = 2**20
 
 
 def check_top_k(top_k: int | None) -> None:
-    """Refuses a number of classes that makes no sense.
+    """Refuse a number of classes that makes no sense.
 
     Raises:
         UsageError: `top_k` is not an int, or is less than 1.
@@ -41,7 +41,7 @@ def check_top_k(top_k: int | None) -> None:
 def read_classes(
     response: PredictResponse, images: Sequence[EncodedImage], seconds: float, *, top_k: int | None
 ) -> Iterator[Classification]:
-    """Reads `status` [N], `class_ids` [N, K], `labels` [N, K] and `scores` [N, K], and keeps the first `top_k` of K.
+    """Read `status` [N], `class_ids` [N, K], `labels` [N, K] and `scores` [N, K], and keep the first `top_k` of K.
 
     Raises:
         UnsuitableModel: The model has other outputs, or was exported with a smaller K.
@@ -76,7 +76,7 @@ def read_classes(
 
 
 def read_features(response: PredictResponse, images: Sequence[EncodedImage], seconds: float) -> Iterator[Features]:
-    """Reads `status` [N] and `feature_vector` float32 [N, D].
+    """Read `status` [N] and `feature_vector` float32 [N, D].
 
     Raises:
         UnsuitableModel: The model has other outputs.
@@ -125,7 +125,7 @@ def _demand(response: PredictResponse, names: Sequence[str], verb: str) -> None:
 
 
 def _columns(response: PredictResponse, name: str, rows: int) -> int:
-    """The second size of an output that has one row an image."""
+    """Return the second size of an output that has one row an image."""
     shape = shape_of(response.outputs[name])
     if len(shape) != 2 or shape[0] != rows or not 0 <= shape[1] <= _WIDEST_ROW:
         raise MalformedAnswer(f"the model answers {rows} images with {name} of shape {list(shape)}: look at its export")

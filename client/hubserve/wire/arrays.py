@@ -21,7 +21,7 @@ _BFLOAT16_BITS = np.dtype("<u2")
 
 
 def to_tensor(name: str, value: ArrayLike) -> TensorProto:
-    """Writes an array, a number, a string or a nested list of them, as `as_array` and `to_chunks` do.
+    """Write an array, a number, a string or a nested list of them, as `as_array` and `to_chunks` do.
 
     Raises:
         UsageError: A tensor cannot hold it.
@@ -30,7 +30,7 @@ def to_tensor(name: str, value: ArrayLike) -> TensorProto:
 
 
 def as_array(name: str, value: ArrayLike) -> NDArray[Any]:
-    """Makes an array that a tensor can hold: of numbers, or of objects that are all bytes.
+    """Make an array that a tensor can hold: of numbers, or of objects that are all bytes.
 
     Python's own numbers become int32 and float32, as in TensorFlow (int64 where int32 is too small); arrays keep their
     type. Strings go as UTF-8. bfloat16 arrays are those of the package ml_dtypes.
@@ -53,7 +53,7 @@ def as_array(name: str, value: ArrayLike) -> NDArray[Any]:
 
 
 def to_chunks(array: NDArray[Any]) -> Chunks:
-    """Writes what `as_array` made as a TensorProto."""
+    """Write what `as_array` made as a TensorProto."""
     if array.dtype == object:
         return strings(list(array.flat), array.shape)
     little_endian = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
@@ -62,7 +62,7 @@ def to_chunks(array: NDArray[Any]) -> Chunks:
 
 
 def to_array(tensor: TensorProto) -> NDArray[Any]:
-    """Reads a tensor in either form: strings become objects (bytes), bfloat16 float32 of the same value.
+    """Read a tensor in either form: strings become objects (bytes), bfloat16 float32 of the same value.
 
     Raises:
         MalformedAnswer: The values do not fill the shape, or are of a type that has no array.
@@ -84,7 +84,7 @@ def to_array(tensor: TensorProto) -> NDArray[Any]:
 
 
 def _any_array(name: str, value: ArrayLike) -> NDArray[Any]:
-    """Makes an array; one of text or bytes has type object, as numpy's own string types drop trailing zero bytes."""
+    """Make an array; one of text or bytes has type object, as numpy's own string types drop trailing zero bytes."""
     try:
         if hasattr(value, "dtype"):
             array = np.asarray(value)
@@ -113,7 +113,7 @@ def _as_bytes(name: str, item: object) -> bytes:
 
 
 def _read(tensor: TensorProto, field: str, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Reads the numbers of a tensor as a flat array of a little-endian type."""
+    """Read the numbers of a tensor as a flat array of a little-endian type."""
     size = math.prod(shape_of(tensor))
     if tensor.tensor_content:
         if len(tensor.tensor_content) != size * dtype.itemsize:
@@ -145,7 +145,7 @@ def _filled(array: NDArray[Any], size: int, tensor: TensorProto) -> NDArray[Any]
 
 
 def _read_packed(tensor: TensorProto, field: str, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """Reads a packed field of fixed-width numbers from the message's own bytes.
+    """Read a packed field of fixed-width numbers from the message's own bytes.
 
     Before protobuf 7, numpy takes 200 times as long over the field itself, which it fetches item by item. Fields are
     serialized in the order of their numbers, so when this is the last one that is set, its numbers are the last bytes.

@@ -35,7 +35,7 @@ class Requests:
         self._images_spec = self._spec("serving_default").SerializeToString()
 
     def images(self, images: Sequence[EncodedImage]) -> bytes:
-        """A Predict request for the results of images.
+        """Return a Predict request for the results of images.
 
         It names no outputs: the server batches together what asks for the same ones, so every caller asks for all.
         """
@@ -44,18 +44,18 @@ class Requests:
         return data
 
     def predict(self, inputs: dict[str, Chunks], signature: str, outputs: Sequence[str] | None) -> bytes:
-        """A Predict request for any signature."""
+        """Return a Predict request for any signature."""
         data = predict_request(self._spec(signature).SerializeToString(), inputs, outputs or ())
         expect(len(data))
         return data
 
     def metadata(self) -> bytes:
-        """A GetModelMetadata request; the server knows this one field."""
+        """Return a GetModelMetadata request; the server knows this one field."""
         request = GetModelMetadataRequest(model_spec=self._spec(), metadata_field=["signature_def"])
         return request.SerializeToString()
 
     def status(self) -> bytes:
-        """A GetModelStatus request."""
+        """Return a GetModelStatus request."""
         return GetModelStatusRequest(model_spec=self._spec()).SerializeToString()
 
     def _spec(self, signature: str = "") -> ModelSpec:
@@ -68,7 +68,7 @@ class Requests:
 
 
 def parse(kind: type[_Message], data: bytes) -> _Message:
-    """Reads a message.
+    """Read a message.
 
     Raises:
         MalformedAnswer: It is another message, or none.
@@ -84,5 +84,5 @@ def parse(kind: type[_Message], data: bytes) -> _Message:
 
 
 def reading(read: Callable[[PredictResponse, Sequence[EncodedImage], float], Iterable[_Result]]) -> Reader[_Result]:  # type: ignore[type-var]
-    """Makes a reader of bytes from a reader of messages."""
+    """Make a reader of bytes from a reader of messages."""
     return lambda data, images, seconds: read(parse(PredictResponse, data), images, seconds)

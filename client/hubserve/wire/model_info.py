@@ -98,7 +98,7 @@ class VersionStatus:
 
 
 def read_metadata(response: GetModelMetadataResponse) -> ModelMetadata:
-    """Reads the signatures.
+    """Read the signatures.
 
     Raises:
         MalformedAnswer: There are none in it.
@@ -116,7 +116,7 @@ def read_metadata(response: GetModelMetadataResponse) -> ModelMetadata:
 
 
 def read_status(response: GetModelStatusResponse) -> tuple[VersionStatus, ...]:
-    """Reads the versions, the newest first."""
+    """Read the versions, the newest first."""
     versions = (
         VersionStatus(
             version=status.version,

@@ -62,7 +62,7 @@ ELEMENTS: dict[int, Element] = {
 
 
 def dtype_name(dtype: int) -> str:
-    """Names a wire type as numpy does (`float32`), or as TensorFlow does where numpy has no name (`string`)."""
+    """Name a wire type as numpy does (`float32`), or as TensorFlow does where numpy has no name (`string`)."""
     if dtype in ELEMENTS:
         return ELEMENTS[dtype].name
     return DataType.Name(dtype) if dtype in DataType.values() else f"DataType {dtype}"
@@ -115,7 +115,7 @@ def bound_filling(tensors: Iterable[TensorProto]) -> None:
 
 
 def read_values(tensor: TensorProto) -> list[Any]:
-    """Reads real numbers or strings (bytes) as one flat list, row by row, whichever form the server chose.
+    """Read real numbers or strings (bytes) as one flat list, row by row, whichever form the server chose.
 
     Raises:
         MalformedAnswer: The values do not fill the shape, are of another type than these, or outside of their type.
@@ -148,7 +148,7 @@ def read_values(tensor: TensorProto) -> list[Any]:
 
 
 def fill(values: list[Any], tensor: TensorProto) -> list[Any]:
-    """Fills the tensor's shape with the last of its values, or with zeros: what TensorProto means when it holds fewer.
+    """Fill the tensor's shape with the last of its values, or with zeros: what TensorProto means when it holds fewer.
 
     Raises:
         MalformedAnswer: There are more values than the shape has room for, or far fewer.
@@ -161,7 +161,7 @@ def fill(values: list[Any], tensor: TensorProto) -> list[Any]:
 
 
 def split_strings(content: bytes, size: int) -> list[bytes]:
-    """Takes a string tensor's `tensor_content` apart: the lengths of all strings as varints, then all strings."""
+    """Take a string tensor's `tensor_content` apart: the lengths of all strings as varints, then all strings."""
     lengths, place = [], 0
     try:
         for _ in range(size):
@@ -183,12 +183,12 @@ def split_strings(content: bytes, size: int) -> list[bytes]:
 
 
 def unfilled(tensor: TensorProto) -> MalformedAnswer:
-    """The error for a tensor whose values are not as many as its shape says."""
+    """Return the error for a tensor whose values are not as many as its shape says."""
     return MalformedAnswer(
         f"the answer's {dtype_name(tensor.dtype)} values do not fill their shape {list(shape_of(tensor))}"
     )
 
 
 def out_of_range(tensor: TensorProto) -> MalformedAnswer:
-    """The error for a tensor with a number that its type does not have."""
+    """Return the error for a tensor with a number that its type does not have."""
     return MalformedAnswer(f"the answer holds numbers that no {dtype_name(tensor.dtype)} can be: look at its server")

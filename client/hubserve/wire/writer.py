@@ -30,7 +30,7 @@ _DIM_SIZE = b"\x08"
 
 
 def predict_request(spec: bytes, inputs: Mapping[str, Chunks], outputs: Iterable[str] = ()) -> bytes:
-    """Writes a PredictRequest.
+    """Write a PredictRequest.
 
     Args:
         spec: A serialized ModelSpec.
@@ -50,7 +50,7 @@ def predict_request(spec: bytes, inputs: Mapping[str, Chunks], outputs: Iterable
 
 
 def strings(values: Sequence[bytes], shape: Sequence[int] | None = None) -> Chunks:
-    """Writes a TensorProto of strings, of shape [N] unless another is given."""
+    """Write a TensorProto of strings, of shape [N] unless another is given."""
     chunks: Chunks = [_head(DT_STRING, (len(values),) if shape is None else shape)]
     for value in values:
         chunks += [_TENSOR_STRING_VAL + _varint(len(value)), value]
@@ -58,7 +58,7 @@ def strings(values: Sequence[bytes], shape: Sequence[int] | None = None) -> Chun
 
 
 def block(dtype: int, shape: Sequence[int], content: memoryview) -> Chunks:
-    """Writes a TensorProto of numbers: `content` are the little-endian values as bytes."""
+    """Write a TensorProto of numbers: `content` are the little-endian values as bytes."""
     head = _head(dtype, shape)
     return [head + _TENSOR_CONTENT + _varint(len(content)), content] if len(content) else [head]
 
@@ -75,7 +75,7 @@ def _prefixed(data: bytes) -> bytes:
 
 
 def _varint(value: int) -> bytes:
-    """Seven bits a byte, the lowest first; the high bit says that more follow."""
+    """Return seven bits a byte, the lowest first; the high bit says that more follow."""
     out = bytearray()
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)

@@ -26,7 +26,7 @@ def run(
     batch_size: int,
     keep: bool = False,
 ) -> None:
-    """Classifies the images, in their order.
+    """Classify the images, in their order.
 
     Args:
         client: Is closed at the end.
@@ -76,6 +76,6 @@ class _Given:
             yield image
 
     def data(self) -> bytes | None:
-        """The bytes of the image whose result has come; None, when it is a path."""
+        """Return the bytes of the image whose result has come; None, when it is a path."""
         image = self._waiting.popleft()
         return image.data if isinstance(image, Unread) else None

@@ -21,7 +21,7 @@ _SIGNALLED = 128
 
 @contextmanager
 def told(summary: Summary, again: str | None, *, quiet: bool) -> Iterator[None]:
-    """Ends the command for what is run within: says what became of it, and how to go on.
+    """End the command for what is run within: say what became of it, and how to go on.
 
     Args:
         summary: Of the run.
@@ -59,7 +59,7 @@ def told(summary: Summary, again: str | None, *, quiet: bool) -> Iterator[None]:
 
 
 def resuming(arguments: Sequence[str]) -> str:
-    """The command that goes on with a run that was started with these arguments."""
+    """Return the command that goes on with a run that was started with these arguments."""
     # What it asked for again has its new records by then.
     kept = [argument for argument in arguments if argument != "--retry-failed"]
     return shlex.join(["hubserve", "classify", *kept, *([] if "--resume" in kept else ["--resume"])])

@@ -34,7 +34,7 @@ class Outcome(Enum):
 
 
 def outcome(result: Classification) -> Outcome:
-    """Tells what became of an image."""
+    """Tell what became of an image."""
     if result.ok:
         return Outcome.CLASSIFIED
     error = result.exception
@@ -57,7 +57,7 @@ class Patience:
         self._met = False
 
     def with_(self, result: Classification) -> None:
-        """Looks at the next result.
+        """Look at the next result.
 
         Raises:
             HubserveError: The server's failure: no answer came at all yet, waiting did not help, or many requests in a

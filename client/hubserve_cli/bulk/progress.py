@@ -49,7 +49,7 @@ class Progress:
         threading.Thread(target=self._count, args=(total,), daemon=True, name="hubserve-counter").start()
 
     def add(self, result: Classification, image: bytes | None = None) -> None:  # noqa: ARG002
-        """Counts the result, and draws when it is time to."""
+        """Count the result, and draw when it is time to."""
         self._done += 1
         self._failed += not result.ok
         now = self._clock()
@@ -59,12 +59,12 @@ class Progress:
             self._draw(self.line())
 
     def close(self) -> None:
-        """Leaves the line empty, for what is said next."""
+        """Leave the line empty, for what is said next."""
         self._notices.close()
         self._draw("")
 
     def line(self) -> str:
-        """What is drawn."""
+        """Tell what is drawn."""
         (then, done_then), (now, done) = self._samples[0], self._samples[-1]
         rate = (done - done_then) / (now - then) if now > then else 0.0
         of = f" of {self._total:,}" if self._total is not None else ""
@@ -105,24 +105,24 @@ class Notices(logging.Handler):
         self._log.setLevel(logging.INFO)
 
     def add(self, result: Classification, image: bytes | None = None) -> None:
-        """Nothing is said of results."""
+        """Say nothing of results."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Says it, if it is some time since the last. What is worse is told with the results."""
+        """Say it, if it is some time since the last. What is worse is told with the results."""
         now = time.monotonic()
         if record.levelno == logging.INFO and now - self._said >= _NOTICE_SECONDS:
             self._said = now
             self._say(f"Still trying: {record.getMessage()}")
 
     def close(self) -> None:
-        """Says no more."""
+        """Say no more."""
         self._log.removeHandler(self)
         self._log.setLevel(self._level)
         super().close()
 
 
 def progress(total: Callable[[], int | None], before: int, *, drawn: bool) -> Progress | Notices:
-    """What is told meanwhile on standard error.
+    """Return what is told meanwhile on standard error.
 
     Args:
         total: As for `Progress`.
@@ -135,7 +135,7 @@ def progress(total: Callable[[], int | None], before: int, *, drawn: bool) -> Pr
 
 
 def duration(seconds: float) -> str:
-    """Seconds for a person: `40 s`, `48 min`, `3 h 20 min`."""
+    """Return seconds for a person: `40 s`, `48 min`, `3 h 20 min`."""
     if seconds < 60:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)

@@ -31,7 +31,7 @@ class Shard:
     count: int
 
     def has(self, name: str) -> bool:
-        """Whether an image of this name is in the shard."""
+        """Tell whether an image of this name is in the shard."""
         if self.count == 1:
             return True
         digest = hashlib.blake2b(_octets(name), digest_size=8).digest()
@@ -45,7 +45,7 @@ ALL = Shard(0, 1)
 
 
 def parse(_: click.Context, __: click.Parameter, given: str | None) -> Shard:
-    """Reads `I/N` on the command line; without it, what the environment says.
+    """Read `I/N` on the command line; without it, what the environment says.
 
     Raises:
         click.BadParameter: It is none.
@@ -54,7 +54,7 @@ def parse(_: click.Context, __: click.Parameter, given: str | None) -> Shard:
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> Shard:
-    """The shard of this pod of an Indexed Job; all images, elsewhere.
+    """Return the shard of this pod of an Indexed Job; all images, elsewhere.
 
     Raises:
         click.UsageError: The pod has an index, and nobody says how many there are: it would do the others' work, too.

@@ -15,7 +15,7 @@ class Sink(Protocol):
     """
 
     def add(self, result: Classification, image: bytes | None = None) -> None:
-        """Takes one result.
+        """Take one result.
 
         Args:
             result: Of an image that was classified, or of one that was not (`result.ok`).
@@ -24,4 +24,4 @@ class Sink(Protocol):
         """
 
     def close(self) -> None:
-        """Finishes what it has been given; while an exception is on its way, when the run ends before its time."""
+        """Finish what it has been given; while an exception is on its way, when the run ends before its time."""

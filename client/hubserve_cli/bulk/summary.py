@@ -40,7 +40,7 @@ class Summary:
         self._started = time.monotonic()
 
     def add(self, result: Classification, image: bytes | None = None) -> None:  # noqa: ARG002
-        """Counts the result."""
+        """Count the result."""
         self._counts[outcome(result)] += 1
         self._several += result.note is not None
         if result.model_version is not None:
@@ -52,7 +52,7 @@ class Summary:
             self._reasons.setdefault(reason, _Reason()).add(result.source)
 
     def close(self) -> None:
-        """Nothing is kept anywhere."""
+        """Keep nothing."""
 
     @property
     def images(self) -> int:
@@ -70,7 +70,7 @@ class Summary:
         return self._counts[Outcome.UNANSWERED]
 
     def lines(self) -> Iterator[str]:
-        """The summary, for a person."""
+        """Return the summary, for a person."""
         seconds = time.monotonic() - self._started
         classified = self._counts[Outcome.CLASSIFIED]
         before = self.before - self._failed_before
@@ -97,7 +97,7 @@ class Summary:
 
 
 def several(count: int) -> str:
-    """The sentence about files with more pictures than the one that was classified."""
+    """Return the sentence about files with more pictures than the one that was classified."""
     return f"{count:,} of the files hold several pictures: the first of each was classified"
 
 

@@ -25,7 +25,7 @@ _NO_MORE_OUTPUT = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 @contextlib.contextmanager
 def in_order() -> Iterator[None]:
-    """Ends what runs inside without a traceback, with an exit code that says what happened.
+    """End what runs inside without a traceback, with an exit code that says what happened.
 
     Ctrl-C and SIGTERM unwind the stack, so that unfinished files go and children are ended; a reader that has closed
     the pipe wants no more, and gets no message; what nobody caught of the client's errors, and an output that cannot
@@ -58,7 +58,10 @@ def in_order() -> Iterator[None]:
 
 
 def color() -> bool | None:
-    """False when NO_COLOR asks for none (no-color.org) or the terminal has none; None leaves it to what stdout is."""
+    """Return False when NO_COLOR asks for none (no-color.org) or the terminal has none.
+
+    None leaves it to what stdout is.
+    """
     return False if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" else None
 
 
@@ -79,14 +82,14 @@ def _unwound_by_sigterm() -> Iterator[None]:
 
 
 def _kill_at_the_next_one() -> None:
-    """Lets a second Ctrl-C or SIGTERM end a program that hangs while it tidies up."""
+    """Let a second Ctrl-C or SIGTERM end a program that hangs while it tidies up."""
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)
 
 
 def _write_no_more() -> None:
-    """Turns the streams that cannot be written away from their file, so that their last flush does not fail, too."""
+    """Turn the streams that cannot be written away from their file, so that their last flush does not fail, too."""
     for stream in (sys.stdout, sys.stderr):
         try:
             if stream is not None:

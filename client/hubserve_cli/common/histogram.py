@@ -35,7 +35,7 @@ class Histogram:
         self.most: int | None = None
 
     def record(self, value: int) -> None:
-        """Counts one value."""
+        """Count one value."""
         shift = max(value.bit_length() - _BITS - 1, 0)
         index = (shift << _BITS) + (value >> shift)
         self._counts[index] = self._counts.get(index, 0) + 1
@@ -45,7 +45,7 @@ class Histogram:
         self.most = value if self.most is None else max(self.most, value)
 
     def add(self, other: Histogram) -> None:
-        """Counts all that another has counted."""
+        """Count all that another has counted."""
         for index, count in other._counts.items():
             self._counts[index] = self._counts.get(index, 0) + count
         self.count += other.count
@@ -59,7 +59,7 @@ class Histogram:
         return self.total / self.count if self.count else None
 
     def percentile(self, percent: float, beyond: int = 0) -> int | None:
-        """The value that so many percent are at most as large as (the nearest rank).
+        """Return the value that so many percent are at most as large as (the nearest rank).
 
         Args:
             percent: From 0 to 100.
@@ -81,7 +81,7 @@ class Histogram:
         raise AssertionError("the buckets hold fewer than were counted")
 
     def buckets(self) -> Iterator[tuple[int, int, int]]:
-        """Smallest value, largest value and count of each bucket that has any, in rising order."""
+        """Return smallest value, largest value and count of each bucket that has any, in rising order."""
         for index, count in sorted(self._counts.items()):
             shift = max((index >> _BITS) - 1, 0)
             low = (index - (shift << _BITS)) << shift

@@ -11,7 +11,7 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
 def server_options(command: _Command) -> _Command:
-    """Adds --server and --model, both required. `server` is a string, or a tuple of them when several are given."""
+    """Add --server and --model, both required. `server` is a string, or a tuple of them when several are given."""
     model = click.option("--model", required=True, metavar="NAME", help="The model's name on the server.")
     server = click.option(
         "--server",
@@ -25,6 +25,6 @@ def server_options(command: _Command) -> _Command:
 
 
 def json_option(command: _Command) -> _Command:
-    """Adds --json, which reaches the subcommand as `as_json`."""
+    """Add --json, which reaches the subcommand as `as_json`."""
     option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
     return option(command)

@@ -19,7 +19,7 @@ _FILE = click.Path(exists=True, dir_okay=False)
 
 
 def tls_options(command: _Command) -> _Command:
-    """Adds --tls and what goes with it; the command gets one keyword, `tls`: a TLS, or None for no encryption.
+    """Add --tls and what goes with it; the command gets one keyword, `tls`: a TLS, or None for no encryption.
 
     Each option is also taken from the environment, so that Kubernetes brings certificates to a pod without a change
     of its command. Any of them means TLS.
@@ -48,7 +48,7 @@ def tls_options(command: _Command) -> _Command:
 
 
 def token_options(command: _Command) -> _Command:
-    """Adds --token-file and --allow-plaintext-token; the command gets `token` and `allow_plaintext_token`, for Client.
+    """Add --token-file and --allow-plaintext-token; the command gets `token` and `allow_plaintext_token`, for Client.
 
     A token is never an argument: every user of the machine could read it in the list of processes. A file is read again
     for each call, as Kubernetes renews its tokens in place.

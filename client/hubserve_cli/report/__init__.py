@@ -87,7 +87,7 @@ class RunPage:
         self._closed = False
 
     def add(self, result: Classification, image: bytes | None = None) -> None:
-        """Takes one result; its thumbnail is made meanwhile, on another thread.
+        """Take one result; its thumbnail is made meanwhile, on another thread.
 
         Args:
             result: The result.
@@ -111,7 +111,7 @@ class RunPage:
             self._keep(*self._waiting.popleft())
 
     def close(self) -> None:
-        """Writes the page, whole or not at all; none, when there was no result. A second time does nothing.
+        """Write the page, whole or not at all; none, when there was no result. A second time does nothing.
 
         Called while an exception is on its way, as by a `with` statement's end, it says that the run was cut short.
 
@@ -180,7 +180,7 @@ def _require_pillow() -> None:
 
 
 def _require_place(file: Path) -> None:
-    """Says before the run what would otherwise come to light after it."""
+    """Say before the run what would otherwise come to light after it."""
     if file.is_dir():
         raise PlaceError(f"the page {file} is a folder: name a file in it, such as {file / 'run.html'}")
     if not os.access(file.parent, os.W_OK | os.X_OK):

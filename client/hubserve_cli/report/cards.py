@@ -20,7 +20,7 @@ Thumbnail = tuple[str, tuple[int, int]]
 
 
 def shown(text: str) -> str:
-    """A text for people, as HTML: what has no form of its own is written as an escape, and what is endless is cut.
+    """Return a text as HTML: what has no form of its own becomes an escape, and what is endless is cut.
 
     That are control characters, those that turn the direction of writing, and what Python makes of bytes that are not
     UTF-8.
@@ -35,7 +35,7 @@ def shown(text: str) -> str:
 
 
 def card(result: Classification, label_number: int, thumbnail: Thumbnail | None) -> str:
-    """An image that was classified."""
+    """Return an image that was classified."""
     scores = [found.score for found in result.classes]
     percent = measures.are_within_one(scores)
     rows = "".join(
@@ -70,13 +70,13 @@ def of_independent_labels(card: bytes) -> bytes:
 
 
 def failure(result: Classification, thumbnail: Thumbnail | None, *, with_reason: bool = False) -> str:
-    """An image that was not classified, to stand below the reason that it shares with others, or with its own."""
+    """Return an image that was not classified, below a reason that it shares with others, or with its own."""
     reason = f"<br>{shown(why(result))}" if with_reason else ""
     return f'<li>{_picture(thumbnail)}<p class="name">{_path(result.source)}{reason}</p></li>\n'
 
 
 def why(result: Classification) -> str:
-    """The reason, without the image's name: `cat.jpg: No such file` has the same as `dog.jpg: No such file`."""
+    """Return the reason, without the image's name: `cat.jpg: No such file` has the same as `dog.jpg: No such file`."""
     return (result.error or "it has no answer").removeprefix(f"{result.source}: ")
 
 

@@ -44,7 +44,7 @@ def bars(
     lines: Sequence[Mark] = (),
     whole: bool = False,
 ) -> str:
-    """A chart of bars.
+    """Return a chart of bars.
 
     Args:
         name: What a screen reader says instead of the drawing.
@@ -88,7 +88,7 @@ def nice_steps(highest: float, about: int, *, whole: bool = False) -> list[float
 
 
 def log_ticks(low: float, high: float) -> list[float]:
-    """Round numbers between two numbers above 0, about as many as a logarithmic axis has room for."""
+    """Return round numbers between two numbers above 0, about as many as a logarithmic axis has room for."""
     if high / low < 8:
         return [step for step in nice_steps(high, 8) if low <= step <= high]
     factors = (1, 2, 5) if high / low < 2_000 else (1,)

@@ -67,7 +67,7 @@ class Content:
 
 
 def is_page(file: Path) -> bool:
-    """Whether a file is such a page, of whatever run."""
+    """Tell whether a file is such a page, of whatever run."""
     try:
         with file.open("rb") as opened:
             return _MARK in opened.read(_MARK_WITHIN)
@@ -78,7 +78,7 @@ def is_page(file: Path) -> bool:
 def parts(
     model: str, overview: Overview, content: Content, *, interrupted: bool, notes: Sequence[str] = ()
 ) -> Iterator[bytes]:
-    """The page, piece by piece; `notes` are more sentences for its head, as text."""
+    """Return the page, piece by piece; `notes` are more sentences for its head, as text."""
     style = _data("page.css") + "".join(f".w{percent}{{--w:{percent}%}}" for percent in range(1, 101))
     script = _data("page.js")
     now = datetime.now(timezone.utc)
@@ -125,7 +125,7 @@ def _notes(overview: Overview, content: Content, *, interrupted: bool) -> Iterat
 
 
 def option(content: Content, label: str) -> str:
-    """A label in the filter."""
+    """Return a label in the filter."""
     count = content.label_counts[label]
     return f'<option value="{content.labels.get(label, "")}">{shown(label) or "(no label)"} ({count:,})</option>\n'
 
@@ -157,5 +157,5 @@ def _data(name: str) -> str:
 
 
 def _hash(text: str) -> str:
-    """As a content security policy names a text that may be run though it stands in the page."""
+    """Return the hash by which a content security policy names a text that may be run though it stands in the page."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")

@@ -27,7 +27,7 @@ def are_independent(scores: Sequence[float]) -> bool:
 
 
 def entropy(scores: Sequence[float]) -> float | None:
-    """Shannon's entropy in bits of the best classes' scores, all other classes counted as one more.
+    """Return Shannon's entropy in bits of the best classes' scores, all other classes counted as one more.
 
     H = -(p1 log2 p1 + ... + pK log2 pK + r log2 r) with r = 1 - p1 - ... - pK. Because the others are joined, it is at
     most the entropy over all classes. None when there are no scores, or they are no probabilities.
@@ -39,7 +39,7 @@ def entropy(scores: Sequence[float]) -> float | None:
 
 
 def margin(scores: Sequence[float]) -> float | None:
-    """The best score less the second: how far the model was from another answer. None when there are not two."""
+    """Return the best score less the second: how far the model was from another answer. None when there are not two."""
     return scores[0] - scores[1] if len(scores) > 1 else None
 
 
@@ -58,7 +58,7 @@ class Timeline:
         self.last = 0.0
 
     def add(self, seconds: float, *, ok: bool) -> None:
-        """Counts one image."""
+        """Count one image."""
         self.last = max(self.last, seconds)
         while seconds >= self.width * _MOST_BINS:
             if len(self.bins) % 2:

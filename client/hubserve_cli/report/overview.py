@@ -44,7 +44,7 @@ class Overview:
         return self.classified + self.failed
 
     def add(self, seconds: float, result: Classification) -> None:
-        """Counts one result, which came so long after the start."""
+        """Count one result, which came so long after the start."""
         self._timeline.add(seconds, ok=result.ok)
         self.classified += result.ok
         self.failed += not result.ok
@@ -58,7 +58,7 @@ class Overview:
             self._scores[min(max(int(result.score * _SCORE_BINS), 0), _SCORE_BINS - 1)] += 1
 
     def facts(self) -> str:
-        """Terms and descriptions, as HTML."""
+        """Return terms and descriptions, as HTML."""
         seconds = self._timeline.last
         facts = [_fact("Images", f"{self.images:,}")]
         facts.append(_fact("Classified", f"{self.classified:,}"))
@@ -76,7 +76,7 @@ class Overview:
         return "".join(facts)
 
     def charts(self) -> str:
-        """Figures, as HTML: latency, throughput and scores, as far as there are any."""
+        """Return figures, as HTML: latency, throughput and scores, as far as there are any."""
         return "\n".join(filter(None, (self._latency_chart(), self._throughput_chart(), self._score_chart())))
 
     def _latency_chart(self) -> str:
@@ -176,7 +176,7 @@ def _fact(term: str, description: str, kind: str = "") -> str:
 
 
 def _figures(number: float) -> str:
-    """Three figures at the least, and no exponent."""
+    """Return three figures at the least, and no exponent."""
     return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
 
 

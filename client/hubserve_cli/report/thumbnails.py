@@ -28,7 +28,7 @@ _one_large_at_a_time = threading.Lock()
 
 
 def of_file(path: str, side: int, *, convert: bool = False) -> tuple[str, tuple[int, int]] | None:
-    """The thumbnail of a file; None when it is no file or no image of the usual kinds, or is too large."""
+    """Return the thumbnail of a file; None when it is no file or no image of the usual kinds, or is too large."""
     try:
         # Before it is opened, which for a pipe waits until somebody writes into it.
         about = os.stat(path)
@@ -40,7 +40,7 @@ def of_file(path: str, side: int, *, convert: bool = False) -> tuple[str, tuple[
 
 
 def of_bytes(data: bytes, side: int, *, convert: bool = False) -> tuple[str, tuple[int, int]] | None:
-    """A thumbnail as a data URL, upright, and the image's own width and height; None when it cannot or may not be made.
+    """Return a thumbnail as a data URL, upright, and the image's own width and height; None when it cannot be made.
 
     Args:
         data: An image file.

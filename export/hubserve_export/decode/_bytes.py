@@ -12,17 +12,17 @@ _HEAD = 72
 
 
 def head(data: tf.Tensor) -> tf.Tensor:
-    """The first 72 bytes of the string scalar `data`: int64 [72], zeros where it is shorter."""
+    """Return the first 72 bytes of the string scalar `data`: int64 [72], zeros where it is shorter."""
     return _padded(data, _HEAD)
 
 
 def window(data: tf.Tensor, position: tf.Tensor, count: int) -> tf.Tensor:
-    """The `count` bytes at `position`, int64 scalar >= 0: int64 [count], zeros beyond the end."""
+    """Return the `count` bytes at `position`, int64 scalar >= 0: int64 [count], zeros beyond the end."""
     return _padded(piece(data, position, tf.constant(count, tf.int64)), count)
 
 
 def piece(data: tf.Tensor, position: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
-    """The `count` bytes at `position`, both int64 scalars >= 0, or what there is of them: string scalar."""
+    """Return the `count` bytes at `position`, both int64 scalars >= 0, or what there is of them: string scalar."""
     # `tf.strings.substr` fails when the position lies beyond the string.
     inside = tf.minimum(position, tf.cast(tf.strings.length(data), tf.int64))
     return tf.strings.substr(data, inside, count)
@@ -34,7 +34,7 @@ def count(data: tf.Tensor, wanted: bytes, most: int) -> tf.Tensor:
 
 
 def octets(data: tf.Tensor, position: tf.Tensor, count: int) -> tf.Tensor:
-    """Reads `count` bytes at `position`, int64 scalar: int64 [count].
+    """Read `count` bytes at `position`, int64 scalar: int64 [count].
 
     `tf.strings.substr` fails when the position lies outside the string and quietly returns less when only the end does;
     the reshape makes that a failure too, so a truncated file is always an error and never a wrong number.
@@ -44,7 +44,7 @@ def octets(data: tf.Tensor, position: tf.Tensor, count: int) -> tf.Tensor:
 
 
 def big_endian(octets: tf.Tensor, *fields: tuple[int, int]) -> list[tf.Tensor]:
-    """The unsigned numbers at these places, (first byte, bytes), most significant byte first: int64 scalars.
+    """Return the unsigned numbers at these places, (first byte, bytes), most significant byte first: int64 scalars.
 
     `octets` is int64 [..., n], n known; of more than one dimension, the numbers have the others.
     """
@@ -52,7 +52,7 @@ def big_endian(octets: tf.Tensor, *fields: tuple[int, int]) -> list[tf.Tensor]:
 
 
 def little_endian(octets: tf.Tensor, *fields: tuple[int, int]) -> list[tf.Tensor]:
-    """The same, least significant byte first."""
+    """Return the same, least significant byte first."""
     return _numbers(octets, fields, range)
 
 
@@ -67,7 +67,7 @@ def _numbers(
 
 
 def require(condition: tf.Tensor, message: str) -> tf.Operation:
-    """An op that fails with InvalidArgumentError and `message` unless `condition` holds."""
+    """Return an op that fails with InvalidArgumentError and `message` unless `condition` holds."""
     return tf.debugging.Assert(condition, [message])
 
 

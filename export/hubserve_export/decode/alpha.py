@@ -9,7 +9,7 @@ _AT_A_TIME = 2**18
 
 
 def over_white(image: tf.Tensor) -> tf.Tensor:
-    """Composites uint8 [h, w, 4] (not premultiplied) over white: uint8 [h, w, 3], rounded to nearest.
+    """Composite uint8 [h, w, 4] (not premultiplied) over white: uint8 [h, w, 3], rounded to nearest.
 
     A large picture is composited some rows at a time, so that it takes 7 bytes a pixel and not 19.
     """
@@ -33,7 +33,7 @@ def over_white(image: tf.Tensor) -> tf.Tensor:
 
 
 def _composited(image: tf.Tensor) -> tf.Tensor:
-    """The same, at once: in 16 bits, because the largest sum, 255 * 255 + 127, just fits."""
+    """Return the same, at once: in 16 bits, because the largest sum, 255 * 255 + 127, just fits."""
     wide = tf.cast(image, tf.uint16)
     colour, opacity = wide[..., :3], wide[..., 3:]
     white = tf.constant(255, tf.uint16)

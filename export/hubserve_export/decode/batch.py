@@ -28,7 +28,7 @@ _Rows = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
 def decode_batch(
     image_bytes: tf.Tensor, preprocessing: Preprocessing, unwrap: Callable[[tf.Tensor], tf.Tensor] | None = None
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Decodes and resizes every image on its own, so that one that fails leaves its neighbours as they are.
+    """Decode and resize every image on its own, so that one that fails leaves its neighbours as they are.
 
     Args:
         image_bytes: string [N], N >= 0: the encoded images.
@@ -74,7 +74,7 @@ def decode_batch(
 def _each_for_itself(
     elements: tf.Tensor, shape: tuple[int, int, int], decode: Callable[[tf.Tensor], _Decoded]
 ) -> list[Callable[[], _Rows]]:
-    """The ways to have one element, and any other number of them, decoded one by one.
+    """Return the ways to have one element, and any other number of them, decoded one by one.
 
     Each gives the places of those n that could be decoded, int32 [n], in their order, their status, int32 [n], and
     images, float32 [n, *shape].
@@ -106,7 +106,7 @@ def _each_for_itself(
 
 
 def _first(batches: tf.data.Dataset, shape: tuple[int, int, int]) -> _Rows:
-    """The only batch of a dataset: places, int32 [n], status, int32 [n], and images, float32 [n, *shape].
+    """Return the only batch of a dataset: places, int32 [n], status, int32 [n], and images, float32 [n, *shape].
 
     `get_single_element` fails on an empty dataset, which is what no image, or none that could be decoded, leaves. Then
     n is 0.
@@ -117,7 +117,7 @@ def _first(batches: tf.data.Dataset, shape: tuple[int, int, int]) -> _Rows:
 
 
 def _batched(rows: tf.data.Dataset, count: tf.Tensor, shape: tuple[int, int, int]) -> tf.data.Dataset:
-    """`rows.batch(count)`, with the images copied by all threads at once instead of by one while the others wait.
+    """Return `rows.batch(count)`, with the images copied by all threads at once instead of by one.
 
     The operation has a switch for it, which TensorFlow's Python leaves off (`parallel_copy`).
     """
@@ -135,7 +135,7 @@ def _batched(rows: tf.data.Dataset, count: tf.Tensor, shape: tuple[int, int, int
 
 
 def decode_one(data: tf.Tensor, preprocessing: Preprocessing, only_jpeg: bool = False) -> _Decoded:
-    """Gives status and image of one string scalar; fails (InvalidArgumentError) where it is not a decodable image.
+    """Give status and image of one string scalar; fails (InvalidArgumentError) where it is not a decodable image.
 
     Args:
         data: The file's bytes.
@@ -171,7 +171,7 @@ def decode_one(data: tf.Tensor, preprocessing: Preprocessing, only_jpeg: bool = 
 
 
 def _begins_with(head: tf.Tensor, magics: Sequence[bytes]) -> tf.Tensor:
-    """Which of the signatures these first bytes have: bool [signatures]."""
+    """Tell which of the signatures these first bytes have: bool [signatures]."""
     longest = max(len(magic) for magic in magics)
     octets = tf.constant([list(magic.ljust(longest, b"\0")) for magic in magics], tf.int64)
     beyond = [[place >= len(magic) for place in range(longest)] for magic in magics]

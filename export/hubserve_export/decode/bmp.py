@@ -29,14 +29,14 @@ _NANOSECONDS = 40.0
 
 
 def size(head: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Height and width from the information header."""
+    """Return height and width from the information header."""
     header, height, width = _bytes.little_endian(head, (14, 4), (22, 4), (18, 4))
     with tf.control_dependencies([_bytes.require(header >= _INFO_HEADER, "BMP of OS/2, or of no known kind")]):
         return tf.minimum(height, 2**32 - height), tf.identity(width)
 
 
 def decode(data: tf.Tensor, head: tf.Tensor, limits: cost.Limits) -> cost.Picture:
-    """Decodes; a fourth byte of 32 bits is alpha where a mask says so, and nothing elsewhere."""
+    """Decode; a fourth byte of 32 bits is alpha where a mask says so, and nothing elsewhere."""
     header, bits, compression, used, *colour_masks, alpha_mask = _bytes.little_endian(
         head, (14, 4), (28, 2), (30, 4), (46, 4), (54, 4), (58, 4), (62, 4), (66, 4)
     )
@@ -70,7 +70,7 @@ def decode(data: tf.Tensor, head: tf.Tensor, limits: cost.Limits) -> cost.Pictur
 def _without_the_rest(
     data: tf.Tensor, head: tf.Tensor, height: tf.Tensor, width: tf.Tensor, bits: tf.Tensor
 ) -> tf.Tensor:
-    """The file up to the end of its pixels: editors pad it, and TensorFlow takes it at its exact length only."""
+    """Return the file up to the end of its pixels: editors pad it, and TensorFlow takes it at its exact length only."""
     (start,) = _bytes.little_endian(head, (10, 4))
     # Each row is filled up to a multiple of four bytes.
     end = start + (width * bits + 31) // 32 * 4 * height
@@ -79,12 +79,12 @@ def _without_the_rest(
 
 
 def _coloured(pixels: tf.Tensor, palette: tf.Tensor) -> tf.Tensor:
-    """TensorFlow gives the palette's indices, three times over."""
+    """Colour the palette's indices, which TensorFlow gives, three times over."""
     return tf.gather(palette, tf.cast(pixels[..., 0], tf.int32))
 
 
 def _palette(data: tf.Tensor, header: tf.Tensor, used: tf.Tensor) -> tf.Tensor:
-    """The palette as uint8 [256, 3], red first; entries that the file leaves out are black."""
+    """Return the palette as uint8 [256, 3], red first; entries that the file leaves out are black."""
     count = tf.where((used == 0) | (used > _COLOURS), tf.constant(_COLOURS, tf.int64), used)
     table = tf.strings.substr(data, _FILE_HEADER + header, count * 4)
     entries = tf.reshape(tf.io.decode_raw(table, tf.uint8, fixed_length=4 * _COLOURS), [_COLOURS, 4])

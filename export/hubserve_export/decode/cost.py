@@ -54,7 +54,7 @@ class Limits:
         return self.preprocessing.max_pixels
 
     def counted(self, height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
-        """The pixels that an image of this size, int64 scalars, counts for: int64 scalar.
+        """Return the pixels that an image of this size, int64 scalars, counts for: int64 scalar.
 
         The resize first brings the rows to the model's, each still as long as it was. One row of a million pixels would
         take gigabytes, so an image that is lower than that counts as if it were as high. Bars count as well, where they
@@ -96,7 +96,7 @@ class Limits:
         )
 
     def _octets_afterwards(self) -> float:
-        """Bytes for each pixel of the decoded image and of its copies: cut out, turned."""
+        """Return bytes for each pixel of the decoded image and of its copies: cut out, turned."""
         cut = self.preprocessing.crop_fraction < 1 or self.preprocessing.resize == "crop_to_aspect_ratio"
         turned = self.preprocessing.resize != "stretch" or self.preprocessing.interpolation == "nearest"
         return 3.0 * (1 + cut + 2 * turned)
@@ -110,10 +110,10 @@ class Limits:
 
 
 def black() -> tf.Tensor:
-    """One black pixel, uint8 [1, 1, 3], in place of an image that is not decoded."""
+    """Return one black pixel, uint8 [1, 1, 3], in place of an image that is not decoded."""
     return tf.zeros((1, 1, 3), tf.uint8)
 
 
 def no_exif() -> tf.Tensor:
-    """The empty string, scalar."""
+    """Return the empty string, scalar."""
     return tf.constant(b"")

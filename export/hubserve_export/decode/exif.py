@@ -23,19 +23,19 @@ _MAX_ENTRIES = 512
 
 
 def orientation(exif: tf.Tensor) -> tf.Tensor:
-    """Reads the orientation out of `exif`, string scalar: int32 scalar, 1 to 8; 1 for none, or one without sense."""
+    """Read the orientation out of `exif`, string scalar: int32 scalar, 1 to 8; 1 for none, or one without sense."""
     return tf.cond(tf.strings.length(exif) > 0, seldom(_from_tiff, exif), lambda: tf.constant(1, tf.int32))
 
 
 def _from_tiff(exif: tf.Tensor) -> tf.Tensor:
-    """Reads the first directory."""
+    """Read the first directory."""
     prefixed = tf.strings.substr(exif, 0, len(PREFIX)) == PREFIX
     start = tf.where(prefixed, tf.constant(len(PREFIX), tf.int64), 0)
     header = _bytes.window(exif, start, 8)
     little = header[0] == ord("I")
 
     def numbers(octets: tf.Tensor, *fields: tuple[int, int]) -> list[tf.Tensor]:
-        """Numbers in the file's byte order."""
+        """Return numbers in the file's byte order."""
         pairs = zip(_bytes.little_endian(octets, *fields), _bytes.big_endian(octets, *fields), strict=True)
         return [tf.where(little, *pair) for pair in pairs]
 
@@ -83,5 +83,5 @@ def _turned(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
 
 
 def swaps_axes(orientation: tf.Tensor) -> tf.Tensor:
-    """Whether the orientation turns the picture on its side, so that width and height change places: bool scalar."""
+    """Tell whether the orientation exchanges width and height: bool scalar."""
     return orientation >= 5

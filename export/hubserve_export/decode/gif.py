@@ -40,13 +40,13 @@ _SENTINEL = b"\x2c\0\0\0\0\x01\0\x01\0\x80\0\0\0\xff\xff\xff\x02\x02\x44\x01\0"
 
 
 def size(head: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Height and width of the screen."""
+    """Return height and width of the screen."""
     height, width = _bytes.little_endian(head, (8, 2), (6, 2))
     return height, width
 
 
 def decode(data: tf.Tensor, head: tf.Tensor, limits: cost.Limits) -> cost.Picture:
-    """Decodes the first frame, over white. A frame that reaches over the screen makes it larger, as with Pillow."""
+    """Decode the first frame, over white. A frame that reaches over the screen makes it larger, as with Pillow."""
     raw = tf.io.decode_raw(data, tf.uint8)
     position, transparent, steps = _first_frame(data, raw, head)
     descriptor = _bytes.octets(data, position, _DESCRIPTOR)
@@ -70,7 +70,7 @@ def decode(data: tf.Tensor, head: tf.Tensor, limits: cost.Limits) -> cost.Pictur
 
 
 def _first_frame(data: tf.Tensor, raw: tf.Tensor, head: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Walks over the extensions.
+    """Walk over the extensions.
 
     Returns:
         The position of the first block that is none, the transparent index or -1, and the steps that are left.
@@ -109,7 +109,7 @@ def _single_frame(
     transparent: tf.Tensor,
     steps: tf.Tensor,
 ) -> tf.Tensor:
-    """The file again with the one frame at the corner, the sentinel after it, and no extensions."""
+    """Return the file again with the one frame at the corner, the sentinel after it, and no extensions."""
     global_size, local_size = _table_size(head[10]), _table_size(flags)
     pixels = position + _DESCRIPTOR + local_size
     end, _ = _end_of_sub_blocks(data, raw, pixels + 1, steps)
@@ -131,7 +131,7 @@ def _single_frame(
 
 
 def _whitened(table: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
-    """The colour table with entry `index` white; as it is when there is no such entry."""
+    """Return the colour table with entry `index` white; as it is when there is no such entry."""
     length = tf.strings.length(table)
     start = 3 * tf.cast(index, tf.int32)
     inside = (start >= 0) & (start + 3 <= length)
@@ -149,7 +149,10 @@ def _whitened(table: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
 def _end_of_sub_blocks(
     data: tf.Tensor, raw: tf.Tensor, position: tf.Tensor, steps: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """The position after the sub-blocks that start at `position`, and what is left of the steps; fails without any."""
+    """Return the position after the sub-blocks that start at `position`, and what is left of the steps.
+
+    Fails without any.
+    """
 
     def inside(position: tf.Tensor, steps: tf.Tensor) -> tf.Tensor:
         return (steps > 0) & (_byte(data, position) != 0)
@@ -166,10 +169,10 @@ def _end_of_sub_blocks(
 
 
 def _byte(data: tf.Tensor, position: tf.Tensor) -> tf.Tensor:
-    """The byte at `position`, int64 scalar; fails beyond the end."""
+    """Return the byte at `position`, int64 scalar; fails beyond the end."""
     return _bytes.octets(data, position, 1)[0]
 
 
 def _table_size(flags: tf.Tensor) -> tf.Tensor:
-    """Bytes of the colour table that the flags announce."""
+    """Return bytes of the colour table that the flags announce."""
     return tf.where((flags & _HAS_TABLE) != 0, 3 * tf.bitwise.left_shift(tf.constant(2, tf.int64), flags & 7), 0)

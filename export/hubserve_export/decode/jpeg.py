@@ -55,7 +55,7 @@ _ADOBE = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00\x00"
 
 
 def decode(data: tf.Tensor, needed: int, limits: cost.Limits) -> cost.Picture:
-    """Decodes a small photograph whole, and a large one at the smallest of libjpeg's scales that is enough.
+    """Decode a small photograph whole, and a large one at the smallest of libjpeg's scales that is enough.
 
     Args:
         data: string scalar.
@@ -83,12 +83,12 @@ def decode(data: tf.Tensor, needed: int, limits: cost.Limits) -> cost.Picture:
 
 
 def _shape(data: tf.Tensor) -> tf.Tensor:
-    """Height, width and channels from the frame header, as libjpeg reads it: int64 [3]."""
+    """Return height, width and channels from the frame header, as libjpeg reads it: int64 [3]."""
     return tf.cast(tf.ensure_shape(tf.io.extract_jpeg_shape(data), [3]), tf.int64)
 
 
 def _scans(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """The bytes before the first scan, string scalar; and how often one begins, int64 scalar.
+    """Return the bytes before the first scan, string scalar; and how often one begins, int64 scalar.
 
     That is at least the number of scans, or of 101 where there are more: a scan begins with its marker and a length
     below 256. Within compressed data that cannot come up. Elsewhere, as in a video behind the picture, it does by
@@ -98,7 +98,7 @@ def _scans(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def _split(data: tf.Tensor, separator: bytes, most: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """What comes before the separator, and how often that comes up, `most` at the most: string and int64 scalars."""
+    """Return what comes before the separator, and how often that comes, at most `most`: string and int64 scalars."""
     pieces = tf.raw_ops.StringSplitV2(input=[data], sep=separator, maxsplit=most)
     return pieces.values[0], pieces.shape[1] - 1
 
@@ -108,7 +108,7 @@ def _with_adobe_marker(data: tf.Tensor) -> tf.Tensor:
 
 
 def _walk(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Walks to the first scan.
+    """Walk to the first scan.
 
     Returns:
         The EXIF, string scalar, empty where there is none; the frame header, string scalar, empty where the walk does

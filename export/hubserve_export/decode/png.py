@@ -26,14 +26,14 @@ _NANOSECONDS = (45.0, 90.0)
 
 
 def size(head: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Height and width from the IHDR chunk, which must be the first."""
+    """Return height and width from the IHDR chunk, which must be the first."""
     kind, width, height = _bytes.big_endian(head, (12, 4), (16, 4), (20, 4))
     with tf.control_dependencies([_bytes.require(kind == _kind(b"IHDR"), "PNG without IHDR")]):
         return tf.identity(height), tf.identity(width)
 
 
 def decode(data: tf.Tensor, head: tf.Tensor, limits: cost.Limits) -> cost.Picture:
-    """Decodes over white. 16-bit samples keep their upper eight bits."""
+    """Decode over white. 16-bit samples keep their upper eight bits."""
     height, width = size(head)
     transparency_chunk, exif = _before_picture(data)
     transparent = ((head[_COLOUR_TYPE] & _ALPHA_BIT) != 0) | transparency_chunk
@@ -56,7 +56,7 @@ def decode(data: tf.Tensor, head: tf.Tensor, limits: cost.Limits) -> cost.Pictur
 
 
 def _with_its_end(data: tf.Tensor) -> tf.Tensor:
-    """The file with the chunk IEND, which some writers leave out, and libpng asks for though it says nothing."""
+    """Return the file with the chunk IEND, which some writers leave out, and libpng asks for though it says nothing."""
     length = tf.strings.length(data)
     kinds_in_it = [tf.strings.substr(data, length - left, left) == _END[:left] for left in range(5, len(_END) + 1)]
     # Of a part of it, the rest is put there. Of less than five bytes it could not be told from the chunk before.
@@ -69,7 +69,7 @@ def _with_its_end(data: tf.Tensor) -> tf.Tensor:
 
 
 def _before_picture(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Walks to the first IDAT.
+    """Walk to the first IDAT.
 
     Returns:
         Whether there is a tRNS chunk, which gives palette entries or one colour their transparency: bool scalar. And

@@ -20,7 +20,7 @@ _OCTETS = tuple(bytes([octet]) for octet in range(256))
 
 
 def read(text: tf.Tensor) -> tf.Tensor:
-    """Reads the EXIF out of the payload of a chunk tEXt or zTXt, string scalar: string scalar, empty for no digits."""
+    """Read the EXIF out of the payload of a chunk tEXt or zTXt, string scalar: string scalar, empty for no digits."""
     packed = tf.strings.substr(text, len(KEYWORD), 1) == b"\0"
     start = tf.constant(len(KEYWORD))
     plain = tf.cond(

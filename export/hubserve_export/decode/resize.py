@@ -165,7 +165,7 @@ def _pad_to_aspect_ratio(image: tf.Tensor, target: _Size, preprocessing: Preproc
 
 
 def _of_aspect_ratio(size: tf.Tensor, target: _Size) -> tf.Tensor:
-    """The height that goes with the image's width, and the width that goes with its height: int32 [2]."""
+    """Return the height that goes with the image's width, and the width that goes with its height: int32 [2]."""
     height, width = (tf.cast(side, tf.float32) for side in tf.unstack(size))
     wanted_height, wanted_width = (tf.cast(side, tf.float32) for side in target)
     return tf.cast(tf.stack([width * wanted_height / wanted_width, height * wanted_width / wanted_height]), tf.int32)
@@ -182,7 +182,7 @@ def _with_bars(picture: tf.Tensor, begin: tf.Tensor, outer: tf.Tensor, preproces
 
 
 def _central_crop(image: tf.Tensor, fraction: float) -> tf.Tensor:
-    """The middle of [h, w, c], at least one pixel, with the margins that `tf.image.central_crop` leaves."""
+    """Return the middle of [h, w, c], at least one pixel, with the margins that `tf.image.central_crop` leaves."""
     shape = tf.shape(image)[:2]
     margin = tf.cast(tf.cast(shape, tf.float64) * ((1 - fraction) / 2), tf.int32)
     return image[margin[0] : shape[0] - margin[0], margin[1] : shape[1] - margin[1]]

@@ -37,7 +37,7 @@ _NANOSECONDS = (40.0, 80.0, 80.0)
 
 
 def size(head: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Height and width of the canvas."""
+    """Return height and width of the canvas."""
     # Lossy: three bytes of frame tag, three of start code, then 14 bits each of width and height (RFC 6386, 9.1).
     bits, *numbers = _bytes.little_endian(head, _LOSSLESS, (28, 2), (27, 3), (26, 2), (24, 3))
     lossy_height, canvas_height, lossy_width, canvas_width = numbers
@@ -49,7 +49,7 @@ def size(head: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def decode(data: tf.Tensor, head: tf.Tensor, limits: cost.Limits) -> cost.Picture:
-    """Decodes over white."""
+    """Decode over white."""
     # In the lossless kind, the bit after width and height says whether alpha is used.
     bits, extended = _bytes.little_endian(head, _LOSSLESS, (20, 1))
     none, has_alpha = tf.constant(0, tf.int64), tf.constant(_ALPHA, tf.int64)
@@ -75,7 +75,7 @@ def decode(data: tf.Tensor, head: tf.Tensor, limits: cost.Limits) -> cost.Pictur
 
 
 def _first_frame(data: tf.Tensor, head: tf.Tensor, position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Wraps the frame whose ANMF chunk is at `position` as a still picture.
+    """Wrap the frame whose ANMF chunk is at `position` as a still picture.
 
     Returns:
         The file, string scalar; whether TensorFlow sees four channels in it, bool scalar; and the pixels that the
@@ -108,7 +108,7 @@ def _first_frame(data: tf.Tensor, head: tf.Tensor, position: tf.Tensor) -> tuple
 
 
 def _chunks(data: tf.Tensor, needed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Walks over the chunks if `needed`: where the first ANMF is, and what EXIF holds: its position and its size."""
+    """Walk over the chunks if `needed`: where the first ANMF is, and what EXIF holds: its position and its size."""
     length = tf.cast(tf.strings.length(data), tf.int64)
 
     def searching(position: tf.Tensor, *_: tf.Tensor) -> tf.Tensor:
@@ -138,7 +138,7 @@ def _chunks(data: tf.Tensor, needed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, t
 
 
 def _kind(head: tf.Tensor) -> tf.Tensor:
-    """0 lossy, 1 lossless, 2 extended: int64 scalar."""
+    """Return the kind: 0 lossy, 1 lossless, 2 extended: int64 scalar."""
     (first,) = _bytes.little_endian(head, (12, 4))
     kinds = first == [_name(kind) for kind in _KINDS]
     with tf.control_dependencies([_bytes.require(tf.reduce_any(kinds), "WebP of an unknown kind")]):

@@ -96,7 +96,7 @@ def _opened(file: BinaryIO, kind: Kind) -> Tiff | Picture:
 
 
 def _assembled(picture: Tiff | Picture, size: int) -> PIL.Image.Image:
-    """The whole picture, as it is sent."""
+    """Return the whole picture, as it is sent."""
     from PIL import Image, ImageOps
 
     from ._colors import Colors
@@ -127,7 +127,7 @@ def _assembled(picture: Tiff | Picture, size: int) -> PIL.Image.Image:
 
 
 def _in_steps(bands: Iterator[PIL.Image.Image], step: int) -> Iterator[PIL.Image.Image]:
-    """The same rows in bands whose height is a multiple of the step, but for the last."""
+    """Return the same rows in bands whose height is a multiple of the step, but for the last."""
     if step == 1:
         yield from bands
         return

@@ -54,7 +54,7 @@ class Picture:
         self.pictures = getattr(self._image, "n_frames", 1) > 1
 
     def bands(self) -> Iterator[PIL.Image.Image]:
-        """The picture from its top, in bands of rows of the full width, in modes of 8 bits.
+        """Return the picture from its top, in bands of rows of the full width, in modes of 8 bits.
 
         Raises:
             ImageError: Its values can be meant in several ways.

@@ -81,7 +81,7 @@ def _preview(data: bytes | mmap.mmap, start: int) -> _Preview | None:
 
 
 def _orientation(data: bytes | mmap.mmap) -> int:
-    """The orientation in the first directory of a RAW file in TIFF's clothes; 1 elsewhere."""
+    """Return the orientation in the first directory of a RAW file in TIFF's clothes; 1 elsewhere."""
     order = {b"II": "<", b"MM": ">"}.get(bytes(data[:2]))
     if order is None:
         return 1
@@ -98,7 +98,7 @@ def _orientation(data: bytes | mmap.mmap) -> int:
 
 
 def _exif(orientation: int) -> bytes:
-    """An APP1 segment with nothing but an orientation."""
+    """Return an APP1 segment with nothing but an orientation."""
     tiff = b"MM\0*\0\0\0\x08" + struct.pack(">HHHIHHI", 1, _ORIENTATION, 3, 1, orientation, 0, 0)
     content = b"Exif\0\0" + tiff
     return b"\xff\xe1" + struct.pack(">H", len(content) + 2) + content

@@ -97,7 +97,7 @@ class Tiff:
         self._dtype = self._plain_dtype()
 
     def bands(self) -> Iterator[PIL.Image.Image]:
-        """The picture from its top, in bands of rows of the full width, in modes of 8 bits.
+        """Return the picture from its top, in bands of rows of the full width, in modes of 8 bits.
 
         Raises:
             ImageError: It is damaged, of a form that is not read, or in pieces that are too large.
@@ -120,7 +120,7 @@ class Tiff:
         deep.check()
 
     def _shown(self, samples: NDArray[Any]) -> PIL.Image.Image:
-        """Samples [H, W, channels] as an image; extra channels that are no alpha are not shown."""
+        """Return samples [H, W, channels] as an image; extra channels that are no alpha are not shown."""
         import numpy as np
         from PIL import Image
 
@@ -136,7 +136,7 @@ class Tiff:
         return Image.frombytes(mode, (width, height), kept.tobytes())
 
     def _rows(self) -> Iterator[Any]:
-        """Rows of the full width: arrays [H, W, channels] where the samples are plain numbers, else images."""
+        """Return rows of the full width: arrays [H, W, channels] where the samples are plain numbers, else images."""
         if self._planes > 1 and self._dtype is None:
             raise ImageError("its channels lie in planes of their own, in a form that is not read: save it as RGB")
         if self._compression == _OLD_JPEG:
@@ -187,7 +187,7 @@ class Tiff:
             yield from _slices(tiles, self.width, min(high, self.height - band * high))
 
     def _piece(self, offset: int, size: int, width: int, rows: int) -> Any:
-        """One strip or tile, unpacked."""
+        """Return one strip or tile, unpacked."""
         import numpy as np
 
         samples = self._samples // self._planes
@@ -279,7 +279,7 @@ class Tiff:
         return np.dtype(f"{self._order}{kind}{self._bits // 8}")
 
     def _directory(self, at: int) -> tuple[dict[int, _Entry], bool]:
-        """The tags of the directory at a place, and whether another one follows."""
+        """Return the tags of the directory at a place, and whether another one follows."""
         order, size = self._order, 20 if self._big else 12
         (count,) = (
             struct.unpack(f"{order}Q", self._read(at, 8))
@@ -324,14 +324,14 @@ class Tiff:
 
 
 def _channels(planes: list[Any]) -> Any:
-    """Planes of one channel each, as pixels."""
+    """Return planes of one channel each, as pixels."""
     import numpy as np
 
     return planes[0] if len(planes) == 1 else np.concatenate(planes, axis=-1)
 
 
 def _slices(tiles: list[Any], width: int, rows: int) -> Iterator[Any]:
-    """Tiles beside each other, a few rows at a time; those at the right and below reach beyond the picture."""
+    """Return tiles beside each other, a few rows at a time; those at the right and below reach beyond the picture."""
     import numpy as np
     from PIL import Image
 

@@ -62,7 +62,7 @@ class RecordFile:
             raise
 
     def write(self, record: bytes) -> None:
-        """Adds a record.
+        """Add a record.
 
         Raises:
             OutputError: There is no room for it, or the file cannot be written any more.
@@ -78,7 +78,7 @@ class RecordFile:
                 self._synced = now
 
     def close(self) -> None:
-        """Has all of it on the disk.
+        """Have all of it on the disk.
 
         Raises:
             OutputError: As for `write`.
@@ -110,7 +110,7 @@ class RecordFile:
             self._fail(error, [], 0)
 
     def _fail(self, error: OSError, records: list[bytes], done: int) -> None:
-        """Keeps what is whole of what was written, and cuts the rest off."""
+        """Keep what is whole of what was written, and cut the rest off."""
         for record in records:
             if done < len(record):
                 break
@@ -138,7 +138,7 @@ class RecordFile:
 
 
 def sync_folder(path: Path) -> None:
-    """Has a file's name on the disk, where the system can do that."""
+    """Have a file's name on the disk, where the system can do that."""
     try:
         descriptor = os.open(path.absolute().parent, os.O_RDONLY)
     except OSError:
@@ -153,7 +153,7 @@ def sync_folder(path: Path) -> None:
 
 
 def replace_whole(path: Path, text: str) -> None:
-    """Writes a small file so that it is there whole, or as it was.
+    """Write a small file so that it is there whole, or as it was.
 
     Raises:
         OutputError: It cannot be written.

@@ -36,7 +36,7 @@ class FileOutput:
         self._given_up: list[str] = []
 
     def opened(self) -> FileOutput:
-        """Makes the files, or opens them to add to; gives itself.
+        """Make the files, or open them to add to; give itself.
 
         Raises:
             OutputError: They cannot be written.
@@ -54,7 +54,7 @@ class FileOutput:
         return self
 
     def add(self, result: Classification, image: bytes | None = None) -> None:  # noqa: ARG002
-        """Writes the record, if the image is not to be asked for again.
+        """Write the record, if the image is not to be asked for again.
 
         Raises:
             OutputError: It cannot be written; or it comes from another version of the model than those before.
@@ -70,7 +70,7 @@ class FileOutput:
             self._run.write(self._path, self._given_up)
 
     def close(self) -> None:
-        """Has the records on the disk.
+        """Have the records on the disk.
 
         Raises:
             OutputError: There is no room for them.
@@ -79,7 +79,7 @@ class FileOutput:
             self._file.close()
 
     def has(self, name: str) -> bool:
-        """Whether an image of this name has its record from before; told once for each record."""
+        """Tell whether an image of this name has its record from before; told once for each record."""
         return self._earlier.finished.take(name)
 
     @property
@@ -90,7 +90,7 @@ class FileOutput:
         return len(self._earlier.finished), self._earlier.failed
 
     def finish(self) -> None:
-        """Makes the Parquet file, at the end of a run that left nothing to do, when that was the format.
+        """Make the Parquet file, at the end of a run that left nothing to do, when that was the format.
 
         Raises:
             OutputError: It cannot be written.
@@ -138,5 +138,5 @@ def prepare(path: Path, run: RunFile, form: Readable, *, resume: bool, retry_fai
 
 
 def _records(path: Path, run: RunFile) -> Path:
-    """The file that records are added to."""
+    """Return the file that records are added to."""
     return path.with_name(f"{path.name}.jsonl") if run.format == "parquet" else path

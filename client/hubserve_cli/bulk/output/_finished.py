@@ -21,11 +21,11 @@ class Finished:
         return len(self._digests) // 2
 
     def add(self, name: str) -> None:
-        """Adds a name, before the first `take`."""
+        """Add a name, before the first `take`."""
         self._digests.frombytes(_digest(name))
 
     def take(self, name: str) -> bool:
-        """Whether the name is there; it is there once less from then on."""
+        """Tell whether the name is there; it is there once less from then on."""
         if not self._digests:
             return False
         # Only who resumes needs numpy.

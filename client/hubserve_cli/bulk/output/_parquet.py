@@ -20,7 +20,7 @@ _FAILED = b"hubserve.failed"
 
 
 def pyarrow() -> Any:
-    """pyarrow, with its Parquet.
+    """Import pyarrow, with its Parquet.
 
     Raises:
         MissingExtraError: It is not installed.
@@ -33,7 +33,7 @@ def pyarrow() -> Any:
 
 
 def convert(lines: Path, path: Path, failed: int) -> None:
-    """Makes a Parquet file of JSON lines: it is there whole, or not at all.
+    """Make a Parquet file of JSON lines: it is there whole, or not at all.
 
     Columns: `source` (string; bytes that are not UTF-8 as `\\xff`), `source_bytes` (binary, only for such names: the
     name as it is), `status` (int32), `error` (string), `model_version` (int64), and lists `class_ids` (int32), `labels`
@@ -63,7 +63,7 @@ def convert(lines: Path, path: Path, failed: int) -> None:
 
 
 def counted(path: Path) -> tuple[int, int]:
-    """Images in a finished file, and how many of them were not classified.
+    """Return images in a finished file, and how many of them were not classified.
 
     Raises:
         OutputError: It is not one of ours.

@@ -33,7 +33,7 @@ class EarlierRun:
 
     @classmethod
     def read(cls, path: Path, form: Readable) -> EarlierRun:
-        """Reads a file; nothing is changed in it.
+        """Read a file; nothing is changed in it.
 
         Raises:
             OutputError: It holds something else than records, or cannot be read.
@@ -90,7 +90,7 @@ class EarlierRun:
         return run
 
     def check(self, path: Path, result: Classification) -> None:
-        """Refuses answers of another version of the model than those that are there.
+        """Refuse answers of another version of the model than those that are there.
 
         Raises:
             OutputError: This one is.

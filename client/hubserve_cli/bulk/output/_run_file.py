@@ -33,7 +33,7 @@ class RunFile:
     shard: str
 
     def write(self, output: Path, given_up: Sequence[str] = ()) -> None:
-        """Writes it beside the output.
+        """Write it beside the output.
 
         Args:
             output: The output.
@@ -46,7 +46,7 @@ class RunFile:
         replace_whole(beside(output), json.dumps(document, indent=2) + "\n")
 
     def check(self, output: Path) -> None:
-        """Compares with that of an earlier run.
+        """Compare with that of an earlier run.
 
         Raises:
             OutputError: It is of another run, or there is none, or it cannot be read.
@@ -69,7 +69,7 @@ class RunFile:
 
 
 def given_up(output: Path) -> list[str]:
-    """The images that earlier runs gave up; none, where no run file tells."""
+    """Return the images that earlier runs gave up; none, where no run file tells."""
     try:
         names = json.loads(beside(output).read_text(encoding="utf-8")).get("given_up", [])
     except (OSError, ValueError, AttributeError):
@@ -78,5 +78,5 @@ def given_up(output: Path) -> list[str]:
 
 
 def beside(output: Path) -> Path:
-    """The run file's path."""
+    """Return the run file's path."""
     return output.with_name(f"{output.name}.run.json")

@@ -25,7 +25,7 @@ class StandardOutput:
             self._out.write(form.header)
 
     def add(self, result: Classification, image: bytes | None = None) -> None:  # noqa: ARG002
-        """Writes the record."""
+        """Write the record."""
         self._out.write(self._form.record(result))
         now = time.monotonic()
         if self._each or now - self._flushed >= _HELD_SECONDS:
@@ -33,7 +33,7 @@ class StandardOutput:
             self._flush()
 
     def close(self) -> None:
-        """Writes what is held, unless nobody reads it any more."""
+        """Write what is held, unless nobody reads it any more."""
         if not self._broken:
             self._flush()
 

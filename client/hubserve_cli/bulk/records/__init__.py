@@ -21,20 +21,20 @@ class Format(Protocol):
     header: bytes
 
     def record(self, result: Classification) -> bytes:
-        """The record of one result."""
+        """Return the record of one result."""
 
 
 class Readable(Format, Protocol):
     """Also reads what it has written, for a run that goes on."""
 
     def pieces(self, file: BinaryIO) -> Iterator[bytes]:
-        """Cuts a file into records after the header; the last may be torn."""
+        """Cut a file into records after the header; the last may be torn."""
 
     def whole(self, piece: bytes) -> bool:
-        """Whether the piece is a record to its end."""
+        """Tell whether the piece is a record to its end."""
 
     def read(self, piece: bytes) -> Earlier:
-        """Reads a whole record. Raises ValueError when it is none."""
+        """Read a whole record. Raises ValueError when it is none."""
 
 
 _CSV_CLASSES = 1
@@ -42,5 +42,5 @@ FORMATS = ("table", "jsonl", "csv", "parquet")
 
 
 def readable(name: str, *, top_k: int | None) -> Readable:
-    """The format of a file; Parquet is made of JSON lines at the end of a run."""
+    """Return the format of a file; Parquet is made of JSON lines at the end of a run."""
     return Csv(top_k or _CSV_CLASSES) if name == "csv" else Jsonl()

@@ -34,14 +34,14 @@ class Csv:
         self.header = self._row(self._columns)
 
     def record(self, result: Classification) -> bytes:
-        """The row."""
+        """Return the row."""
         row: list[object] = [result.source, result.status, result.error, result.model_version]
         for found in result.classes:
             row += (found.class_id, found.label, found.score)
         return self._row(row + [None] * (len(self._columns) - len(row)))
 
     def pieces(self, file: BinaryIO) -> Iterator[bytes]:
-        """Rows, each of which may have line feeds within quotes."""
+        """Return rows, each of which may have line feeds within quotes."""
         row = b""
         for line in file:
             row += line
@@ -53,11 +53,11 @@ class Csv:
             yield row
 
     def whole(self, piece: bytes) -> bool:
-        """Whether its end is there."""
+        """Tell whether its end is there."""
         return piece.endswith(_END.encode()) and piece.count(b'"') % 2 == 0
 
     def read(self, piece: bytes) -> Earlier:
-        """Reads a row.
+        """Read a row.
 
         Raises:
             ValueError: It is not one that `record` wrote.

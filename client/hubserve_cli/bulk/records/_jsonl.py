@@ -24,7 +24,7 @@ class Jsonl:
     header = b""
 
     def record(self, result: Classification) -> bytes:
-        """The document in a line."""
+        """Return the document in a line."""
         document = document_of(result)
         try:
             return (_encode(document) + "\n").encode()
@@ -32,15 +32,15 @@ class Jsonl:
             return (json.dumps(document, allow_nan=False) + "\n").encode()
 
     def pieces(self, file: BinaryIO) -> Iterator[bytes]:
-        """The lines."""
+        """Return the lines."""
         return iter(file)
 
     def whole(self, piece: bytes) -> bool:
-        """Whether its end is there."""
+        """Tell whether its end is there."""
         return piece.endswith(b"\n")
 
     def read(self, piece: bytes) -> Earlier:
-        """Reads a line.
+        """Read a line.
 
         Raises:
             ValueError: It is not one that `record` wrote.
@@ -53,7 +53,7 @@ class Jsonl:
 
 
 def document_of(result: Classification) -> dict[str, Any]:
-    """A result as JSON has it: a score that is NaN or infinite, which JSON does not have, is None."""
+    """Return a result as JSON has it: a score that is NaN or infinite, which JSON does not have, is None."""
     return {
         "source": result.source,
         "status": result.status,

@@ -22,7 +22,7 @@ class Table:
         self._colour = colour
 
     def record(self, result: Classification) -> bytes:
-        """The row."""
+        """Return the row."""
         label = shown(result.label or "") if result.ok else "not classified"
         label = f"{label:28}"
         if self._colour and not result.ok:
@@ -33,7 +33,7 @@ class Table:
 
 
 def shown(text: str, *, quote: bool = True) -> str:
-    r"""A text on one line, that no terminal takes for a command.
+    r"""Return a text on one line, that no terminal takes for a command.
 
     What cannot be printed makes it `$'two\nlines'`, which bash reads as the same name again.
     """

@@ -24,7 +24,7 @@ def find(
     null: bool = False,
     choice: Choice | None = None,
 ) -> Iterator[Image]:
-    """Finds the images that files, folders, globs, archives, URLs, or `-` for standard input stand for.
+    """Find the images that files, folders, globs, archives, URLs, or `-` for standard input stand for.
 
     Everything named is looked at before the first image is given, so that a misspelt name does not come to light after
     an hour; what lies in a folder, an archive or a bucket is found as it is needed. What cannot be looked into is given
@@ -46,7 +46,7 @@ def find(
 
 
 def total(sources: Iterable[str], wanted: Wanted, choice: Choice | None = None) -> int | None:
-    """Counts the images where that costs a look at folders only; None where they come from elsewhere.
+    """Count the images where that costs a look at folders only; None where they come from elsewhere.
 
     Args:
         sources: As for `find`.

@@ -62,12 +62,12 @@ class _Header(tarfile.TarInfo):
 
 
 def is_archive(name: str) -> bool:
-    """Whether a file is taken for an archive, by its name."""
+    """Tell whether a file is taken for an archive, by its name."""
     return name.lower().endswith(_SUFFIXES)
 
 
 def in_file(path: str, choice: Choice) -> Iterator[Image]:
-    """Images in an archive on this machine.
+    """Return images in an archive on this machine.
 
     Raises:
         NoImagesError: It is no archive, or cannot be read.
@@ -82,7 +82,7 @@ def in_file(path: str, choice: Choice) -> Iterator[Image]:
 
 
 def images(name: str, open_archive: Callable[[], IO[bytes]], choice: Choice) -> Iterator[Image]:
-    """Images in an archive; each must be read before the next is asked for."""
+    """Return images in an archive; each must be read before the next is asked for."""
     number = 0
     before = choice.left_out.copy()
     try:
@@ -104,7 +104,7 @@ def images(name: str, open_archive: Callable[[], IO[bytes]], choice: Choice) -> 
 
 
 def _image(name: str, archive: tarfile.TarFile, member: tarfile.TarInfo, choice: Choice) -> Image | None:
-    """A member; None: it is no image, and is counted."""
+    """Return a member; None: it is no image, and is counted."""
     taken = choice.by_name(name)
     if not member.isreg() or member.issparse():
         if not taken and not choice.by_kind(name, SPECIAL):
@@ -127,7 +127,7 @@ def _image(name: str, archive: tarfile.TarFile, member: tarfile.TarInfo, choice:
 
 
 def _opened(file: IO[bytes]) -> tarfile.TarFile:
-    """Opens an archive from its first byte on, compressed or not."""
+    """Open an archive from its first byte on, compressed or not."""
     # What is remote need not know how to peek.
     buffered = file if isinstance(file, io.BufferedReader) else io.BufferedReader(cast(Any, file), _BUFFER)
     first = buffered.peek(6)

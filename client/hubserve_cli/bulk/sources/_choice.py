@@ -158,7 +158,7 @@ class Choice:
             return True
 
     def none_in(self, name: str, before: LeftOut) -> str:
-        """The sentence about a folder or an archive without images.
+        """Return the sentence about a folder or an archive without images.
 
         Args:
             name: Its name.

@@ -28,7 +28,7 @@ class Unread:
         self._read = read
 
     def read(self, size: int) -> bytes:
-        """Gives at most so many bytes; what stands in the way is raised."""
+        """Give at most so many bytes; what stands in the way is raised."""
         self.data = self._read(size)
         return self.data
 
@@ -44,7 +44,7 @@ class NoImagesError(click.ClickException):
 
 
 def unreadable(name: str, why: str) -> Unread:
-    """An image in place of what cannot be looked into: it fails, and so is among the results."""
+    """Return an image in place of what cannot be looked into: it fails, and so is among the results."""
 
     def fail(_: int) -> bytes:
         raise ImageError(why)
@@ -53,5 +53,5 @@ def unreadable(name: str, why: str) -> Unread:
 
 
 def name_of(image: Image) -> str:
-    """What stands for the image in the results."""
+    """Tell what stands for the image in the results."""
     return image if isinstance(image, str) else image.name

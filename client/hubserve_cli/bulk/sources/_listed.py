@@ -17,7 +17,7 @@ _CHUNK = 2**16
 
 
 def paths(*, null: bool) -> Iterator[Image]:
-    """Gives each path as it comes. It is taken as bytes: a name need not be UTF-8."""
+    """Give each path as it comes. It is taken as bytes: a name need not be UTF-8."""
     separated = _between(sys.stdin.buffer, b"\0" if null else b"\n")
     return map(_image, map(os.fsdecode, separated))
 
@@ -30,7 +30,7 @@ def _image(name: str) -> Image:
 
 
 def _between(file: BinaryIO, separator: bytes) -> Iterator[bytes]:
-    """The pieces between separators that are not empty."""
+    """Return the pieces between separators that are not empty."""
     rest = b""
     # read1 gives what is there, so that the first paths are at work while `find` still looks for more.
     while chunk := (file.read1(_CHUNK) if isinstance(file, io.BufferedReader) else file.read(_CHUNK)):

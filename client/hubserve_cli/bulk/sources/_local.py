@@ -12,7 +12,7 @@ from ._items import Image, unreadable
 
 
 def below(folder: str, choice: Choice) -> Iterator[Image]:
-    """Images below a folder, in the order of their names, so that every run and every machine has the same.
+    """Return images below a folder, in the order of their names, so that every run and every machine has the same.
 
     The names of one folder at a time are in memory. Links to files are followed, links to folders are not: they can
     lead in circles.
@@ -27,7 +27,7 @@ def below(folder: str, choice: Choice) -> Iterator[Image]:
 
 
 def matches(pattern: str, choice: Choice) -> Iterator[Image]:
-    """Files that a pattern matches, and what is in those that are archives, in the order of the file system."""
+    """Return files that a pattern matches, and what is in those that are archives, in the order of the file system."""
     for match in glob.iglob(pattern, recursive=True):
         if _archives.is_archive(match) and os.path.isfile(match):
             yield from _archives.in_file(match, choice)

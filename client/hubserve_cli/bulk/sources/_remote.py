@@ -30,7 +30,7 @@ _MOST = 2**29
 
 
 def is_url(source: str) -> bool:
-    """Whether it is for fsspec: `s3://bucket/photographs`, also chained as `zip://*.jpg::s3://bucket/a.zip`."""
+    """Tell whether it is for fsspec: `s3://bucket/photographs`, also chained as `zip://*.jpg::s3://bucket/a.zip`."""
     return _URL.match(source) is not None
 
 
@@ -46,7 +46,7 @@ class _File(Unread):
         self._begun: Future[bytes] | None = None
 
     def begin(self, readers: ThreadPoolExecutor) -> None:
-        """Has it read."""
+        """Have it read."""
         self._begun = readers.submit(self._fetch)
 
     def _fetch(self) -> bytes:
@@ -60,7 +60,7 @@ class _File(Unread):
 
 
 def file(url: str) -> Image:
-    """One file, that nothing is known of yet."""
+    """Return one file, that nothing is known of yet."""
     try:
         system, path = _system(url)
     # Each file system raises its own.
@@ -70,7 +70,7 @@ def file(url: str) -> Image:
 
 
 def found(url: str, choice: Choice) -> Iterator[Image]:
-    """Images that a URL stands for: a file, a folder with all below it, an archive, or a pattern.
+    """Return images that a URL stands for: a file, a folder with all below it, an archive, or a pattern.
 
     Raises:
         NoImagesError: There is nothing there.
@@ -103,7 +103,7 @@ def found(url: str, choice: Choice) -> Iterator[Image]:
 
 
 def ahead(images: Iterator[Image]) -> Iterator[Image]:
-    """Has the next remote files read by other threads, while the client is at those before them."""
+    """Have the next remote files read by other threads, while the client is at those before them."""
     waiting: deque[_File] = deque()
     readers: ThreadPoolExecutor | None = None
     try:
@@ -129,7 +129,7 @@ def _drained(waiting: deque[_File]) -> Iterator[Image]:
 
 
 def _system(url: str) -> tuple[Any, str]:
-    """The file system of a URL, and the path there.
+    """Return the file system of a URL, and the path there.
 
     Raises:
         click.ClickException: fsspec, or what it needs for this kind of URL, is not installed.
@@ -146,7 +146,7 @@ def _system(url: str) -> tuple[Any, str]:
 
 
 def _below(url: str, system: Any, root: str, choice: Choice) -> Iterator[Image]:
-    """Walks one folder's names at a time; fsspec's own walk is silent about folders that it cannot read."""
+    """Walk one folder's names at a time; fsspec's own walk is silent about folders that it cannot read."""
     folders = [root]
     while folders:
         folder = folders.pop()
@@ -185,7 +185,7 @@ def _takes(system: Any, path: str, choice: Choice) -> bool:
 
 
 def _url(url: str, root: str, system: Any, path: str) -> str:
-    """A path's URL, spelled as the person spelled that of its root."""
+    """Return a path's URL, spelled as the person spelled that of its root."""
     root = root.rstrip("/")
     return url + path[len(root) :] if path.startswith(root) else str(system.unstrip_protocol(path))
 
