@@ -11,6 +11,7 @@ image has exactly one answer, and the right one.
 
 import argparse
 import contextlib
+import itertools
 import math
 import os
 import random
@@ -62,11 +63,15 @@ def missing() -> str:
     return ""
 
 
+_NETWORKS = itertools.count()
+
+
 class Network:
     """Two namespaces with a wire between them: `with Network() as network: network.run("client", ["ip", "addr"])`."""
 
     def __init__(self) -> None:
-        number = os.getpid() % 100_000
+        # The kernel takes a link away some time after its namespace: no two networks of a process share a name.
+        number = f"{os.getpid() % 100_000}{next(_NETWORKS)}"
         self._names = {side: f"hubserve-{side}-{number}" for side in ("client", "server")}
         self._ends = {"client": f"hbc{number}", "server": f"hbs{number}"}
         self._address = 2
