@@ -259,7 +259,7 @@ def test_what_is_urgent_goes_first():
 
 
 class Owner:
-    """What holds an answer, as a call does."""
+    """Hold an answer, as a call does."""
 
 
 @pytest.mark.parametrize("deadline", [None, 60.0])

@@ -1,4 +1,4 @@
-"""Which folders of a model's base folder are versions."""
+"""Tests of which folders of a base folder are versions."""
 
 from pathlib import Path
 

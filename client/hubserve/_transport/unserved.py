@@ -1,4 +1,4 @@
-"""What a server has of a model that it does not serve as asked: one look at its status, for the error's words."""
+"""Ask for the status of a model that is not served as asked, once, for the words of the error."""
 
 from __future__ import annotations
 
