@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow test-fast bench test-cluster protobuf-check decode-table zoo zoo-lock docs fuzz chaos soak photographs sbom audit format lint types check wire wire-check lock clean
+.PHONY: demo test test-slow test-fast bench test-cluster protobuf-check decode-table zoo zoo-lock docs package fuzz chaos soak photographs sbom audit format lint types check wire wire-check lock clean
 
 demo: $(VENV)/.installed  ## the main job, end to end: export, serve, classify, a page to look at
 	$(BIN)/hubserve demo --output demo
@@ -44,6 +44,9 @@ zoo-lock: $(VENV)/.installed  ## resolve tests/zoo/keras-hub.txt anew, for the z
 
 docs: $(VENV)/.installed  ## the site, in build/docs; warnings are errors
 	VENV=$(VENV) scripts/build-docs build/docs
+
+package: $(VENV)/.installed  ## the sdist and the wheel, in dist; each is installed and tried as a user would, without constraints.txt
+	VENV=$(VENV) scripts/check-package
 
 # Each takes what its program takes: make fuzz INPUTS=1000000 SEED=2, make chaos IMAGES=100000, make soak MINUTES=5.
 INPUTS ?= 100000
