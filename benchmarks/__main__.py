@@ -82,12 +82,18 @@ def last_run(results: Path, this: Mapping[str, Any]) -> dict[str, Any]:
         last: dict[str, Any] = json.loads((results / "latest.json").read_text(encoding="utf-8"))
     except OSError as error:
         sys.exit(f"no run is kept in {results} ({error.strerror}): measure all of it once")
-    for fact, value in this["machine"].items():
-        if fact != "command" and (other := last["machine"][fact]) != value:
+    for fact, value in comparable(this["machine"]).items():
+        if (other := comparable(last["machine"])[fact]) != value:
             sys.exit(f"the run in {results} was with another value of {fact}, {other}: measure all of it anew")
     if last["quick"] != this["quick"]:
         sys.exit(f"the run in {results} was {'a' if last['quick'] else 'no'} quick one: measure all of it anew")
     return last
+
+
+def comparable(machine: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what may differ between the parts of one run: the command, and the hubserve that is measured."""
+    others = {name: version for name, version in machine["packages"].items() if name != "hubserve"}
+    return {**machine, "packages": others, "command": None}
 
 
 def measure(name: str, quick: bool, models: Path) -> dict[str, object] | None:
