@@ -318,6 +318,7 @@ def part_pieces(target: str) -> dict[str, float]:
     """Tell what the client itself does for a request, with an answer that is there at once."""
     from hubserve import Client
     from hubserve._images.encode import EncodedImage
+    from hubserve._transport.malloc import expect
     from hubserve.wire.answers import read_classes
     from hubserve.wire.codec import parse
     from hubserve.wire.predict_pb2 import PredictResponse
@@ -326,6 +327,8 @@ def part_pieces(target: str) -> dict[str, float]:
     done: Future[bytes] = Future()
     done.set_result(data)
     images = [EncodedImage(index, f"image {index}", image) for index, image in enumerate(IMAGES)]
+    # As sending a request does, which is left out here.
+    expect(sum(map(len, IMAGES)))
     with Client(target, model="m", concurrency=1) as client:
         client._server.start = lambda *_, **__: done
         return {

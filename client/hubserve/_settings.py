@@ -12,7 +12,7 @@ from ._checks import check_number, check_seconds, check_whole
 from ._errors import UsageError
 from ._images.convert import check_convert
 from ._images.downscale import check_shrink
-from ._schedule.batching import Limits
+from ._schedule.batching import Capacity, Limits
 from ._schedule.retry import NEVER, Contact, Retry
 from ._schedule.window import MOST, Fixed, Vegas, Window
 from ._transport.channel import grpc_targets
@@ -73,9 +73,9 @@ class Settings:
         _, several = grpc_targets(self.target)
         return Contact(NEVER if self.retry is None else self.retry, several=several, lock=threading.Lock())
 
-    def limits(self) -> Limits:
-        """Tell what one request may hold, until a server takes less."""
-        return Limits(self.max_batch_size, self.max_batch_bytes)
+    def capacity(self) -> Capacity:
+        """Tell what one request for images may hold, until a server takes less."""
+        return Capacity(Limits(self.max_batch_size, self.max_batch_bytes), threading.Lock())
 
     def window(self) -> Window:
         """Tell how many requests a call may have on their way."""
@@ -84,7 +84,7 @@ class Settings:
             return Vegas(max(2, min(MOST, 2**29 // self.max_batch_bytes)))
         return Fixed(self.concurrency)
 
-    def batcher_limits(self, max_delay: float, max_size: int | None) -> Limits:
+    def batcher_capacity(self, max_delay: float, max_size: int | None) -> Capacity:
         """Tell what one request of a batcher may hold.
 
         Raises:
@@ -93,7 +93,8 @@ class Settings:
         check_seconds("max_delay", max_delay, zero=True)
         if max_size is not None:
             check_whole("max_size", max_size)
-        return Limits(min(max_size or self.max_batch_size, self.max_batch_size), self.max_batch_bytes)
+        size = min(max_size or self.max_batch_size, self.max_batch_size)
+        return Capacity(Limits(size, self.max_batch_bytes))
 
     def batcher_window(self) -> Window:
         """Tell how many requests a batcher may have in flight: callers who wait are a limit already."""

@@ -66,7 +66,7 @@ def prepare(server: ModelServer, settings: Settings, wish: Wish) -> Subject:
     """
     requests = Requests(settings.model, settings.version, settings.version_label)
     metadata = read_metadata(
-        parse(GetModelMetadataResponse, server.ask(METADATA, requests.metadata(), settings.timeout))
+        parse(GetModelMetadataResponse, server.start(METADATA, requests.metadata(), settings.timeout).result())
     )
     name, signature = inputs.choose_signature(metadata, wish.signature)
     shapes = inputs.parse_shapes(wish.shapes, signature)

@@ -9,7 +9,7 @@ import grpc
 from hubserve import CallError, Classification, ClassScore, ImageError, Retry
 from hubserve._errors import Then, call_error, then
 from hubserve._images.encode import EncodedImage
-from hubserve._schedule.batching import Limits
+from hubserve._schedule.batching import Capacity, Limits
 from hubserve._schedule.gate import Turn
 from hubserve._schedule.retry import Contact
 from hubserve._schedule.run import Run
@@ -67,7 +67,7 @@ class Simulation:
         run: Run[Classification] = Run(
             read=read,
             kind=Classification,
-            limits=self.limits,
+            capacity=Capacity(self.limits),
             contact=contact,
             window=self.window,
             ordered=self.ordered,

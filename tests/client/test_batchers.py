@@ -27,7 +27,7 @@ from hubserve._async_batcher import AsyncBatcher
 from hubserve._batcher import Batcher
 from hubserve._images.encode import Encode, encode
 from hubserve._schedule import run
-from hubserve._schedule.batching import Limits
+from hubserve._schedule.batching import Capacity, Limits
 from hubserve._schedule.retry import Contact
 from hubserve._schedule.run import Run
 from hubserve._schedule.window import Fixed
@@ -46,7 +46,7 @@ def new_run(window: Fixed) -> Run[Classification]:
     return Run(
         read=read,
         kind=Classification,
-        limits=Limits(1, 100),
+        capacity=Capacity(Limits(1, 100)),
         contact=Contact(QUICK),
         window=window,
         ordered=False,

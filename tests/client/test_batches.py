@@ -1,7 +1,7 @@
 import pytest
 
 from hubserve._images.encode import EncodedImage
-from hubserve._schedule.batching import Cutter, Limits, cut
+from hubserve._schedule.batching import Capacity, Cutter, Limits, cut
 
 
 def images(*sizes: int) -> list[EncodedImage]:
@@ -30,18 +30,19 @@ def test_batches_are_cut_by_count_and_by_bytes(sizes: list[int], batches: list[l
 
 
 def test_a_full_batch_does_not_wait_for_the_next_image():
-    cutter = Cutter(Limits(max_size=3, max_bytes=10))
+    cutter = Cutter(Capacity(Limits(max_size=3, max_bytes=10)))
 
     assert [len(cutter.add(image)) for image in images(1, 1, 1, 10, 5, 6, 1)] == [0, 0, 3, 1, 0, 1, 0]
     assert len(cutter) == 2
 
 
 def test_limits_that_are_lowered_hold_at_once():
-    limits = Limits(max_size=3, max_bytes=10)
-    cutter = Cutter(limits)
+    capacity = Capacity(Limits(max_size=3, max_bytes=10))
+    cutter = Cutter(capacity)
     first, second = images(1, 1)
     cutter.add(first)
 
-    limits.max_size = 1
+    capacity.lower(Limits(max_size=1, max_bytes=20))
 
     assert [len(cutter.add(second)), len(cutter.rest())] == [1, 1]
+    assert capacity.limits == Limits(max_size=1, max_bytes=10)

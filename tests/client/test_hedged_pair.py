@@ -6,7 +6,7 @@ from typing import Any
 
 from client.simulation import images, read
 from hubserve import Classification, Retry
-from hubserve._schedule.batching import Limits
+from hubserve._schedule.batching import Capacity, Limits
 from hubserve._schedule.retry import Contact
 from hubserve._schedule.run import Request, Run
 from hubserve._schedule.window import Fixed
@@ -18,7 +18,7 @@ def run_of_one_image() -> Run[Classification]:
     run: Run[Classification] = Run(
         read=read,
         kind=Classification,
-        limits=Limits(1, 2**20),
+        capacity=Capacity(Limits(1, 2**20)),
         contact=Contact(Retry(hedge_after=0.001)),
         window=Fixed(1),
         ordered=True,

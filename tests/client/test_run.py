@@ -19,7 +19,7 @@ from hubserve import (
     ServerUnavailable,
 )
 from hubserve._images.encode import EncodedImage
-from hubserve._schedule.batching import Limits
+from hubserve._schedule.batching import Capacity, Limits
 from hubserve._schedule.retry import Contact
 from hubserve._schedule.run import Run
 from hubserve._schedule.window import Fixed
@@ -361,7 +361,7 @@ def test_a_batch_that_lingers_is_sent_when_its_time_is_over():
     run: Run[Classification] = Run(
         read=read,
         kind=Classification,
-        limits=Limits(8, 2**20),
+        capacity=Capacity(Limits(8, 2**20)),
         contact=Contact(Retry()),
         window=Fixed(2),
         ordered=False,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 
 from .._errors import CallError, ServerBusy
 from .._images.encode import EncodedImage
@@ -15,19 +16,15 @@ MESSAGE_BYTES = 2**31 - 2**20
 _SERVERS_LIMIT = r"maximum input batch size (\d+)"
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Limits:
-    """What one request may hold; lowered when a server takes less: `Limits(max_size=32, max_bytes=16 * 2**20)`."""
+    """What one request may hold: `Limits(max_size=32, max_bytes=16 * 2**20)`."""
 
     max_size: int
     max_bytes: int
 
-    def both(self) -> tuple[int, int]:
-        """Return images and bytes."""
-        return self.max_size, self.max_bytes
-
-    def lower(self, error: CallError, size: int, total: int) -> None:
-        """Learn from a server's refusal of a request what it takes, as far as that tells.
+    def lowered(self, error: CallError, size: int, total: int) -> Limits:
+        """Return what a server takes after its refusal of a request, as far as that tells.
 
         Args:
             error: The refusal.
@@ -38,24 +35,44 @@ class Limits:
         if isinstance(error, ServerBusy) or named:
             most = int(named[1]) if named else 0
             # A refusal that names a larger limit than it kept must not end in cutting the same piece for ever.
-            self.max_size = min(self.max_size, most if 0 < most < size else max(size // 2, 1))
-        else:
-            self.max_bytes = min(self.max_bytes, max(total // 2, 1))
+            return replace(self, max_size=min(self.max_size, most if 0 < most < size else max(size // 2, 1)))
+        return replace(self, max_bytes=min(self.max_bytes, max(total // 2, 1)))
 
 
-def whole_message() -> Limits:
-    """Tell what one message can hold at all, until a server takes less."""
-    return Limits(max_size=sys.maxsize, max_bytes=MESSAGE_BYTES)
+# What one message can hold at all.
+WHOLE_MESSAGE = Limits(max_size=sys.maxsize, max_bytes=MESSAGE_BYTES)
+
+
+class Capacity:
+    """What the servers of a client are known to take in one request: `capacity.limits`.
+
+    Args:
+        limits: What the caller allows.
+        lock: Held while the limits change; needed where threads share the object. None: no lock.
+
+    Attributes:
+        limits: Never changed, only replaced by lower ones.
+    """
+
+    def __init__(self, limits: Limits, lock: AbstractContextManager[object] | None = None) -> None:
+        self.limits = limits
+        self._lock = nullcontext() if lock is None else lock
+
+    def lower(self, limits: Limits) -> None:
+        """Keep to these limits too, from now on."""
+        with self._lock:
+            known = self.limits
+            self.limits = Limits(min(known.max_size, limits.max_size), min(known.max_bytes, limits.max_bytes))
 
 
 class Cutter:
     """Collects images until the next would be too much: `batch = cutter.add(image)`, at the end `cutter.rest()`.
 
-    An image larger than `max_bytes` goes alone.
+    An image larger than the limit on bytes goes alone.
     """
 
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
+    def __init__(self, capacity: Capacity) -> None:
+        self._capacity = capacity
         self._batch: list[EncodedImage] = []
         self._bytes = 0
 
@@ -65,7 +82,7 @@ class Cutter:
     def add(self, image: EncodedImage) -> list[EncodedImage]:
         """Take an image; give the batch that is full because of it, or none (an empty list)."""
         full: list[EncodedImage] = []
-        if self._batch and (self._is_full() or self._bytes + len(image.data) > self._limits.max_bytes):
+        if self._batch and (self._is_full() or self._bytes + len(image.data) > self._capacity.limits.max_bytes):
             full = self.rest()
         self._batch.append(image)
         self._bytes += len(image.data)
@@ -78,11 +95,12 @@ class Cutter:
         return batch
 
     def _is_full(self) -> bool:
-        return len(self._batch) >= self._limits.max_size or self._bytes >= self._limits.max_bytes
+        limits = self._capacity.limits
+        return len(self._batch) >= limits.max_size or self._bytes >= limits.max_bytes
 
 
 def cut(images: Iterable[EncodedImage], limits: Limits) -> list[list[EncodedImage]]:
     """Cut images that are all there."""
-    cutter = Cutter(limits)
+    cutter = Cutter(Capacity(limits))
     batches = [batch for image in images if (batch := cutter.add(image))]
     return [*batches, cutter.rest()] if len(cutter) else batches

@@ -74,18 +74,18 @@ class Question:
                     cuts.append(slice(first, end))
         return cuts
 
-    def cut_further(self, error: CallError, limits: Limits) -> bool:
-        """Lower the limits after a refusal; False: it was not for the size, or there is nothing left to cut.
+    def cut_further(self, error: CallError, limits: Limits) -> Limits | None:
+        """Return lower limits after a refusal; None: it was not for the size, or there is nothing left to cut.
 
         Only a server that batches names a number of rows, and its models have one row of each output for each row of
         the inputs: what is cut can be joined. Of others `joined` sees to it.
         """
         if then(error) is not Then.SPLIT or self.rows is None:
-            return False
+            return None
         before = self.cuts(limits)
         largest = max(self._bytes(rows) for rows in before if rows is not None)
-        limits.lower(error, min(self.rows, limits.max_size), largest)
-        return len(self.cuts(limits)) > len(before)
+        lowered = limits.lowered(error, min(self.rows, limits.max_size), largest)
+        return lowered if len(self.cuts(lowered)) > len(before) else None
 
     def _bytes(self, rows: slice) -> int:
         """Tell how large a request for these rows is, nearly."""

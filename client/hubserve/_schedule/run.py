@@ -14,21 +14,19 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from typing import Generic, TypeAlias, TypeVar
+from typing import Generic, TypeVar
 
 from .._errors import CallError, DeadlineExceeded, HubserveError, ImageTooSlow, MalformedAnswer, ServerBusy, Then, then
 from .._images.encode import EncodedImage
 from .._results import ImageResult
-from .batching import Cutter, Limits, cut
+from ..wire.codec import Reader
+from .batching import Capacity, Cutter, cut
 from .pieces import Flight, Piece, Request
 from .retry import REPEATS, Contact
 from .window import Window
 
 _log = logging.getLogger("hubserve")
 _Result = TypeVar("_Result", bound=ImageResult)
-# Makes the results of a batch from the bytes of its answer, and from the seconds that it took.
-Reader: TypeAlias = Callable[[bytes, Sequence[EncodedImage], float], Iterable[_Result]]
 
 # Answers that wait for an earlier one, in windows: a slow replica should not stop the others at once.
 _WINDOWS_AHEAD = 4
@@ -48,7 +46,7 @@ class Run(Generic[_Result]):
     Args:
         read: Makes results from an answer; may raise `MalformedAnswer`, which becomes the images' error.
         kind: The class of the results.
-        limits: What one request may hold; lowered here when the server takes less.
+        capacity: What one request may hold; lowered here when the server takes less.
         contact: What the client knows about its servers.
         window: How many requests may be on their way.
         ordered: Give results in the order of the images.
@@ -63,7 +61,7 @@ class Run(Generic[_Result]):
         *,
         read: Reader[_Result],
         kind: type[_Result],
-        limits: Limits,
+        capacity: Capacity,
         contact: Contact,
         window: Window,
         ordered: bool,
@@ -71,12 +69,12 @@ class Run(Generic[_Result]):
     ) -> None:
         self._read = read
         self._kind = kind
-        self._limits = limits
+        self._capacity = capacity
         self._contact = contact
         self._window = window
         self._ordered = ordered
         self._linger = linger
-        self._cutter = Cutter(limits)
+        self._cutter = Cutter(capacity)
         self._collecting_since = 0.0
         self._fresh: deque[Piece] = deque()
         self._again: deque[Piece] = deque()
@@ -226,7 +224,7 @@ class Run(Generic[_Result]):
                 self._again.append(piece)
         elif then(error) is Then.SPLIT and len(piece.images) > 1:
             self._learn(piece, error)
-            self._again.extendleft(Piece(images) for images in reversed(cut(piece.images, self._limits)))
+            self._again.extendleft(Piece(images) for images in reversed(cut(piece.images, self._capacity.limits)))
         elif then(error) is Then.SUSPECT:
             self._suspect(piece, error)
         elif piece.repeats < REPEATS.get(then(error), 0):
@@ -254,7 +252,7 @@ class Run(Generic[_Result]):
 
     @property
     def _too_far_ahead(self) -> bool:
-        return self._taken - self._given > _WINDOWS_AHEAD * self._window.limit * self._limits.max_size
+        return self._taken - self._given > _WINDOWS_AHEAD * self._window.limit * self._capacity.limits.max_size
 
     def _room(self) -> bool:
         # A suspect travels alone: the server could put it into one batch with others, and fail them with it.
@@ -394,8 +392,10 @@ class Run(Generic[_Result]):
 
     def _learn(self, piece: Piece, error: CallError) -> None:
         """Lower the limits to what the server takes, as far as its refusal tells."""
-        self._limits.lower(error, len(piece.images), sum(len(image.data) for image in piece.images))
-        _log.warning("at most %d images and %d bytes at once from now on: %s", *self._limits.both(), error)
+        total = sum(len(image.data) for image in piece.images)
+        self._capacity.lower(self._capacity.limits.lowered(error, len(piece.images), total))
+        limits = self._capacity.limits
+        _log.warning("at most %d images and %d bytes at once from now on: %s", limits.max_size, limits.max_bytes, error)
 
     def _report(self, piece: Piece, error: HubserveError) -> None:
         _log.warning("%d images failed, the first of them %s: %s", len(piece.images), piece.images[0].source, error)

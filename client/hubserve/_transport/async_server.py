@@ -4,55 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import logging
-import time
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import grpc
 
-from .._errors import CallError, call_error
+from .._errors import CallError
 from .._images.encode import EncodedImage
 from .._schedule.retry import Contact
-from .._settings import Settings, deadline_in, seconds_left
-from ..wire.codec import METADATA, PREDICT, STATUS
+from .._schedule.steps import Pause, Steps
+from .._settings import Settings, seconds_left
+from ..wire.codec import PREDICT, STATUS
 from .async_dispatch import AsyncLine
-from .channel import channel_options, grpc_targets
-from .forks import leave_behind, polls_from_now_on, refuse_after_fork_at_work
+from .base_server import CLOSED, BaseServer, open_channels
+from .forks import leave_behind, polls_from_now_on
 from .round_robin import Turns
-from .security import bearer, loaded, no_token
-from .telemetry import telemetry
+from .security import bearer
 from .unserved import LOOK_SECONDS, look, told
 
-_log = logging.getLogger("hubserve")
-# What protobuf and gRPC hold in one message is less.
-_TOO_LARGE = 2**31
+_T = TypeVar("_T")
 
 
-class AsyncModelServer:
+class AsyncModelServer(BaseServer[asyncio.Event]):
     """The RPCs of one model's server, or of its replicas, over a channel each of the running event loop.
 
-    Args:
-        settings: The client's.
-        contact: What the client knows about its servers.
-
-    Attributes:
-        contact: See the argument.
-        tls: The client's encryption, its files read.
-
-    Raises:
-        UsageError: A TLS file cannot be read.
+    See `BaseServer`.
     """
 
     def __init__(self, settings: Settings, contact: Contact) -> None:
-        self._settings = settings
-        self.contact = contact
-        self._telemetry = telemetry(settings)
-        # Here, not where the channels are opened: what is wrong with a file is said when the client is made.
-        self.tls = loaded(settings.tls)
+        super().__init__(settings, contact, asyncio.Event())
         self._line = AsyncLine(contact.gate, self._failed)
-        self._closed = asyncio.Event()
         self._channels: list[Any] = []
         self._calls: list[dict[str, Any]] = []
         self._turns = Turns(0)
@@ -80,8 +61,7 @@ class AsyncModelServer:
         Raises:
             CallError: There is no answer.
         """
-        if len(request) >= _TOO_LARGE:
-            raise self._failed(grpc.StatusCode.INTERNAL, "serializing request: 2 GiB or more")
+        self._prepare(request)
 
         async def attempt(tries: int) -> bytes:
             seconds = timeout if deadline is None else seconds_left(deadline)
@@ -109,12 +89,12 @@ class AsyncModelServer:
     async def _attempt(
         self, path: str, request: bytes, timeout: float | None, *, images: Sequence[EncodedImage], resends: int
     ) -> bytes:
-        if self._closed.is_set():
-            raise self._failed(grpc.StatusCode.CANCELLED, "Channel closed!")
+        if self.closed.is_set():
+            raise self._failed(grpc.StatusCode.CANCELLED, CLOSED)
         metadata = await self._metadata()
         # Closed while the token was fetched: a channel must not be opened again.
-        if self._closed.is_set():
-            raise self._failed(grpc.StatusCode.CANCELLED, "Channel closed!")
+        if self.closed.is_set():
+            raise self._failed(grpc.StatusCode.CANCELLED, CLOSED)
         attempt = None
         if self._telemetry is not None:
             attempt = self._telemetry.begin(path, images=images, resends=resends)
@@ -129,53 +109,47 @@ class AsyncModelServer:
             raise self._failed(code, details, path) from error
         except asyncio.CancelledError as error:
             # Closing the channel cancels its calls; so does the caller, who then must not see another error.
-            if self._closed.is_set():
-                raise self._failed(grpc.StatusCode.CANCELLED, "Channel closed!") from error
+            if self.closed.is_set():
+                raise self._failed(grpc.StatusCode.CANCELLED, CLOSED) from error
             raise
         finally:
             if attempt is not None:
                 attempt.end(code, details)
         return answer
 
-    async def ask(self, path: str, request: bytes, timeout: float | None) -> bytes:
-        """Send a request and wait for its answer, trying again as the retry policy has it, within the timeout.
+    async def perform(self, steps: Steps[_T]) -> _T:
+        """Take the steps of a call, and give what it comes to.
 
         Raises:
             CallError: There is no answer.
         """
-        deadline = deadline_in(timeout)
-        first_failure = None
-        resends = repeats = 0
-        while True:
-            sent = time.monotonic()
-            try:
-                answer = await self.call(path, request, timeout, deadline=deadline, resends=resends)
-            except CallError as error:
-                now = time.monotonic()
-                first_failure = now if first_failure is None else first_failure
-                at = self.contact.retry_at(error, sent=sent, now=now, first_failure=first_failure, deadline=deadline)
-                if at is None:
-                    at = self.contact.again_at(error, repeats, now, deadline)
-                    repeats += 1
-                if at is None:
-                    raise
-                _log.info("again in %.2f s: %s", at - now, error)
-                await self.sleep(at - now)
-                resends += 1
-            else:
-                self.contact.answered(time.monotonic())
-                return answer
+        try:
+            step = next(steps)
+            while True:
+                if isinstance(step, Pause):
+                    await self.sleep(step.seconds)
+                    step = next(steps)
+                    continue
+                path, request, timeout, deadline, resends = step
+                try:
+                    answer = await self.call(path, request, timeout, deadline=deadline, resends=resends)
+                except CallError as error:
+                    step = steps.throw(error)
+                else:
+                    step = steps.send(answer)
+        except StopIteration as end:
+            return cast(_T, end.value)
 
     async def sleep(self, seconds: float) -> None:
         """Wait so long, or until the client is closed: the next call says so."""
         try:
-            await asyncio.wait_for(self._closed.wait(), seconds)
+            await asyncio.wait_for(self.closed.wait(), seconds)
         except asyncio.TimeoutError:
             return
 
     async def close(self) -> None:
         """Give up what is on its way, and close the connection."""
-        self._closed.set()
+        self.closed.set()
         self._line.close()
         for channel in self._channels:
             await channel.close()
@@ -186,11 +160,9 @@ class AsyncModelServer:
 
     def renewed(self) -> AsyncModelServer:
         """Give what takes its place on another event loop, or in a child of a fork."""
-        # The TLS files are not read again.
-        settings = replace(self._settings, tls=self.tls)
-        server = AsyncModelServer(settings, settings.contact())
-        if self._closed.is_set():
-            server._closed.set()
+        server = AsyncModelServer(self._settings, self._settings.contact())
+        if self.closed.is_set():
+            server.closed.set()
         return server
 
     def _next(self) -> dict[str, Any]:
@@ -207,20 +179,9 @@ class AsyncModelServer:
         # The half of gRPC that only asyncio needs.
         import grpc.aio
 
-        refuse_after_fork_at_work()
         polls_from_now_on()
-        settings = self._settings
-        targets, replicas = grpc_targets(settings.target)
-        options = channel_options(replicas=replicas, tls=settings.tls, more=settings.channel_options or {})
-        if self.tls is None:
-            self._channels = [grpc.aio.insecure_channel(target, options=options) for target in targets]
-        else:
-            credentials = self.tls.credentials()
-            self._channels = [grpc.aio.secure_channel(target, credentials, options=options) for target in targets]
-        self._turns = Turns(len(targets))
-        self._calls = [
-            {path: channel.unary_unary(path) for path in (PREDICT, METADATA, STATUS)} for channel in self._channels
-        ]
+        self._channels, self._calls = open_channels(grpc.aio, self._settings)
+        self._turns = Turns(len(self._channels))
 
     async def _metadata(self) -> tuple[tuple[str, str], ...]:
         token = self._settings.token
@@ -231,11 +192,4 @@ class AsyncModelServer:
             return bearer(await made if inspect.isawaitable(made) else made)
         # Whatever the caller's own function raises.
         except Exception as error:
-            raise no_token(self._settings.target_in_words(), error) from error
-
-    def _failed(self, code: grpc.StatusCode, details: str | None, path: str = PREDICT) -> CallError:
-        if self._closed.is_set() and code is grpc.StatusCode.CANCELLED:
-            details = "Channel closed!"
-        words = self._settings
-        where, model, rpc = words.target_in_words(), words.model_in_words(), path.rpartition("/")[2]
-        return call_error(code, details, target=where, model=model, rpc=rpc, hint=words.proxy_hint())
+            raise self._no_token(error) from error

@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-import logging
 import threading
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar, cast
 
 import grpc
 
-from .._errors import CallError, call_error
+from .._errors import CallError
 from .._images.encode import EncodedImage
 from .._schedule.retry import Contact
-from .._settings import Settings, deadline_in, seconds_left
+from .._schedule.steps import Pause, Steps
+from .._settings import Settings, seconds_left
 from ..wire.codec import PREDICT, STATUS
+from .base_server import CLOSED, BaseServer
 from .dispatch import Line
 from .forks import leave_behind
-from .security import bearer, no_token
-from .telemetry import telemetry
+from .security import bearer
 from .thread_channels import Channels
 from .unserved import LOOK_SECONDS, look, told
 
-_log = logging.getLogger("hubserve")
-# What protobuf and gRPC hold in one message is less.
-_TOO_LARGE = 2**31
+_T = TypeVar("_T")
 
 
 class Call(Protocol):
@@ -43,24 +39,13 @@ class Call(Protocol):
         """Call back when the answer or failure is there, on any thread."""
 
 
-class ModelServer:
-    """The RPCs of one model's server, or of its replicas, over a channel each.
-
-    Args:
-        settings: The client's.
-        contact: What the client knows about its servers.
-
-    Attributes:
-        contact: See the argument.
-    """
+class ModelServer(BaseServer[threading.Event]):
+    """The RPCs of one model's server, or of its replicas, over a channel each; see `BaseServer`."""
 
     def __init__(self, settings: Settings, contact: Contact) -> None:
-        self._settings = settings
-        self.contact = contact
-        self._telemetry = telemetry(settings)
+        super().__init__(settings, contact, threading.Event())
         self._line = Line(contact.gate)
-        self.closed = threading.Event()
-        self._channels = Channels(settings)
+        self._channels = Channels(self._settings)
         # Those of the last call.
         self._credentials: tuple[tuple[str, str], ...] = ()
 
@@ -93,8 +78,10 @@ class ModelServer:
             seconds = timeout if deadline is None else seconds_left(deadline)
             return self._begin(path, request, seconds, images=images, resends=resends + tries)
 
-        if len(request) >= _TOO_LARGE:
-            return _failed_call(self._failed(grpc.StatusCode.INTERNAL, "serializing request: 2 GiB or more"))
+        try:
+            self._prepare(request)
+        except CallError as error:
+            return _failed_call(error)
         # What tells about the model is asked beside thousands of predictions, too.
         return self._line.start(
             begin,
@@ -117,9 +104,9 @@ class ModelServer:
         except (ValueError, RuntimeError, grpc.RpcError) as error:
             # ValueError: the channel is closed. RpcError: the request cannot be sent. RuntimeError: the program ends,
             # and Python starts no thread for gRPC any more.
-            code, details = grpc.StatusCode.CANCELLED, "Channel closed!"
+            code, details = grpc.StatusCode.CANCELLED, CLOSED
             if isinstance(error, RuntimeError):
-                details = f"Channel closed! {error}"
+                details = f"{CLOSED} {error}"
             if isinstance(error, grpc.RpcError):
                 code, details = error.code(), error.details()
             if attempt is not None:
@@ -130,35 +117,28 @@ class ModelServer:
             future.add_done_callback(attempt.ended)
         return future
 
-    def ask(self, path: str, request: bytes, timeout: float | None) -> bytes:
-        """Send a request and wait for its answer, trying again as the retry policy has it, within the timeout.
+    def perform(self, steps: Steps[_T]) -> _T:
+        """Take the steps of a call, and give what it comes to.
 
         Raises:
             CallError: There is no answer.
         """
-        deadline = deadline_in(timeout)
-        first_failure = None
-        resends = repeats = 0
-        while True:
-            sent = time.monotonic()
-            try:
-                answer = self.start(path, request, timeout, deadline=deadline, resends=resends).result()
-            except CallError as error:
-                now = time.monotonic()
-                first_failure = now if first_failure is None else first_failure
-                at = self.contact.retry_at(error, sent=sent, now=now, first_failure=first_failure, deadline=deadline)
-                if at is None:
-                    at = self.contact.again_at(error, repeats, now, deadline)
-                    repeats += 1
-                if at is None:
-                    raise
-                _log.info("again in %.2f s: %s", at - now, error)
-                # A wait that closing the client ends: the next start says so.
-                self.closed.wait(at - now)
-                resends += 1
-            else:
-                self.contact.answered(time.monotonic())
-                return answer
+        try:
+            step = next(steps)
+            while True:
+                if isinstance(step, Pause):
+                    self.closed.wait(step.seconds)
+                    step = next(steps)
+                    continue
+                path, request, timeout, deadline, resends = step
+                try:
+                    answer = self.start(path, request, timeout, deadline=deadline, resends=resends).result()
+                except CallError as error:
+                    step = steps.throw(error)
+                else:
+                    step = steps.send(answer)
+        except StopIteration as end:
+            return cast(_T, end.value)
 
     def close(self) -> None:
         """Give up what is on its way, and close the connection."""
@@ -178,9 +158,7 @@ class ModelServer:
     def forked(self) -> ModelServer:
         """Give what takes its place in a child, in which this one cannot be used."""
         leave_behind(self)
-        # The TLS files are not read again.
-        settings = replace(self._settings, tls=self._channels.tls)
-        server = ModelServer(settings, settings.contact())
+        server = ModelServer(self._settings, self._settings.contact())
         if self.closed.is_set():
             server.closed.set()
             server._line.close()
@@ -215,14 +193,7 @@ class ModelServer:
             return bearer(token() if callable(token) else token)
         # Whatever the caller's own function raises.
         except Exception as error:
-            raise no_token(self._settings.target_in_words(), error) from error
-
-    def _failed(self, code: grpc.StatusCode, details: str | None, path: str = PREDICT) -> CallError:
-        if self.closed.is_set() and code is grpc.StatusCode.CANCELLED:
-            details = "Channel closed!"
-        words = self._settings
-        where, model, rpc = words.target_in_words(), words.model_in_words(), path.rpartition("/")[2]
-        return call_error(code, details, target=where, model=model, rpc=rpc, hint=words.proxy_hint())
+            raise self._no_token(error) from error
 
 
 def _failed_call(error: CallError) -> Future[bytes]:

@@ -10,11 +10,9 @@ from typing import Any
 import grpc
 
 from .._settings import Settings
-from ..wire.codec import METADATA, PREDICT, STATUS
-from .channel import channel_options, grpc_targets
-from .forks import refuse_after_fork_at_work, watch_work
+from .base_server import open_channels
+from .forks import watch_work
 from .round_robin import Turns
-from .security import loaded
 
 # For the threads that watch connections, before a fork; a few times of what they take.
 _PATIENCE = 2.0
@@ -24,18 +22,11 @@ class Channels:
     """A channel for each server: `channels.open(); channels.call(PREDICT).future(request)`.
 
     Args:
-        settings: The client's.
-
-    Attributes:
-        tls: The client's encryption, its files read.
-
-    Raises:
-        UsageError: A TLS file cannot be read.
+        settings: The client's; its TLS files are read.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self.tls = loaded(settings.tls)
         self._lock = threading.Lock()
         self._closed = False
         self._channels: list[Any] = []
@@ -56,21 +47,11 @@ class Channels:
         with self._lock:
             if self._calls or self._closed:
                 return
-            refuse_after_fork_at_work()
-            targets, replicas = grpc_targets(self._settings.target)
-            options = channel_options(replicas=replicas, tls=self.tls, more=self._settings.channel_options or {})
-            if self.tls is None:
-                self._channels = [grpc.insecure_channel(target, options=options) for target in targets]
-            else:
-                credentials = self.tls.credentials()
-                self._channels = [grpc.secure_channel(target, credentials, options=options) for target in targets]
-            self._turns = Turns(len(targets))
-            self._watchers = [partial(self._turns.note, place) for place in range(len(targets))]
+            self._channels, calls = open_channels(grpc, self._settings)
+            self._turns = Turns(len(self._channels))
+            self._watchers = [partial(self._turns.note, place) for place in range(len(self._channels))]
             self.watch()
-            # No serializers: requests and answers are bytes here.
-            self._calls = [
-                {path: channel.unary_unary(path) for path in (PREDICT, METADATA, STATUS)} for channel in self._channels
-            ]
+            self._calls = calls
 
     def call(self, path: str) -> Any:
         """Give the RPC of the server whose turn it is.

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from google.protobuf.message import DecodeError, Message
 
 from .._errors import MalformedAnswer
 from .._images.encode import EncodedImage
-from .._schedule.run import Reader
-from .._transport.malloc import expect
+from .._results import ImageResult
 from .metadata_pb2 import GetModelMetadataRequest
 from .model_pb2 import ModelSpec
 from .predict_pb2 import PredictResponse
 from .status_pb2 import GetModelStatusRequest
 from .writer import Chunks, predict_request, strings
 
-_Result = TypeVar("_Result")
+_Result = TypeVar("_Result", bound=ImageResult)
 _Message = TypeVar("_Message", bound=Message)
+
+# Makes the results of a batch from the bytes of its answer, and from the seconds that it took.
+Reader: TypeAlias = Callable[[bytes, Sequence[EncodedImage], float], Iterable[_Result]]
 
 PREDICT = "/tensorflow.serving.PredictionService/Predict"
 METADATA = "/tensorflow.serving.PredictionService/GetModelMetadata"
@@ -39,15 +41,11 @@ class Requests:
 
         It names no outputs: the server batches together what asks for the same ones, so every caller asks for all.
         """
-        data = predict_request(self._images_spec, {"image_bytes": strings([image.data for image in images])})
-        expect(len(data))
-        return data
+        return predict_request(self._images_spec, {"image_bytes": strings([image.data for image in images])})
 
     def predict(self, inputs: dict[str, Chunks], signature: str, outputs: Sequence[str] | None) -> bytes:
         """Return a Predict request for any signature."""
-        data = predict_request(self._spec(signature).SerializeToString(), inputs, outputs or ())
-        expect(len(data))
-        return data
+        return predict_request(self._spec(signature).SerializeToString(), inputs, outputs or ())
 
     def metadata(self) -> bytes:
         """Return a GetModelMetadata request; the server knows this one field."""
@@ -83,6 +81,6 @@ def parse(kind: type[_Message], data: bytes) -> _Message:
     return message
 
 
-def reading(read: Callable[[PredictResponse, Sequence[EncodedImage], float], Iterable[_Result]]) -> Reader[_Result]:  # type: ignore[type-var]
+def reading(read: Callable[[PredictResponse, Sequence[EncodedImage], float], Iterable[_Result]]) -> Reader[_Result]:
     """Make a reader of bytes from a reader of messages."""
     return lambda data, images, seconds: read(parse(PredictResponse, data), images, seconds)

@@ -1,0 +1,86 @@
+"""What a call does, step by step and without I/O: a generator that threads and asyncio drive in the same way.
+
+It yields what to do next. The driver does that, and sends back the answer or throws the failure in:
+
+    step = next(steps)        Ask(...)         send the request, then steps.send(answer) or steps.throw(error)
+                              Pause(seconds)   wait, then next(steps)
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Generator
+from typing import NamedTuple, TypeAlias, TypeVar
+
+from .._errors import CallError
+from .retry import Contact
+
+_log = logging.getLogger("hubserve")
+_T = TypeVar("_T")
+
+
+class Ask(NamedTuple):
+    """Send a request, and come back with its answer.
+
+    Attributes:
+        path: The RPC's.
+        request: The message.
+        timeout: Seconds that the server has, each time that the request is sent.
+        deadline: When the caller's time is over, on the clock of the steps; None: never.
+        resends: How often the same request was sent before.
+    """
+
+    path: str
+    request: bytes
+    timeout: float | None
+    deadline: float | None
+    resends: int = 0
+
+
+class Pause(NamedTuple):
+    """Wait so many seconds, or until the client is closed: the next request says so."""
+
+    seconds: float
+
+
+Steps: TypeAlias = "Generator[Ask | Pause, bytes, _T]"
+
+
+def asked(
+    contact: Contact, path: str, request: bytes, timeout: float | None, clock: Callable[[], float]
+) -> Steps[bytes]:
+    """Send a request, and try again as the retry policy has it, within the timeout.
+
+    Args:
+        contact: What the client knows about its servers.
+        path: The RPC's.
+        request: The message.
+        timeout: Seconds for all tries together; None: no limit.
+        clock: Gives the time in seconds.
+
+    Raises:
+        CallError: There is no answer.
+    """
+    deadline = None if timeout is None else clock() + timeout
+    first_failure = None
+    resends = repeats = 0
+    while True:
+        sent = clock()
+        try:
+            answer = yield Ask(path, request, timeout, deadline, resends)
+        except CallError as error:
+            now = clock()
+            first_failure = now if first_failure is None else first_failure
+            at = contact.retry_at(error, sent=sent, now=now, first_failure=first_failure, deadline=deadline)
+            if at is None:
+                at = contact.again_at(error, repeats, now, deadline)
+                repeats += 1
+            if at is None:
+                raise
+            _log.info("again in %.2f s: %s", at - now, error)
+            seconds = at - now
+        else:
+            contact.answered(clock())
+            return answer
+        yield Pause(seconds)
+        resends += 1

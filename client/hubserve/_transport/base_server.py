@@ -1,0 +1,96 @@
+"""What the ways to the server for threads and for asyncio share: channels, credentials, gRPC's errors as ours."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from dataclasses import replace
+from typing import Any, Generic, TypeVar
+
+import grpc
+
+from .._errors import AccessDenied, CallError, call_error
+from .._schedule.retry import Contact
+from .._settings import Settings
+from ..wire.codec import METADATA, PREDICT, STATUS
+from .channel import channel_options, grpc_targets
+from .forks import refuse_after_fork_at_work
+from .malloc import expect
+from .security import loaded, no_token
+from .telemetry import telemetry
+
+_Event = TypeVar("_Event", bound="threading.Event | asyncio.Event")
+# What protobuf and gRPC hold in one message is less.
+_TOO_LARGE = 2**31
+CLOSED = "Channel closed!"
+
+
+class BaseServer(Generic[_Event]):
+    """The settings of one model's server, or of its replicas, and the errors of its calls.
+
+    Args:
+        settings: The client's.
+        contact: What the client knows about its servers.
+        closed: Is set when the client is closed.
+
+    Attributes:
+        contact: See the argument.
+        closed: See the argument.
+
+    Raises:
+        UsageError: A TLS file cannot be read.
+    """
+
+    def __init__(self, settings: Settings, contact: Contact, closed: _Event) -> None:
+        # Here, not where the channels are opened: what is wrong with a file is said when the client is made. A client
+        # that begins anew does not read the files again.
+        self._settings = replace(settings, tls=loaded(settings.tls))
+        self.contact = contact
+        self.closed = closed
+        self._telemetry = telemetry(settings)
+
+    def _prepare(self, request: bytes) -> None:
+        """Make ready for a request of this size.
+
+        Raises:
+            CallError: No message can be so large.
+        """
+        if len(request) >= _TOO_LARGE:
+            raise self._failed(grpc.StatusCode.INTERNAL, "serializing request: 2 GiB or more")
+        expect(len(request))
+
+    def _no_token(self, error: Exception) -> AccessDenied:
+        return no_token(self._settings.target_in_words(), error)
+
+    def _failed(self, code: grpc.StatusCode, details: str | None, path: str = PREDICT) -> CallError:
+        """Make the error for gRPC's code and words."""
+        if self.closed.is_set() and code is grpc.StatusCode.CANCELLED:
+            details = CLOSED
+        words = self._settings
+        where, model, rpc = words.target_in_words(), words.model_in_words(), path.rpartition("/")[2]
+        return call_error(code, details, target=where, model=model, rpc=rpc, hint=words.proxy_hint())
+
+
+def open_channels(api: Any, settings: Settings) -> tuple[list[Any], list[dict[str, Any]]]:
+    """Open a channel to each server.
+
+    Args:
+        api: `grpc` or `grpc.aio`.
+        settings: The client's; its TLS files are read.
+
+    Returns:
+        The channels, and the calls of each by their path. Requests and answers are bytes.
+
+    Raises:
+        UsageError: This process was forked while gRPC was at work.
+    """
+    refuse_after_fork_at_work()
+    targets, replicas = grpc_targets(settings.target)
+    options = channel_options(replicas=replicas, tls=settings.tls, more=settings.channel_options or {})
+    if settings.tls is None:
+        channels = [api.insecure_channel(target, options=options) for target in targets]
+    else:
+        credentials = settings.tls.credentials()
+        channels = [api.secure_channel(target, credentials, options=options) for target in targets]
+    calls = [{path: channel.unary_unary(path) for path in (PREDICT, METADATA, STATUS)} for channel in channels]
+    return channels, calls
