@@ -63,44 +63,53 @@ def _numbers(kind: Callable[[str], float]) -> Callable[[click.Context, click.Par
 @server_options
 @tls_options
 @token_options
-@click.option("--signature", metavar="NAME", help="The signature to call.  [default: serving_default]")
+@click.option("--signature", metavar="NAME", help="Signature to call.  [default: serving_default]")
 @click.option(
     "--images",
     multiple=True,
     metavar="SOURCE",
-    help="Images to send: whatever classify takes as SOURCE; may be repeated.  [default: one photograph of 28 kB]",
+    help="Images to send, named like the SOURCE of hubserve classify. May be repeated.  [default: one "
+    "photograph of 28 kB]",
 )
 @click.option(
     "--shape",
     multiple=True,
     metavar="[INPUT=]SIZES",
-    help="Sizes after the batch's that the model leaves open, such as 224,224,3; may be repeated.",
+    help="Sizes that the model leaves open, without the batch's, such as 224,224,3. May be repeated.",
 )
 @click.option(
-    "--batch-size", callback=_numbers(int), default="1", show_default=True, metavar="N,...", help="Rows in a request."
+    "--batch-size",
+    callback=_numbers(int),
+    default="1",
+    show_default=True,
+    metavar="N,...",
+    help="Number of rows in a request.",
 )
 @click.option(
     "--concurrency",
     callback=_numbers(int),
     metavar="N,...",
-    help="Closed loop: so many requests always on their way.  [default: 1,2,4,8,16]",
+    help="Number of requests that a closed loop keeps in flight.  [default: 1,2,4,8,16]",
 )
 @click.option(
     "--rate",
     callback=_numbers(float),
     metavar="R,...",
-    help="Open loop instead: so many requests due in a second, whether the server keeps up or not.",
+    help="Requests that are due in a second in an open loop, whether the server keeps up or not.",
 )
 @click.option(
     "--arrivals",
     type=click.Choice(["poisson", "uniform"]),
     default="poisson",
     show_default=True,
-    help="Of an open loop: at random, as from many callers, or at equal intervals.",
+    help="Times of the requests of an open loop: at random, as from many callers, or at equal intervals.",
 )
-@click.option("--duration", type=Seconds(), metavar="SECONDS", help="Of each point.  [default: 10]")
+@click.option("--duration", type=Seconds(), metavar="SECONDS", help="Seconds to measure each point.  [default: 10]")
 @click.option(
-    "--requests", type=click.IntRange(min=1), metavar="N", help="Measured at each point, at the most.  [default: any]"
+    "--requests",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Most requests to measure at each point.  [default: no limit]",
 )
 @click.option(
     "--warmup",
@@ -108,7 +117,7 @@ def _numbers(kind: Callable[[str], float]) -> Callable[[click.Context, click.Par
     default=2.0,
     show_default=True,
     metavar="SECONDS",
-    help="Before each point.",
+    help="Seconds to warm up before each point.",
 )
 @click.option(
     "--timeout",
@@ -116,12 +125,15 @@ def _numbers(kind: Callable[[str], float]) -> Callable[[click.Context, click.Par
     default=30.0,
     show_default=True,
     metavar="SECONDS",
-    help="For each request, from when it is due.",
+    help="Seconds that a request may take, counted from when it is due.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of all that is random.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything that is random.")
 @json_option
 @click.option(
-    "--svg", type=click.Path(dir_okay=False, writable=True, path_type=Path), metavar="FILE", help="Draw it into FILE."
+    "--svg",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    metavar="FILE",
+    help="File to draw a chart into, as SVG.",
 )
 def bench(
     server: str | tuple[str, ...],
@@ -146,13 +158,13 @@ def bench(
 ) -> None:
     """Measure a model's latency and throughput under load.
 
-    Any model on TensorFlow Serving will do: what it takes is made up from its metadata. Every batch size is measured
-    with every load, each after a warm-up. Nothing is tried again: a failure is counted by its code, and never left
-    out of the percentiles.
+    The model may be any model on TensorFlow Serving: requests are made from its metadata. Every batch size is measured
+    with every load, each after a warm-up. No request is retried. A failure is counted by its code, and is part of the
+    percentiles.
 
     Latency is counted from when a request was due. Only an open loop (--rate) shows what callers meet while a server
-    stalls. Ctrl-C ends with what has been measured. With --json the table goes to standard error. Ends with 0 when
-    anything was answered, 1 when nothing was, 2 on wrong usage.
+    stalls. Ctrl-C ends the measurement and keeps its results. With --json, the table goes to standard error. The
+    command ends with 0 when any request was answered, 1 when none was, 2 on wrong usage.
 
     \b
     Example:

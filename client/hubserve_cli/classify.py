@@ -47,15 +47,15 @@ def _concurrency(_: click.Context, __: click.Parameter, given: str) -> int | Lit
 @click.command(cls=_Remembers)
 @click.argument("source", nargs=-1, required=True, type=click.Path(path_type=str))
 @server_options
-@click.option("--version", type=click.IntRange(min=1), metavar="N", help="The model's version.  [default: the newest]")
-@click.option("--version-label", metavar="NAME", help="The label of a version, in place of its number.")
+@click.option("--version", type=click.IntRange(min=1), metavar="N", help="Version of the model.  [default: the newest]")
+@click.option("--version-label", metavar="NAME", help="Label of a version, in place of its number.")
 @tls_options
 @token_options
 @click.option(
     "--top-k",
     type=click.IntRange(min=1),
     metavar="K",
-    help="Classes per image.  [default: all that the model gives; 1 in CSV]",
+    help="Number of classes for each image.  [default: all that the model gives; 1 in CSV]",
 )
 @click.option(
     "--batch-size",
@@ -63,7 +63,7 @@ def _concurrency(_: click.Context, __: click.Parameter, given: str) -> int | Lit
     default=32,
     show_default=True,
     metavar="N",
-    help="Images in a request, at most.",
+    help="Most images in a request.",
 )
 @click.option(
     "--concurrency",
@@ -71,7 +71,7 @@ def _concurrency(_: click.Context, __: click.Parameter, given: str) -> int | Lit
     show_default=True,
     callback=_concurrency,
     metavar="auto|N",
-    help="Requests on their way at once; auto finds out how many keep the servers at work.",
+    help="Number of requests in flight. With auto, the client finds how many keep the servers busy.",
 )
 @click.option(
     "--timeout",
@@ -79,54 +79,55 @@ def _concurrency(_: click.Context, __: click.Parameter, given: str) -> int | Lit
     default=30.0,
     show_default=True,
     metavar="SECONDS",
-    help="Time that a server has for a request.",
+    help="Seconds that a server has for a request.",
 )
 @click.option(
     "--shard",
     callback=shards.parse,
     metavar="I/N",
-    help="Only the images of shard I (from 0) of N, the same on every machine.  [default: JOB_COMPLETION_INDEX of "
-    "JOB_COMPLETIONS, where Kubernetes sets them; else all]",
+    help="Shard I (from 0) of N to classify. Its images are the same on every machine.  [default: "
+    "JOB_COMPLETION_INDEX of JOB_COMPLETIONS, where Kubernetes sets them; else all images]",
 )
 @click.option(
     "--convert",
     is_flag=True,
-    help="Classify HEIC, AVIF, TIFF, JPEG 2000, PNM and RAW files, too: convert them before they are sent. Needs "
-    "hubserve[photos].",
+    help="Convert HEIC, AVIF, TIFF, JPEG 2000, PNM and RAW files before they are sent, and classify them "
+    "too. Needs hubserve[photos].",
 )
 @click.option(
     "--all",
     "everything",
     is_flag=True,
-    help="Send every file of folders and archives, not only images.",
+    help="Send every file of folders and archives, and not only images.",
 )
-@click.option("--null", is_flag=True, help="Paths on standard input end with NUL, as those of find -print0.")
+@click.option("--null", is_flag=True, help="Split the paths on standard input at NUL, as find -print0 writes them.")
 @click.option(
     "--format",
     "form",
     type=click.Choice(records.FORMATS),
-    help="[default: by the suffix of --output; table on a terminal, else jsonl]",
+    help="Format of the records.  [default: by the suffix of --output; table on a terminal, else jsonl]",
 )
 @click.option(
     "--output",
     "file",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Write records here, so that a run that is killed can go on; it must not be there yet.",
+    help="File to write the records to. A run that was killed can go on with it. Without --resume the "
+    "file must not exist yet.",
 )
 @click.option("--resume", is_flag=True, help="Go on with --output where an earlier run ended, or begin it.")
 @click.option(
     "--retry-failed",
     is_flag=True,
-    help="Ask again, with --resume, for images whose record says that they were not classified.",
+    help="Classify again, with --resume, the images whose record says that they were not classified.",
 )
 @click.option(
     "--html",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Write a page to look at: pictures, scores, failures. Needs Pillow.",
+    help="HTML file to write: a page with pictures, scores and failures. Needs Pillow.",
 )
-@click.option("--quiet", is_flag=True, help="No progress and no summary, only errors.")
+@click.option("--quiet", is_flag=True, help="Show no progress and no summary, only errors.")
 @click.pass_context
 def classify(
     ctx: click.Context,
@@ -155,12 +156,19 @@ def classify(
 ) -> None:
     """Classify the images that SOURCE names.
 
-    SOURCE is a file, a folder with all below it, a glob, a tar archive (.tar, .tar.gz, .tgz, .tar.bz2, .tar.xz), a URL
-    for fsspec (s3://, gs://, ...), or - for paths on standard input; any number of them.
+    SOURCE is a file, a folder with all that is below it, a glob, a tar archive (.tar, .tar.gz, .tgz, .tar.bz2,
+    .tar.xz), a URL for fsspec (s3://, gs://, ...), or - for paths on standard input. SOURCE may be repeated.
 
-    Results go to standard output, or to --output, in the order of the images, as they come; everything else goes to
-    standard error. Ends with 0 when all were classified, 1 when the run failed or a server did not answer for some
-    images, 2 on wrong usage, 3 when some images could not be classified; ended by Ctrl-C with 130, by SIGTERM with 143.
+    Results go to standard output, or to --output, in the order of the images, while the run goes on. Everything else
+    goes to standard error.
+
+    \b
+    The command ends with
+      0    all images were classified
+      1    the run failed, or no server answered for some images
+      2    wrong usage
+      3    some images could not be classified
+      130  Ctrl-C ended the run (143: SIGTERM)
 
     \b
     Example:

@@ -10,7 +10,7 @@ from click.shell_completion import get_completion_class
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
-    """Print what makes SHELL complete hubserve's subcommands, options and files.
+    """Print the script with which SHELL completes hubserve's subcommands, options and files.
 
     Put it where the shell looks for completions, and start a new shell:
 

@@ -43,13 +43,13 @@ _STOP_SECONDS = 15
     show_default=True,
     metavar="DIR",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Where photographs, model and page go.",
+    help="Folder for the photographs, the model and the page.",
 )
 def demo(output: Path) -> None:
     """Export a small model, serve it on this machine, classify photographs over gRPC, and write a page about it.
 
-    Needs no network. Ends with 0 when chelsea.png is an Egyptian cat, coffee.png an espresso and camera.png a tripod,
-    else with 1.
+    The demo needs no network. It ends with 0 when chelsea.png is an Egyptian cat, coffee.png an espresso and camera.png
+    a tripod, else with 1.
 
     \b
     Example:

@@ -20,7 +20,7 @@ from .common.security_options import tls_options, token_options
 @tls_options
 @token_options
 @click.option(
-    "--wait", type=Seconds(zero=True), metavar="SECONDS", help="Wait until the model is ready, this long at most."
+    "--wait", type=Seconds(zero=True), metavar="SECONDS", help="Most seconds to wait until the model is ready."
 )
 @json_option
 def status(
@@ -34,9 +34,9 @@ def status(
 ) -> None:
     """Show which versions of a model a server has, and whether they answer.
 
-    Ends with 0 when a version is available, else with 1. Waiting goes on while no server answers, while it does not
-    know the model, and while it loads; it ends at once when a running server could not load it. A server whose first
-    load fails opens no port, so that the wait goes on to its end.
+    The command ends with 0 when a version is available, else with 1. With --wait, it waits while no server answers,
+    while the server does not know the model, and while the model loads. It stops waiting when a running server could
+    not load the model. A server whose first load fails opens no port, and then the command waits to the end.
 
     \b
     Example:

@@ -61,35 +61,42 @@ _OPTIONS = (
     click.option(
         "--preprocessing",
         metavar="NAME|FILE",
-        help=f"What numbers the model takes: {', '.join(PRESETS)}, or a JSON file that describes all of the "
+        help=f"Numbers that the model takes: {', '.join(PRESETS)}, or a JSON file that describes all of the "
         "preprocessing.  [default: found from the model, or by trial on photographs]",
     ),
     click.option(
         "--pixel-range",
         callback=_pixel_range,
         metavar="LOW,HIGH",
-        help="What black and white become, such as 0,1 or 0,255 or -1,1.  [default: found]",
+        help="Values that black and white become, such as 0,1 or 0,255 or -1,1.  [default: found]",
     ),
     click.option(
         "--mean",
         callback=_numbers,
         metavar="NUMBERS",
-        help="What is subtracted from pixels in --pixel-range: one number, or one for each channel.",
+        help="Value to subtract from pixels in --pixel-range: one number, or one for each channel.",
     ),
     click.option(
         "--std",
         callback=_numbers,
         metavar="NUMBERS",
-        help="What pixels are divided by after --mean: one number, or one for each channel.",
+        help="Value to divide pixels by after --mean: one number, or one for each channel.",
     ),
-    click.option("--channels", type=click.Choice(CHANNELS), help="Channels of the model's input.  [default: found]"),
+    click.option(
+        "--channels",
+        type=click.Choice(CHANNELS),
+        help="Channels of the model's input, in their order.  [default: found]",
+    ),
     click.option(
         "--resize",
         type=click.Choice(RESIZES),
-        help="How an image gets the model's size.  [default: found, else stretch]",
+        help="Way to bring an image to the model's size.  [default: found, else stretch]",
     ),
     click.option(
-        "--pad-color", callback=_color, metavar="R,G,B", help="Colour of the bars of --resize pad.  [default: 0,0,0]"
+        "--pad-color",
+        callback=_color,
+        metavar="R,G,B",
+        help="Colour of the bars that --resize pad adds.  [default: 0,0,0]",
     ),
     click.option(
         "--interpolation",
@@ -99,13 +106,14 @@ _OPTIONS = (
     click.option(
         "--antialias/--no-antialias",
         default=None,
-        help="Whether the resize filters an image that becomes smaller.  [default: found, else --antialias]",
+        help="Widen the filter when an image becomes smaller, so that every pixel counts.  [default: found, "
+        "else --antialias]",
     ),
     click.option(
         "--crop-fraction",
         metavar="FRACTION",
         type=_Fraction(),
-        help="The central part of each side to use.  [default: found, else 1]",
+        help="Share of each side to use, around the centre of the image.  [default: found, else 1]",
     ),
     click.option(
         "--input-dtype", type=click.Choice(DTYPES), help="Check that the model's input has this type.  [default: any]"
@@ -117,7 +125,7 @@ _OPTIONS = (
         "--max-pixels",
         metavar="N",
         type=click.IntRange(min=1),
-        help=f"Larger images are answered with status 2.  [default: {DEFAULT_MAX_PIXELS}]",
+        help=f"Most pixels of an image. A larger one is answered with status 2.  [default: {DEFAULT_MAX_PIXELS}]",
     ),
 )
 

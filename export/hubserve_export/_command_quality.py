@@ -21,28 +21,29 @@ _OPTIONS = (
         type=click.Choice(_ACTIVATIONS),
         default="auto",
         show_default=True,
-        help="What makes scores of the model's numbers: softmax for classes that exclude each other, sigmoid for one "
-        "unit or independent labels, none to answer the numbers as they are. It is not applied twice.",
+        help="Function that makes scores of the model's numbers: softmax for classes that exclude each other, "
+        "sigmoid for one unit or for independent labels, none to answer the numbers as they are. A "
+        "function that is in the model is not applied again.",
     ),
     click.option(
         "--threshold",
         type=click.FloatRange(0, 1),
         metavar="SCORE",
-        help="The score from which an independent label counts, for whoever reads the manifest.",
+        help="Score from which an independent label counts. The manifest keeps it for programs that read it.",
     ),
     click.option(
         "--examples",
         type=click.Path(path_type=Path),
         metavar="DIR",
-        help="Images whose class is known, in a folder for each label: measure the accuracy of the exported model.",
+        help="Folder with a folder of images for each label. The accuracy of the exported model on them is measured.",
     ),
     click.option(
         "--min-accuracy",
         type=click.FloatRange(0, 1),
         metavar="SHARE",
-        help="Publish nothing where fewer of the examples are right, such as 0.9.",
+        help="Share of the examples that must be right, such as 0.9. Below it, nothing is published.",
     ),
-    click.option("--strict", is_flag=True, help="Make every warning an error, and publish nothing then."),
+    click.option("--strict", is_flag=True, help="Make every warning an error. Nothing is published then."),
 )
 
 

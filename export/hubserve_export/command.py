@@ -62,41 +62,47 @@ def _models(_context: click.Context, _argument: click.Parameter, typed: str) -> 
     required=True,
     metavar="DIR",
     type=click.Path(path_type=Path),
-    help="The model's base folder, which holds its versions.",
+    help="Base folder of the model, which holds its versions.",
 )
-@click.option("--version", type=click.IntRange(min=1), metavar="N", help="The version to publish.  [default: the next]")
+@click.option("--version", type=click.IntRange(min=1), metavar="N", help="Version to publish.  [default: the next]")
 @click.option(
     "--kind",
     type=click.Choice(["classification", "feature_vector"]),
-    help="What the model's numbers are.  [default: found from the model]",
+    help="Kind of the model's numbers.  [default: found from the model]",
 )
 @click.option(
-    "--labels", type=click.Path(path_type=Path), metavar="FILE", help="Class names, one a line.  [default: ImageNet's]"
+    "--labels",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="File with the class names, one on each line.  [default: ImageNet's]",
 )
 @click.option(
-    "--classes", type=click.IntRange(min=2), metavar="N", help="How many classes the model must have.  [default: any]"
+    "--classes",
+    type=click.IntRange(min=2),
+    metavar="N",
+    help="Number of classes that the model must have.  [default: any]",
 )
 @click.option(
     "--background/--no-background",
     default=None,
-    help="Whether class 0 is background; the labels may leave it out then.  [default: found from the labels]",
+    help="Say whether class 0 is background. The labels may then leave it out.  [default: found from the labels]",
 )
-@click.option("--top-k", type=click.IntRange(min=1), metavar="K", help="Classes in an answer.  [default: 5]")
+@click.option("--top-k", type=click.IntRange(min=1), metavar="K", help="Number of classes in an answer.  [default: 5]")
 @click.option(
     "--image-size",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Height and width of the input, for a model that takes any.",
+    help="Height and width of the input in pixels, for a model that takes any size.",
 )
 @click.option(
     "--signature",
     metavar="NAME",
-    help="The signature of MODEL to export, or __call__.  [default: what a caller gets who names none]",
+    help="Signature of MODEL to export, or __call__.  [default: the signature that a caller gets who names none]",
 )
 @click.option(
     "--output-name",
     metavar="NAME",
-    help="The output of MODEL to export, where it gives several.  [default: found from their names]",
+    help="Output of MODEL to export, where MODEL gives several.  [default: found from the names]",
 )
 @preprocessing_options
 @click.option(
@@ -105,13 +111,13 @@ def _models(_context: click.Context, _argument: click.Parameter, typed: str) -> 
     metavar="SIZES",
     default="1,2,4,8,16,32",
     show_default=True,
-    help="Batches that the server runs and warms up.",
+    help="Sizes of the batches that the server runs and warms up.",
 )
 @click.option(
     "--warmup-images",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Images for warm-up and proof.  [default: four that come along]",
+    help="Folder of images for warm-up and proof.  [default: four images that come with hubserve]",
 )
 @quality_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
@@ -120,8 +126,9 @@ def export(as_json: bool, **options: Any) -> None:
 
     MODEL is a TensorFlow Hub handle or URL (PNASNet-5 large unless given), the folder of a SavedModel, a .tar.gz of
     one, a .keras or .h5 file, the folder of a KerasHub preset, or efficientnet-lite0, which comes with hubserve[demo].
-    It gives classes or feature vectors. The result takes encoded images, is proven against MODEL before it is
-    published, and never overwrites a version.
+    MODEL gives classes or feature vectors.
+
+    The result takes encoded images. It is compared with MODEL before it is published. It never overwrites a version.
 
     \b
     Example:
@@ -201,23 +208,23 @@ def _proven(published: Published, model: str) -> str:
 
 @click.command()
 @click.argument("model_dir", type=click.Path(path_type=Path))
+@click.option("--version", type=click.IntRange(min=0), metavar="N", help="Version to show.  [default: the newest]")
+@click.option("--json", "as_json", is_flag=True, help="Print the manifest, one JSON document, instead of text.")
 @click.option(
-    "--version", type=click.IntRange(min=0), metavar="N", help="The version to look into.  [default: the newest]"
-)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document, the manifest, instead of text.")
-@click.option(
-    "--verify", is_flag=True, help="Check every file against the manifest's hashes; end with 1 if one differs."
+    "--verify",
+    is_flag=True,
+    help="Check every file against the hashes in the manifest. The command ends with 1 if a file differs.",
 )
 @click.option(
     "--manifest-sha256",
     metavar="HEX",
-    help="With --verify: what the manifest itself must hash to, kept where whoever can alter the model cannot.",
+    help="SHA-256 that --verify demands of the manifest itself. Keep it where nobody can change it who "
+    "can change the model.",
 )
 def inspect(model_dir: Path, version: int | None, as_json: bool, verify: bool, manifest_sha256: str | None) -> None:
     """Show what is in MODEL_DIR: signatures, labels, preprocessing, where it came from and how it was proven.
 
-    With --verify, tell instead whether its files are those that were published: every one that is missing, altered or
-    extra is named.
+    With --verify, check the files instead. The output names every file that is missing, altered or extra.
 
     \b
     Example:

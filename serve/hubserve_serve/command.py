@@ -41,14 +41,15 @@ def _session_configs(_context: click.Context, _option: click.Parameter, typed: s
 
 @click.command()
 @click.argument("model_dir", type=click.Path(path_type=Path))
-@click.option("--name", metavar="NAME", help="The model's name for callers.  [default: the name of MODEL_DIR]")
+@click.option("--name", metavar="NAME", help="Name of the model for callers.  [default: the name of MODEL_DIR]")
 @click.option(
     "--version",
     "versions",
     type=click.IntRange(min=0),
     metavar="N",
     multiple=True,
-    help="A version to serve; may be given again.  [default: the highest, and without labels higher ones as they come]",
+    help="Version to serve. May be repeated.  [default: the highest; without labels, also each higher one "
+    "that appears]",
 )
 @click.option(
     "--version-label",
@@ -56,29 +57,29 @@ def _session_configs(_context: click.Context, _option: click.Parameter, typed: s
     metavar="LABEL=VERSION",
     multiple=True,
     callback=_labels,
-    help="A label that callers may ask for, and its version; may be given again.",
+    help="Label that callers may ask for, and its version. May be repeated.",
 )
 @click.option(
     "--engine",
     type=click.Choice(["auto", "embedded", "binary", "docker"]),
     default="auto",
     show_default=True,
-    help="What runs the model.",
+    help="Engine that runs the model.",
 )
-@click.option("--host", metavar="HOST", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--host", metavar="HOST", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--port",
     metavar="PORT",
     type=click.IntRange(0, 65535),
     default=8500,
     show_default=True,
-    help="The port; 0 takes a free one.",
+    help="Port to listen on. 0 takes a free one.",
 )
 @click.option(
     "--session-config",
     metavar="NAME|FILE",
     shell_complete=_session_configs,
-    help="How TensorFlow runs the model: bfloat16-cpu, mixed-precision-xla-gpu, or a file with a "
+    help="Settings of TensorFlow's session: bfloat16-cpu, mixed-precision-xla-gpu, or a file with a "
     "tensorflow.ConfigProto in protobuf text form.",
 )
 @click.option(
@@ -88,17 +89,20 @@ def _session_configs(_context: click.Context, _option: click.Parameter, typed: s
     default=1024,
     show_default=True,
     metavar="N",
-    help="The most calls at a time, those that wait for a batch included; the server refuses more.",
+    help="Most calls at a time, with those that wait for a batch. The server refuses more.",
 )
 @click.option(
     "--image",
     metavar="IMAGE",
     default="tensorflow/serving:2.20.0",
     show_default=True,
-    help="The image for the engine docker; one whose tag ends in -gpu gets the GPUs.",
+    help="Container image for --engine docker. An image whose tag ends in -gpu gets the GPUs.",
 )
 @click.option(
-    "--json", "as_json", is_flag=True, help="When it answers, print one JSON document, on one line, instead of text."
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print one JSON document on one line, instead of text, when the server is ready.",
 )
 def serve(
     model_dir: Path,
@@ -115,8 +119,8 @@ def serve(
 ) -> None:
     """Serve a model directory on this machine.
 
-    MODEL_DIR is the model's base folder, the one that holds its versions. It is served until Ctrl-C or SIGTERM, by one
-    of three engines:
+    MODEL_DIR is the model's base folder, which holds its versions. The server runs until Ctrl-C or SIGTERM. There are
+    three engines:
 
     \b
       binary    TensorFlow Serving: tensorflow_model_server from the PATH

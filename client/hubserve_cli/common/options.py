@@ -12,14 +12,15 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 
 def server_options(command: _Command) -> _Command:
     """Add --server and --model, both required. `server` is a string, or a tuple of them when several are given."""
-    model = click.option("--model", required=True, metavar="NAME", help="The model's name on the server.")
+    model = click.option("--model", required=True, metavar="NAME", help="Name of the model on the server.")
     server = click.option(
         "--server",
         required=True,
         multiple=True,
         callback=lambda _, __, given: given[0] if len(given) == 1 else given,
         metavar="HOST:PORT",
-        help="The server's gRPC address, such as localhost:8500. Given several times: servers to ask in turn.",
+        help="Address of the server's gRPC port, such as localhost:8500. May be repeated: requests go to each "
+        "server in turn.",
     )
     return server(model(command))
 

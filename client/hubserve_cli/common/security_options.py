@@ -76,13 +76,23 @@ def _option(name: str, **settings: Any) -> Callable[[Any], Any]:
 
 
 _OPTIONS = (
-    _option("--tls", is_flag=True, help="Call over TLS. The next four options mean it too."),
+    _option("--tls", is_flag=True, help="Call over TLS. Each other --tls option implies it."),
     _option(
-        "--tls-ca", type=_FILE, metavar="FILE", help="PEM of the server's authorities.  [default: those of gRPC's]"
+        "--tls-ca",
+        type=_FILE,
+        metavar="FILE",
+        help="PEM file of the authorities that sign the server's certificate.  [default: those of gRPC]",
     ),
-    _option("--tls-cert", type=_FILE, metavar="FILE", help="PEM of your certificate, for a server that asks for one."),
-    _option("--tls-key", type=_FILE, metavar="FILE", help="PEM of its private key."),
-    _option("--tls-server-name", metavar="NAME", help="The name in the server's certificate, if not that of --server."),
+    _option(
+        "--tls-cert",
+        type=_FILE,
+        metavar="FILE",
+        help="PEM file of the client's certificate, for a server that asks for one.",
+    ),
+    _option("--tls-key", type=_FILE, metavar="FILE", help="PEM file of the private key of --tls-cert."),
+    _option(
+        "--tls-server-name", metavar="NAME", help="Name in the server's certificate, if it is not the name in --server."
+    ),
 )
 
 _TOKEN_OPTIONS = (
@@ -90,7 +100,7 @@ _TOKEN_OPTIONS = (
         "--token-file",
         type=_FILE,
         metavar="FILE",
-        help=f"Holds the token to show with each call, and is read for each. Or set {_TOKEN_VARIABLE} to the token.",
+        help=f"File with the token to send, read again for each call. {_TOKEN_VARIABLE} may hold the token instead.",
     ),
-    _option("--allow-plaintext-token", is_flag=True, help="Show the token on a connection without TLS, too."),
+    _option("--allow-plaintext-token", is_flag=True, help="Send the token on a connection without TLS too."),
 )
