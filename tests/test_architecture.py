@@ -32,7 +32,7 @@ PACKAGES = {
     "hubserve": {"PIL", "google", "grpc", "numpy", "opentelemetry", "pillow_heif", "pytest", "typing_extensions"},
     "hubserve_cli": {"PIL", "click", "fsspec", "numpy", "pyarrow", "typing_extensions"},
     "hubserve_bench": {"click", "numpy", "typing_extensions"},
-    # TensorFlow is imported where warm-up records are read, and nowhere else.
+    # TensorFlow is imported to read warm-up records and to silence its log, and for nothing else.
     "hubserve_model": {"google", "tensorflow"},
 }
 # Time, threads and the network are for those who call these.
@@ -107,9 +107,10 @@ def test_a_part_needs_few_packages(package: str) -> None:
     }
 
 
-def test_tensorflow_is_imported_only_to_read_warmup_records() -> None:
+def test_tensorflow_is_imported_only_to_read_warmup_records_and_to_silence_its_log() -> None:
     assert {module for module in of_package("hubserve_model") if "tensorflow" in imports(module)} == {
-        "hubserve_model.warmup"
+        "hubserve_model.tensorflow_log",
+        "hubserve_model.warmup",
     }
 
 

@@ -1,4 +1,4 @@
-"""The servable of a classifier: the best classes of an image, by name."""
+"""The exported model of a classifier: the best classes of an image, by name."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Any
 
 import tensorflow as tf
 
+from ._exported_model import Answer, ExportedModel, encoded_spec, traced
 from ._head import Head
 from ._image_model import ImageModel
 from ._labels import Labels
 from ._preprocessing import Preprocessing
-from ._servable import Answer, Servable, encoded_spec, traced
 from .decode import batch
 
 
-class Classifier(Servable):
+class Classifier(ExportedModel):
     """A classifier behind its four signatures.
 
     Classifier(model, head, preprocessing, labels, top_k=5).save(folder)

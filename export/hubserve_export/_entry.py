@@ -9,10 +9,10 @@ from typing import Any
 import tensorflow as tf
 
 from . import _efficientnet, _functions, _outputs
+from ._error_words import first_line
 from ._errors import ModelError
 from ._functions import Function
 from ._image_input import NHWC, ImageInput, described
-from ._reason import first_line
 from ._sources import Source
 
 # A hub module is called itself. tf.saved_model.save calls the signature of a caller who names none "serving_default",

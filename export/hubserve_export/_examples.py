@@ -15,7 +15,7 @@ from . import _head
 from ._errors import AccuracyError, ExamplesError
 from ._head import Head
 from ._progress import Progress
-from ._session import Run
+from ._version_session import Run
 
 _OK = 0
 _DEFAULT_THRESHOLD = 0.5
@@ -193,7 +193,7 @@ def measure(
     """Ask a version about its examples, through `serving_default`, as a server would answer.
 
     Args:
-        run: The version in a session, from `_session.opened`.
+        run: The version in a session, from `_version_session.opened`.
         examples: What to ask about.
         labels: The names of the classes.
         batch_size: How many images to ask about at once.

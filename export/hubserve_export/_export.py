@@ -24,22 +24,23 @@ from . import (
     _finding,
     _head,
     _image_model,
-    _kind,
     _labels,
+    _model_kind,
     _ops,
     _proof,
     _publish,
-    _serving_files,
-    _session,
+    _saved_model_file,
     _sidecars,
     _steady,
     _suspicion,
     _trial,
-    _written,
+    _version_session,
+    _warmup_records,
 )
 from ._classifier import Classifier
 from ._errors import ModelError, OutputError
 from ._examples import Accuracy, Examples
+from ._exported_model import ExportedModel
 from ._feature_extractor import FeatureExtractor
 from ._head import Head
 from ._image_model import ImageModel, LoadedModel, entry_on_pictures
@@ -47,7 +48,6 @@ from ._labels import Labels
 from ._options import DEFAULT_TOP_K, Options
 from ._preprocessing import Preprocessing
 from ._progress import Progress
-from ._servable import Servable
 from ._sidecars import Sidecar
 from ._sources import Source, open_source
 from ._trial import Photographs
@@ -127,23 +127,23 @@ def export(options: Options, progress: Progress | None = None) -> Published:
             examples = examples or _examples_of(options, labels)
             reference = reference.read_by(head)
         model = _image_model.understood(loaded, preprocessing, head)
-        servable = _servable(options, model, preprocessing, labels)
-        _serving_files.check_batch_sizes(options.batch_sizes, servable.byte_signatures)
+        exported = _exported_model(options, model, preprocessing, labels)
+        _warmup_records.check_batch_sizes(options.batch_sizes, exported.byte_signatures)
         doubts = [] if head is None or labels is None else list(_suspicion.of_reference(reference, head, labels.names))
         if examples is None:
             # With examples, these decide.
             warnings.warn_all(doubts)
-        signatures = servable.signatures()
+        signatures = exported.signatures()
         with _publish.staging(options.output, version) as folder:
             progress.step("saving")
             with _writing(options.output):
-                servable.save(folder, signatures)
+                exported.save(folder, signatures)
                 write_batching_parameters(folder, options.batch_sizes)
-                _serving_files.write_warmup(folder, reference.images, options.batch_sizes, servable.byte_signatures)
-            _ops.refuse_foreign(_written.read(folder))
+                _warmup_records.write_warmup(folder, reference.images, options.batch_sizes, exported.byte_signatures)
+            _ops.refuse_foreign(_saved_model_file.read(folder))
             progress.step("proving that it answers as the source model does")
             names = None if labels is None else labels.names
-            with _session.opened(folder) as run:
+            with _version_session.opened(folder) as run:
                 parity = _proof.prove(run, folder, reference, at_once, names, progress)
                 accuracy = None
                 if examples is not None and head is not None and names is not None:
@@ -156,7 +156,7 @@ def export(options: Options, progress: Progress | None = None) -> Published:
             with _writing(options.output):
                 manifests.write(
                     folder,
-                    _described(options, source, model, servable, folder, parity)
+                    _described(options, source, model, exported, folder, parity)
                     | {
                         "examples": None if accuracy is None else dataclasses.asdict(accuracy),
                         "min_accuracy": options.min_accuracy,
@@ -205,7 +205,7 @@ def _tried_on(
     warmup: Mapping[str, bytes],
 ) -> Photographs | None:
     """Return the photographs on which conventions are tried: examples, else those whose class is known, else any."""
-    if model.kind == _kind.FEATURE_VECTOR:
+    if model.kind == _model_kind.FEATURE_VECTOR:
         return None
     if model.outputs == 1 and options.labels is not None:
         labels = _labels.for_model(options.labels, 2, options.background)
@@ -220,7 +220,7 @@ def _tried_on(
 
 def _model_labels(options: Options, model: LoadedModel) -> Labels | None:
     # What one number needs is told once it is known what the number is.
-    if model.kind == _kind.FEATURE_VECTOR or model.outputs == 1:
+    if model.kind == _model_kind.FEATURE_VECTOR or model.outputs == 1:
         return None
     return _labels.for_model(options.labels, model.outputs, options.background)
 
@@ -235,7 +235,7 @@ def _head_of(options: Options, loaded: LoadedModel, numbers: _proof.Array) -> He
     """Return what a classifier's numbers are; None for features."""
     guessed = options.kind is None and "://" not in loaded.handle
     # Pooling makes features, unless it made an average of probabilities.
-    if loaded.kind == _kind.FEATURE_VECTOR and not (guessed and _head.are_shares(numbers)):
+    if loaded.kind == _model_kind.FEATURE_VECTOR and not (guessed and _head.are_shares(numbers)):
         return None
     given = _labels.given(options.labels)
     return _head.choose(numbers, loaded.ending, given, options.activation, options.threshold, loaded.handle)
@@ -262,7 +262,9 @@ def _compared_entries(
     )
 
 
-def _servable(options: Options, model: ImageModel, preprocessing: Preprocessing, labels: Labels | None) -> Servable:
+def _exported_model(
+    options: Options, model: ImageModel, preprocessing: Preprocessing, labels: Labels | None
+) -> ExportedModel:
     if labels is None or model.head is None:
         return FeatureExtractor(model, preprocessing)
     return Classifier(model, model.head, preprocessing, labels, _top_k(options.top_k, model.outputs))
@@ -316,7 +318,7 @@ def _described(
     options: Options,
     source: Source,
     model: ImageModel,
-    servable: Servable,
+    exported: ExportedModel,
     folder: Path,
     parity: _proof.Parity,
 ) -> dict[str, Any]:
@@ -331,11 +333,11 @@ def _described(
         "tensorflow": tf.__version__,
         "model": {
             "kind": model.kind,
-            "parameters": _written.parameters(folder),
-            **servable.outputs(),
+            "parameters": _saved_model_file.parameters(folder),
+            **exported.outputs(),
         },
-        "signatures": _written.signatures(_written.read(folder)),
-        "preprocessing": dataclasses.asdict(servable.preprocessing),
+        "signatures": _saved_model_file.signatures(_saved_model_file.read(folder)),
+        "preprocessing": dataclasses.asdict(exported.preprocessing),
         "labels": {"file": _LABELS, "sha256": integrity.sha256(labels)} if labels.exists() else None,
         "batch_sizes": list(options.batch_sizes),
         "parity": dataclasses.asdict(parity),

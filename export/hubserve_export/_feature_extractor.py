@@ -1,4 +1,4 @@
-"""The servable of a model that gives feature vectors."""
+"""The exported form of a model that gives feature vectors."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import Any
 
 import tensorflow as tf
 
-from ._servable import Answer, Servable, encoded_spec, traced
+from ._exported_model import Answer, ExportedModel, encoded_spec, traced
 from .decode import batch
 
 
-class FeatureExtractor(Servable):
+class FeatureExtractor(ExportedModel):
     """A model of feature vectors behind its two signatures.
 
     FeatureExtractor(model, preprocessing).save(folder)

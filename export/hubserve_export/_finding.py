@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from . import _architectures, _conventions, _first_operations, _input_range, _kind, _trial
+from . import _architectures, _conventions, _first_operations, _input_range, _model_kind, _trial
 from ._errors import PreprocessingError
 from ._image_model import LoadedModel
 from ._preprocessing import DEFAULT_MAX_PIXELS, PRESETS, Preprocessing
@@ -86,7 +86,7 @@ def find(
     picture = _picture(model, said, sidecar)
     claims = _claims(source, model, said, sidecar)
     if not claims:
-        if model.kind == _kind.FEATURE_VECTOR or photographs is None:
+        if model.kind == _model_kind.FEATURE_VECTOR or photographs is None:
             raise PreprocessingError(f"nothing tells which numbers {model.handle} takes for pixels; {_SAY}")
         return _by_trial(model, picture, photographs)
     chosen = claims[0]

@@ -126,7 +126,7 @@ def choose(
 
     Args:
         numbers: float [M, D], what the model gives for M photographs, M >= 1.
-        ending: The operation that makes the numbers, from `_kind.last_operation`.
+        ending: The operation that makes the numbers, from `_model_kind.last_operation`.
         labels: How many names were given; None where none were.
         said: "softmax" for classes that exclude each other, "sigmoid" for one unit or independent labels, "none" for
             numbers that are answered as they are, "auto" to find out. Whether the function was applied already is read

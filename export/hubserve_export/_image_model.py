@@ -9,14 +9,14 @@ from typing import Any
 
 import tensorflow as tf
 
-from . import _architectures, _efficientnet, _entry, _first_operations, _hub, _kind, _saved_model
+from . import _architectures, _efficientnet, _entry, _first_operations, _hub, _model_kind, _saved_model
 from ._adapter import model_input
 from ._entry import Entry
+from ._error_words import first_line
 from ._errors import ExportError, ModelError
 from ._first_operations import Resize
 from ._head import Head
 from ._preprocessing import PRESETS, Preprocessing
-from ._reason import first_line
 from ._sources import Source
 
 Call = Callable[[tf.Tensor], tf.Tensor]
@@ -145,9 +145,9 @@ def load(source: Source, wanted: Wanted | None = None, carried_size: tuple[int, 
     height, width = _size(source, entry, wanted.image_size, carried_size)
     numbers = _traced(source, entry, height, width)
     outputs = _outputs(source, numbers)
-    ending = _kind.last_operation(numbers.graph.as_graph_def(), numbers.outputs[0].name)
-    kind = _kind.choose(source.handle, ending, outputs, wanted.kind, wanted.said)
-    if kind == _kind.CLASSIFICATION:
+    ending = _model_kind.last_operation(numbers.graph.as_graph_def(), numbers.outputs[0].name)
+    kind = _model_kind.choose(source.handle, ending, outputs, wanted.kind, wanted.said)
+    if kind == _model_kind.CLASSIFICATION:
         _check_classes(source, outputs, wanted.classes)
     state = _state(loaded, numbers)
     return LoadedModel(source.handle, entry, others, numbers, state, height, width, outputs, kind, ending, resize)
@@ -163,12 +163,12 @@ def understood(loaded: LoadedModel, preprocessing: Preprocessing, head: Head | N
     """
     call, state = loaded.on_pictures(preprocessing), loaded.state
     if head is None:
-        return ImageModel(call, state, loaded.height, loaded.width, loaded.outputs, _kind.FEATURE_VECTOR, None)
+        return ImageModel(call, state, loaded.height, loaded.width, loaded.outputs, _model_kind.FEATURE_VECTOR, None)
 
     def logits(images: tf.Tensor) -> tf.Tensor:
         return head.logits(call(images))
 
-    return ImageModel(logits, state, loaded.height, loaded.width, head.classes, _kind.CLASSIFICATION, head)
+    return ImageModel(logits, state, loaded.height, loaded.width, head.classes, _model_kind.CLASSIFICATION, head)
 
 
 def _size(source: Source, entry: Entry, given: int | None, carried: tuple[int, int] | None) -> tuple[int, int]:

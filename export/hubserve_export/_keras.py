@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from . import _keras_2
+from ._error_words import first_sentence
 from ._errors import SourceError
-from ._reason import first_sentence
 
 _METADATA_BYTES = 1 << 20
 _CONFIG_BYTES = 1 << 27

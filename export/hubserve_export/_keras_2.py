@@ -8,8 +8,8 @@ import io
 from pathlib import Path
 from typing import Any
 
+from ._error_words import first_line
 from ._errors import SourceError
-from ._reason import first_line
 
 
 def is_there() -> bool:

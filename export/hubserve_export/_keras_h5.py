@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from . import _keras, _keras_2
+from ._error_words import first_sentence
 from ._errors import SourceError
-from ._reason import first_sentence
 from ._scratch import private_folder
 
 

@@ -14,13 +14,13 @@ from tensorflow_serving.apis import prediction_log_pb2
 
 from hubserve_model.warmup import read_warmup
 
-from . import _head, _pictures, _steady, _written
+from . import _head, _pictures, _saved_model_file, _steady
 from ._errors import ProofError
 from ._head import Head
 from ._image_model import Call
 from ._preprocessing import Preprocessing
 from ._progress import Progress
-from ._session import Run
+from ._version_session import Run
 from .decode.batch import OK
 
 # Two runs of one model in batches of the same size differ in the last bits of float32: a few parts in a million of the
@@ -133,7 +133,7 @@ def prove(
     """Replay a version's warm-up, and compare its answers with the source model's on the same images.
 
     Args:
-        run: The version in a session, from `_session.opened`.
+        run: The version in a session, from `_version_session.opened`.
         folder: The written version.
         reference: What the source model says.
         batch_size: How many images to run at once.
@@ -151,7 +151,7 @@ def prove(
 
 
 def _tolerance(folder: Path) -> float:
-    return _steady.tolerance_of(_written.read(folder))
+    return _steady.tolerance_of(_saved_model_file.read(folder))
 
 
 class _Proof:

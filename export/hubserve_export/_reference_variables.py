@@ -12,7 +12,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from . import _written
+from . import _saved_model_file
 
 _OPS = frozenset({"Variable", "VariableV2"})
 
@@ -67,7 +67,7 @@ def _variables(folder: Path, loaded: Any, names: Sequence[str]) -> dict[str, tf.
 
 def _values(folder: Path, names: Sequence[str]) -> Any:
     """Return the variables' values, as a session finds them: a function cannot give out what a reference refers to."""
-    tags = list(_written.read(folder).meta_graphs[0].meta_info_def.tags)
+    tags = list(_saved_model_file.read(folder).meta_graphs[0].meta_info_def.tags)
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         tf.compat.v1.saved_model.load(session, tags, str(folder))
         return session.run([f"{name}:0" for name in names])

@@ -6,8 +6,8 @@ import re
 from typing import Any
 
 from . import _hub
+from ._error_words import first_line
 from ._errors import ModelError, SourceError
-from ._reason import first_line
 from ._sources import Source
 
 # What TensorFlow says of a placeholder that a signature needs and does not take.

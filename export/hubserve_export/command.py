@@ -17,6 +17,7 @@ from click.shell_completion import CompletionItem
 from hubserve_model import ModelFilesError, integrity
 from hubserve_model import inspect as inspection
 from hubserve_model import manifest as manifests
+from hubserve_model.tensorflow_log import quieten_tensorflow
 from hubserve_model.versions import version_folder
 
 from . import _command_quality
@@ -26,7 +27,6 @@ from ._errors import ExportError
 from ._options import Options
 from ._preprocessing import Preprocessing
 from ._progress import progress_on
-from ._quiet import quieten_tensorflow
 
 if TYPE_CHECKING:
     from ._export import Published

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format, wrappers_pb2
+from google.protobuf import text_format
 
+from . import batching_parameters_pb2
 from ._errors import BatchingParametersError
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def read_batching_parameters(version_directory: Path) -> BatchingParameters | No
     if not file.is_file():
         return None
     try:
-        message: Any = text_format.Parse(file.read_text(encoding="utf-8"), message_class()())
+        message = text_format.Parse(file.read_text(encoding="utf-8"), batching_parameters_pb2.BatchingParameters())
     except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
         raise BatchingParametersError(
             f"cannot read {file} ({error}): it holds TF Serving's BatchingParameters as text"
@@ -87,7 +87,7 @@ def read_batching_parameters(version_directory: Path) -> BatchingParameters | No
         raise BatchingParametersError(f"{file} cannot be used ({error}): mend it, or export the model again") from error
 
 
-def _interpret(message: Any) -> BatchingParameters:
+def _interpret(message: batching_parameters_pb2.BatchingParameters) -> BatchingParameters:
     """Fill in what is unset, with the defaults of TF Serving's SharedBatchScheduler.
 
     Raises:
@@ -129,41 +129,3 @@ def _interpret(message: Any) -> BatchingParameters:
         allowed_batch_sizes=sizes,
         split=split,
     )
-
-
-@functools.cache
-def message_class() -> type[Any]:
-    """Make the message class of tensorflow.serving.BatchingParameters, which tensorflow-serving-api does not ship.
-
-    It lives in a pool of its own, so that it cannot collide with the real one, should a later release ship it.
-    """
-    field = descriptor_pb2.FieldDescriptorProto
-    file = descriptor_pb2.FileDescriptorProto(
-        name="hubserve/batching_parameters.proto",
-        package="hubserve.serve",
-        syntax="proto3",
-        dependency=[wrappers_pb2.DESCRIPTOR.name],
-    )
-    message = file.message_type.add(name="BatchingParameters")
-    for number, name, wrapper in (
-        (1, "max_batch_size", "Int64Value"),
-        (2, "batch_timeout_micros", "Int64Value"),
-        (3, "max_enqueued_batches", "Int64Value"),
-        (4, "num_batch_threads", "Int64Value"),
-        (5, "thread_pool_name", "StringValue"),
-        (8, "enable_large_batch_splitting", "BoolValue"),
-        (9, "max_execution_batch_size", "Int64Value"),
-    ):
-        message.field.add(
-            name=name,
-            number=number,
-            label=field.LABEL_OPTIONAL,
-            type=field.TYPE_MESSAGE,
-            type_name=f".google.protobuf.{wrapper}",
-        )
-    message.field.add(name="allowed_batch_sizes", number=6, label=field.LABEL_REPEATED, type=field.TYPE_INT64)
-    message.field.add(name="pad_variable_length_inputs", number=7, label=field.LABEL_OPTIONAL, type=field.TYPE_BOOL)
-    pool = descriptor_pool.DescriptorPool()
-    pool.AddSerializedFile(wrappers_pb2.DESCRIPTOR.serialized_pb)
-    pool.AddSerializedFile(file.SerializeToString())
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName("hubserve.serve.BatchingParameters"))

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
+from google.protobuf import text_format
 
 from ._errors import SessionConfigError
+from .session_config_pb2 import ConfigProto
 
 _DATA = Path(__file__).with_name("data")
 
@@ -46,7 +45,7 @@ def read(name_or_file: str) -> SessionConfig:
     try:
         text = file.read_text(encoding="utf-8")
         # The server checks the rest: this process need not have TensorFlow's messages.
-        message: Any = text_format.Parse(text, _message_class()(), allow_unknown_field=True)
+        message = text_format.Parse(text, ConfigProto(), allow_unknown_field=True)
     except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
         raise SessionConfigError(
             f"cannot read the session config {name_or_file} ({error}): give a file with a tensorflow.ConfigProto in "
@@ -61,7 +60,7 @@ def read(name_or_file: str) -> SessionConfig:
     return SessionConfig(file, text, tuple(_flags(message)))
 
 
-def _flags(config: Any) -> list[str]:
+def _flags(config: ConfigProto) -> list[str]:
     settings = {
         "tensorflow_intra_op_parallelism": config.intra_op_parallelism_threads,
         "tensorflow_inter_op_parallelism": config.inter_op_parallelism_threads,
@@ -71,39 +70,3 @@ def _flags(config: Any) -> list[str]:
     if config.graph_options.optimizer_options.global_jit_level > 0:
         flags.append("--xla_gpu_compilation_enabled=true")
     return flags
-
-
-@functools.cache
-def _message_class() -> type[Any]:
-    """Make a message of the few fields of tensorflow.ConfigProto that matter here, with its names and types."""
-    field = descriptor_pb2.FieldDescriptorProto
-    file = descriptor_pb2.FileDescriptorProto(
-        name="hubserve/session_config.proto", package="hubserve.serve", syntax="proto3"
-    )
-    jit = file.enum_type.add(name="GlobalJitLevel")
-    for name, number in (("DEFAULT", 0), ("OFF", -1), ("ON_1", 1), ("ON_2", 2)):
-        jit.value.add(name=name, number=number)
-
-    def message(name: str, **fields: Any) -> None:
-        added = file.message_type.add(name=name)
-        for number, (label, kind) in enumerate(fields.items(), 1):
-            entry = added.field.add(name=label, number=number, label=field.LABEL_OPTIONAL)
-            if isinstance(kind, str):
-                entry.type = field.TYPE_ENUM if kind == jit.name else field.TYPE_MESSAGE
-                entry.type_name = f".{file.package}.{kind}"
-            else:
-                entry.type = kind
-
-    message("GPUOptions", per_process_gpu_memory_fraction=field.TYPE_DOUBLE)
-    message("OptimizerOptions", global_jit_level=jit.name)
-    message("GraphOptions", optimizer_options="OptimizerOptions")
-    message(
-        "ConfigProto",
-        intra_op_parallelism_threads=field.TYPE_INT32,
-        inter_op_parallelism_threads=field.TYPE_INT32,
-        gpu_options="GPUOptions",
-        graph_options="GraphOptions",
-    )
-    pool = descriptor_pool.DescriptorPool()
-    pool.AddSerializedFile(file.SerializeToString())
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{file.package}.ConfigProto"))

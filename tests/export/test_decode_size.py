@@ -60,7 +60,7 @@ def test_a_batch_of_jpegs_sets_up_little_more_than_they_need() -> None:
 
 def test_the_guard_sees_what_is_inlined_again(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (batch, exif, jpeg):
-        monkeypatch.setattr(module, "seldom", functools.partial)
+        monkeypatch.setattr(module, "not_inlined", functools.partial)
     inlined, _ = nodes_for_a_batch_of_jpegs()
     assert inlined > MOST_INLINED
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from hubserve_export import _written
+from hubserve_export import _saved_model_file
 from support.graphs import nodes, training
 
 
@@ -22,6 +22,6 @@ def test_the_model_itself_is_there_once_for_all_signatures(miniature_saved: Path
 
 def test_every_input_and_output_has_the_batch_first(miniature_dir: Path, features_dir: Path) -> None:
     for base in (miniature_dir, features_dir):
-        for signature in _written.signatures(_written.read(base / "1")).values():
+        for signature in _saved_model_file.signatures(_saved_model_file.read(base / "1")).values():
             for side in signature.values():
                 assert all(tensor["shape"][0] is None for tensor in side.values())

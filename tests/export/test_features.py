@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from click.testing import CliRunner
 
-from hubserve_export import _written
+from hubserve_export import _saved_model_file
 from hubserve_export.command import export, inspect
 from models import pnasnet
 from support.decoding import decode
@@ -34,7 +34,7 @@ def test_the_published_network_has_the_hubs_number_of_features() -> None:
 
 
 def test_it_has_two_signatures(features_dir: Path) -> None:
-    signatures = _written.signatures(_written.read(features_dir / "1"))
+    signatures = _saved_model_file.signatures(_saved_model_file.read(features_dir / "1"))
     vector = {"dtype": "float32", "shape": [None, WIDTH]}
     assert signatures == {
         "images": {

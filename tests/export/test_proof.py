@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
-from hubserve_export import _image_model, _labels, _proof, _session
+from hubserve_export import _image_model, _labels, _proof, _version_session
 from hubserve_export._errors import ProofError
 from hubserve_export._image_model import ImageModel
 from hubserve_export._preprocessing import Preprocessing
@@ -41,7 +41,7 @@ def reference(source: ImageModel) -> Reference:
 
 
 def prove(version: Path, reference: Reference) -> Parity:
-    with _session.opened(version) as run:
+    with _version_session.opened(version) as run:
         return _proof.prove(run, version, reference, 2, LABELS)
 
 

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from hubserve_export import _proof, _serving_files, _steady
+from hubserve_export import _proof, _steady, _warmup_records
 from hubserve_export._errors import ProofError
 from hubserve_export._export import Options, export
 from hubserve_export._head import Head
@@ -153,7 +153,7 @@ class Scripted:
         saved_model = saved_model_pb2.SavedModel()
         saved_model.meta_graphs.add()
         (folder / "saved_model.pb").write_bytes(saved_model.SerializeToString())
-        _serving_files.write_warmup(
+        _warmup_records.write_warmup(
             folder, self.images, (1, 2, 4, 8, 16, 32), ("serving_default", "logits", "classify")
         )
         self.asked = 0

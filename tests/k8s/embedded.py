@@ -12,7 +12,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, te
 from tensorflow.core.protobuf import config_pb2
 from tensorflow_serving.config import model_server_config_pb2
 
-from hubserve_model.batching_parameters import message_class as batching_parameters
+from hubserve_model.batching_parameters_pb2 import BatchingParameters
 
 _STRING = descriptor_pb2.FieldDescriptorProto.TYPE_STRING
 _BOOL = descriptor_pb2.FieldDescriptorProto.TYPE_BOOL
@@ -50,7 +50,7 @@ def _parser(message: Callable[[], Any]) -> Callable[[str], Any]:
 # By the flag that takes such a file.
 PARSERS: dict[str, Callable[[str], Any]] = {
     "model_config_file": _parser(model_server_config_pb2.ModelServerConfig),
-    "batching_parameters_file": _parser(lambda: batching_parameters()()),
+    "batching_parameters_file": _parser(BatchingParameters),
     "monitoring_config_file": _parser(_own("MonitoringConfig")),
     "tensorflow_session_config_file": _parser(config_pb2.ConfigProto),
     "ssl_config_file": _parser(_own("SSLConfig")),

@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from hubserve_export import _written
+from hubserve_export import _saved_model_file
 
 _ASSIGNMENTS = {"AssignVariableOp", "AssignSubVariableOp", "AssignAddVariableOp"}
 
 
 def nodes(folder: Path) -> Iterator[tuple[str, Any]]:
     """Every node with the function that it is in, "" for none."""
-    graph = _written.read(folder).meta_graphs[0].graph_def
+    graph = _saved_model_file.read(folder).meta_graphs[0].graph_def
     yield from (("", node) for node in graph.node)
     yield from ((f.signature.name, node) for f in graph.library.function for node in f.node_def)
 

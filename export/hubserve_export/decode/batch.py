@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from .._preprocessing import Preprocessing
 from . import _bytes, bmp, cost, exif, gif, jpeg, png, resize, webp
-from ._seldom import DEVICE, seldom
+from ._not_inlined import DEVICE, not_inlined
 
 OK = 0
 NOT_AN_IMAGE = 1
@@ -164,7 +164,7 @@ def decode_one(data: tf.Tensor, preprocessing: Preprocessing, only_jpeg: bool = 
         known = _begins_with(head, [_JPEG, *others])
         with tf.control_dependencies([_bytes.require(tf.reduce_any(known), "not an image of a known format")]):
             which = tf.argmax(known, output_type=tf.int32)
-        decoders += [seldom(decode, data, head, limits) for decode in others.values()]
+        decoders += [not_inlined(decode, data, head, limits) for decode in others.values()]
     picture = cost.Picture(*tf.switch_case(which, decoders))
     status = tf.where(picture.refused, TOO_MANY_PIXELS, OK)
     return status, _model_input(picture.image, exif.orientation(picture.exif), preprocessing)

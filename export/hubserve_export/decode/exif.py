@@ -13,7 +13,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from . import _bytes
-from ._seldom import seldom
+from ._not_inlined import not_inlined
 
 PREFIX = b"Exif\0\0"
 
@@ -24,7 +24,7 @@ _MAX_ENTRIES = 512
 
 def orientation(exif: tf.Tensor) -> tf.Tensor:
     """Read the orientation out of `exif`, string scalar: int32 scalar, 1 to 8; 1 for none, or one without sense."""
-    return tf.cond(tf.strings.length(exif) > 0, seldom(_from_tiff, exif), lambda: tf.constant(1, tf.int32))
+    return tf.cond(tf.strings.length(exif) > 0, not_inlined(_from_tiff, exif), lambda: tf.constant(1, tf.int32))
 
 
 def _from_tiff(exif: tf.Tensor) -> tf.Tensor:
@@ -60,7 +60,7 @@ def _from_tiff(exif: tf.Tensor) -> tf.Tensor:
 
 def apply(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
     """Turn and mirror an image [h, w, c] as the orientation asks, like Pillow's `ImageOps.exif_transpose`."""
-    return tf.cond(orientation == 1, lambda: image, seldom(_turned, image, orientation))
+    return tf.cond(orientation == 1, lambda: image, not_inlined(_turned, image, orientation))
 
 
 def _turned(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from . import _bytes, cost, exif
-from ._seldom import seldom
+from ._not_inlined import not_inlined
 
 # libjpeg can leave out high frequencies while decoding, which makes a large photograph cheap: it comes out at 1/2, 1/4
 # or 1/8 of its size.
@@ -65,18 +65,18 @@ def decode(data: tf.Tensor, needed: int, limits: cost.Limits) -> cost.Picture:
     height, width, channels = tf.unstack(_shape(data))
     before_scans, scans = _scans(data)
     with tf.control_dependencies([_bytes.require(scans <= _MAX_SCANS, "JPEG of many scans")]):
-        contents = tf.cond(channels == _CMYK, seldom(_with_adobe_marker, data), lambda: data)
+        contents = tf.cond(channels == _CMYK, not_inlined(_with_adobe_marker, data), lambda: data)
     modest = scans * limits.counted(height, width) <= min(_MODEST, limits.pixels)
     # The walk costs more than all else around decoding. Where the marker of a scan comes up once, it is the scan's, and
     # without the prefix before it there is no EXIF.
     walk = ~modest | (scans != 1) | (_split(before_scans, exif.PREFIX, 1)[1] > 0)
     exif_bytes, frame, together = tf.cond(
-        walk, seldom(_walk, data), lambda: (cost.no_exif(), tf.constant(b""), tf.constant(0, tf.int64))
+        walk, not_inlined(_walk, data), lambda: (cost.no_exif(), tf.constant(b""), tf.constant(0, tf.int64))
     )
     large = (height * width >= _LARGE_PIXELS) & (tf.minimum(height, width) >= needed * _RATIOS[0])
-    too_dear = seldom(_exceeded, data, height, width, frame, together, scans, channels, large, limits)
+    too_dear = not_inlined(_exceeded, data, height, width, frame, together, scans, channels, large, limits)
     refused = tf.cond(modest, lambda: tf.constant(False), too_dear)
-    scaled = seldom(_scaled, contents, tf.minimum(height, width), needed)
+    scaled = not_inlined(_scaled, contents, tf.minimum(height, width), needed)
     way = tf.where(refused, 2, tf.cast(large, tf.int32))
     image = tf.switch_case(way, [lambda: _decode_at(contents, 1), scaled, cost.black])
     return cost.Picture(image, exif_bytes, refused)

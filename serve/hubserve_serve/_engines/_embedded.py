@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
+from hubserve_model.tensorflow_log import quieten_tensorflow
+
 from .._errors import EngineError
-from .._quiet import quieten_tensorflow
 from ._engine import Missing, RunningServer
 
 if TYPE_CHECKING:

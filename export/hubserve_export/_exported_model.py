@@ -9,16 +9,16 @@ from typing import Any, ClassVar
 
 import tensorflow as tf
 
+from ._error_words import first_line
 from ._errors import ModelError
 from ._image_model import ImageModel
 from ._preprocessing import Preprocessing
-from ._reason import first_line
 from .decode import batch
 
 Answer = dict[str, tf.Tensor]
 
 
-class Servable(ABC):
+class ExportedModel(ABC):
     """A source model behind the signatures of its kind.
 
     Every input and output has the batch as its 0th dimension, and there are no scalar inputs, because TF Serving's

@@ -16,7 +16,7 @@ _Tensors = TypeVar("_Tensors")
 _KEPT = 64
 
 
-def seldom(function: Callable[..., _Tensors], *arguments: Any) -> Callable[[], _Tensors]:
+def not_inlined(function: Callable[..., _Tensors], *arguments: Any) -> Callable[[], _Tensors]:
     """Give a function that calls `function(*arguments)` as a function of its own, which is not inlined.
 
     TensorFlow sets a dataset's function up anew for every batch, with all that it has inlined into it, branches that
@@ -24,7 +24,7 @@ def seldom(function: Callable[..., _Tensors], *arguments: Any) -> Callable[[], _
     not pay for the others. All datasets of a graph call the same one, so it is in the graph once, and it is optimized
     once.
 
-        tf.cond(is_gif, seldom(gif.decode, data, head, limits), lambda: jpeg.decode(data))
+        tf.cond(is_gif, not_inlined(gif.decode, data, head, limits), lambda: jpeg.decode(data))
 
     Args:
         function: Builds the part, from nothing but its arguments; a function of a module.

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from tensorflow_serving.apis import prediction_log_pb2
 
-from hubserve_export import _serving_files
+from hubserve_export import _warmup_records
 from hubserve_export._errors import OutputError
 from hubserve_model.warmup import read_warmup
 from support.decoding import decode
@@ -14,9 +14,9 @@ from trust.cost import form_of
 
 def test_more_warm_up_records_than_a_server_takes_are_refused_with_the_number_that_is_allowed() -> None:
     signatures = ("serving_default", "logits", "classify")
-    _serving_files.check_batch_sizes(range(1, 333), signatures)
+    _warmup_records.check_batch_sizes(range(1, 333), signatures)
     with pytest.raises(OutputError, match=r"has 333 sizes, and .* takes 1000 warm-up records.* give 332 at most"):
-        _serving_files.check_batch_sizes(range(1, 334), signatures)
+        _warmup_records.check_batch_sizes(range(1, 334), signatures)
 
 
 def formats(images: list[bytes]) -> set[str]:
@@ -26,7 +26,7 @@ def formats(images: list[bytes]) -> set[str]:
 def warmed(folder: Path, batch_sizes: tuple[int, ...]) -> dict[str, list[list[bytes]]]:
     """The batches of the warm-up records, by signature."""
     signatures = ("serving_default", "logits", "classify")
-    _serving_files.write_warmup(folder, [b"\xff\xd8\xff first", b"\xff\xd8\xff second"], batch_sizes, signatures)
+    _warmup_records.write_warmup(folder, [b"\xff\xd8\xff first", b"\xff\xd8\xff second"], batch_sizes, signatures)
     batches: dict[str, list[list[bytes]]] = {}
     for log in map(prediction_log_pb2.PredictionLog.FromString, read_warmup(folder)):
         if log.WhichOneof("log_type") == "classify_log":
@@ -60,5 +60,5 @@ def test_other_formats_add_runs_of_single_images_only(tmp_path: Path) -> None:
 
 
 def test_the_pictures_of_other_formats_can_be_decoded() -> None:
-    status, _ = decode(*_serving_files.other_formats())
+    status, _ = decode(*_warmup_records.other_formats())
     assert status == [0, 0, 0, 0]

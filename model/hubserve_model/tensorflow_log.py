@@ -1,4 +1,4 @@
-"""TensorFlow's own log, kept off the terminal of a person who asked for something else."""
+"""Keep TensorFlow's own log off the terminal of a person who asked for something else."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import os
 def quieten_tensorflow() -> None:
     """Import TensorFlow, and silence what it says unasked; its errors reach us as exceptions.
 
-    Who sets TF_CPP_MIN_LOG_LEVEL has asked, and sees it all.
+    If TF_CPP_MIN_LOG_LEVEL is set, its user asked for the log, and everything is shown.
     """
     if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
         return

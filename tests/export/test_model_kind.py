@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 import tensorflow as tf
 
-from hubserve_export import _kind
+from hubserve_export import _model_kind
 from hubserve_export._errors import ModelError
 
 IMAGES = tf.TensorSpec([None, 4, 4, 3], tf.float32)
@@ -14,7 +14,7 @@ HUB = "https://tfhub.dev/google/imagenet/pnasnet_large"
 
 def ending(model: Callable[[tf.Tensor], tf.Tensor]) -> str:
     traced = tf.function(model, input_signature=[IMAGES], autograph=False).get_concrete_function()
-    return _kind.last_operation(traced.graph.as_graph_def(), traced.outputs[0].name)
+    return _model_kind.last_operation(traced.graph.as_graph_def(), traced.outputs[0].name)
 
 
 def dense(images: tf.Tensor) -> tf.Tensor:
@@ -61,7 +61,7 @@ def test_the_operation_that_makes_the_numbers_is_found(model: Callable[[tf.Tenso
 def test_the_strongest_evidence_decides(
     handle: str, op: str, width: int, given: str | None, said: tuple[str, ...], kind: str
 ) -> None:
-    assert _kind.choose(handle, op, width, given, said) == kind
+    assert _model_kind.choose(handle, op, width, given, said) == kind
 
 
 @pytest.mark.parametrize(
@@ -89,4 +89,4 @@ def test_evidence_that_disagrees_shows_both_sides(
     handle: str, op: str, given: str | None, said: tuple[str, ...], says: str
 ) -> None:
     with pytest.raises(ModelError, match=says):
-        _kind.choose(handle, op, 8, given, said)
+        _model_kind.choose(handle, op, 8, given, said)
