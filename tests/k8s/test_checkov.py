@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from k8s.manifests import COMPONENTS, K8S, OVERLAYS, Manifests, overlay, with_components
+from k8s.manifests import K8S, OVERLAYS, PARTS, Manifests, overlay, with_components
 
 
 def findings(folder: Path, builds: dict[str, Manifests]) -> list[str]:
@@ -33,7 +33,7 @@ def findings(folder: Path, builds: dict[str, Manifests]) -> list[str]:
 
 
 def test_nothing_is_found(tmp_path):
-    builds = {name: overlay(name) for name in OVERLAYS} | {name: with_components(name) for name in COMPONENTS}
+    builds = {name: overlay(name) for name in OVERLAYS} | {name: with_components(name) for name in PARTS}
     assert findings(tmp_path, builds) == []
 
 

@@ -9,7 +9,17 @@ from k8s import checks
 from k8s.manifests import Manifest, Manifests, Pod, with_components
 
 # Two builds have everything between them: the second is one that speaks TLS, and copies its model.
-_WHOLE = ("monitoring", "autoscaling-keda", "gateway", "bulk-job", "load-test", "model-pvc", "mixed-precision")
+_WHOLE = (
+    "monitoring",
+    "autoscaling-keda",
+    "gateway",
+    "bulk-job",
+    "load-test",
+    "export",
+    "mixed-precision",
+    "namespace",
+    "deny-all",
+)
 _TLS = ("mtls", "certificates", "bulk-job", "load-test", "verify-model")
 
 
@@ -98,7 +108,7 @@ BREAKS: dict[str, Break] = {
     "may write to its image": lambda b: b.server["securityContext"].pop("readOnlyRootFilesystem"),
     "lacks a request": lambda b: b.server["resources"]["requests"].pop("memory"),
     "has a CPU limit": lambda b: b.server["resources"]["limits"].update(cpu="4"),
-    "requests another number": lambda b: b.server["resources"]["requests"].update({"nvidia.com/gpu": 2}),
+    "requests another number": lambda b: b.server["resources"]["requests"].update({"nvidia.com/gpu": "2"}),
     "which only come whole": lambda b: [
         b.server["resources"][part].update({"nvidia.com/gpu": "500m"}) for part in ("requests", "limits")
     ],
@@ -129,6 +139,16 @@ BREAKS: dict[str, Break] = {
     "selects ['Job']": lambda b: b.one("Service", "pnasnet")["spec"]["selector"].update(
         {"app.kubernetes.io/name": "pnasnet-bulk"}
     ),
+    "Deployment pnasnet selects without app.kubernetes.io/instance": lambda b: b.deployment["selector"][
+        "matchLabels"
+    ].pop("app.kubernetes.io/instance"),
+    "Service pnasnet-headless selects without app.kubernetes.io/instance": lambda b: b.one(
+        "Service", "pnasnet-headless"
+    )["spec"]["selector"].pop("app.kubernetes.io/instance"),
+    "PodDisruptionBudget pnasnet selects without app.kubernetes.io/part-of": lambda b: b.one("PodDisruptionBudget")[
+        "spec"
+    ]["selector"]["matchLabels"].pop("app.kubernetes.io/part-of"),
+    "is for pods of other applications": lambda b: b.policy("pnasnet-jobs").update(podSelector={}),
     "has no port rest": lambda b: b.one("Service", "pnasnet")["spec"]["ports"][0].update(targetPort="rest"),
     "listens on other ports": lambda b: b.flag("port", "8501"),
     "the container has no port metrics": lambda b: b.server["readinessProbe"]["httpGet"].update(port="metrics"),
@@ -213,7 +233,7 @@ BREAKS: dict[str, Break] = {
     "may be reached by everybody": lambda b: b.policy()["policyTypes"].remove("Egress"),
     "lets everybody in": lambda b: b.policy()["ingress"][0].pop("from"),
     "lets every namespace in": lambda b: b.policy()["ingress"][0].update({"from": [{"namespaceSelector": {}}]}),
-    "lets callers in to REST": lambda b: b.policy()["ingress"][0].update(ports=[{"port": "http"}]),
+    "lets callers in to REST": lambda b: b.policy()["ingress"][0].update(ports=[{"port": "http", "protocol": "TCP"}]),
     "its policy lets it not in": lambda b: b.bulk["template"]["metadata"]["labels"].pop("pnasnet-client"),
     "has no metrics at /metrics": lambda b: b.one("PodMonitor")["spec"]["podMetricsEndpoints"][0].update(
         path="/metrics"

@@ -5,7 +5,7 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from k8s.manifests import COMPONENTS, OVERLAYS, ROOT, overlay, with_components
+from k8s.manifests import OVERLAYS, PARTS, ROOT, overlay, with_components
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 STAGES = re.findall(r"^FROM \S+ AS (\S+)$", DOCKERFILE, re.MULTILINE)
@@ -18,7 +18,7 @@ def stage(name: str) -> str:
 
 
 def test_every_image_of_ours_is_one_of_its_targets():
-    builds = [overlay(name) for name in OVERLAYS] + [with_components(name) for name in COMPONENTS]
+    builds = [overlay(name) for name in OVERLAYS] + [with_components(name) for name in PARTS]
     images = {container["image"] for build in builds for pod in build.pods() for container in pod.containers}
     ours = {
         re.sub(r"^(pnasnet|hubserve)-|:.*$", "", image)

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from k8s.manifests import COMPONENTS, K8S, OVERLAYS, ROOT, overlay
+from k8s.manifests import COMPONENTS, JOBS, K8S, OVERLAYS, ROOT, overlay
 from support.guide import blocks, links
 
 PAGES = (K8S / "README.md", ROOT / "docs" / "kubernetes.md")
@@ -46,9 +46,11 @@ def test_a_port_taken_for_the_other_is_noticed(line):
     assert wrong_ports(line) == [line]
 
 
-def test_the_readme_has_a_need_for_each_component_and_no_other():
+@pytest.mark.parametrize(("title", "names"), [("I need ...", COMPONENTS), ("Jobs", JOBS)])
+def test_the_readme_has_a_need_for_each_component_and_job_and_no_other(title, names):
     readme = PAGES[0].read_text(encoding="utf-8")
-    assert sorted(re.findall(r"^\| [^|]+ \| `([\w-]+)` \|$", readme, re.MULTILINE)) == list(COMPONENTS)
+    section = readme.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+    assert sorted(re.findall(r"^\| [^|]+ \| `([\w-]+)` \|$", section, re.MULTILINE)) == list(names)
 
 
 def test_the_overlays_are_named():

@@ -16,7 +16,7 @@ from hubserve.testing import FakeServer
 from hubserve_cli.main import main
 from k8s.manifests import Manifest, with_components
 
-_JOBS = {"bulk-job": "pnasnet-bulk", "load-test": "pnasnet-load-test", "model-pvc": "pnasnet-export-1"}
+_JOBS = {"bulk-job": "pnasnet-bulk", "load-test": "pnasnet-load-test", "export": "pnasnet-export-1"}
 _SHARDS = 8
 _PATIENCE_SECONDS = 120
 

@@ -5,24 +5,29 @@ import itertools
 import pytest
 
 from k8s.checks import problems
-from k8s.manifests import ALTERNATIVES, COMPONENTS, K8S, OVERLAYS, BuildError, kustomize, overlay, with_components
+from k8s.manifests import (
+    ALTERNATIVES,
+    K8S,
+    OVERLAYS,
+    PARTS,
+    BuildError,
+    compatible,
+    kustomize,
+    overlay,
+    with_components,
+)
 
-
-def compatible(names: tuple[str, ...]) -> bool:
-    return not any(len(others & set(names)) > 1 for others in ALTERNATIVES)
-
-
-PAIRS = [pair for pair in itertools.combinations(COMPONENTS, 2) if compatible(pair)]
+PAIRS = [pair for pair in itertools.combinations(PARTS, 2) if compatible(pair)]
 CHOICES = sorted(set().union(*ALTERNATIVES))
 # All that goes together: of each group of alternatives one, and everything else.
 SETS = [
-    (*chosen, *(name for name in COMPONENTS if name not in CHOICES))
+    (*chosen, *(name for name in PARTS if name not in CHOICES and compatible((*chosen, name))))
     for size in range(len(ALTERNATIVES), 0, -1)
     for chosen in itertools.combinations(CHOICES, size)
     if compatible(chosen) and not any(compatible((*chosen, name)) for name in CHOICES if name not in chosen)
 ]
 # What asks for a GPU, or for the code of one, has no place where there is none.
-ON_CPU = [name for name in COMPONENTS if not name.startswith("gpu-") and name != "mixed-precision"]
+ON_CPU = [name for name in PARTS if not name.startswith("gpu-") and name != "mixed-precision"]
 
 
 @pytest.mark.parametrize("name", OVERLAYS)
@@ -30,7 +35,7 @@ def test_an_overlay_is_in_order(name):
     assert problems(overlay(name)) == []
 
 
-@pytest.mark.parametrize("name", COMPONENTS)
+@pytest.mark.parametrize("name", PARTS)
 def test_a_component_is_in_order(name):
     assert problems(with_components(name)) == []
 

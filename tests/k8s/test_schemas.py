@@ -8,7 +8,7 @@ import jsonschema
 import kubernetes_validate
 import pytest
 
-from k8s.manifests import COMPONENTS, OVERLAYS, Manifest, Manifests, overlay, with_components
+from k8s.manifests import OVERLAYS, PARTS, Manifest, Manifests, overlay, with_components
 
 VERSIONS = ("1.31", "1.34", "1.37")
 _CRDS = {
@@ -39,7 +39,7 @@ def validate(item: Manifest, version: str) -> None:
 
 
 def everything() -> dict[str, Manifests]:
-    return {name: overlay(name) for name in OVERLAYS} | {name: with_components(name) for name in COMPONENTS}
+    return {name: overlay(name) for name in OVERLAYS} | {name: with_components(name) for name in PARTS}
 
 
 @pytest.fixture(scope="module")

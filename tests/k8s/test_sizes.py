@@ -2,7 +2,7 @@
 
 import pytest
 
-from k8s.manifests import COMPONENTS, K8S
+from k8s.manifests import COMPONENTS, JOBS, K8S
 
 
 def lines(*folders: str, suffixes: tuple[str, ...] = (".yaml", ".config")) -> int:
@@ -21,3 +21,8 @@ def test_a_component_is_under_60_lines(name):
     more = len(alerts.read_text(encoding="utf-8").splitlines()) if alerts.exists() else 0
     assert more < 60
     assert 0 < lines(f"components/{name}") - more < 60
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_a_job_is_under_80_lines(name):
+    assert 0 < lines(f"jobs/{name}") < 80

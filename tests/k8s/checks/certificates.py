@@ -42,7 +42,7 @@ def issued(build: Manifests) -> Iterator[str]:
     certificates = {item["spec"]["secretName"]: item["spec"] for item in build.of("Certificate")}
     if not certificates:
         return
-    (namespace,) = (item["metadata"]["name"] for item in build.of("Namespace"))
+    namespace = build.namespace
     issuers = {item["metadata"]["name"] for item in build.of("Issuer")}
     for name, spec in certificates.items():
         if spec["issuerRef"]["name"] not in issuers:

@@ -44,7 +44,7 @@ def network(build: Manifests) -> Iterator[str]:
             for peer in rule.get("from", []):
                 if peer.get("namespaceSelector") == {} and "podSelector" not in peer:
                     yield f"NetworkPolicy {policy['metadata']['name']} lets every namespace in"
-            if {"port": "http"} in rule.get("ports", []) and "podSelector" in str(rule["from"]):
+            if "http" in [port["port"] for port in rule.get("ports", [])] and "podSelector" in str(rule["from"]):
                 yield f"NetworkPolicy {policy['metadata']['name']} lets callers in to REST"
     for job in build.of("Job"):
         labels = job["spec"]["template"]["metadata"]["labels"]

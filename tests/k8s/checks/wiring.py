@@ -6,6 +6,8 @@ from typing import Any
 
 from k8s.manifests import Manifest, Manifests, Pod
 
+_NAME, _INSTANCE, _PART_OF = (f"app.kubernetes.io/{label}" for label in ("name", "instance", "part-of"))
+_OURS = {_NAME, _INSTANCE, _PART_OF}
 _CLUSTER_SCOPED = {"Namespace", "PriorityClass"}
 
 
@@ -15,8 +17,8 @@ def _selectors(build: Manifests) -> Iterator[tuple[Manifest, Any]]:
     for item in build.of("PodDisruptionBudget", "PodMonitor"):
         yield item, item["spec"]["selector"].get("matchLabels")
     for item in build.of("NetworkPolicy"):
-        # Without labels it is for all pods of the namespace, and meant so.
-        if item["spec"]["podSelector"]:
+        # One that lets nobody in or out may be for Jobs too.
+        if item["spec"].get("ingress") or item["spec"].get("egress"):
             yield item, item["spec"]["podSelector"].get("matchLabels")
 
 
@@ -44,6 +46,20 @@ def selectors(build: Manifests) -> Iterator[str]:
         kinds = {pod.owner["kind"] for pod in _selected(build, labels)}
         if kinds != {"Deployment"}:
             yield f"{item['kind']} {item['metadata']['name']} selects {sorted(kinds) or 'no pod'}"
+
+
+def isolation(build: Manifests) -> Iterator[str]:
+    """Nothing selects the pods of another model, or of another application."""
+    for item, labels in _selectors(build):
+        if missing := _OURS - set(labels or {}):
+            yield f"{item['kind']} {item['metadata']['name']} selects without {', '.join(sorted(missing))}"
+    for item in build.of("Deployment"):
+        if missing := _OURS - set(item["spec"]["selector"]["matchLabels"]):
+            yield f"Deployment {item['metadata']['name']} selects without {', '.join(sorted(missing))}"
+    for item in build.of("NetworkPolicy"):
+        labels = item["spec"]["podSelector"].get("matchLabels", {})
+        if item["metadata"]["name"] != "deny-all" and not {_INSTANCE, _PART_OF} <= set(labels):
+            yield f"NetworkPolicy {item['metadata']['name']} is for pods of other applications too"
 
 
 def ports(build: Manifests) -> Iterator[str]:
@@ -94,10 +110,11 @@ def references(build: Manifests) -> Iterator[str]:
 
 def namespaces(build: Manifests) -> Iterator[str]:
     """Everything is in the one namespace, and the queries that name a namespace name that."""
-    (namespace,) = (item["metadata"]["name"] for item in build.of("Namespace"))
+    (deployment,) = build.of("Deployment")
+    namespace = deployment["metadata"].get("namespace")
     for item in build.objects:
-        own = item["metadata"].get("namespace")
-        if item["kind"] not in _CLUSTER_SCOPED and own != namespace:
+        own = item["metadata"]["name"] if item["kind"] == "Namespace" else item["metadata"].get("namespace")
+        if item["kind"] not in _CLUSTER_SCOPED - {"Namespace"} and own != namespace:
             yield f"{item['kind']} {item['metadata']['name']} is in the namespace {own}"
     for item in build.of("ScaledObject", "PrometheusRule"):
         for literal in re.findall(r'namespace="([^"]*)"', str(item["spec"])):
@@ -105,4 +122,4 @@ def namespaces(build: Manifests) -> Iterator[str]:
                 yield f"a query of {item['kind']} asks for the namespace {literal}: it would find nothing"
 
 
-CHECKS = (selectors, ports, references, namespaces)
+CHECKS = (selectors, isolation, ports, references, namespaces)

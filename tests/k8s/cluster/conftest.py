@@ -13,6 +13,7 @@ import pytest
 from k8s.cluster.build import build, can_be_built, found
 from k8s.cluster.control_plane import control_plane
 from k8s.cluster.kubectl import NAMESPACE, Cluster
+from k8s.manifests import with_components
 
 _OWN_SECONDS = 90
 # A real server loads a model; the start-up probe gives it as long.
@@ -68,6 +69,8 @@ def running_cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.Tem
 def cluster(running_cluster: Cluster) -> Iterator[Cluster]:
     """The cluster, with nothing of ours in it; one of our own has two nodes with a GPU each, and one without."""
     running_cluster.clean()
+    # "restricted" is enforced, as in a namespace of components/namespace.
+    running_cluster.apply(with_components("namespace").of("Namespace"))
     yield running_cluster
     running_cluster.clean()
 

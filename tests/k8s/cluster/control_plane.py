@@ -63,6 +63,8 @@ class _Plane:
             "kube-apiserver",
             f"--etcd-servers={etcd}",
             "--bind-address=127.0.0.1",
+            # Otherwise it looks for a default route, which a machine without a network does not have.
+            "--advertise-address=127.0.0.1",
             f"--secure-port={self._api.rpartition(':')[2]}",
             f"--cert-dir={folder / 'certificates'}",
             f"--token-auth-file={tokens}",

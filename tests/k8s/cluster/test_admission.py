@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from k8s.cluster.kubectl import Cluster
-from k8s.manifests import COMPONENTS, Manifest, Manifests, overlay, with_components
+from k8s.manifests import PARTS, Manifest, Manifests, overlay, with_components
 
 _DRY = ("--dry-run=server", "-f", "-")
 
@@ -17,7 +17,7 @@ def namespace(running_cluster: Cluster) -> Iterator[Cluster]:
     if not running_cluster.own:
         pytest.skip("needs the custom resources of every component")
     running_cluster.clean()
-    running_cluster.apply(overlay("gpu").of("Namespace", "ServiceAccount"))
+    running_cluster.apply(with_components("namespace").of("Namespace", "ServiceAccount"))
     yield running_cluster
     running_cluster.clean()
 
@@ -30,7 +30,7 @@ def pods(build: Manifests) -> list[Manifest]:
     ]
 
 
-@pytest.mark.parametrize("name", COMPONENTS)
+@pytest.mark.parametrize("name", PARTS)
 def test_a_component_is_taken_without_a_warning_and_its_pods_are_admitted(namespace, name):
     build = with_components(name)
     namespace.run("apply", "--server-side", "--warnings-as-errors", *_DRY, objects=build.objects)
