@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import html
-import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from capacity import GPUS, Fleet, table
+from hubserve_cli.common import svg
 from row import Figures, Plot, Row
 
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 460, 260, 64, 40, 12
 _COLOURS = ("#1769aa", "#c2571a", "#2e7d32", "#7b3fa0", "#8a6d00")
+_LINES = " ".join(
+    f".p{number} {{ stroke: {colour}; }} .d{number}, svg .d{number} {{ fill: {colour}; }}"
+    for number, colour in enumerate(_COLOURS)
+)
 _STYLE = """
 :root { color-scheme: light dark; }
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
@@ -23,6 +27,7 @@ td.number { white-space: nowrap; font-variant-numeric: tabular-nums; }
 small { display: block; opacity: .8; }
 figure { display: inline-block; margin: 0 1rem 1rem 0; max-width: 100%; }
 svg { max-width: 100%; height: auto; } svg text { font: 12px system-ui, sans-serif; fill: currentColor; }
+.grid { stroke: currentColor; opacity: .2; } .line { fill: none; stroke-width: 2; }
 pre { overflow-x: auto; }
 @media (prefers-color-scheme: dark) { .met { color: #81c784; } .missed { color: #ef9a9a; } }
 """
@@ -67,7 +72,7 @@ def page(run: Mapping[str, object], machine: str) -> str:
     parts = [
         '<!doctype html><html lang="en"><meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>hubserve: benchmarks</title><style>{_STYLE}</style>",
+        f"<title>hubserve: benchmarks</title><style>{_STYLE}{_LINES}</style>",
         f"<h1>hubserve: benchmarks</h1><p>{met} of {len(budgets)} budgets met.</p>",
         f"<pre>{html.escape(machine)}</pre>",
         "<h2>Budgets</h2>",
@@ -77,7 +82,7 @@ def page(run: Mapping[str, object], machine: str) -> str:
         free = [row for row in figures.rows if not row.budget]
         parts += [f"<h2>{html.escape(figures.title)}</h2><pre>$ {html.escape(figures.command)}</pre>"]
         parts += [_table(free)] if free else []
-        parts += [svg(plot) for plot in figures.plots]
+        parts += [drawn(plot) for plot in figures.plots]
     return "\n".join(parts) + "\n"
 
 
@@ -102,55 +107,31 @@ def _table(rows: Sequence[Row]) -> str:
     return f'<div class="wide"><table>{head}{"".join(cells)}</table></div>'
 
 
-def svg(plot: Plot) -> str:
+def drawn(plot: Plot) -> str:
     """Return the plot, drawn."""
     points = [point for line in plot.lines.values() for point in line]
-    x, y = (_Axis([point[at] for point in points], axis in plot.log) for at, axis in enumerate("xy"))
-
-    def place(point: Sequence[float]) -> tuple[float, float]:
-        across = _LEFT + x.part(point[0]) * (_WIDTH - _LEFT - 16)
-        return across, _HEIGHT - _BOTTOM - y.part(point[1]) * (_HEIGHT - _BOTTOM - _TOP - 16 * len(plot.lines))
-
-    parts = [f'<figure><figcaption>{html.escape(plot.title)}</figcaption><svg viewBox="0 0 {_WIDTH} {_HEIGHT}"']
-    parts.append(f' width="{_WIDTH}" height="{_HEIGHT}" role="img" aria-label="{html.escape(plot.title)}">')
     ground = _HEIGHT - _BOTTOM
-    parts.append(f'<path d="M{_LEFT} {_TOP}V{ground}H{_WIDTH - 16}" fill="none" stroke="currentColor" opacity=".4"/>')
-    for value in x.ticks():
-        across, _ = place((value, y.low))
-        parts.append(f'<text x="{across:.0f}" y="{ground + 16}" text-anchor="middle">{_brief(value)}</text>')
-    for value in y.ticks():
-        _, up = place((x.low, value))
-        parts.append(f'<text x="{_LEFT - 6}" y="{up + 4:.0f}" text-anchor="end">{_brief(value)}</text>')
-    parts.append(f'<text x="{_WIDTH / 2}" y="{_HEIGHT - 6}" text-anchor="middle">{html.escape(plot.x)}</text>')
+    x, across = _axis([point[0] for point in points], "x" in plot.log, _LEFT, _WIDTH - 16)
+    y, up = _axis([point[1] for point in points], "y" in plot.log, ground, _TOP + 16 * len(plot.lines))
+    title = html.escape(plot.title)
+    parts = [
+        f'<figure><figcaption>{title}</figcaption><svg viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" '
+        f'height="{_HEIGHT}" role="img" aria-label="{title}">',
+        *(svg.across(y(value), _LEFT, _WIDTH - 16, "grid", _brief(value)) for value in up),
+        *(svg.text(x(value), ground + 16, _brief(value), "tick", "middle") for value in across),
+        svg.text(_WIDTH / 2, _HEIGHT - 6, plot.x, "tick", "middle"),
+    ]
     for number, (name, line) in enumerate(plot.lines.items()):
-        colour, places = _COLOURS[number % len(_COLOURS)], [place(point) for point in line]
-        path = " ".join(f"{across:.1f},{up:.1f}" for across, up in places)
-        parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        parts += [f'<circle cx="{across:.1f}" cy="{up:.1f}" r="3" fill="{colour}"/>' for across, up in places]
-        label = html.escape(f"{name}, {plot.y}")
-        parts.append(f'<text x="{_LEFT + 8}" y="{_TOP + 12 + 16 * number}" style="fill:{colour}">{label}</text>')
+        places = [(x(one), y(other)) for one, other in line]
+        parts.append(svg.polyline(places, f"p{number}"))
+        parts += [svg.dot(*place, f"d{number}", name) for place in places]
+        parts.append(svg.text(_LEFT + 8, _TOP + 12 + 16 * number, f"{name}, {plot.y}", f"d{number}"))
     return "".join(parts) + "</svg></figure>"
 
 
-class _Axis:
-    def __init__(self, values: Sequence[float], log: bool) -> None:
-        self._log = log
-        self.low = min(values) if log else 0.0
-        self.high = max(values) or 1.0
-
-    def part(self, value: float) -> float:
-        """Return the place on the axis, from 0 to 1."""
-        low, high, at = (math.log(v) for v in (self.low, self.high, value)) if self._log else (0.0, self.high, value)
-        return (at - low) / (high - low) if high > low else 0.5
-
-    def ticks(self) -> list[float]:
-        if self._log:
-            base = 10.0 if self.high > 500 * self.low else 2.0
-            powers = range(math.floor(math.log(self.low, base)), math.ceil(math.log(self.high, base)) + 1)
-            return [base**power for power in powers if self.low <= base**power <= self.high]
-        size = 10 ** math.floor(math.log10(self.high))
-        step = next(size * part for part in (0.2, 0.5, 1, 2) if self.high / (size * part) <= 6)
-        return [step * number for number in range(int(self.high / step) + 1)]
+def _axis(values: Sequence[float], log: bool, start: float, end: float) -> tuple[svg.Scale, list[float]]:
+    ticks = svg.log_ticks(min(values), max(values)) if log else svg.linear_ticks(max(values) or 1.0)
+    return svg.Scale(ticks[0], ticks[-1], start, end, log), ticks
 
 
 def _brief(value: float) -> str:

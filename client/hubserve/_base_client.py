@@ -20,10 +20,8 @@ from ._schedule.retry import Retry
 from ._schedule.run import Run
 from ._schedule.steps import Ask, Pause, Steps, asked
 from ._settings import Settings, deadline_in, made_of, seconds_left
-from ._transport.async_server import AsyncModelServer
 from ._transport.forks import watch
 from ._transport.security import TLS, AsyncToken
-from ._transport.server import ModelServer
 from .wire.answers import check_top_k, read_classes, read_features
 from .wire.codec import METADATA, PREDICT, STATUS, Reader, Requests, parse, reading
 from .wire.metadata_pb2 import GetModelMetadataResponse
@@ -32,6 +30,9 @@ from .wire.status_pb2 import GetModelStatusResponse
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
+
+    from ._transport.async_server import AsyncModelServer
+    from ._transport.server import ModelServer
 
 _Result = TypeVar("_Result", bound=ImageResult)
 _Token = TypeVar("_Token", bound=AsyncToken)

@@ -32,8 +32,8 @@ class Settings:
 
     target: str | Sequence[str]
     model: str
-    version: int | None
-    version_label: str | None
+    version: int | None = None
+    version_label: str | None = None
     timeout: float | None
     tls: TLS | None
     token: AsyncToken | None = field(repr=False)
@@ -42,7 +42,7 @@ class Settings:
     max_batch_size: int
     max_batch_bytes: int
     concurrency: int | Literal["auto"]
-    channel_options: Mapping[str, str | int] | None
+    channel_options: Mapping[str, str | int] | None = None
     shrink: bool | int = False
     convert: bool = False
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
+from html import escape
 from typing import Any
-from xml.sax.saxutils import escape
 
-from .axes import Scale, linear_ticks, log_ticks, spread_out
+from hubserve_cli.common import svg
+from hubserve_cli.common.numbers import number
+from hubserve_cli.common.svg import Scale, linear_ticks, log_ticks, spread_out
+
 from .measurements import PERCENTILES
-from .table import how, number
+from .table import how
 
 _WIDTH = 1000
 _PANEL_HEIGHT = 250
@@ -56,8 +59,8 @@ def draw(report: Mapping[str, Any]) -> str:
         f'<desc id="desc">{escape(" ".join(_described(report)))}</desc>',
         f"<style>{_STYLE}</style>",
         f'<rect class="paper" width="{_WIDTH}" height="{height}"/>',
-        _text(24, 40, title, "title"),
-        _text(24, 64, f"signature {server['signature']}; {how(report['load'])}", "soft"),
+        svg.text(24, 40, title, "title"),
+        svg.text(24, 64, f"signature {server['signature']}; {how(report['load'])}", "soft"),
     ]
     for number_of_row, size in enumerate(sizes):
         points = [point for point in report["points"] if point["batch_size"] == size]
@@ -65,9 +68,9 @@ def draw(report: Mapping[str, Any]) -> str:
         lines += _row(report, points, _TOP + _ROW_HEIGHT * number_of_row)
     packages = ", ".join(f"{name} {version}" for name, version in machine["packages"].items())
     lines.append(
-        _text(24, height - 40, f"client: {machine['processor']}, {machine['cores']:g} cores, {packages}", "tick")
+        svg.text(24, height - 40, f"client: {machine['processor']}, {machine['cores']:g} cores, {packages}", "tick")
     )
-    lines.append(_text(24, height - 20, _shortened(f"{report['started']}  {report['command']}"), "tick"))
+    lines.append(svg.text(24, height - 20, _shortened(f"{report['started']}  {report['command']}"), "tick"))
     return "\n".join([*lines, "</svg>", ""])
 
 
@@ -91,10 +94,10 @@ def _row(report: Mapping[str, Any], points: Sequence[Mapping[str, Any]], top: fl
     log = max(loads) / min(loads) >= _LINEAR_RATIO[kind]
     name = "requests in flight" if kind == "concurrency" else "requests/s offered"
     (left, width), (right, right_width) = _PANELS
-    yield _text(left - 46, top - 22, f"Batch {size}: latency, ms", "head")
+    yield svg.text(left - 46, top - 22, f"Batch {size}: latency, ms", "head")
     yield from _latencies(points, loads, _across(loads, left, width, log=log), top, left, width)
     yield from _under(loads, _across(loads, left, width, log=log), top, name)
-    yield _text(right - 46, top - 22, f"Batch {size}: {rows}/s answered", "head")
+    yield svg.text(right - 46, top - 22, f"Batch {size}: {rows}/s answered", "head")
     yield from _throughput(points, loads, _across(loads, right, right_width, log=log), top, right, right_width)
     yield from _under(loads, _across(loads, right, right_width, log=log), top, name)
 
@@ -107,23 +110,23 @@ def _latencies(
     known = [figure for figure in figures if figure is not None and figure > 0] or [1.0]
     ticks = log_ticks(min(known), max(known))
     y = Scale(ticks[0], ticks[-1], top + _PANEL_HEIGHT, top, log=True)
-    yield from _across_lines(ticks, y, left, width)
+    yield from _rows_of(ticks, y, left, width)
     ends = []
     for index, name in reversed(list(enumerate(names))):
         line = [(x(load), point["latency_ms"][name]) for load, point in zip(loads, points, strict=True)]
-        yield _line([(place, y(figure)) for place, figure in line if figure], f"p{index}")
+        yield svg.polyline([(place, y(figure)) for place, figure in line if figure], f"p{index}")
         for place, figure in line:
             if figure:
-                yield _dot(place, y(figure), f"d{index}", f"{name}: {number(figure)} ms")
+                yield svg.dot(place, y(figure), f"d{index}", f"{name}: {number(figure)} ms")
         if drawn := [figure for _, figure in line if figure]:
             ends.append((y(drawn[-1]), name, index))
     places = spread_out([end for end, _, _ in ends], 15, top, top + _PANEL_HEIGHT)
     for place, (_, name, index) in zip(places, ends, strict=True):
-        yield _text(left + width + 8, place + 4, name, f"d{index}")
+        yield svg.text(left + width + 8, place + 4, name, f"d{index}")
     for load, point in zip(loads, points, strict=True):
         lost = [name for name in names if point["latency_ms"][name] is None]
         if lost:
-            yield _text(x(load), top - 4, f"{lost[0]} failed" if point["due"] else "none", "tick bad", "middle")
+            yield svg.text(x(load), top - 4, f"{lost[0]} failed" if point["due"] else "none", "tick bad", "middle")
 
 
 def _throughput(
@@ -133,17 +136,17 @@ def _throughput(
     offered = [point["rate"] * point["batch_size"] for point in points if point["rate"] is not None]
     ticks = linear_ticks(max([*answered, *offered]))
     y = Scale(ticks[0], ticks[-1], top + _PANEL_HEIGHT, top, log=False)
-    yield from _across_lines(ticks, y, left, width)
+    yield from _rows_of(ticks, y, left, width)
     if offered:
         places = [(x(load), y(figure)) for load, figure in zip(loads, offered, strict=True)]
-        yield _line(places, "offered")
-        yield _text(places[-1][0] - 8, places[-1][1] - 6, "offered", "tick", "end")
-    yield _line([(x(load), y(figure)) for load, figure in zip(loads, answered, strict=True)], "rate")
+        yield svg.polyline(places, "offered")
+        yield svg.text(places[-1][0] - 8, places[-1][1] - 6, "offered", "tick", "end")
+    yield svg.polyline([(x(load), y(figure)) for load, figure in zip(loads, answered, strict=True)], "rate")
     for load, figure, point in zip(loads, answered, points, strict=True):
-        yield _dot(x(load), y(figure), "drate", f"{number(figure)} a second")
+        yield svg.dot(x(load), y(figure), "drate", f"{number(figure)} a second")
         failed = sum(failures["count"] for failures in point["failed"].values()) + point["unfinished"]
         if failed:
-            yield _text(x(load), y(figure) - 10, f"{failed / point['due']:.1%} failed", "tick bad", "middle")
+            yield svg.text(x(load), y(figure) - 10, f"{failed / point['due']:.1%} failed", "tick bad", "middle")
 
 
 def _across(loads: Sequence[float], left: float, width: float, *, log: bool) -> Scale:
@@ -161,28 +164,15 @@ def _under(loads: Sequence[float], x: Scale, top: float, name: str) -> Iterator[
         place, text = x(load), f"{load:g}"
         half = 4 + 3.5 * len(text)
         if place - half >= free:
-            yield _text(place, top + _PANEL_HEIGHT + 20, text, "tick", "middle")
+            yield svg.text(place, top + _PANEL_HEIGHT + 20, text, "tick", "middle")
             free = place + half
-    yield _text((x.start + x.end) / 2, top + _PANEL_HEIGHT + 42, name, "soft", "middle")
+    yield svg.text((x.start + x.end) / 2, top + _PANEL_HEIGHT + 42, name, "soft", "middle")
 
 
-def _across_lines(ticks: Sequence[float], y: Scale, left: float, width: float) -> Iterator[str]:
+def _rows_of(ticks: Sequence[float], y: Scale, left: float, width: float) -> Iterator[str]:
     for tick in ticks:
-        kind = "axis" if tick == ticks[0] else "grid"
-        yield f'<line class="{kind}" x1="{left}" x2="{left + width}" y1="{y(tick):.1f}" y2="{y(tick):.1f}"/>'
-        yield _text(left - 8, y(tick) + 4, f"{tick:g}" if tick < 1e5 else f"{tick:,.0f}", "tick", "end")
-
-
-def _line(places: Sequence[tuple[float, float]], kind: str) -> str:
-    return f'<polyline class="line {kind}" points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in places)}"/>'
-
-
-def _dot(x: float, y: float, kind: str, title: str) -> str:
-    return f'<circle class="{kind}" cx="{x:.1f}" cy="{y:.1f}" r="4"><title>{escape(title)}</title></circle>'
-
-
-def _text(x: float, y: float, text: str, kind: str, anchor: str = "start") -> str:
-    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
+        label = f"{tick:g}" if tick < 1e5 else f"{tick:,.0f}"
+        yield svg.across(y(tick), left, left + width, "axis" if tick == ticks[0] else "grid", label)
 
 
 def _shortened(text: str) -> str:

@@ -20,26 +20,19 @@ from hubserve._errors import HubserveError, UsageError
 from hubserve._settings import Settings
 from hubserve._transport.server import ModelServer
 from hubserve_cli.bulk import sources
-from hubserve_cli.common.numbers import Seconds
-from hubserve_cli.common.options import json_option, server_options
-from hubserve_cli.common.security_options import tls_options, token_options
+from hubserve_cli.common.exit_codes import WrongUsageError
+from hubserve_cli.common.files import replaced
+from hubserve_cli.common.interrupts import StopRequest
+from hubserve_cli.common.options import Seconds, Server, json_option, server_options, timeout_option
 
 from . import chart, drive, machine, measurements, table
 from .arrivals import Closed, Limits, Load, Open, Point, sweep
 
 if TYPE_CHECKING:
-    from hubserve import TLS
-
     from .subject import Wish
 
 _SECONDS = 10.0
 _CONCURRENCIES = (1, 2, 4, 8, 16)
-
-
-class _UsageError(click.ClickException):
-    """Wrong usage that only the server's answer shows, told in one sentence without the synopsis."""
-
-    exit_code = 2
 
 
 def _numbers(kind: Callable[[str], float]) -> Callable[[click.Context, click.Parameter, str | None], Any]:
@@ -61,8 +54,6 @@ def _numbers(kind: Callable[[str], float]) -> Callable[[click.Context, click.Par
 
 @click.command()
 @server_options
-@tls_options
-@token_options
 @click.option("--signature", metavar="NAME", help="Signature to call.  [default: serving_default]")
 @click.option(
     "--images",
@@ -119,14 +110,7 @@ def _numbers(kind: Callable[[str], float]) -> Callable[[click.Context, click.Par
     metavar="SECONDS",
     help="Seconds to warm up before each point.",
 )
-@click.option(
-    "--timeout",
-    type=Seconds(),
-    default=30.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="Seconds that a request may take, counted from when it is due.",
-)
+@timeout_option("Seconds that a request may take, counted from when it is due.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything that is random.")
 @json_option
 @click.option(
@@ -136,11 +120,7 @@ def _numbers(kind: Callable[[str], float]) -> Callable[[click.Context, click.Par
     help="File to draw a chart into, as SVG.",
 )
 def bench(
-    server: str | tuple[str, ...],
-    model: str,
-    tls: TLS | None,
-    token: Any,
-    allow_plaintext_token: bool,
+    server: Server,
     signature: str | None,
     images: tuple[str, ...],
     shape: tuple[str, ...],
@@ -179,11 +159,11 @@ def bench(
     if rate is not None:
         loads = [Open(number, arrivals == "poisson", seed) for number in rate]
     if svg is not None and not svg.parent.is_dir():
-        raise _UsageError(f"--svg {svg}: there is no folder {svg.parent}; make it, or name another")
+        raise WrongUsageError(f"--svg {svg}: there is no folder {svg.parent}; make it, or name another")
     # It needs numpy, which --help should not wait for.
     from .subject import Wish
 
-    interruption = drive.Interruption()
+    stop = StopRequest()
     wish = Wish(
         signature=signature,
         shapes=shape,
@@ -195,32 +175,25 @@ def bench(
     limits = Limits(warmup=warmup, duration=duration, requests=requests, timeout=timeout)
     try:
         settings = Settings(
-            target=server,
-            model=model,
-            version=None,
-            version_label=None,
+            **server,
             timeout=timeout,
-            tls=tls,
-            token=token,
-            allow_plaintext_token=allow_plaintext_token,
             # A failure is a measurement.
             retry=None,
             max_batch_size=max(batch_size),
             max_batch_bytes=1,
             concurrency=1,
-            channel_options=None,
         )
-        document = _measure(settings, wish, sweep(batch_size, loads), limits, interruption, to_stderr=as_json)
+        document = _measure(settings, wish, sweep(batch_size, loads), limits, stop, to_stderr=as_json)
     except UsageError as error:
-        raise _UsageError(str(error)) from error
+        raise WrongUsageError(str(error)) from error
     except HubserveError as error:
         raise click.ClickException(str(error)) from error
     if as_json:
         click.echo(json.dumps(document, ensure_ascii=False, allow_nan=False))
     if svg is not None:
         _write(svg, chart.draw(document))
-    if interruption.signal is not None:
-        raise click.exceptions.Exit(128 + interruption.signal)
+    if stop.signal is not None:
+        raise click.exceptions.Exit(128 + stop.signal)
     if not measurements.worked(document["points"]):
         raise click.exceptions.Exit(1)
 
@@ -230,7 +203,7 @@ def _measure(
     wish: Wish,
     points: Sequence[Point],
     limits: Limits,
-    interruption: drive.Interruption,
+    stop: StopRequest,
     *,
     to_stderr: bool,
 ) -> dict[str, Any]:
@@ -264,10 +237,10 @@ def _measure(
         # What is there now stays: the collector need not look at it during the measurement.
         gc.collect()
         gc.freeze()
-        with interruption:
+        with stop.taken():
             for number, point in enumerate(points, 1):
                 _show(f"measuring {number} of {len(points)}: {table.point_name(point)} ...")
-                measured = drive.drive(point, limits, subject.payloads[point.batch_size], server, interruption)
+                measured = drive.drive(point, limits, subject.payloads[point.batch_size], server, stop)
                 section = measurements.point_section(measured, document["machine"]["cores"], here=_is_here(settings))
                 document["points"].append(section)
                 _show("")
@@ -293,6 +266,7 @@ def _is_here(settings: Settings) -> bool:
 
 def _write(file: Path, text: str) -> None:
     try:
-        file.write_text(text, encoding="utf-8")
+        with replaced(file) as new:
+            new.write(text.encode())
     except OSError as error:
         raise click.ClickException(f"{file} cannot be written ({error.strerror}): give --svg another place") from error

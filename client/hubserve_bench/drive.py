@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import itertools
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from queue import Empty, SimpleQueue
-from types import FrameType, TracebackType
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from hubserve._errors import CallError
 from hubserve._transport.server import Call, ModelServer
 from hubserve.wire.codec import PREDICT
+from hubserve_cli.common.interrupts import StopRequest
 
 from .arrivals import Limits, Point
 from .machine import ProcessorTimes, busy_share, processor_times
@@ -54,48 +52,11 @@ class Measured:
     interrupted: bool
 
 
-class Interruption:
-    """Takes Ctrl-C and SIGTERM as the wish to end with what has been measured; a second one ends it as ever.
-
-    Attributes:
-        signal: The number of the one that came; None: none did.
-        wake: Called from the signal handler, to wake who waits for answers.
-    """
-
-    def __init__(self) -> None:
-        self.signal: int | None = None
-        self.wake: Callable[[], object] = lambda: None
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> Interruption:
-        # Python lets only the main thread do so.
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._handle)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._restore()
-
-    def _handle(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        self.signal = number
-        self._restore()
-        self.wake()
-
-    def _restore(self) -> None:
-        while self._before:
-            signal.signal(*self._before.popitem())
-
-
-def drive(
-    point: Point, limits: Limits, requests: Sequence[bytes], server: ModelServer, interruption: Interruption
-) -> Measured:
+def drive(point: Point, limits: Limits, requests: Sequence[bytes], server: ModelServer, stop: StopRequest) -> Measured:
     """Send the requests in turn as the load has it, each once: a failure is a measurement."""
     # Its put may be called by a signal handler, whatever the thread is about.
     landed: _Landed = SimpleQueue()
-    interruption.wake = lambda: landed.put(None)
+    stop.wake = lambda: landed.put(None)
     request_bytes = sum(map(len, requests)) / len(requests)
     most = min(limits.in_flight, int(_MOST_BYTES_IN_FLIGHT / request_bytes))
     trial = Trial(point.load, replace(limits, in_flight=max(most, 1)), time.perf_counter_ns())
@@ -105,7 +66,7 @@ def drive(
     give_up_at: int | None = None
     while not trial.finished(now := time.perf_counter_ns()):
         meter.read(now)
-        if interruption.signal is not None:
+        if stop.signal is not None:
             trial.stop(now)
             give_up_at = give_up_at or now + _GRACE
             if now >= give_up_at:
@@ -129,7 +90,7 @@ def drive(
     meter.read(time.perf_counter_ns())
     for call in calls.values():
         call.cancel()
-    return Measured(point, trial.tally, request_bytes, meter.cpu_seconds, meter.busy, interruption.signal is not None)
+    return Measured(point, trial.tally, request_bytes, meter.cpu_seconds, meter.busy, stop.signal is not None)
 
 
 def _land(landed: _Landed, number: int, call: Call, _: object) -> None:

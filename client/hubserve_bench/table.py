@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from hubserve_cli.common.numbers import number
+
 from .arrivals import Closed, Point
 from .measurements import PERCENTILES
 
@@ -117,13 +119,6 @@ def how(load: Mapping[str, Any]) -> str:
         f"{loop}, {load['warmup_s']:g} s of warm-up, then {' and '.join(lasts)}{most} measured, timeout "
         f"{load['timeout_s']:g} s, seed {load['seed']}"
     )
-
-
-def number(value: float | None, otherwise: str = "-") -> str:
-    """Write a number with three digits that say something; a long whole part is kept."""
-    if value is None:
-        return otherwise
-    return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
 def _line(cells: list[str], width: int = _WIDTH) -> str:

@@ -9,8 +9,7 @@ from typing import Literal
 
 import click
 
-from hubserve import TLS, Client, Retry, UsageError
-from hubserve._transport.security import Token
+from hubserve import Client, Retry, UsageError
 
 from .bulk import classify_all, output, records, shards, sources
 from .bulk.conclusion import resuming, told
@@ -19,9 +18,7 @@ from .bulk.sinks import Sink
 from .bulk.summary import Summary
 from .common.exit_codes import color
 from .common.interrupts import Signals, require_signals
-from .common.numbers import Seconds
-from .common.options import server_options
-from .common.security_options import tls_options, token_options
+from .common.options import Server, server_options, timeout_option
 
 # A new pod with a GPU, its image and its model take minutes to come.
 _RETRY = Retry(max_seconds=300)
@@ -49,8 +46,6 @@ def _concurrency(_: click.Context, __: click.Parameter, given: str) -> int | Lit
 @server_options
 @click.option("--version", type=click.IntRange(min=1), metavar="N", help="Version of the model.  [default: the newest]")
 @click.option("--version-label", metavar="NAME", help="Label of a version, in place of its number.")
-@tls_options
-@token_options
 @click.option(
     "--top-k",
     type=click.IntRange(min=1),
@@ -73,14 +68,7 @@ def _concurrency(_: click.Context, __: click.Parameter, given: str) -> int | Lit
     metavar="auto|N",
     help="Number of requests in flight. With auto, the client finds how many keep the servers busy.",
 )
-@click.option(
-    "--timeout",
-    type=Seconds(),
-    default=30.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="Seconds that a server has for a request.",
-)
+@timeout_option("Seconds that a server has for a request.")
 @click.option(
     "--shard",
     callback=shards.parse,
@@ -132,13 +120,9 @@ def _concurrency(_: click.Context, __: click.Parameter, given: str) -> int | Lit
 def classify(
     ctx: click.Context,
     source: tuple[str, ...],
-    server: str | tuple[str, ...],
-    model: str,
+    server: Server,
     version: int | None,
     version_label: str | None,
-    tls: TLS | None,
-    token: Token | None,
-    allow_plaintext_token: bool,
     top_k: int | None,
     batch_size: int,
     concurrency: int | Literal["auto"],
@@ -187,7 +171,12 @@ def classify(
     kept = None
     if file is not None:
         about = output.RunFile(
-            format=form, model=model, version=version, version_label=version_label, top_k=top_k, shard=str(shard)
+            format=form,
+            model=server["model"],
+            version=version,
+            version_label=version_label,
+            top_k=top_k,
+            shard=str(shard),
         )
         kept = output.prepare(file, about, written, resume=resume, retry_failed=retry_failed)
     choose = functools.partial(sources.Choice, everything=everything, convert=convert, counted=shard.has)
@@ -204,14 +193,10 @@ def classify(
         )
         try:
             client = Client(
-                server,
-                model=model,
+                **server,
                 version=version,
                 version_label=version_label,
                 timeout=timeout,
-                tls=tls,
-                token=token,
-                allow_plaintext_token=allow_plaintext_token,
                 retry=_RETRY,
                 max_batch_size=batch_size,
                 concurrency=concurrency,
@@ -225,7 +210,7 @@ def classify(
             # Nobody else needs it.
             from .report import RunPage
 
-            page = RunPage(html, model=model, server=server, left_out=choice.left_out)
+            page = RunPage(html, model=server["model"], server=server["target"], left_out=choice.left_out)
         sinks: list[Sink] = [kept.opened() if kept else output.StandardOutput(lines), summary]
         sinks += [page] if page else []
         if not quiet:

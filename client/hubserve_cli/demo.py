@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import re
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -60,15 +59,14 @@ def demo(output: Path) -> None:
     # Whoever wrote it, an earlier demo's page is not this one's.
     file.unlink(missing_ok=True)
     model_dir = output / "models" / MODEL
-    with _stopped_by_sigterm():
-        click.echo(f"Exporting {MODEL} to {model_dir}", err=True)
-        _hubserve("export", MODEL, "--output", str(model_dir), "--batch-sizes", "1,8,32")
-        click.echo("Serving it on this machine", err=True)
-        with serving(model_dir) as target, RunPage(file, model=MODEL, server=target) as page:
-            results = []
-            for result in classify(target, photographs):
-                page.add(result)
-                results.append(result)
+    click.echo(f"Exporting {MODEL} to {model_dir}", err=True)
+    _hubserve("export", MODEL, "--output", str(model_dir), "--batch-sizes", "1,8,32")
+    click.echo("Serving it on this machine", err=True)
+    with serving(model_dir) as target, RunPage(file, model=MODEL, server=target) as page:
+        results = []
+        for result in classify(target, photographs):
+            page.add(result)
+            results.append(result)
     click.echo(table(results))
     click.echo(f"\nThe page: {file}")
     if wrong := unexpected(results):
@@ -164,13 +162,3 @@ def _hubserve(*arguments: str) -> None:
     done = subprocess.run([sys.executable, "-m", "hubserve", *arguments], stdout=subprocess.DEVNULL)  # noqa: S603
     if done.returncode:
         raise click.ClickException(f"hubserve {arguments[0]} ended with {done.returncode}; its own message is above")
-
-
-@contextmanager
-def _stopped_by_sigterm() -> Iterator[None]:
-    """Let SIGTERM unwind the stack, so that no process of ours is left behind."""
-    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -7,28 +7,19 @@ from collections.abc import Iterable
 
 import click
 
-from hubserve import TLS, Client, VersionStatus
-from hubserve._transport.security import Token
+from hubserve import Client, VersionStatus
 
-from .common.numbers import Seconds
-from .common.options import json_option, server_options
-from .common.security_options import tls_options, token_options
+from .common.options import Seconds, Server, json_option, server_options
 
 
 @click.command()
 @server_options
-@tls_options
-@token_options
 @click.option(
     "--wait", type=Seconds(zero=True), metavar="SECONDS", help="Most seconds to wait until the model is ready."
 )
 @json_option
 def status(
-    server: str | tuple[str, ...],
-    model: str,
-    tls: TLS | None,
-    token: Token | None,
-    allow_plaintext_token: bool,
+    server: Server,
     wait: float | None,
     as_json: bool,
 ) -> None:
@@ -42,12 +33,12 @@ def status(
     Example:
       hubserve status --server localhost:8500 --model lite0 --wait 60
     """
-    with Client(server, model=model, tls=tls, token=token, allow_plaintext_token=allow_plaintext_token) as client:
+    with Client(**server) as client:
         if wait is not None:
             client.wait_until_ready(wait)
         versions = client.status()
     click.echo(
-        _document(server, model, versions) if as_json else "\n".join(_line(model, version) for version in versions)
+        _document(server, versions) if as_json else "\n".join(_line(server["model"], version) for version in versions)
     )
     if not any(version.available for version in versions):
         raise click.exceptions.Exit(1)
@@ -57,11 +48,14 @@ def _line(model: str, version: VersionStatus) -> str:
     return f"{model} version {version.version}: {version.state}" + (f" ({version.error})" if version.error else "")
 
 
-def _document(server: str | tuple[str, ...], model: str, versions: Iterable[VersionStatus]) -> str:
+def _document(server: Server, versions: Iterable[VersionStatus]) -> str:
     known = [
         {"version": each.version, "state": each.state, "available": each.available, "error": each.error}
         for each in versions
     ]
     return json.dumps(
-        {"server": server, "model": model, "versions": known}, indent=2, ensure_ascii=False, allow_nan=False
+        {"server": server["target"], "model": server["model"], "versions": known},
+        indent=2,
+        ensure_ascii=False,
+        allow_nan=False,
     )

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubserve_bench.axes import Scale, linear_ticks, log_ticks, spread_out
 from hubserve_bench.chart import draw
+from hubserve_cli.common.svg import Scale, linear_ticks, log_ticks, spread_out
 
 SVG = "{http://www.w3.org/2000/svg}"
 figures = st.floats(1e-3, 1e6)

@@ -8,8 +8,9 @@ from hubserve_bench.arrivals import Closed, Load, Open, Point
 from hubserve_bench.drive import Measured
 from hubserve_bench.machine import ProcessorTimes, busy_share
 from hubserve_bench.measurements import point_section
-from hubserve_bench.table import number, row
+from hubserve_bench.table import row
 from hubserve_bench.trial import Failures, Tally
+from hubserve_cli.common.numbers import number
 
 MS = 1_000_000
 SECOND = 1_000_000_000

@@ -8,8 +8,9 @@ import pytest
 
 from hubserve import Classification, ImageError, InvalidRequest, ServerFailed
 from hubserve_cli.bulk.failures import Outcome, outcome
-from hubserve_cli.bulk.progress import Notices, Progress, duration
+from hubserve_cli.bulk.progress import Notices, Progress
 from hubserve_cli.bulk.summary import Summary
+from hubserve_cli.common.numbers import duration
 
 
 def good(source: str = "a.jpg", version: int = 1) -> Classification:

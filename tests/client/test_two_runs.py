@@ -1,6 +1,7 @@
 """Two runs on one `--output`: the one that comes second changes nothing of the other's."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -68,8 +69,8 @@ def test_a_run_that_was_killed_before_it_wrote_anything_is_gone_on_with(tmp_path
 
 def test_a_run_file_that_cannot_be_written_leaves_the_output_unlocked(tmp_path: Path) -> None:
     file = tmp_path / "out.jsonl"
-    (tmp_path / "out.jsonl.run.json.tmp").mkdir()
+    (tmp_path / f".out.jsonl.run.json.{os.getpid()}.tmp").mkdir()
     with pytest.raises(output.OutputError, match=r"run\.json cannot be written"):
         prepared(file, "jsonl", "pnasnet").opened()
-    (tmp_path / "out.jsonl.run.json.tmp").rmdir()
+    (tmp_path / f".out.jsonl.run.json.{os.getpid()}.tmp").rmdir()
     prepared(file, "jsonl", "pnasnet", resume=True).opened().close()

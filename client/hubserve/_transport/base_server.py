@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from dataclasses import replace
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import grpc
 
@@ -18,6 +16,10 @@ from .forks import refuse_after_fork_at_work
 from .malloc import expect
 from .security import loaded, no_token
 from .telemetry import telemetry
+
+if TYPE_CHECKING:
+    import asyncio
+    import threading
 
 _Event = TypeVar("_Event", bound="threading.Event | asyncio.Event")
 # What protobuf and gRPC hold in one message is less.

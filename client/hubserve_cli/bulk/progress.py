@@ -14,6 +14,8 @@ from typing import TextIO
 
 from hubserve import Classification
 
+from ..common.numbers import duration
+
 _DRAW_SECONDS = 0.2
 # The rate is that of so many draws, half a minute.
 _SAMPLES = 150
@@ -132,11 +134,3 @@ def progress(total: Callable[[], int | None], before: int, *, drawn: bool) -> Pr
     if drawn and sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
         return Progress(total, before, sys.stderr)
     return Notices(lambda text: print(text, file=sys.stderr, flush=True))
-
-
-def duration(seconds: float) -> str:
-    """Return seconds for a person: `40 s`, `48 min`, `3 h 20 min`."""
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

@@ -14,6 +14,8 @@ import click
 
 from hubserve import HubserveError
 
+from .interrupts import handled
+
 # As a shell reports a program that the signal has ended.
 INTERRUPTED = 128 + signal.SIGINT
 TERMINATED = 128 + signal.SIGTERM
@@ -21,6 +23,24 @@ TERMINATED = 128 + signal.SIGTERM
 READER_GONE = 128 + 13
 
 _NO_MORE_OUTPUT = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+
+
+class WrongUsageError(click.ClickException):
+    """Wrong usage that no option's check shows, told in one sentence without the synopsis."""
+
+    exit_code = 2
+
+
+class MissingExtraError(WrongUsageError):
+    """A package is not installed that only some options need. The message has the command that installs it.
+
+    Args:
+        what: What needs it: `Parquet needs pyarrow`.
+        extra: The extra that brings it.
+    """
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(f"{what}: pip install 'hubserve[{extra}]'")
 
 
 @contextlib.contextmanager
@@ -32,7 +52,7 @@ def in_order() -> Iterator[None]:
     be written, is one sentence. All else is a defect, and its traceback is wanted.
     """
     try:
-        with _unwound_by_sigterm():
+        with handled({signal.SIGTERM: _unwind}):
             try:
                 yield
             finally:
@@ -65,20 +85,9 @@ def color() -> bool | None:
     return False if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" else None
 
 
-@contextlib.contextmanager
-def _unwound_by_sigterm() -> Iterator[None]:
-    def unwind(_number: int, _frame: object) -> None:
-        _kill_at_the_next_one()
-        sys.exit(TERMINATED)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield  # Called from a program of its own, which has the signals.
-        return
-    before = signal.signal(signal.SIGTERM, unwind)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+def _unwind(_number: int, _frame: object) -> None:
+    _kill_at_the_next_one()
+    sys.exit(TERMINATED)
 
 
 def _kill_at_the_next_one() -> None:

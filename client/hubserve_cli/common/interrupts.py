@@ -1,15 +1,18 @@
-"""Ctrl-C and SIGTERM end a run between two records, and never within one."""
+"""Ctrl-C and SIGTERM: a run ends between two records, and a measurement with what it has measured."""
 
 from __future__ import annotations
 
 import signal
 import sys
 import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from types import FrameType, TracebackType
-from typing import Any
+from typing import Any, TypeAlias
 
 import click
 
+Handler: TypeAlias = Callable[[int, FrameType | None], object]
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -43,6 +46,56 @@ class Stopped(BaseException):
         super().__init__(signal.Signals(number).name)
 
 
+@contextmanager
+def handled(handlers: Mapping[int, Handler]) -> Iterator[Callable[[], None]]:
+    """Have signals handled until the end of the context; give what ends that before.
+
+    Python lets only the main thread do it: on another one, the signals do what they did.
+    """
+    before: dict[int, Any] = {}
+
+    def restore() -> None:
+        while before:
+            signal.signal(*before.popitem())
+
+    if threading.current_thread() is threading.main_thread():
+        for number, handler in handlers.items():
+            before[number] = signal.signal(number, handler)
+    try:
+        yield restore
+    finally:
+        restore()
+
+
+class StopRequest:
+    """Takes the first Ctrl-C or SIGTERM as the wish to end; the next one ends the process as ever.
+
+        stop = StopRequest()
+        with stop.taken():
+            while stop.signal is None: ...
+
+    Attributes:
+        signal: The number of the one that came; None: none did.
+        wake: Called from the signal handler, to wake the thread that waits.
+    """
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+        self.wake: Callable[[], object] = lambda: None
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """Take the signals until the end of the context."""
+
+        def come(number: int, _: FrameType | None) -> None:
+            self.signal = number
+            restore()
+            self.wake()
+
+        with handled(dict.fromkeys(_SIGNALS, come)) as restore:
+            yield
+
+
 class Signals:
     """Raises `Stopped` when a signal comes, but not while it is held, and not inside of gRPC.
 
@@ -56,25 +109,22 @@ class Signals:
 
     def __init__(self) -> None:
         self.held = _Held()
-        self._before: dict[int, Any] = {}
         self._late: int | None = None
+        self._handled = ExitStack()
 
     def __enter__(self) -> Signals:
-        # Python lets no other thread do it; there, the signals do what they did.
-        if threading.current_thread() is threading.main_thread():
-            self._before = {number: signal.signal(number, self._come) for number in _SIGNALS}
-            self._before[signal.SIGALRM] = signal.signal(signal.SIGALRM, self._come_late)
+        handlers: dict[int, Handler] = {**dict.fromkeys(_SIGNALS, self._come), signal.SIGALRM: self._come_late}
+        self._handled.enter_context(handled(handlers))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         late, self._late = self._late, None
-        if self._before:
+        if late is not None:
             # Before its handler goes: what SIGALRM does by itself is to end the process.
             signal.setitimer(signal.ITIMER_REAL, 0)
-        for number, before in self._before.items():
-            signal.signal(number, before)
+        self._handled.close()
         if late is not None and error is None:
             signal.raise_signal(late)
 

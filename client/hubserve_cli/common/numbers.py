@@ -1,32 +1,30 @@
-"""Kinds of numbers for options: click's own `FloatRange` takes NaN, and infinity where there is no upper end."""
+"""Numbers as people read them."""
 
 from __future__ import annotations
 
-import math
-from typing import Any
 
-import click
-
-from hubserve._checks import LONGEST_SECONDS
-
-
-class FiniteFloat(click.FloatRange):
-    """A finite number within bounds: `type=FiniteFloat(min=0, min_open=True)`."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Read the number; NaN and infinity are usage errors."""
-        number = click.FLOAT.convert(value, param, ctx)
-        if not math.isfinite(number):
-            self.fail(f"{value} is not a finite number.", param, ctx)
-        return super().convert(value, param, ctx)
+def duration(seconds: float, *, exact: bool = False) -> str:
+    """Return seconds for a person: `40 s`, `48 min`, `3 h 20 min`; if `exact`, `4.03 s`, `40.2 s`, `48 min 5 s`."""
+    if seconds < 60:
+        digits = 0 if not exact else 1 if seconds >= 10 else 2
+        return f"{seconds:.{digits}f} s"
+    minutes, rest = divmod(round(seconds), 60) if exact else (round(seconds / 60), 0)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if exact else f"{minutes} min"
 
 
-class Seconds(FiniteFloat):
-    """A number of seconds, up to some 31 years: `type=Seconds()`.
+def number(value: float | None, otherwise: str = "-", separator: str = "") -> str:
+    """Return a number with three digits that say something: `0.012`, `1.23`, `12.3`; a long whole part is kept.
 
     Args:
-        zero: Whether 0 is allowed.
+        value: The number.
+        otherwise: What stands for None.
+        separator: What stands between thousands: "," or nothing.
     """
-
-    def __init__(self, *, zero: bool = False) -> None:
-        super().__init__(min=0, min_open=not zero, max=LONGEST_SECONDS)
+    if value is None:
+        return otherwise
+    if value >= 10:
+        return f"{value:{separator}.0f}" if value >= 100 else f"{value:.1f}"
+    return f"{value:.2f}" if value >= 0.1 or not value else f"{value:.2g}"

@@ -2,30 +2,150 @@
 
 from __future__ import annotations
 
+import functools
+import math
+import os
 from collections.abc import Callable
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, TypedDict, TypeVar
 
 import click
 
+from hubserve import TLS
+from hubserve._checks import LONGEST_SECONDS
+from hubserve._transport.security import Token
+
 _Command = TypeVar("_Command", bound=Callable[..., Any])
+
+_TOKEN_VARIABLE = "HUBSERVE_TOKEN"  # noqa: S105 - its name
+_FILE = click.Path(exists=True, dir_okay=False)
+
+
+class FiniteFloat(click.FloatRange):
+    """A finite number within bounds: `type=FiniteFloat(min=0, min_open=True)`."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read the number; NaN and infinity are usage errors."""
+        number = click.FLOAT.convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class Seconds(FiniteFloat):
+    """A number of seconds, up to some 31 years: `type=Seconds()`.
+
+    Args:
+        zero: Whether 0 is allowed.
+    """
+
+    def __init__(self, *, zero: bool = False) -> None:
+        super().__init__(min=0, min_open=not zero, max=LONGEST_SECONDS)
+
+
+class Server(TypedDict):
+    """The arguments of `Client` that say which model is called, and how server and caller know each other."""
+
+    target: str | tuple[str, ...]
+    model: str
+    tls: TLS | None
+    token: Token | None
+    allow_plaintext_token: bool
 
 
 def server_options(command: _Command) -> _Command:
-    """Add --server and --model, both required. `server` is a string, or a tuple of them when several are given."""
-    model = click.option("--model", required=True, metavar="NAME", help="Name of the model on the server.")
-    server = click.option(
-        "--server",
-        required=True,
-        multiple=True,
-        callback=lambda _, __, given: given[0] if len(given) == 1 else given,
-        metavar="HOST:PORT",
-        help="Address of the server's gRPC port, such as localhost:8500. May be repeated: requests go to each "
-        "server in turn.",
-    )
-    return server(model(command))
+    """Add the options that every subcommand has that calls a server; it gets one keyword, `server`: a `Server`.
+
+    Options of TLS and token are also taken from the environment, so that Kubernetes brings certificates to a pod
+    without a change of its command. Any option of TLS means TLS. A token is never an argument: every user of the
+    machine could read it in the list of processes. A file is read again for each call, as Kubernetes renews its tokens
+    in place.
+    """
+
+    @functools.wraps(command)
+    def connected(
+        *args: Any,
+        server: tuple[str, ...],
+        model: str,
+        tls: bool,
+        tls_ca: str | None,
+        tls_cert: str | None,
+        tls_key: str | None,
+        tls_server_name: str | None,
+        token_file: str | None,
+        allow_plaintext_token: bool,
+        **options: Any,
+    ) -> Any:
+        if (tls_cert is None) != (tls_key is None):
+            raise click.UsageError("--tls-cert and --tls-key belong together: give both, or neither.")
+        wanted = tls or any((tls_ca, tls_cert, tls_server_name))
+        read = functools.partial(_read_token, Path(token_file)) if token_file else None
+        known = Server(
+            target=server[0] if len(server) == 1 else server,
+            model=model,
+            tls=TLS(ca=tls_ca, certificate=tls_cert, key=tls_key, server_name=tls_server_name) if wanted else None,
+            token=read or os.environ.get(_TOKEN_VARIABLE) or None,
+            allow_plaintext_token=allow_plaintext_token,
+        )
+        return command(*args, server=known, **options)
+
+    with_options: Any = connected
+    for option in reversed(_OF_A_SERVER):
+        with_options = option(with_options)
+    return with_options  # type: ignore[no-any-return]
+
+
+def timeout_option(help_text: str) -> Callable[[_Command], _Command]:
+    """Add --timeout, with 30 seconds as its default."""
+    return click.option("--timeout", type=Seconds(), default=30.0, show_default=True, metavar="SECONDS", help=help_text)
 
 
 def json_option(command: _Command) -> _Command:
     """Add --json, which reaches the subcommand as `as_json`."""
     option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
     return option(command)
+
+
+def _read_token(file: Path) -> str:
+    return file.read_text(encoding="utf-8").strip()
+
+
+def _option(name: str, **settings: Any) -> Callable[[Any], Any]:
+    return click.option(name, envvar=f"HUBSERVE_{name[2:].replace('-', '_').upper()}", show_envvar=True, **settings)
+
+
+_OF_A_SERVER = (
+    click.option(
+        "--server",
+        required=True,
+        multiple=True,
+        metavar="HOST:PORT",
+        help="Address of the server's gRPC port, such as localhost:8500. May be repeated: requests go to each "
+        "server in turn.",
+    ),
+    click.option("--model", required=True, metavar="NAME", help="Name of the model on the server."),
+    _option("--tls", is_flag=True, help="Call over TLS. Each other --tls option implies it."),
+    _option(
+        "--tls-ca",
+        type=_FILE,
+        metavar="FILE",
+        help="PEM file of the authorities that sign the server's certificate.  [default: those of gRPC]",
+    ),
+    _option(
+        "--tls-cert",
+        type=_FILE,
+        metavar="FILE",
+        help="PEM file of the client's certificate, for a server that asks for one.",
+    ),
+    _option("--tls-key", type=_FILE, metavar="FILE", help="PEM file of the private key of --tls-cert."),
+    _option(
+        "--tls-server-name", metavar="NAME", help="Name in the server's certificate, if it is not the name in --server."
+    ),
+    _option(
+        "--token-file",
+        type=_FILE,
+        metavar="FILE",
+        help=f"File with the token to send, read again for each call. {_TOKEN_VARIABLE} may hold the token instead.",
+    ),
+    _option("--allow-plaintext-token", is_flag=True, help="Send the token on a connection without TLS too."),
+)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import secrets
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +17,8 @@ from hubserve import Classification
 
 from ..bulk.sources import LeftOut
 from ..bulk.summary import several
-from ..common.extras import MissingExtraError
+from ..common.exit_codes import MissingExtraError, WrongUsageError
+from ..common.files import replaced
 from . import cards, document, thumbnails
 from .overview import Overview
 
@@ -35,10 +35,8 @@ _THREADS = 2
 _MOST_WAITING = 32
 
 
-class PlaceError(click.ClickException):
-    """There can be no page at the place that was named: wrong usage, told in one sentence without the synopsis."""
-
-    exit_code = 2
+class PlaceError(WrongUsageError):
+    """There can be no page at the place that was named."""
 
 
 class RunPage:
@@ -133,7 +131,8 @@ class RunPage:
         notes = [*self._left_out.lines(), *([several(self._several)] if self._several else [])]
         parts = document.parts(self._model, self._overview, self._content, interrupted=interrupted, notes=notes)
         try:
-            _write(self._file, parts)
+            with replaced(self._file) as file:
+                file.writelines(parts)
         except OSError as error:
             raise click.ClickException(
                 f"the page {self._file} could not be written ({error.strerror}); the results are not affected"
@@ -187,15 +186,3 @@ def _require_place(file: Path) -> None:
         raise PlaceError(f"the page {file} cannot be written: make the folder {file.parent}, or let it be written to")
     if file.exists() and not document.is_page(file):
         raise PlaceError(f"{file} is there, and is no page that hubserve wrote: name another file")
-
-
-def _write(file: Path, parts: Iterable[bytes]) -> None:
-    scratch = file.with_name(f".{file.name[:100]}.{secrets.token_hex(8)}")
-    try:
-        # Not the tempfile module, whose files only their owner may read: a page has the mode of any new file.
-        with scratch.open("xb") as page:
-            page.writelines(parts)
-        scratch.replace(file)
-    except BaseException:
-        scratch.unlink(missing_ok=True)
-        raise

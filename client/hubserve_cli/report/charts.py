@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import TypeAlias
+
+from ..common import svg
+from ..common.svg import Scale
 
 # In units of the drawing, which are about pixels: it is shown between 0.9 and 1.2 times as large.
 _WIDTH, _HEIGHT = 360, 196
@@ -14,7 +15,6 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 10, 24, 40
 _INNER_WIDTH = _WIDTH - _LEFT - _RIGHT
 _INNER_HEIGHT = _HEIGHT - _TOP - _BOTTOM
 _GAP = 0.8
-_Scale: TypeAlias = Callable[[float], float]
 
 
 @dataclass(frozen=True)
@@ -57,46 +57,25 @@ def bars(
     """
     left, right = bars[0].low, max(bars[-1].high, bars[0].low + 1e-9)
     highest = max(sum(bar.parts) for bar in bars) or 1.0
-    steps = nice_steps(highest, 4, whole=whole)
-    top = steps[-1]
-
-    def x(value: float) -> float:
-        return _LEFT + (value - left) / (right - left) * _INNER_WIDTH
-
-    def y(value: float) -> float:
-        return _TOP + (1 - value / top) * _INNER_HEIGHT
-
-    drawn = [_y_tick(y(step), f"{step:,.10g}") for step in steps]
+    steps = svg.linear_ticks(highest, 4, whole=whole)
+    x = Scale(left, right, _LEFT, _LEFT + _INNER_WIDTH, log=False)
+    y = Scale(0.0, steps[-1], _TOP + _INNER_HEIGHT, _TOP, log=False)
+    drawn = [svg.across(y(step), _LEFT, _WIDTH - _RIGHT, "grid", f"{step:,.10g}") for step in steps]
     drawn += [_series(number, bars, x, y) for number in range(len(bars[0].parts))]
     drawn += [
-        _text(x(tick.at), _TOP + _INNER_HEIGHT + 15, tick.text, "middle") for tick in ticks if left <= tick.at <= right
+        svg.text(x(tick.at), _TOP + _INNER_HEIGHT + 15, tick.text, "tick", "middle")
+        for tick in ticks
+        if left <= tick.at <= right
     ]
     drawn += _lines([(x(line.at), line.text) for line in lines])
     drawn += [
-        _text(_LEFT + _INNER_WIDTH / 2, _HEIGHT - 6, x_label, "middle", "axis"),
-        _text(2, 11, y_label, "start", "axis"),
+        svg.text(_LEFT + _INNER_WIDTH / 2, _HEIGHT - 6, x_label, "axis", "middle"),
+        svg.text(2, 11, y_label, "axis"),
     ]
     return f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(name)}">{"".join(drawn)}</svg>'
 
 
-def nice_steps(highest: float, about: int, *, whole: bool = False) -> list[float]:
-    """Round numbers from 0 to `highest` or just above, about so many steps apart: 1, 2 or 5 times a power of ten."""
-    raw = max(highest / about, 1.0 if whole else 0.0)
-    power = 10.0 ** math.floor(math.log10(raw))
-    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= raw * (1 - 1e-9))
-    return [step * number for number in range(math.ceil(highest / step - 1e-9) + 1)]
-
-
-def log_ticks(low: float, high: float) -> list[float]:
-    """Return round numbers between two numbers above 0, about as many as a logarithmic axis has room for."""
-    if high / low < 8:
-        return [step for step in nice_steps(high, 8) if low <= step <= high]
-    factors = (1, 2, 5) if high / low < 2_000 else (1,)
-    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    return [tick for power in powers for factor in factors if low <= (tick := factor * 10.0**power) <= high]
-
-
-def _series(number: int, bars: Sequence[Bar], x: _Scale, y: _Scale) -> str:
+def _series(number: int, bars: Sequence[Bar], x: Scale, y: Scale) -> str:
     path = []
     for bar in bars:
         below = sum(bar.parts[:number])
@@ -119,14 +98,5 @@ def _lines(lines: Sequence[tuple[float, str]]) -> list[str]:
         anchor = "end" if number == 0 and x > _LEFT + 40 else "start"
         if anchor == "start" and x > _WIDTH - 36:
             anchor = "end"
-        drawn.append(_text(x + (3 if anchor == "start" else -3), _TOP - 3, text, anchor))
+        drawn.append(svg.text(x + (3 if anchor == "start" else -3), _TOP - 3, text, "tick", anchor))
     return drawn
-
-
-def _y_tick(y: float, text: str) -> str:
-    grid = f'<path class="grid" d="M{_LEFT} {y:.1f}H{_WIDTH - _RIGHT}"/>'
-    return grid + _text(_LEFT - 6, y + 3.5, text, "end")
-
-
-def _text(x: float, y: float, text: str, anchor: str, kind: str = "tick") -> str:
-    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'

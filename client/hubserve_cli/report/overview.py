@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from hubserve import Classification
 
 from ..common.histogram import Histogram
+from ..common.numbers import duration, number
+from ..common.svg import linear_ticks, log_ticks
 from . import charts
 from .cards import shown
 from .charts import Bar, Mark
@@ -64,9 +66,9 @@ class Overview:
         facts.append(_fact("Classified", f"{self.classified:,}"))
         if self.failed:
             facts.append(_fact("Failed", f'<a href="#failures">{self.failed:,}</a>', "bad"))
-        facts.append(_fact("Took", _duration(seconds)))
+        facts.append(_fact("Took", duration(seconds, exact=True)))
         if seconds:
-            facts.append(_fact("Throughput", f"{_figures(self.images / seconds)} <small>images/s</small>"))
+            facts.append(_fact("Throughput", f"{number(self.images / seconds, separator=',')} <small>images/s</small>"))
         if self._versions:
             versions = sorted(self._versions)
             named = " and ".join(f"{version}" for version in versions)
@@ -95,7 +97,7 @@ class Overview:
         half, most_of_all = (_percentile(histogram, percent) / per_unit for percent in (50, 99))
         return _figure(
             "Latency",
-            f"50% within {_figures(half)} {unit}, 99% within {_figures(most_of_all)} {unit}.",
+            f"50% within {number(half, separator=',')} {unit}, 99% within {number(most_of_all, separator=',')} {unit}.",
             charts.bars(
                 "Images by the latency of their answer",
                 [Bar(left + n * step, left + (n + 1) * step, (count,)) for n, count in enumerate(counts)],
@@ -104,7 +106,7 @@ class Overview:
                 whole=True,
                 ticks=[
                     Mark(math.log(at * per_unit), f"{at:,.10g}")
-                    for at in charts.log_ticks(low / per_unit, high / per_unit)
+                    for at in _latency_ticks(low / per_unit, high / per_unit)
                 ],
                 lines=[
                     Mark(math.log(max(half * per_unit, low)), "50%"),
@@ -122,7 +124,11 @@ class Overview:
         ]
         end = len(bars) * width
         unit, per_unit = ("s", 1.0) if end < 300 else ("min", 60.0) if end < 18_000 else ("h", 3600.0)
-        said = f"{_figures(self.images / timeline.last)} images per second on average. " if timeline.last else ""
+        said = (
+            f"{number(self.images / timeline.last, separator=',')} images per second on average. "
+            if timeline.last
+            else ""
+        )
         if self.failed:
             said += '<span class="key"></span> classified <span class="key bad"></span> failed'
         return _figure(
@@ -133,7 +139,7 @@ class Overview:
                 bars,
                 x_label=f"time since the start ({unit})",
                 y_label="images/s",
-                ticks=[Mark(at * per_unit, f"{at:,.10g}") for at in charts.nice_steps(end / per_unit, 6)],
+                ticks=[Mark(at * per_unit, f"{at:,.10g}") for at in linear_ticks(end / per_unit, 6)],
             ),
         )
 
@@ -166,6 +172,11 @@ def _percentile(histogram: Histogram, percent: float) -> int:
     return value
 
 
+def _latency_ticks(low: float, high: float) -> list[float]:
+    """Return round numbers on a logarithmic axis, of which a short one has too few."""
+    return [tick for tick in linear_ticks(high, 8) if tick >= low] if high / low < 8 else log_ticks(low, high)
+
+
 def _figure(title: str, said: str, chart: str) -> str:
     return f"<figure><figcaption><h2>{title}</h2><p>{said}</p></figcaption>{chart}</figure>"
 
@@ -173,16 +184,3 @@ def _figure(title: str, said: str, chart: str) -> str:
 def _fact(term: str, description: str, kind: str = "") -> str:
     of_kind = f' class="{kind}"' if kind else ""
     return f"<div><dt>{term}</dt><dd{of_kind}>{description}</dd></div>"
-
-
-def _figures(number: float) -> str:
-    """Return three figures at the least, and no exponent."""
-    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.{1 if seconds >= 10 else 2}f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import click
 
+from ...common.files import sync_folder
+
 _BUFFER_BYTES = 2**16
 _BUFFER_SECONDS = 0.5
 # What a machine that loses its power may cost: the images of so long are asked for again.
@@ -135,36 +137,3 @@ class RecordFile:
         except OSError:
             # A file system that knows no locks.
             return
-
-
-def sync_folder(path: Path) -> None:
-    """Have a file's name on the disk, where the system can do that."""
-    try:
-        descriptor = os.open(path.absolute().parent, os.O_RDONLY)
-    except OSError:
-        return
-    try:
-        os.fsync(descriptor)
-    except OSError:
-        # Some network file systems.
-        return
-    finally:
-        os.close(descriptor)
-
-
-def replace_whole(path: Path, text: str) -> None:
-    """Write a small file so that it is there whole, or as it was.
-
-    Raises:
-        OutputError: It cannot be written.
-    """
-    temporary = path.with_name(f"{path.name}.tmp")
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written ({error.strerror}): give another --output") from error
-    sync_folder(path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import json
 import os
@@ -10,8 +9,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ...common.extras import MissingExtraError
-from ._file import OutputError, sync_folder
+from ...common.exit_codes import MissingExtraError
+from ...common.files import replaced
+from ._file import OutputError
 
 _ROWS_IN_GROUP = 2**16
 # Read into Python's objects at a time.
@@ -44,22 +44,19 @@ def convert(lines: Path, path: Path, failed: int) -> None:
     """
     pa = pyarrow()
     schema = _schema(pa).with_metadata({_FAILED: str(failed).encode()})
-    temporary = path.with_name(f"{path.name}.tmp")
     try:
-        with lines.open("rb") as file, pa.parquet.ParquetWriter(temporary, schema) as writer:
+        with (
+            lines.open("rb") as file,
+            replaced(path) as new,
+            pa.parquet.ParquetWriter(new, schema) as writer,
+        ):
             for tables in _grouped(_tables(pa, schema, file)):
                 writer.write_table(pa.concat_tables(tables), row_group_size=_ROWS_IN_GROUP)
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
-        temporary.replace(path)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
         raise OutputError(
             f"{path} cannot be written ({os.strerror(error.errno) if error.errno else error}): the records are in "
             f"{lines}; make room, and go on with --resume"
         ) from error
-    sync_folder(path)
 
 
 def counted(path: Path) -> tuple[int, int]:

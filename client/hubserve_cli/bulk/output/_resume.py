@@ -7,8 +7,9 @@ from pathlib import Path
 
 from hubserve import Classification
 
+from ...common.files import replaced
 from ..records import Readable
-from ._file import OutputError, RecordFile, sync_folder
+from ._file import OutputError, RecordFile
 from ._finished import Finished
 
 
@@ -70,18 +71,12 @@ class EarlierRun:
         """
         # Nobody else writes it meanwhile.
         locked = RecordFile(path, self.end, self.size)
-        temporary = path.with_name(f"{path.name}.tmp")
         try:
-            with path.open("rb") as file, temporary.open("wb") as kept:
+            with path.open("rb") as file, replaced(path) as kept:
                 for number, piece in enumerate(form.pieces(file), 1):
                     if (form.header and number == 1) or form.read(piece).ok:
                         kept.write(piece)
-                kept.flush()
-                os.fsync(kept.fileno())
-            temporary.replace(path)
-            sync_folder(path)
         except OSError as error:
-            temporary.unlink(missing_ok=True)
             raise OutputError(f"{path} cannot be written ({error.strerror}): it is left as it was") from error
         finally:
             locked.close()

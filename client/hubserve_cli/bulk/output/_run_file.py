@@ -9,7 +9,8 @@ from pathlib import Path
 
 from hubserve._version import __version__
 
-from ._file import OutputError, replace_whole
+from ...common.files import replaced
+from ._file import OutputError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +44,12 @@ class RunFile:
             OutputError: It cannot be written.
         """
         document = {**asdict(self), "given_up": list(given_up), "hubserve": __version__}
-        replace_whole(beside(output), json.dumps(document, indent=2) + "\n")
+        file = beside(output)
+        try:
+            with replaced(file) as new:
+                new.write(f"{json.dumps(document, indent=2)}\n".encode())
+        except OSError as error:
+            raise OutputError(f"{file} cannot be written ({error.strerror}): give another --output") from error
 
     def check(self, output: Path) -> None:
         """Compare with that of an earlier run.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-import click
-
 from hubserve import ImageError
+
+from ...common.exit_codes import WrongUsageError
 
 
 class Unread:
@@ -37,10 +37,8 @@ Image: TypeAlias = str | Unread
 Wanted: TypeAlias = Callable[[str], bool]
 
 
-class NoImagesError(click.ClickException):
-    """A source names no image: wrong usage, told in one sentence without the synopsis."""
-
-    exit_code = 2
+class NoImagesError(WrongUsageError):
+    """A source names no image."""
 
 
 def unreadable(name: str, why: str) -> Unread:

@@ -16,7 +16,7 @@ import click
 
 from hubserve._images.kinds import HEAD_BYTES
 
-from ...common.extras import MissingExtraError
+from ...common.exit_codes import MissingExtraError
 from . import _archives
 from ._choice import Choice
 from ._items import Image, NoImagesError, Unread, unreadable

@@ -1,10 +1,11 @@
-"""Scales of a plot: from a figure to its place, and the round figures that are written beside the axis."""
+"""Charts in SVG: scales, the round figures beside an axis, and what is drawn; the style sheet has the colours."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 
 _STEPS = (1, 2, 5, 10)
 
@@ -33,9 +34,11 @@ class Scale:
         return self.start + (self.end - self.start) * (figure - low) / (high - low)
 
 
-def linear_ticks(high: float, count: int = 5) -> list[float]:
-    """Return round figures from 0 up to the first that is at least `high`, about so many."""
-    step = _round_up(high / count) if high > 0 else 1.0
+def linear_ticks(high: float, count: int = 5, *, whole: bool = False) -> list[float]:
+    """Return round figures from 0 up to the first that is at least `high`, about so many; no fractions if `whole`."""
+    raw = max(high / count if high > 0 else 1.0, 1.0 if whole else 0.0)
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(power * own for own in _STEPS if power * own >= raw * (1 - 1e-9))
     return [number * step for number in range(math.ceil(high / step - 1e-9) + 1)]
 
 
@@ -62,6 +65,21 @@ def spread_out(places: Sequence[float], distance: float, low: float, high: float
     return list(moved.values())
 
 
-def _round_up(step: float) -> float:
-    power = 10.0 ** math.floor(math.log10(step))
-    return next(power * own for own in _STEPS if power * own >= step * (1 - 1e-9))
+def text(x: float, y: float, words: str, kind: str, anchor: str = "start") -> str:
+    """Write words at a place: `kind` is the class in the style sheet, `anchor` is "start", "middle" or "end"."""
+    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(words)}</text>'
+
+
+def polyline(places: Sequence[tuple[float, float]], kind: str) -> str:
+    """Draw a line through places."""
+    return f'<polyline class="line {kind}" points="{" ".join(f"{x:.1f},{y:.1f}" for x, y in places)}"/>'
+
+
+def dot(x: float, y: float, kind: str, title: str) -> str:
+    """Draw a point, with what a pointer over it shows."""
+    return f'<circle class="{kind}" cx="{x:.1f}" cy="{y:.1f}" r="4"><title>{escape(title)}</title></circle>'
+
+
+def across(y: float, left: float, right: float, kind: str, label: str) -> str:
+    """Draw a line from left to right, and write its figure before it."""
+    return f'<path class="{kind}" d="M{left} {y:.1f}H{right}"/>{text(left - 7, y + 4, label, "tick", "end")}'
