@@ -69,7 +69,7 @@ def large(folder: Path) -> None:
 
 def classified(folder: Path, count: int) -> None:
     # TensorFlow comes with it.
-    from hubserve_export._export import Options, export
+    from hubserve_export import Options, export
 
     shown = foreign_files.phone_photographs(folder / "DCIM", count)
     export(Options("efficientnet-lite0", folder / "lite0", batch_sizes=(1, 8, 32)))

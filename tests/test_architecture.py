@@ -1,6 +1,7 @@
 """The allowed imports between the parts, as CONTRIBUTING.md tells them."""
 
 import ast
+import importlib
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
@@ -134,10 +135,41 @@ def test_the_schedule_has_no_grpc_no_threads_and_no_clock() -> None:
     }
 
 
-def test_no_two_modules_of_the_client_have_one_name() -> None:
+def test_no_two_modules_have_one_name() -> None:
     by_name = defaultdict(list)
-    for package in ("hubserve", "hubserve_cli", "hubserve_bench"):
-        for module in of_package(package):
-            by_name[module.rpartition(".")[2]].append(module)
+    for module in MODULES:
+        by_name[module.rpartition(".")[2]].append(module)
 
     assert not {name: found for name, found in by_name.items() if len(found) > 1 and name not in SHARED_NAMES}
+
+
+def test_no_part_imports_a_private_module_of_another() -> None:
+    assert not {
+        f"{module} imports {name}"
+        for module in MODULES
+        for name in imports(module)
+        if name.split(".")[0] in FOLDERS
+        and name.split(".")[0] != module.split(".")[0]
+        and any(part.startswith("_") and not part.startswith("__") for part in name.split("."))
+    }
+
+
+def test_only_the_command_and_the_load_generator_use_the_librarys_internals() -> None:
+    users = {module for module in MODULES if any(name.startswith("hubserve.internals.") for name in imports(module))}
+
+    assert {module.split(".")[0] for module in users} == {"hubserve_cli", "hubserve_bench"}
+
+
+@pytest.mark.parametrize("package", ["hubserve", "hubserve_export", "hubserve_model", "hubserve_serve"])
+def test_tests_and_benchmarks_take_public_names_from_where_they_are_public(package: str) -> None:
+    public = set(importlib.import_module(package).__all__)
+    files = [*(ROOT / "tests").rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py")]
+
+    assert not {
+        f"{file.relative_to(ROOT)} imports {node.module}.{alias.name}"
+        for file in files
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"{package}._")
+        for alias in node.names
+        if alias.name in public
+    }

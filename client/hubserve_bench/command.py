@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from hubserve._errors import HubserveError, UsageError
-from hubserve._settings import Settings
-from hubserve._transport.server import ModelServer
+from hubserve import HubserveError, UsageError
+from hubserve.internals import ModelServer, Settings
 from hubserve_cli.bulk import sources
 from hubserve_cli.common.exit_codes import WrongUsageError
 from hubserve_cli.common.files import replaced

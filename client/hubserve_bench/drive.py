@@ -10,8 +10,8 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import TypeAlias
 
-from hubserve._errors import CallError
-from hubserve._transport.server import Call, ModelServer
+from hubserve import CallError
+from hubserve.internals import Call, ModelServer
 from hubserve.wire.codec import PREDICT
 from hubserve_cli.common.interrupts import StopRequest
 

@@ -10,12 +10,10 @@ from typing import cast
 
 import numpy as np
 
-from hubserve._errors import UsageError
-from hubserve._images.encode import ImageLike, encode
-from hubserve._schedule.batching import MESSAGE_BYTES
+from hubserve import ImageLike, ModelMetadata, Signature, TensorSpec, UsageError
+from hubserve.internals import MESSAGE_BYTES, encode
 from hubserve.wire.arrays import as_array, to_chunks
 from hubserve.wire.codec import Requests
-from hubserve.wire.model_info import ModelMetadata, Signature, TensorSpec
 from hubserve.wire.tensor_pb2 import DT_BFLOAT16
 from hubserve.wire.writer import Chunks, block, strings
 from hubserve_cli.bulk.sources import Image

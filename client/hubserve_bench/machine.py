@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hubserve._version import __version__
+from hubserve import __version__
 
 _PACKAGES = ("grpcio", "protobuf", "numpy")
 

@@ -8,9 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hubserve._errors import MalformedAnswer
-from hubserve._settings import Settings
-from hubserve._transport.server import ModelServer
+from hubserve import MalformedAnswer
+from hubserve.internals import ModelServer, Settings
 from hubserve.wire.codec import METADATA, PREDICT, STATUS, Requests, parse
 from hubserve.wire.metadata_pb2 import GetModelMetadataResponse
 from hubserve.wire.model_info import read_metadata

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from hubserve._version import __version__
+from hubserve import __version__
 
 from .common import exit_codes
 

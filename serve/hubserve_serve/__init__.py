@@ -20,7 +20,7 @@ from ._errors import (
 )
 
 if TYPE_CHECKING:
-    from ._server import EmbeddedServer
+    from ._embedded_server import EmbeddedServer
 
 __all__ = [
     "AddressError",
@@ -38,7 +38,7 @@ __all__ = [
 def __getattr__(name: str) -> object:
     # TensorFlow takes seconds to import: whoever only wants the errors, or the command's help, does not wait for it.
     if name == "EmbeddedServer":
-        from ._server import EmbeddedServer
+        from ._embedded_server import EmbeddedServer
 
         return EmbeddedServer
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

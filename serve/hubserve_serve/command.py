@@ -132,7 +132,7 @@ def serve(
     Example:
       hubserve serve models/pnasnet --port 8500
     """
-    from ._engines._choice import choose
+    from ._engines._auto import choose
     from ._engines._description import describe
     from ._errors import ServeError
 

@@ -13,7 +13,9 @@ import pytest
 from client.shells import SHELLS
 from client.simulation import read
 from hubserve import (
+    AsyncBatcher,
     AsyncClient,
+    Batcher,
     Classification,
     Client,
     ClientClosed,
@@ -23,8 +25,6 @@ from hubserve import (
     UnsuitableModel,
     UsageError,
 )
-from hubserve._async_batcher import AsyncBatcher
-from hubserve._batcher import Batcher
 from hubserve._images.encode import Encode, encode
 from hubserve._schedule import run
 from hubserve._schedule.batching import Capacity, Limits

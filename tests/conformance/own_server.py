@@ -6,12 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
-from hubserve_serve import EmbeddedServer, LoadError
+from hubserve_serve import EmbeddedServer, LoadError, ServerEndedError
 from hubserve_serve._address import address_of, hold
 from hubserve_serve._engines._command_line import config_files, model_server_flags
 from hubserve_serve._engines._description import describe
 from hubserve_serve._engines._process import ModelServerProcess
-from hubserve_serve._errors import ServerEndedError
 
 
 class OwnServer(Protocol):

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from hubserve_export import _agreement
-from hubserve_export._errors import ModelError
+from hubserve_export import ModelError, _agreement
 
 LOGITS = np.random.default_rng(0).normal(size=(4, 5)).astype(np.float32) * 3
 

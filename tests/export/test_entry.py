@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from hubserve_export import _entry, _saved_model
+from hubserve_export import ModelError, _entry, _saved_model
 from hubserve_export._entry import Entry
-from hubserve_export._errors import ModelError
 from hubserve_export._sources import Source
 from support.session import LoadedVersion
 

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hubserve_export import _examples
-from hubserve_export._errors import AccuracyError, ExamplesError
+from hubserve_export import AccuracyError, ExamplesError, _examples
 from hubserve_export._examples import Accuracy, Confusion
 from hubserve_export._head import Head
 

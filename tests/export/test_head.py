@@ -7,8 +7,7 @@ import numpy.typing as npt
 import pytest
 import tensorflow as tf
 
-from hubserve_export import _head
-from hubserve_export._errors import ModelError
+from hubserve_export import ModelError, _head
 
 Array = npt.NDArray[np.float32]
 LOGITS = np.random.default_rng(0).normal(size=(6, 5)).astype(np.float32) * 4

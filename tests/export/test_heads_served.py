@@ -12,9 +12,7 @@ import tensorflow as tf
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from hubserve_export import _labels
-from hubserve_export._errors import ModelError, StrictError
-from hubserve_export._export import Options, Published, export
+from hubserve_export import ModelError, Options, Published, StrictError, _labels, export
 from hubserve_export.command import export as command
 from support.session import LoadedVersion
 

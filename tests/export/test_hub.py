@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from hubserve_export import _hub
-from hubserve_export._errors import SourceError
+from hubserve_export import SourceError, _hub
 from hubserve_export._sources import open_source
 
 PNASNET = "https://tfhub.dev/google/imagenet/pnasnet_large/classification/4"

@@ -7,10 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from hubserve_export import _head, _image_model
-from hubserve_export._errors import ModelError, SourceError
+from hubserve_export import PRESETS, ModelError, Preprocessing, SourceError, _head, _image_model
 from hubserve_export._image_model import ImageModel, Wanted
-from hubserve_export._preprocessing import PRESETS, Preprocessing
 from hubserve_export._sources import Source, open_source
 from models import pnasnet
 from support.session import LoadedVersion

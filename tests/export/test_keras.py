@@ -12,9 +12,8 @@ import keras
 import numpy as np
 import pytest
 
-from hubserve_export import Options, export
+from hubserve_export import Options, SourceError, export
 from hubserve_export._error_words import first_sentence
-from hubserve_export._errors import SourceError
 from hubserve_export._sources import open_source
 from hubserve_model import manifest as manifests
 from models.pnasnet import random_images

@@ -13,8 +13,7 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
-from hubserve_export import _entry, _keras_2, _saved_model
-from hubserve_export._errors import ModelError, SourceError
+from hubserve_export import ModelError, SourceError, _entry, _keras_2, _saved_model
 from hubserve_export._sources import open_source
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")

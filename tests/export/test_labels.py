@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hubserve_export import _labels
-from hubserve_export._errors import LabelsError
+from hubserve_export import LabelsError, _labels
 from hubserve_export._labels import Labels
 
 

@@ -5,8 +5,7 @@ from collections.abc import Callable
 import pytest
 import tensorflow as tf
 
-from hubserve_export import _model_kind
-from hubserve_export._errors import ModelError
+from hubserve_export import ModelError, _model_kind
 
 IMAGES = tf.TensorSpec([None, 4, 4, 3], tf.float32)
 HUB = "https://tfhub.dev/google/imagenet/pnasnet_large"

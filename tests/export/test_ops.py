@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
-from hubserve_export import Options, _ops, _saved_model, _saved_model_file, export
-from hubserve_export._errors import ModelError
+from hubserve_export import ModelError, Options, _ops, _saved_model, _saved_model_file, export
 from hubserve_export._sources import Source
 
 

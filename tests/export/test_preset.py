@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from hubserve_export import _entry, _saved_model
-from hubserve_export._errors import SourceError
+from hubserve_export import SourceError, _entry, _saved_model
 from hubserve_export._sources import open_source
 
 keras_hub = pytest.importorskip("keras_hub", reason="needs KerasHub: pip install keras-hub")

@@ -3,7 +3,8 @@
 import io
 import re
 
-from hubserve_export._progress import Progress, progress_on
+from hubserve_export import Progress
+from hubserve_export._progress import progress_on
 
 
 class Terminal(io.StringIO):

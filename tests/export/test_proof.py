@@ -12,10 +12,8 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
-from hubserve_export import _image_model, _labels, _proof, _version_session
-from hubserve_export._errors import ProofError
+from hubserve_export import Preprocessing, ProofError, _image_model, _labels, _proof, _version_session
 from hubserve_export._image_model import ImageModel
-from hubserve_export._preprocessing import Preprocessing
 from hubserve_export._proof import Parity, Reference
 from hubserve_export._sources import open_source
 from support.photographs import CHELSEA, COFFEE

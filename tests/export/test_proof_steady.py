@@ -10,9 +10,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from hubserve_export import _proof, _steady, _warmup_records
-from hubserve_export._errors import ProofError
-from hubserve_export._export import Options, export
+from hubserve_export import Options, ProofError, _proof, _steady, _warmup_records, export
 from hubserve_export._head import Head
 from hubserve_export._proof import Reference
 

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hubserve_export import _publish
-from hubserve_export._errors import OutputError
+from hubserve_export import OutputError, _publish
 from hubserve_model.versions import versions
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from hubserve_export import PreprocessingError, _sidecars
-from hubserve_export._preprocessing import PRESETS, Preprocessing, preset_of
+from hubserve_export import PRESETS, Preprocessing, PreprocessingError, _sidecars
+from hubserve_export._preprocessing import preset_of
 
 
 def beside(folder: Path, name: str, document) -> _sidecars.Sidecar | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hubserve_export._errors import SourceError
+from hubserve_export import SourceError
 from hubserve_export._sources import open_source
 
 

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 from tensorflow_serving.apis import prediction_log_pb2
 
-from hubserve_export import _warmup_records
-from hubserve_export._errors import OutputError
+from hubserve_export import OutputError, _warmup_records
 from hubserve_model.warmup import read_warmup
 from support.decoding import decode
 from trust.cost import form_of

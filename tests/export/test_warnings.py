@@ -2,7 +2,7 @@
 
 import pytest
 
-from hubserve_export._errors import StrictError
+from hubserve_export import StrictError
 from hubserve_export._warnings import Warnings
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hubserve_serve._engines._choice import choose
+from hubserve_serve._engines._auto import choose
 from serve.stand_ins.machine import Machine
 
 IMAGE = "tensorflow/serving:2.20.0"

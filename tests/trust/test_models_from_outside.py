@@ -17,8 +17,7 @@ from pathlib import Path
 import keras
 import pytest
 
-from hubserve_export import _torch_file
-from hubserve_export._errors import SourceError
+from hubserve_export import SourceError, _torch_file
 from hubserve_export._sources import open_source
 
 

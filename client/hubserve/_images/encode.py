@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, TypeGuard, TypeVar
 
 from .._errors import ImageError, UsageError
 from .kinds import HEAD_BYTES, Kind, Reader, kind_of
-from .png import png_from_array, png_from_pillow
+from .png_writer import png_from_array, png_from_pillow
 
 if TYPE_CHECKING:
     import numpy as np

@@ -11,7 +11,7 @@
 As a process of its own: `python -m hubserve.testing --port 8500`. For pytest, `hubserve.testing.fixture` has a fixture.
 """
 
+from ._fake_server import FakeServer
 from ._script import DROP, Fault, Request
-from ._server import FakeServer
 
 __all__ = ["DROP", "FakeServer", "Fault", "Request"]

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import cast
 
-from hubserve import Client
-from hubserve._images.encode import ImageLike
+from hubserve import Client, ImageLike
 
 from ..common.interrupts import Signals
 from .failures import Patience

@@ -16,7 +16,7 @@ from hubserve import (
     NotAModelServer,
     ServerUnavailable,
 )
-from hubserve._errors import Then, then
+from hubserve.internals import Then, then
 
 # By the time an image has one of these as its result, the client has tried for as long as it was told to.
 _ENDS_THE_RUN = (ServerUnavailable, AccessDenied, ModelNotFound, NotAModelServer, InvalidRequest)

@@ -12,8 +12,7 @@ from typing import Any, TypedDict, TypeVar
 import click
 
 from hubserve import TLS
-from hubserve._checks import LONGEST_SECONDS
-from hubserve._transport.security import Token
+from hubserve.internals import LONGEST_SECONDS, Token
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 

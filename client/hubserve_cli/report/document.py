@@ -13,7 +13,7 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 
-from hubserve._version import __version__
+from hubserve import __version__
 
 from .cards import of_independent_labels, shown
 from .overview import Overview

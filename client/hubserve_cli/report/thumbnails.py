@@ -10,8 +10,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hubserve._images.convert import converted
-from hubserve._images.kinds import Reader, kind_of
+from hubserve.internals import Reader, converted, kind_of
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -33,7 +33,7 @@ class EmbeddedEngine:
         """Run a server; see `Engine.serving`."""
         try:
             quieten_tensorflow()
-            from .._server import EmbeddedServer
+            from .._embedded_server import EmbeddedServer
         except ModuleNotFoundError as error:
             missing = (error.name or "").partition(".")[0]
             if missing.startswith("hubserve"):

@@ -11,8 +11,7 @@ import threading
 from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
-from hubserve_serve import EmbeddedServer
-from hubserve_serve._errors import ServeError
+from hubserve_serve import EmbeddedServer, ServeError
 
 
 def main() -> int:

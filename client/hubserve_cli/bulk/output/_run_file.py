@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from hubserve._version import __version__
+from hubserve import __version__
 
 from ...common.files import replaced
 from ._file import OutputError

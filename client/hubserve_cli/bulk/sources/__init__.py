@@ -8,7 +8,7 @@ import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator
 
-from hubserve._images.encode import short_name
+from hubserve.internals import short_name
 
 from . import _archives, _listed, _local, _remote
 from ._choice import Choice, LeftOut

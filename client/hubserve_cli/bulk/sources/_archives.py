@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from typing import IO, Any, cast
 
 from hubserve import ImageError
-from hubserve._images.kinds import HEAD_BYTES
+from hubserve.internals import HEAD_BYTES
 
 from ._choice import SPECIAL, Choice
 from ._items import Image, NoImagesError, Unread, unreadable

@@ -7,7 +7,7 @@ import stat
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from hubserve._images.kinds import AVIF, HEAD_BYTES, HEIC, JPEG_2000, OTHER, PNM, RAW, TIFF, Kind, Reader, kind_of
+from hubserve.internals import AVIF, HEAD_BYTES, HEIC, JPEG_2000, OTHER, PNM, RAW, TIFF, Kind, Reader, kind_of
 
 # Files that are called so are images, whatever is in them: what is not becomes a failed record that says what it is.
 SUFFIXES = frozenset(

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from hubserve._images.encode import not_a_path, short_name
+from hubserve.internals import not_a_path, short_name
 
 from . import _remote
 from ._items import Image, unreadable

@@ -14,7 +14,7 @@ from typing import IO, Any
 
 import click
 
-from hubserve._images.kinds import HEAD_BYTES
+from hubserve.internals import HEAD_BYTES
 
 from ...common.exit_codes import MissingExtraError
 from . import _archives

@@ -1,0 +1,40 @@
+"""What hubserve's own command and load generator use of the library besides its public names.
+
+This is not part of the public API: a name here may change in any release. Bytes of messages are in `hubserve.wire`.
+"""
+
+from ._checks import LONGEST_SECONDS
+from ._errors import Then, then
+from ._images.convert import converted
+from ._images.encode import encode, not_a_path, short_name
+from ._images.kinds import AVIF, HEAD_BYTES, HEIC, JPEG_2000, OTHER, PNM, RAW, TIFF, Kind, Reader, kind_of
+from ._schedule.batching import MESSAGE_BYTES
+from ._settings import Settings
+from ._transport.security import Token
+from ._transport.server import Call, ModelServer
+
+__all__ = [
+    "AVIF",
+    "HEAD_BYTES",
+    "HEIC",
+    "JPEG_2000",
+    "LONGEST_SECONDS",
+    "MESSAGE_BYTES",
+    "OTHER",
+    "PNM",
+    "RAW",
+    "TIFF",
+    "Call",
+    "Kind",
+    "ModelServer",
+    "Reader",
+    "Settings",
+    "Then",
+    "Token",
+    "converted",
+    "encode",
+    "kind_of",
+    "not_a_path",
+    "short_name",
+    "then",
+]
