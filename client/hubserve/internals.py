@@ -6,8 +6,9 @@ This is not part of the public API: a name here may change in any release. Bytes
 from ._checks import LONGEST_SECONDS
 from ._errors import Then, then
 from ._images.convert import converted
-from ._images.encode import encode, not_a_path, short_name
+from ._images.encode import encode
 from ._images.kinds import AVIF, HEAD_BYTES, HEIC, JPEG_2000, OTHER, PNM, RAW, TIFF, Kind, Reader, kind_of
+from ._images.not_a_path import not_a_path, short_name
 from ._schedule.batching import MESSAGE_BYTES
 from ._settings import Settings
 from ._transport.security import Token

@@ -94,6 +94,8 @@ def test_the_first_of_several_pictures_is_sent_and_said_to_be_the_first():
     assert prepared(heic(red)).note is None
 
 
+# What satellites' pictures have: channels whose colours nobody knows.
+BANDS = {"photometric": "minisblack", "planarconfig": "contig", "extrasamples": ["unspecified"] * 3}
 RAMP = np.linspace(0, 4000, 64 * 64).reshape(64, 64)
 
 
@@ -107,6 +109,9 @@ RAMP = np.linspace(0, 4000, 64 * 64).reshape(64, 64)
         (tiff(RAMP.astype(np.uint16)), ["16-bit values end at 4000", "if they have 12, multiply them by 16"]),
         (tiff(RAMP.astype(np.float32)), ["from 0 to 4000", "scale them to 0 to 1"]),
         (tiff(-RAMP.astype(np.int16)), ["from -4000 to 0"]),
+        (tiff(np.zeros((9, 9), np.int8) - 5), ["from -5 to 0", "7 bits"]),
+        (tiff(np.zeros((9, 9), np.uint64)), ["its form is not read", "64 bits", "save it as RGB of 8 or 16 bits"]),
+        (tiff(np.zeros((9, 9, 4), np.uint16), **BANDS), ["it has 4 channels, and does not say"]),
         (dng(b""), ["this is a camera's RAW file"]),
         (b"II*\0\x08\0\0\0\xff\xff" + bytes(100), ["this is a TIFF picture"]),
         (b"II*\0\x08\0\0\0\0\0", ["this is a TIFF picture"]),

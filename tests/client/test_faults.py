@@ -183,4 +183,4 @@ def test_an_image_that_is_none_leaves_the_others_answered(shell: str, tmp_path: 
     assert "empty.jpg: it is empty, 0 bytes: check that it was written" in results[0].error
     assert "huge.jpg: it has more than 384 MiB: check that it is an image" in results[1].error
     assert "gone.jpg: No such file" in results[3].error
-    assert "a NoneType is no image" in results[4].error
+    assert "type NoneType is not an image" in results[4].error

@@ -110,6 +110,9 @@ def test_a_file_is_told_by_how_it_begins(name: str):
         (tiff_with((254, 4, 0), (262, 3, 2)), "TIFF"),
         (b"II*\0", "TIFF"),
         (b"BM", "text"),
+        (b"BM" + bytes(12) + b"\x0c\0\0\0\x28\0\x1e\0\x01\0\x18\0" + bytes(30), "BMP of a rare form"),
+        (b"P7\nWIDTH 1\nHEIGHT 1\nDEPTH 3\nMAXVAL 255\nENDHDR\n\1\2\3", "PAM or colour PFM"),
+        (b"PF\n1 1\n-1.0\n" + bytes(12), "PAM or colour PFM"),
         (b"plain words, and nothing else at all" * 20, "text"),
     ],
 )

@@ -79,6 +79,22 @@ def dng(preview: bytes, orientation: int = 1) -> bytes:
     return b"II*\0" + struct.pack("<IH", 8, len(entries)) + body + bytes(4) + thumbnail + preview + sensor
 
 
+def narrow_palette(picture: Image.Image) -> bytes:
+    """A TIFF whose palette has levels up to 255, as old programs write it, and not up to 65535."""
+    data = bytearray(encoded(picture, "TIFF"))
+    colours = struct.pack("<768H", *[level * 256 for level in _by_channel(picture)])
+    at = data.find(colours)
+    assert at >= 0
+    data[at : at + len(colours)] = struct.pack("<768H", *_by_channel(picture))
+    return bytes(data)
+
+
+def _by_channel(picture: Image.Image) -> list[int]:
+    palette = picture.getpalette() or []
+    levels = palette + [0] * (768 - len(palette))
+    return levels[0::3] + levels[1::3] + levels[2::3]
+
+
 def tiled(side: int, tile: int = 512) -> bytes:
     """A TIFF of side x side pixels in a small file: all of its tiles are the same bytes."""
     down, across = np.mgrid[:tile, :tile]
@@ -131,6 +147,15 @@ def corpus(picture: Image.Image) -> Iterator[tuple[str, bytes, Image.Image, floa
     clear.putalpha(0)
     yield "TIFF, transparent", encoded(clear, "TIFF"), Image.new("RGB", picture.size, "white"), 0
     colour = {"photometric": "rgb"}
+    ramp = Image.linear_gradient("L").resize(picture.size)
+    faded = Image.composite(picture, Image.new("RGB", picture.size, "white"), ramp)
+    alpha = np.asarray(ramp)[..., None]
+    multiplied = np.concatenate([np.rint(samples * (alpha / 255)).astype(np.uint8), alpha], axis=-1)
+    for depth, numbers in {8: multiplied, 16: multiplied.astype(np.uint16) * 257}.items():
+        extra = {"photometric": "rgb", "extrasamples": ["assocalpha"]}
+        yield f"TIFF, multiplied with its alpha, {depth} bits", tiff(numbers, **extra), faded, 0.6
+    yield "TIFF, 8-bit numbers with a sign", tiff((samples[..., 0] // 2).astype(np.int8)), picture.getchannel("R"), 1
+    yield "TIFF, palette of 8-bit numbers", narrow_palette(palette), palette, 0
     yield "TIFF, 16 bits", tiff(deep, **colour), picture, 0
     yield (
         "TIFF, 16 bits in planes",

@@ -50,8 +50,9 @@ class Levels:
             return np.rint(levels).astype(np.uint8)
         if self._bits is None:
             self._bits = samples.dtype.itemsize * 8
-        upper: NDArray[np.uint8] = (samples.clip(0, 2**self._bits - 1) >> (self._bits - 8)).astype(np.uint8)
-        return upper
+        kept = samples.clip(0, 2**self._bits - 1)
+        upper = kept >> (self._bits - 8) if self._bits >= 8 else kept.astype(np.uint8) << (8 - self._bits)
+        return upper.astype(np.uint8)
 
     def check(self) -> None:
         """Refuse what was seen, if it was not in the range of its type.
@@ -67,7 +68,7 @@ class Levels:
                 f"its values go from {self._least:.6g} to {self._most:.6g}: scale them to 0 to 1, or, if they are 0 to "
                 '255, give them as uint8 (image.convert("L") for a Pillow image, array.astype("uint8") for an array)'
             )
-        if self._float or self._bits is None or self._bits <= 8:
+        if self._float or self._bits is None:
             return
         full = 2**self._bits - 1
         if self._least < 0 or self._most > full:
@@ -75,7 +76,7 @@ class Levels:
                 f"its values go from {self._least} to {self._most}, which does not fit {self._bits} bits: scale them "
                 "to 0 to 255, and give them as uint8"
             )
-        if 0 < self._most < (full + 1) // 16:
+        if self._bits > 8 and 0 < self._most < (full + 1) // 16:
             raise ImageError(
                 f"its {self._bits}-bit values end at {self._most}, and it would be sent nearly black: if they have 8 "
                 'bits, give them as uint8 (image.convert("L") for a Pillow image, array.astype("uint8") for an array); '

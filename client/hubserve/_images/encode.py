@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import os
-import re
 import stat
 import sys
 from collections.abc import AsyncIterable, Callable, Iterable
@@ -18,7 +17,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, TypeGuard, TypeVar
 
 from .._errors import ImageError, UsageError
 from .kinds import HEAD_BYTES, Kind, Reader, kind_of
+from .not_a_path import beginning, not_a_path, short_name, without_control
 from .png_writer import png_from_array, png_from_pillow
+from .streams import contents
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,14 +36,6 @@ Convert: TypeAlias = "Callable[[BinaryIO, Kind], tuple[bytes, str | None]]"
 Encode: TypeAlias = "Callable[[int, ImageLike], EncodedImage]"
 # Twice the 64 million pixels that models allow by default, at three bytes each: whatever is larger is no image.
 _MAX_BYTES = 384 * 2**20
-# Linux's PATH_MAX; what is longer is no path. Windows and macOS take less.
-_LONGEST_PATH = 4096
-_SHOWN_LETTERS = 60
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-_DATA_URL = re.compile(r"data:[^,]{0,100};base64,")
-_BASE64 = re.compile(r"[A-Za-z0-9+/\r\n]+={0,2}\s*")
-# A path of so many letters and digits without a dot is rare, and this is asked only of those that are not there.
-_FEWEST_BASE64_LETTERS = 200
 
 
 # Not frozen: one is made for each image of millions, and that would double what it takes.
@@ -83,13 +76,21 @@ def encode(
     try:
         data, note = _encoded(image, convert)
         return EncodedImage(index, source, data if smaller is None else smaller(data), note=note)
-    except ImageError as error:
+    except _NotAPathError as error:
+        source = beginning(source)
         return EncodedImage(index, source, error=ImageError(f"{source}: {error}"))
+    except ImageError as error:
+        return EncodedImage(index, source, error=ImageError(f"{without_control(source)}: {error}"))
     # Reading runs code that is not ours (Pillow's, a remote file's), which raises what it likes.
     except Exception as error:  # noqa: BLE001
-        failure = ImageError(f"{source}: {getattr(error, 'strerror', None) or error}: check that it can be read")
+        reason = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
+        failure = ImageError(f"{without_control(source)}: {reason}: check that it can be read")
         failure.__cause__ = error
         return EncodedImage(index, source, error=failure)
+
+
+class _NotAPathError(ImageError):
+    """A text names no file, and is none of a path either."""
 
 
 def _refuse_huge(size: int) -> None:
@@ -131,11 +132,6 @@ def _source(index: int, image: Any) -> str:
     return short_name(os.fsdecode(name)) if name and isinstance(name, str | bytes | os.PathLike) else f"image {index}"
 
 
-def short_name(name: str) -> str:
-    """Give a name as it is; of a text that no system takes for a path, its beginning and its length."""
-    return name if len(name) <= _LONGEST_PATH else f"{name[:_SHOWN_LETTERS]}... ({len(name):,} characters)"
-
-
 def _encoded(image: Any, convert: Convert | None) -> tuple[bytes, str | None]:
     """Return the bytes to send, and what to note of the file that they come from."""
     if is_path(image):
@@ -154,14 +150,12 @@ def _encoded(image: Any, convert: Convert | None) -> tuple[bytes, str | None]:
     if _is_pillow(image):
         return png_from_pillow(image), None
     if hasattr(image, "read"):
-        data = image.read(_MAX_BYTES + 1)
-        if not isinstance(data, bytes):
-            raise ImageError('the file is open for text: open it with mode "rb"')
-        if not data and _at_its_end(image):
-            raise ImageError("nothing is left to read, because it was read or written to its end: stream.seek(0) first")
-        return _checked(data, convert)
+        return _checked(contents(image, _MAX_BYTES), convert)
+    array = hasattr(image, "__array__") or isinstance(image, list | tuple)
+    remedy = " (numpy.asarray(image) makes an array of it)" if array else ""
     raise ImageError(
-        f"a {type(image).__name__} is no image: give a path, bytes, a binary file, a Pillow image or an array"
+        f"an object of type {type(image).__name__} is not an image: give a path, bytes, a binary file, a Pillow image "
+        f"or an array{remedy}"
     )
 
 
@@ -177,31 +171,14 @@ def _checked(data: bytes, convert: Convert | None) -> tuple[bytes, str | None]:
 def _opened(path: Any) -> BinaryIO:
     try:
         about = os.stat(path)
-    except OSError:
+    except (OSError, ValueError):
         if isinstance(path, str) and (reason := not_a_path(path)):
-            raise ImageError(reason) from None
+            raise _NotAPathError(reason) from None
         raise
     # Before it is opened, which for a pipe waits until somebody writes into it.
     if not (stat.S_ISREG(about.st_mode) or stat.S_ISDIR(about.st_mode)):
         raise ImageError("it is no regular file: read it yourself, and give the bytes")
     return open(path, "rb")
-
-
-def not_a_path(text: str) -> str | None:
-    """Tell what a text is that names no file; None: it looks like a path."""
-    if _ADDRESS.match(text):
-        return "this is a web address, not a path: download it, and give the bytes (hubserve classify reads URLs)"
-    if _DATA_URL.match(text) or (len(text) >= _FEWEST_BASE64_LETTERS and _BASE64.fullmatch(text)):
-        return "this is base64 text, not a path: give base64.b64decode(...) of it, without a data: prefix"
-    return "this is text, not a path: give a path, or bytes" if len(text) > _LONGEST_PATH else None
-
-
-def _at_its_end(file: Any) -> bool:
-    try:
-        return bool(file.tell() > 0)
-    # Not every stream knows where it is.
-    except (AttributeError, OSError, ValueError):
-        return False
 
 
 def _is_array(image: object) -> TypeGuard[NDArray[Any]]:

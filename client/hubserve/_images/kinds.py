@@ -51,14 +51,17 @@ PNG = Kind("PNG", "a PNG file", Reader.SERVER)
 GIF = Kind("GIF", "a GIF file", Reader.SERVER)
 BMP = Kind("BMP", "a BMP file", Reader.SERVER)
 WEBP = Kind("WebP", "a WebP file", Reader.SERVER)
-# Of 1, 4 or 16 bits, or with run lengths: TensorFlow would read wrong colours.
-RARE_BMP = Kind("BMP of a rare form", "a BMP file of 1, 4 or 16 bits, or with run lengths", Reader.CLIENT, _CONVERT)
+# TensorFlow would read wrong colours.
+RARE_BMP = Kind(
+    "BMP of a rare form", "a BMP file of 1, 4 or 16 bits, with run lengths or of OS/2", Reader.CLIENT, _CONVERT
+)
 HEIC = Kind("HEIC", "a HEIC photograph", Reader.CLIENT, _CONVERT)
 AVIF = Kind("AVIF", "an AVIF picture", Reader.CLIENT, _CONVERT)
 TIFF = Kind("TIFF", "a TIFF picture", Reader.CLIENT, _CONVERT)
 JPEG_2000 = Kind("JPEG 2000", "a JPEG 2000 picture", Reader.CLIENT, _CONVERT)
 RAW = Kind("RAW", "a camera's RAW file", Reader.CLIENT, _CONVERT)
 PNM = Kind("PNM", "a PNM picture (PBM, PGM, PPM, PFM)", Reader.CLIENT, _CONVERT)
+PAM = Kind("PAM or colour PFM", "a PAM picture or a PFM picture in colour", remedy="convert it to PNG")
 JPEG_XL = Kind("JPEG XL", "a JPEG XL picture", remedy="convert it to JPEG")
 PSD = Kind("PSD", "a Photoshop document", remedy="convert it to JPEG or PNG")
 ICO = Kind("ICO", "an icon (ICO)", remedy="convert it to PNG")
@@ -164,8 +167,9 @@ def _bmp(head: bytes) -> Kind | None:
         return None
     (size,) = struct.unpack_from("<I", head, 14)
     if size == 12:
-        bits, compression = struct.unpack_from("<H", head, 24)[0], 0
-    elif 16 <= size <= 256:
+        # OS/2, which TensorFlow does not know.
+        return RARE_BMP
+    if 16 <= size <= 256:
         bits, compression = struct.unpack_from("<HI", head, 28)
     else:
         return None
@@ -212,7 +216,9 @@ def _tiff(head: bytes) -> Kind | None:
 
 
 def _pnm(head: bytes) -> Kind | None:
-    return PNM if re.match(rb"P(?:[1-7]|f|F)\s", head) else None
+    if re.match(rb"P[7F]\s", head):
+        return PAM
+    return PNM if re.match(rb"P[1-6f]\s", head) else None
 
 
 def _transport_stream(head: bytes) -> Kind | None:

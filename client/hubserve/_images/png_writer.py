@@ -42,6 +42,11 @@ def png_from_pillow(image: PIL.Image.Image) -> bytes:
         import numpy as np
 
         return _png(_deep(np.asarray(upright)))
+    if upright.mode == "I;16":
+        import numpy as np
+
+        # It goes as it is, which keeps its transparent level; but not where that would be nearly black.
+        _deep(np.asarray(upright))
     if upright.mode == "LAB":
         upright = _from_lab(upright)
     elif upright.mode not in _PNG_MODES:
@@ -61,13 +66,11 @@ def png_from_array(pixels: NDArray[Any]) -> bytes:
     Raises:
         ImageError: It has another shape or type, or values beyond its range.
     """
-    channels = 1 if pixels.ndim == 2 else pixels.shape[-1]
+    channels = pixels.shape[-1] if pixels.ndim > 2 else 1
     if pixels.ndim not in (2, 3) or channels not in _PNG_COLOR_TYPES or not pixels.size:
-        first = pixels.ndim == 3 and pixels.size and pixels.shape[0] in _PNG_COLOR_TYPES
-        remedy = "numpy.moveaxis(array, 0, -1) puts its channels last" if first else "convert it"
         raise ImageError(
             "an array must be [H, W], [H, W, 1], [H, W, 3] or [H, W, 4] to be an image, not "
-            f"{pixels.dtype} {list(pixels.shape)}: {remedy}, or send it with client.predict"
+            f"{pixels.dtype} {list(pixels.shape)}: {_other_shape(pixels)}, or send it with client.predict"
         )
     if pixels.dtype.kind not in "bf" and pixels.dtype.newbyteorder("=") not in ("uint8", "uint16"):
         raise ImageError(
@@ -75,6 +78,17 @@ def png_from_array(pixels: NDArray[Any]) -> bytes:
             f'{pixels.dtype} {list(pixels.shape)}: if its values are 0 to 255, give array.astype("uint8")'
         )
     return _png(_shallow(pixels))
+
+
+def _other_shape(pixels: NDArray[Any]) -> str:
+    """Return what makes an image of an array whose shape is of none."""
+    if not pixels.ndim and pixels.dtype.kind in "OS":
+        return "array.item() gives what it holds"
+    if pixels.ndim == 3 and pixels.size and pixels.shape[0] in _PNG_COLOR_TYPES:
+        return "numpy.moveaxis(array, 0, -1) puts its channels last"
+    if pixels.ndim > 3 and pixels.size:
+        return "array[0] is the first image of a batch"
+    return "convert it"
 
 
 def _shallow(samples: NDArray[Any], bits: int | None = None) -> NDArray[np.uint8]:

@@ -82,7 +82,8 @@ def converted(file: BinaryIO, kind: Kind, size: int = 0) -> Converted:
         raise ImageError(f"this is {kind.words} that cannot be converted: {error}") from error
     # Pillow and libheif raise what they like about files that are broken.
     except Exception as error:
-        raise ImageError(f"this is {kind.words} that cannot be converted ({error or type(error).__name__})") from error
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ImageError(f"this is {kind.words} that cannot be converted ({reason})") from error
 
 
 def _opened(file: BinaryIO, kind: Kind) -> Tiff | Picture:

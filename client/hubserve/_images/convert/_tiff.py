@@ -38,6 +38,9 @@ _UNPACKED, _OLD_JPEG = 1, 6
 _DIFFERENCES, _FLOATING_POINT = 2, 3
 _FILL_ORDER, _COLOR_MAP = 266, 320
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _CMYK = 0, 1, 2, 5
+_COLOURS = {_RGB: 3, _CMYK: 4}
+# Of extra samples: alpha with which the colours were multiplied, and alpha alone.
+_PREMULTIPLIED, _ALPHA = 1, 2
 _MOST_ENTRIES = 1000
 _MOST_VALUES = 2**27
 # Of one strip or tile, unpacked. Scanners write 50 megapixels as one strip.
@@ -94,6 +97,13 @@ class Tiff:
         self._planes = self._samples if self._number(_PLANAR, 1) == 2 else 1
         bits = set(self._numbers(_BITS, (1,)))
         self._bits = bits.pop() if len(bits) == 1 else 0
+        if self._photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO) and self._samples > 2:
+            raise ImageError(
+                f"it has {self._samples} channels, and does not say that they are red, green and blue: send three of "
+                "them as an array, or save it as RGB"
+            )
+        if _COLOR_MAP in self._entries:
+            self._entries[_COLOR_MAP] = self._sixteen_bits(self._entries[_COLOR_MAP])
         self._dtype = self._plain_dtype()
 
     def bands(self) -> Iterator[PIL.Image.Image]:
@@ -124,14 +134,17 @@ class Tiff:
         import numpy as np
         from PIL import Image
 
-        colours = {_RGB: 3, _CMYK: 4}.get(self._photometric, 1)
-        alpha = samples.shape[-1] > colours and self._numbers(_EXTRA_SAMPLES, (0,))[0] in (1, 2) and colours != 4
+        colours = _COLOURS.get(self._photometric, 1)
+        kind = self._numbers(_EXTRA_SAMPLES, (0,))[0] if samples.shape[-1] > colours and colours != 4 else 0
+        alpha = kind in (_PREMULTIPLIED, _ALPHA)
         if self._photometric == _WHITE_IS_ZERO:
             samples = np.concatenate([255 - samples[..., :1], samples[..., 1:]], axis=-1)
         kept = np.ascontiguousarray(samples[..., : colours + alpha])
         mode = {(1, False): "L", (1, True): "LA", (3, False): "RGB", (3, True): "RGBA", (4, False): "CMYK"}[
             colours, alpha
         ]
+        if kind == _PREMULTIPLIED:
+            mode = {"LA": "La", "RGBA": "RGBa"}[mode]
         height, width = kept.shape[:2]
         return Image.frombytes(mode, (width, height), kept.tobytes())
 
@@ -247,7 +260,13 @@ class Tiff:
             else:
                 directory += entry.data.ljust(4, b"\0")
         magic = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}I", 8)
-        image = TiffImagePlugin.TiffImageFile(io.BytesIO(magic + directory + bytes(4) + longer))
+        try:
+            image = TiffImagePlugin.TiffImageFile(io.BytesIO(magic + directory + bytes(4) + longer))
+        except SyntaxError as error:
+            raise ImageError(
+                f"its form is not read ({self._samples} samples of {self._bits or 'different'} bits, photometric "
+                f"interpretation {self._photometric}, compression {self._compression}): save it as RGB of 8 or 16 bits"
+            ) from error
         image.load()
         return image
 
@@ -272,11 +291,18 @@ class Tiff:
             or self._compression not in _BYTEWISE
             or self._photometric not in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _CMYK)
             or self._bits not in ((16, 32, 64) if kind == "f" else (8, 16, 32))
-            or self._samples < {_RGB: 3, _CMYK: 4}.get(self._photometric, 1)
+            or self._samples < _COLOURS.get(self._photometric, 1)
             or self._number(_FILL_ORDER, 1) != 1
         ):
             return None
         return np.dtype(f"{self._order}{kind}{self._bits // 8}")
+
+    def _sixteen_bits(self, colours: _Entry) -> _Entry:
+        """Return a colour map of 16 bits; some programs write one of 8, which would be black."""
+        values = self._numbers(_COLOR_MAP)
+        if max(values, default=0) > 255:
+            return colours
+        return colours._replace(data=struct.pack(f"{self._order}{len(values)}H", *(value * 257 for value in values)))
 
     def _directory(self, at: int) -> tuple[dict[int, _Entry], bool]:
         """Return the tags of the directory at a place, and whether another one follows."""

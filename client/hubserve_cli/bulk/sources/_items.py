@@ -28,7 +28,9 @@ class Unread:
         self._read = read
 
     def read(self, size: int) -> bytes:
-        """Give at most so many bytes; what stands in the way is raised."""
+        """Give at most so many bytes, and none when asked again; what stands in the way is raised."""
+        if self.data is not None:
+            return b""
         self.data = self._read(size)
         return self.data
 
