@@ -17,7 +17,7 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -30,9 +30,9 @@ from trust.hunt import Finding, Hunter
 BATCH = 29
 # A hang is for ever; a machine may be slow.
 PATIENCE = 300.0
-# Of a batch that takes more, each input is tried alone, to see which costs so much. The cost of any other batch counts
-# for each of its inputs: none can cost more.
-CHEAP_SECONDS, CHEAP_BYTES = 1.0, 100 * 2**20
+# Each input of a batch that takes a larger share of the bound is tried alone, to see which of them costs so much. The
+# cost of any other batch counts for each of its inputs: none can cost more.
+CHEAP_SHARE = 0.05
 # Without it, glibc and the allocator that TensorFlow has with oneDNN keep what an image takes, and what the next one
 # takes is not seen. Decoding itself does not use oneDNN.
 _GIVING_BACK = {**ALLOCATOR, "TF_ENABLE_ONEDNN_OPTS": "0"}
@@ -52,6 +52,7 @@ class Tally:
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
     findings: list[Finding] = field(default_factory=list)
     worst: dict[str, Worst] = field(default_factory=dict)
+    constructed: dict[str, Worst] = field(default_factory=dict)
     alone: int = 0
 
     def add(self, answer: dict[str, Any]) -> None:
@@ -62,12 +63,12 @@ class Tally:
             self.slowest, self.slowest_from = answer["seconds"], self.inputs
         self.outcomes.update((strategy, outcome) for strategy, outcome in answer["outcomes"])
 
-    def weigh(self, answer: dict[str, Any]) -> str | None:
+    def weigh(self, answer: dict[str, Any], *, constructed: bool = False) -> str | None:
         """Count what a batch cost for each of its inputs; what is wrong, where that is more than a bound allows."""
-        wrong = None
+        wrong, worst = None, self.constructed if constructed else self.worst
         for form, octets in answer["sizes"]:
             bound, memory = BOUNDS.get(form, BOUND), answer["taken"] / 2**20
-            self.worst.setdefault(form, Worst()).add(octets, answer["cpu"], memory)
+            worst.setdefault(form, Worst()).add(octets, answer["cpu"], memory)
             if answer["cpu"] > bound.seconds or memory > bound.memory:
                 wrong = wrong or f"{answer['cpu']:.1f} CPU s and {memory:.0f} MiB, above the bound of {form}"
         return wrong
@@ -97,7 +98,12 @@ class Tally:
                 f"inputs tried: {self.inputs:,} in {self.batches:,} batches, {self.seconds:.0f} s; slowest batch "
                 f"{self.slowest:.1f} s, from input {self.slowest_from:,}; most memory of a batch "
                 f"{self.memory / 2**20:.0f} MiB (bound {self.bound / 2**20:.0f})",
-                *([f"{worst_table(self.worst)}\ninputs weighed alone: {self.alone:,}"] if self.worst else []),
+                *(
+                    [f"mutated\n{worst_table(self.worst)}\nof these, weighed alone: {self.alone:,}"]
+                    if self.worst
+                    else []
+                ),
+                *([f"constructed, each weighed alone\n{worst_table(self.constructed)}"] if self.constructed else []),
                 f"inputs that did harm: {len(self.findings)}",
             ]
         )
@@ -112,6 +118,8 @@ class Target:
     data: Callable[[int, int], bytes]
     #: Whether the cost of each input is of interest.
     weighed: bool = False
+    #: Whether the input of this number was constructed to cost much.
+    constructed: Callable[[int], bool] = lambda _: False
 
 
 def _pixels(folder: Path) -> list[str]:
@@ -133,6 +141,12 @@ def _image(seed: int, number: int) -> bytes:
     return hostile_image(seed, number)[1]
 
 
+def _constructed(number: int) -> bool:
+    from trust.images import is_constructed
+
+    return is_constructed(number)
+
+
 def _call(seed: int, number: int) -> bytes:
     from trust.requests import hostile_call
 
@@ -152,7 +166,7 @@ def _answer(seed: int, number: int) -> bytes:
 
 
 TARGETS = {
-    "images": Target("trust.decode_child", _pixels, _image, weighed=True),
+    "images": Target("trust.decode_child", _pixels, _image, weighed=True, constructed=_constructed),
     "requests": Target("trust.engine_child", _toy, _call),
     "responses": Target("trust.client_child", lambda _: [], _response),
     "verbs": Target("trust.verbs_child", lambda _: [], _answer),
@@ -167,10 +181,8 @@ def fuzz(
     command = [sys.executable, "-m", attacked.child, str(seed), *attacked.prepare(folder)]
     tally, started = Tally(), time.monotonic()
     with Hunter(command, PATIENCE, _GIVING_BACK if attacked.weighed else {}) as hunter:
-        for start in range(first, first + inputs, BATCH):
-            numbers = range(start, min(start + BATCH, first + inputs))
-            found = _tried(hunter, numbers, tally)
-            for finding in found:
+        for numbers in batches(range(first, first + inputs), attacked.constructed):
+            for finding in _tried(hunter, numbers, tally, constructed=attacked.constructed(numbers[0])):
                 tally.findings.append(finding)
                 for number in numbers if finding.number is None else [finding.number]:
                     file = saved / f"{target}-{seed}-{number}.bin"
@@ -186,14 +198,30 @@ def fuzz(
     return tally
 
 
-def _tried(hunter: Hunter, numbers: Sequence[int], tally: Tally) -> list[Finding]:
+def batches(numbers: range, constructed: Callable[[int], bool]) -> Iterator[list[int]]:
+    """Yield the numbers in batches; each constructed input is alone, so that its cost is its own."""
+    batch: list[int] = []
+    for number in numbers:
+        if constructed(number):
+            yield [number]
+            continue
+        batch.append(number)
+        if len(batch) == BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _tried(hunter: Hunter, numbers: Sequence[int], tally: Tally, *, constructed: bool) -> list[Finding]:
     """Try a batch; and its inputs alone, where it costs much."""
     answers: list[dict[str, Any]] = []
     found = hunter.hunt(numbers, answers.append)
     for answer in answers:
         tally.add(answer)
-        if not answer["sizes"] or (answer["cpu"] <= CHEAP_SECONDS and answer["taken"] <= CHEAP_BYTES):
-            tally.weigh(answer)
+        if len(numbers) == 1 or _cheap(answer):
+            harm = tally.weigh(answer, constructed=constructed)
+            found += [Finding(numbers[0], harm)] if harm else []
             continue
         for number in numbers:
             alone: list[dict[str, Any]] = []
@@ -201,6 +229,11 @@ def _tried(hunter: Hunter, numbers: Sequence[int], tally: Tally) -> list[Finding
             tally.alone += 1
             found += [Finding(number, harm) for answer in alone if (harm := tally.weigh(answer))]
     return found
+
+
+def _cheap(answer: dict[str, Any]) -> bool:
+    seconds, memory = CHEAP_SHARE * BOUND.seconds, CHEAP_SHARE * BOUND.memory * 2**20
+    return not answer["sizes"] or (answer["cpu"] <= seconds and answer["taken"] <= memory)
 
 
 def _keep(file: Path, data: bytes, facts: dict[str, Any]) -> None:

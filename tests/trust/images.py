@@ -1,8 +1,8 @@
 """Seeded hostile images: `hostile_image(seed, number)` is always the same bytes, from the same bases.
 
 Each is one of the strategies below applied to a file that exists (a case of `support.image_cases`, a hostile file of
-`support.hostile_files`, a photograph), and now and then a second one on top. One in a hundred is a file of
-`trust.costly`.
+`support.hostile_files`, a photograph), and now and then a second one on top. One in `COSTLY_EVERY` is a file
+of `trust.costly`.
 """
 
 import functools
@@ -22,15 +22,16 @@ from trust.mutations import EDGES, Chance, Mutation, cut_and_paste, flip, mutate
 
 _SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"BM", b"RIFF\0\1\0\0WEBPVP8 ", b"")
 _SMALL = 12_000
-# One in so many is a file of `trust.costly`, of any size up to the default of --max-pixels.
-COSTLY_EVERY = 100
+# One in so many is a file of `trust.costly`, of any size up to the default of --max-pixels: each coding in turn. They
+# take seconds each, the others milliseconds.
+COSTLY_EVERY = 200
 
 
 def hostile_image(seed: int, number: int) -> tuple[str, bytes]:
     """The name of the strategy, and the file."""
     chance = Chance(f"{seed}/{number}")
-    if number % COSTLY_EVERY == COSTLY_EVERY - 1:
-        return "costly", _costly(chance)
+    if is_constructed(number):
+        return "costly", _costly(chance, number // COSTLY_EVERY)
     small, large = _bases()
     base = chance.choice(small if chance.random() < 0.97 else large)
     (name,) = chance.choices(list(STRATEGIES), [weight for weight, _ in STRATEGIES.values()])
@@ -40,9 +41,14 @@ def hostile_image(seed: int, number: int) -> tuple[str, bytes]:
     return name, data
 
 
-def _costly(chance: Chance) -> bytes:
-    """A file below a megabyte that was constructed to cost much, of many or of few pixels."""
-    coding = COSTLY[chance.choice(list(COSTLY))]
+def is_constructed(number: int) -> bool:
+    """Tell whether the input of this number is a file of `trust.costly`."""
+    return number % COSTLY_EVERY == COSTLY_EVERY - 1
+
+
+def _costly(chance: Chance, turn: int) -> bytes:
+    """Return a file below a megabyte that was constructed to cost much, of many or of few pixels."""
+    coding = list(COSTLY.values())[turn % len(COSTLY)]
     most = min(DEFAULT_MAX_PIXELS, coding.most_pixels)
     pixels = most * chance.choice([chance.uniform(1 / 3, 1), chance.random() ** 4])
     while True:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from trust.fuzz import TARGETS, Tally, fuzz
-from trust.images import COSTLY_EVERY, STRATEGIES, hostile_image
+from trust.fuzz import BATCH, TARGETS, Tally, batches, fuzz
+from trust.images import COSTLY_EVERY, STRATEGIES, hostile_image, is_constructed
 from trust.requests import hostile_call
 from trust.responses import hostile_response
 from trust.verb_answers import VERBS
@@ -24,8 +24,9 @@ def test_hostile_images_harm_nobody(tmp_path: Path) -> None:
     tally = tried("images", 3000, tmp_path)
     assert {strategy for strategy, _ in tally.outcomes} == {*STRATEGIES, "costly"}
     # Each is weighed, and what costs much has come up.
-    assert sum(worst.files for worst in tally.worst.values()) == tally.inputs
-    assert max(worst.memory for worst in tally.worst.values()) > 100
+    assert sum(worst.files for worst in tally.constructed.values()) == tally.inputs // COSTLY_EVERY
+    assert sum(worst.files for worst in (*tally.worst.values(), *tally.constructed.values())) == tally.inputs
+    assert max(worst.memory for worst in tally.constructed.values()) > 100
     # It would be of no use if all were refused at the door.
     for outcome in ("answered", "no image", "too large"):
         assert tally.outcome(outcome) > 60
@@ -66,9 +67,14 @@ def test_every_kind_of_call_and_of_answer_comes_up() -> None:
     assert {hostile_response(0, number)[0] for number in range(200)} == {"bytes", "fields", "noise", "untouched"}
 
 
-def test_constructed_files_come_at_a_fixed_rate() -> None:
+def test_constructed_files_come_at_a_fixed_rate_and_alone() -> None:
     strategies = [hostile_image(0, number)[0] for number in range(2 * COSTLY_EVERY)]
-    assert [place for place, name in enumerate(strategies) if name == "costly"] == [99, 199]
+    constructed = [COSTLY_EVERY - 1, 2 * COSTLY_EVERY - 1]
+    assert [place for place, name in enumerate(strategies) if name == "costly"] == constructed
+    made = list(batches(range(2 * COSTLY_EVERY + 5), is_constructed))
+    assert [batch for batch in made if set(batch) & set(constructed)] == [[number] for number in constructed]
+    assert sorted(number for batch in made for number in batch) == list(range(2 * COSTLY_EVERY + 5))
+    assert max(map(len, made)) == BATCH
 
 
 def test_an_input_above_its_bound_is_harm() -> None:
@@ -79,3 +85,5 @@ def test_an_input_above_its_bound_is_harm() -> None:
     assert "301 MiB" in str(tally.weigh(cheap | {"taken": 301 * 2**20}))
     assert tally.worst["GIF"].seconds_of_a_kilobyte == pytest.approx(6 / (3000 / 1024))
     assert "PNG           3    6.00      6.00      5     301     301    300" in str(tally)
+    assert "above the bound of GIF" in str(tally.weigh({"sizes": [("GIF", 9)], "cpu": 9, "taken": 0}, constructed=True))
+    assert tally.constructed["GIF"].seconds == 9
