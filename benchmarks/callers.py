@@ -3,10 +3,10 @@
     .venv/bin/python benchmarks/callers.py
     .venv/bin/python benchmarks/callers.py --threads 8 --callers 1000 --rounds 1
 
-A server of so many threads that answers 300 requests a second when all work; so many callers, each asking for one image
-after the other, on one `Client`. Against them the same callers with a fixed number of requests in flight, who ask again
-after a random time when they are refused. Each part is measured in a process of its own, in turn; medians. `--rounds`
-sets how often.
+The server has so many threads and answers 300 requests a second when all of them work. So many callers share one
+`Client`, and each asks for one image after the other. They are compared with the same callers who have a fixed number of
+requests in flight, and who ask again after a random time when they are refused. Each part is measured in a process of
+its own, in turn; medians. `--rounds` sets how often.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ from client import answer, interleaved, ratios, response
 from row import Figures, Row
 
 SERVERS = (8, 32, 128, 1024)
-CALLERS = (1, 32, 300, 1000)
+CALLERS = (1, 10, 100, 1000)
 # What a process that is server and callers at once can do on two cores.
 RATE = 300
-REQUESTS = 1000
+# The server's time for all requests of a part; each caller asks three times at the least.
+SECONDS = 6
 
 
 def main() -> None:
@@ -96,7 +97,8 @@ def part_callers(threads: str, callers: str, window: str) -> dict[str, float]:
     ours = window == "ours"
     lost = []
     turns = threading.Semaphore(int(callers if ours else window))
-    each = max(3, REQUESTS // int(callers))
+    rate = RATE * min(1, int(callers) / int(threads))
+    each = max(3, round(SECONDS * rate / int(callers)))
 
     with Client(f"127.0.0.1:{port}", model="m", retry=Retry() if ours else None) as client:
 
