@@ -4,9 +4,10 @@
     .venv/bin/python benchmarks/callers.py --threads 8 --callers 1000 --rounds 1
 
 The server has so many threads and answers 300 requests a second when all of them work. So many callers share one
-`Client`, and each asks for one image after the other. They are compared with the same callers who have a fixed number of
-requests in flight, and who ask again after a random time when they are refused. Each part is measured in a process of
-its own, in turn; medians. `--rounds` sets how often.
+`Client`, and each asks for one image after the other. They are compared with the same callers who have a fixed number
+of requests in flight, and who ask again after a random time when they are refused. Each part is measured in a process
+of its own, in turn; medians. `--rounds` sets how often, and `--asks` how often each caller asks at the least: a client
+learns what the server takes from refusals, and a short run is mostly that.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ SERVERS = (8, 32, 128, 1024)
 CALLERS = (1, 10, 100, 1000)
 # What a process that is server and callers at once can do on two cores.
 RATE = 300
-# The server's time for all requests of a part; each caller asks three times at the least.
+# The server's time for all requests of a part.
 SECONDS = 6
 
 
@@ -35,6 +36,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, nargs="+", default=SERVERS, help="the servers' threads")
     parser.add_argument("--callers", type=int, nargs="+", default=CALLERS, help="the numbers of callers")
+    parser.add_argument("--asks", type=int, default=3, help="how often each caller asks, at the least")
     parser.add_argument("--quick", action="store_true", help="one round of one server and 300 callers")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     parser.add_argument("--part", nargs="+", help=argparse.SUPPRESS)
@@ -46,14 +48,14 @@ def main() -> None:
     figures = Figures("callers", command=machine.command())
     for threads in (128,) if arguments.quick else arguments.threads:
         for callers in (300,) if arguments.quick else arguments.callers:
-            measure(figures, threads, callers, 1 if arguments.quick else arguments.rounds)
+            measure(figures, threads, callers, arguments.asks, 1 if arguments.quick else arguments.rounds)
     if arguments.json:
         figures.write(arguments.json)
 
 
-def measure(figures: Figures, threads: int, callers: int, rounds: int) -> None:
+def measure(figures: Figures, threads: int, callers: int, asks: int, rounds: int) -> None:
     windows = sorted({min(callers, size) for size in (threads // 2, threads - 1, threads)})
-    parts = [["callers", str(threads), str(callers), str(size)] for size in ("ours", *windows)]
+    parts = [["callers", str(threads), str(callers), str(asks), str(size)] for size in ("ours", *windows)]
     ours, *fixed = interleaved(rounds, *parts, program=__file__)
     # One that loses an answer is no choice.
     whole = [[f for f in found if not f["lost"]] for found in zip(*fixed, strict=True)]
@@ -64,7 +66,7 @@ def measure(figures: Figures, threads: int, callers: int, rounds: int) -> None:
     figures.add(Row(f"{what}, refusals for each answer", [figure["refused"] for figure in ours]))
 
 
-def part_callers(threads: str, callers: str, window: str) -> dict[str, float]:
+def part_callers(threads: str, callers: str, asks: str, window: str) -> dict[str, float]:
     """Measure what so many callers of this process get from a server in this process.
 
     One process for both: what is compared is who waits for whom, and neither the way nor the bytes.
@@ -98,7 +100,7 @@ def part_callers(threads: str, callers: str, window: str) -> dict[str, float]:
     lost = []
     turns = threading.Semaphore(int(callers if ours else window))
     rate = RATE * min(1, int(callers) / int(threads))
-    each = max(3, round(SECONDS * rate / int(callers)))
+    each = max(int(asks), round(SECONDS * rate / int(callers)))
 
     with Client(f"127.0.0.1:{port}", model="m", retry=Retry() if ours else None) as client:
 

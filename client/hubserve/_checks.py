@@ -1,4 +1,4 @@
-"""Checks of numbers that callers give: each is finite, of the right kind and within its bounds, or a `UsageError`."""
+"""Checks of numbers and names that callers give: each is of the right kind and within its bounds, or a `UsageError`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from ._errors import UsageError
 
 # About 31 years. gRPC fails every call whose deadline is some 290 years away, and Python's locks wait no longer either.
 LONGEST_SECONDS = 1e9
+# Of TF Serving's version numbers, which have 64 bits.
+LARGEST_VERSION = 2**63 - 1
 
 
 def check_seconds(name: str, value: object, *, zero: bool = False) -> None:
@@ -47,18 +49,55 @@ def check_number(name: str, value: object, *, zero: bool = False) -> None:
         raise UsageError(f"{name} must be {bound}, not {value}")
 
 
-def check_whole(name: str, value: object, *, least: int = 1) -> None:
+def check_whole(name: str, value: object, *, least: int = 1, most: int | None = None) -> None:
     """Refuse what is not a whole number of at least `least`.
 
     Args:
         name: The argument's name, for the message.
         value: What the caller gave.
         least: The smallest value that is allowed.
+        most: The largest value that is allowed; None: any.
 
     Raises:
-        UsageError: `value` is not an int, or is less than `least`.
+        UsageError: `value` is not an int, is less than `least`, or is more than `most`.
     """
-    if isinstance(value, bool) or not isinstance(value, Integral):
+    if isinstance(value, bool) or not isinstance(value, int | Integral):
         raise UsageError(f"{name} must be a whole number of at least {least}, not {value!r}")
     if value < least:
         raise UsageError(f"{name} must be at least {least}, not {value}")
+    if most is not None and int(value) > most:
+        raise UsageError(f"{name} must be at most {most}, not {value}")
+
+
+def check_name(name: str, value: object) -> None:
+    """Refuse a name that no request can hold.
+
+    Args:
+        name: The argument's name, for the message.
+        value: What the caller gave.
+
+    Raises:
+        UsageError: `value` is not a str, is empty, or holds half of a surrogate pair, which UTF-8 does not have.
+    """
+    if not isinstance(value, str) or not value:
+        raise UsageError(f"{name} must be a name, not {value!r}")
+    check_text(name, value)
+
+
+def check_text(name: str, value: str) -> None:
+    """Refuse text that has no UTF-8 form.
+
+    Args:
+        name: Where the text is, for the message.
+        value: The text.
+
+    Raises:
+        UsageError: `value` holds half of a surrogate pair.
+    """
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(
+            f"{name} holds {value[error.start]!a}, half of a surrogate pair, which UTF-8 does not have: "
+            "give text without it, or bytes where bytes are meant"
+        ) from error

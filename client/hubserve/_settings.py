@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Literal, TypeVar
 
-from ._checks import check_number, check_seconds, check_whole
+from ._checks import LARGEST_VERSION, check_name, check_number, check_seconds, check_text, check_whole
 from ._errors import UsageError
 from ._images.convert import check_convert
 from ._images.downscale import check_shrink
@@ -50,20 +50,25 @@ class Settings:
         grpc_targets(self.target)
         if not isinstance(self.model, str) or not self.model:
             raise UsageError(f"model must be the model's name on the server, not {self.model!r}")
+        check_text("model", self.model)
         if self.version is not None and self.version_label is not None:
             raise UsageError("version and version_label both choose a version: give one of them")
         if self.version is not None:
-            check_whole("version", self.version, least=0)
+            check_whole("version", self.version, least=0, most=LARGEST_VERSION)
+        if self.version_label is not None:
+            check_name("version_label", self.version_label)
         if self.timeout is not None:
             check_seconds("timeout", self.timeout)
         for name in ("max_batch_size", "max_batch_bytes"):
             check_number(name, getattr(self, name))
             check_whole(name, getattr(self, name))
-        if self.concurrency != "auto" and (not isinstance(self.concurrency, int) or self.concurrency < 1):
-            raise UsageError(f'concurrency must be "auto" or at least 1, not {self.concurrency!r}')
+        if self.concurrency != "auto":
+            check_whole('concurrency, if not "auto",', self.concurrency)
         for name, option in (self.channel_options or {}).items():
             if not isinstance(name, str) or not isinstance(option, str | int):
                 raise UsageError(f"channel_options must map names to str or int, not {name!r} to {option!r}")
+            if isinstance(option, int) and not -(2**31) <= option < 2**31:
+                raise UsageError(f"channel_options must map names to ints of 32 bits, not {name!r} to {option}")
         check_shrink(self.shrink)
         check_convert(self.convert)
         check_token(self.token, encrypted=self.tls is not None, allow_plaintext=self.allow_plaintext_token)

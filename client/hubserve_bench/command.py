@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import json
-import math
 import os
 import shlex
 import sys
@@ -31,11 +30,15 @@ if TYPE_CHECKING:
     from .subject import Wish
 
 _SECONDS = 10.0
+# Of a rate, a number of rows, and a number of requests in flight: no machine makes more.
+_LARGEST = 1_000_000
 _CONCURRENCIES = (1, 2, 4, 8, 16)
 
 
-def _numbers(kind: Callable[[str], float]) -> Callable[[click.Context, click.Parameter, str | None], Any]:
-    """Read a list such as `1,2,4`."""
+def _numbers(
+    kind: Callable[[str], float], least: float = 1
+) -> Callable[[click.Context, click.Parameter, str | None], Any]:
+    """Read a list such as `1,2,4`, of numbers from `least` to a million."""
 
     def read(_: click.Context, __: click.Parameter, text: str | None) -> tuple[float, ...] | None:
         if text is None:
@@ -44,8 +47,8 @@ def _numbers(kind: Callable[[str], float]) -> Callable[[click.Context, click.Par
             numbers = tuple(kind(part) for part in text.split(","))
         except ValueError:
             numbers = ()
-        if not numbers or not all(0 < number < math.inf for number in numbers):
-            raise click.BadParameter(f"{text!r} is no list of numbers above 0, such as 1,2,4")
+        if not numbers or not all(least <= number <= _LARGEST for number in numbers):
+            raise click.BadParameter(f"{text!r} is not a list of numbers from {least} to {_LARGEST}, such as 1,2,4")
         return numbers
 
     return read
@@ -83,7 +86,7 @@ def _numbers(kind: Callable[[str], float]) -> Callable[[click.Context, click.Par
 )
 @click.option(
     "--rate",
-    callback=_numbers(float),
+    callback=_numbers(float, 0.001),
     metavar="R,...",
     help="Requests that are due in a second in an open loop, whether the server keeps up or not.",
 )
@@ -110,7 +113,9 @@ def _numbers(kind: Callable[[str], float]) -> Callable[[click.Context, click.Par
     help="Seconds to warm up before each point.",
 )
 @timeout_option("Seconds that a request may take, counted from when it is due.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything that is random.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of everything that is random."
+)
 @json_option
 @click.option(
     "--svg",

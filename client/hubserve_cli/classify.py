@@ -36,7 +36,8 @@ class _Remembers(click.Command):
 def _concurrency(_: click.Context, __: click.Parameter, given: str) -> int | Literal["auto"]:
     if given == "auto":
         return "auto"
-    if not given.isdecimal() or int(given) < 1:
+    # Python does not read numbers of thousands of digits.
+    if not given.isdecimal() or len(given) > 9 or int(given) < 1:
         raise click.BadParameter(f"{given!r} is neither auto nor a number of at least 1.")
     return int(given)
 

@@ -183,7 +183,7 @@ def _of_folder(folder: Path) -> tuple[str, str]:
     try:
         metadata = json.loads((folder / "metadata.json").read_bytes()[:_METADATA_BYTES])
         return str(metadata["keras_version"]), (folder / "config.json").read_text(encoding="utf-8")
-    except (OSError, KeyError, ValueError, TypeError) as error:
+    except (OSError, KeyError, ValueError, TypeError, RecursionError) as error:
         raise SourceError(
             f"{folder} is not a folder of a Keras model, or is damaged ({first_sentence(error)}); save or download it "
             "again"

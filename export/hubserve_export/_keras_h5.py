@@ -65,7 +65,7 @@ def _described(file: Path) -> tuple[str, Any]:
         )
     try:
         return _text(version), json.loads(_text(config))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SourceError(f"the model's config in {file} is damaged ({error}); save or download it again") from error
 
 

@@ -7,12 +7,13 @@ numbers from 8-bit pixels: channel order, then `pixel * scale + offset` for each
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from hubserve_model.manifest import strict_json
 
 from ._errors import PreprocessingError
 
@@ -186,7 +187,7 @@ def read(file: Path) -> dict[str, Any]:
         PreprocessingError: The file cannot be read, is not a JSON object, or has a key that no description has.
     """
     try:
-        said = json.loads(file.read_text(encoding="utf-8"))
+        said = strict_json(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise PreprocessingError(
             f"the preprocessing file {file} cannot be read ({error}); it must be a JSON object such as "

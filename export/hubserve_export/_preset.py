@@ -94,6 +94,6 @@ def _module(file: Path) -> str:
 def _json(file: Path) -> dict[str, Any]:
     try:
         found = json.loads(file.read_bytes())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise SourceError(f"{file} cannot be read ({error}); copy the preset again") from error
     return found if isinstance(found, dict) else {}

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from hubserve_model.versions import versions
+from hubserve_model.versions import LARGEST_VERSION, versions
 
 from ._errors import OutputError
 from ._scratch import scratch_folder
@@ -30,7 +30,11 @@ def choose_version(base: Path, version: int | None) -> int:
         raise OutputError(f"{base} cannot be written ({nearest} is read-only for this user); give another `output`")
     there = versions(base)
     if version is None:
-        return there[-1] + 1 if there else 1
+        version = there[-1] + 1 if there else 1
+    if version > LARGEST_VERSION:
+        raise OutputError(
+            f"{version} is more than TensorFlow Serving's largest version, {LARGEST_VERSION}; give a smaller `version`"
+        )
     if version in there or (base / str(version)).exists():
         raise OutputError(
             f"{base / str(version)} is there already, and versions are never overwritten; give another "

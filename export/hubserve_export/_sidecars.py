@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hubserve_model.manifest import strict_json
+
 from ._errors import PreprocessingError
 
 _HUGGING_FACE = "preprocessor_config.json"
@@ -23,6 +25,8 @@ _TIMM = "config.json"
 _LABELS = "labels.txt"
 # A network's description may be megabytes long; a file of this name that is longer is something else.
 _MOST_BYTES = 1 << 24
+# A packed file may unpack to far more than it weighs.
+_CONFIG_BYTES = 1 << 27
 # PIL.Image.Resampling, by its numbers.
 _PILLOW = {0: "nearest", 1: "lanczos3", 2: "bilinear", 3: "bicubic", 4: "area"}
 _INTERPOLATIONS = {
@@ -86,9 +90,9 @@ def _in_folder(folder: Path) -> Sidecar | None:
 def _in_keras_file(file: Path) -> Sidecar | None:
     """Return the image converter of a KerasHub task that was saved whole."""
     try:
-        with zipfile.ZipFile(file) as archive:
-            document = json.loads(archive.read("config.json"))
-    except (OSError, zipfile.BadZipFile, KeyError, ValueError):
+        with zipfile.ZipFile(file) as archive, archive.open("config.json") as member:
+            document = json.loads(member.read(_CONFIG_BYTES))
+    except (OSError, zipfile.BadZipFile, KeyError, ValueError, RecursionError):
         return None
     config = _image_converter(document)
     if config is None:
@@ -119,7 +123,7 @@ def _json(file: Path) -> Any:
     try:
         if file.stat().st_size > _MOST_BYTES:
             return None
-        return json.loads(file.read_text(encoding="utf-8"))
+        return strict_json(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise PreprocessingError(f"{file} cannot be read ({error}); repair it, or move it away") from error
 

@@ -23,7 +23,7 @@ from hubserve_model.versions import version_folder
 from . import _command_quality
 from ._command_preprocessing import preprocessing_options
 from ._command_quality import quality_options
-from ._errors import ExportError
+from ._errors import ExportError, PreprocessingError
 from ._options import Options
 from ._preprocessing import Preprocessing
 from ._progress import progress_on
@@ -239,7 +239,7 @@ def inspect(model_dir: Path, version: int | None, as_json: bool, verify: bool, m
         folder = version_folder(model_dir, version)
         manifest = manifests.read(folder)
         if as_json:
-            lines = [json.dumps(manifest, indent=2, ensure_ascii=False)]
+            lines = [json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False)]
         elif verify:
             lines = list(inspection.verified(folder, integrity.verify(folder, manifest, manifest_sha256)))
         else:
@@ -248,6 +248,10 @@ def inspect(model_dir: Path, version: int | None, as_json: bool, verify: bool, m
         raise click.ClickException(str(error)) from error
     except KeyError as error:
         raise click.ClickException(f"the manifest of {folder} lacks {error}; export the model again") from error
+    except (PreprocessingError, AttributeError, IndexError, TypeError, ValueError, OverflowError) as error:
+        raise click.ClickException(
+            f"the manifest of {folder} is not as hubserve writes it ({error}); export the model again"
+        ) from error
     click.echo("\n".join(lines))
 
 

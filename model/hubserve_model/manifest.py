@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import math
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from ._errors import InspectError
 
@@ -30,7 +31,7 @@ def read(folder: Path) -> dict[str, Any]:
     """
     file = folder / FILE
     try:
-        manifest = json.loads(file.read_text(encoding="utf-8"), parse_constant=_not_json)
+        manifest = strict_json(file.read_text(encoding="utf-8"))
         found = manifest["format_version"]
     except FileNotFoundError as error:
         raise InspectError(f"{folder} has no {FILE}; only versions that hubserve exported have one") from error
@@ -44,13 +45,36 @@ def read(folder: Path) -> dict[str, Any]:
     return dict(manifest)
 
 
-def _not_json(constant: str) -> None:
-    """Refuse NaN and Infinity, which Python's reader takes and JSON does not have.
+def strict_json(text: str) -> Any:
+    """Read JSON without what Python's reader adds to it.
+
+    Raises:
+        ValueError: The text is not JSON, holds NaN, Infinity or a number that is too large for float64, or is nested
+            too deeply.
+    """
+    try:
+        return json.loads(text, parse_constant=_not_json, parse_float=_finite)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
+def _finite(digits: str) -> float:
+    """Read a number; 1e400, which Python reads as infinity, is refused.
+
+    Raises:
+        ValueError: It is too large.
+    """
+    number = float(digits)
+    return number if math.isfinite(number) else _not_json(digits)
+
+
+def _not_json(constant: str) -> NoReturn:
+    """Refuse what is not a finite number.
 
     Raises:
         ValueError: Always.
     """
-    raise ValueError(f"{constant} is not a JSON number")
+    raise ValueError(f"{constant} is not a finite number")
 
 
 def _this_program() -> dict[str, str | None]:

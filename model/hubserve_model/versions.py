@@ -7,13 +7,15 @@ from pathlib import Path
 from ._errors import InspectError
 
 GRAPH = "saved_model.pb"
+# TensorFlow Serving's version numbers have 64 bits; it passes over a folder named by a larger one.
+LARGEST_VERSION = 2**63 - 1
 
 
 def version_folders(base: Path) -> dict[int, Path]:
     """Return the folder of each version in a base folder, in ascending order.
 
-    A version is a child folder whose whole name is a decimal integer; leading zeros are allowed, as in TensorFlow
-    Serving (`file_system_storage_path_source.cc`). All other children are passed over.
+    A version is a child folder whose whole name is a decimal integer of at most 64 bits; leading zeros are allowed, as
+    in TensorFlow Serving (`file_system_storage_path_source.cc`). All other children are passed over.
 
     Raises:
         OSError: `base` is not there, is not a folder, or cannot be read.
@@ -21,7 +23,7 @@ def version_folders(base: Path) -> dict[int, Path]:
     found = {
         int(child.name): child
         for child in base.iterdir()
-        if child.name.isascii() and child.name.isdecimal() and child.is_dir()
+        if child.name.isascii() and child.name.isdecimal() and int(child.name) <= LARGEST_VERSION and child.is_dir()
     }
     return dict(sorted(found.items()))
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import click
 from click.shell_completion import CompletionItem
 
+from hubserve_model.versions import LARGEST_VERSION
+
 from ._stop import stop_signal
 
 if TYPE_CHECKING:
@@ -25,7 +27,8 @@ def _labels(_context: click.Context, _option: click.Parameter, given: tuple[str,
     labels = {}
     for value in given:
         label, _, version = value.rpartition("=")
-        if not label or not (version.isascii() and version.isdecimal()):
+        whole = version.isascii() and version.isdecimal() and len(version) < 20
+        if not label or not whole or int(version) > LARGEST_VERSION:
             raise click.BadParameter(f"{value!r} is no label with its version, such as stable=1")
         labels[label] = int(version)
     return labels
@@ -85,7 +88,7 @@ def _session_configs(_context: click.Context, _option: click.Parameter, typed: s
 @click.option(
     "--grpc-max-threads",
     "max_threads",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, 2**31 - 1),
     default=1024,
     show_default=True,
     metavar="N",

@@ -183,9 +183,9 @@ def test_the_drawing_is_well_formed_and_tells_its_figures(served: testing.FakeSe
     ("options", "words"),
     [
         (["--rate", "5", "--concurrency", "2"], "exclude each other"),
-        (["--concurrency", "1,x"], "'1,x' is no list of numbers above 0, such as 1,2,4"),
-        (["--rate", "0"], "'0' is no list"),
-        (["--batch-size", ""], "'' is no list"),
+        (["--concurrency", "1,x"], "'1,x' is not a list of numbers from 1 to 1000000, such as 1,2,4"),
+        (["--rate", "0"], "'0' is not a list"),
+        (["--batch-size", ""], "'' is not a list"),
         (["--duration", "0"], "--duration"),
         (["--svg", "nowhere/plot.svg"], "there is no folder nowhere"),
         (["--images", "nowhere"], "nowhere is not there"),

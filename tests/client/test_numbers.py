@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -41,10 +42,30 @@ def test_a_client_refuses_counts_that_are_none(shell: str, name: str, value: Any
         made(shell, **{name: value})
 
 
-@pytest.mark.parametrize("value", [1.5, "1", math.nan, -1])
+@pytest.mark.parametrize("value", [1.5, "1", math.nan, -1, 2**63])
 def test_a_client_refuses_a_version_that_is_none(value: Any) -> None:
     with pytest.raises(UsageError, match="version must be"):
         made("threads", version=value)
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("value", [0, -1, 1.5, math.inf, math.nan, "2", True])
+def test_a_client_refuses_a_concurrency_that_is_no_count(shell: str, value: Any) -> None:
+    with pytest.raises(UsageError, match='concurrency, if not "auto", must be'):
+        made(shell, concurrency=value)
+
+
+def test_whole_numbers_of_numpy_are_whole_numbers() -> None:
+    with FakeServer() as server:
+        options = {"version": np.int64(1), "concurrency": np.int32(2), "max_batch_size": np.uint8(3)}
+        assert [result.label for result in classify("threads", server.target, [b"cat"], **options)] == ["cat"]
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("value", [2**31, -(2**31) - 1, 2**70])
+def test_a_client_refuses_channel_options_that_grpc_cannot_hold(shell: str, value: int) -> None:
+    with pytest.raises(UsageError, match="ints of 32 bits"):
+        made(shell, channel_options={"grpc.max_receive_message_length": value})
 
 
 @pytest.mark.parametrize("name", ["max_seconds", "first_delay", "max_delay", "hedge_after"])
@@ -125,6 +146,32 @@ def test_the_command_calls_such_a_number_wrong_usage_and_asks_no_server(
         )
         assert (result.exit_code, server.requests) == (2, [])
     assert f"Invalid value for '{option}'" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "value"),
+    [
+        ("bench", "--rate", "1e300"),
+        ("bench", "--rate", "10,1e-300"),
+        ("bench", "--rate", "inf"),
+        ("bench", "--concurrency", "nan"),
+        ("bench", "--batch-size", "9" * 30),
+        ("bench", "--seed", "-1"),
+        ("classify", "--concurrency", "9" * 5000),
+        ("classify", "--shard", f"1/{'9' * 5000}"),
+        ("classify", "--version", "9" * 30),
+    ],
+)
+def test_the_command_refuses_numbers_that_nothing_can_hold(
+    command: str, option: str, value: str, tmp_path: Path
+) -> None:
+    (tmp_path / "cat.jpg").write_bytes(b"cat")
+    source = [os.fspath(tmp_path)] if command == "classify" else []
+    with FakeServer() as server:
+        target = ["--server", server.target, "--model", "m"]
+        result = CliRunner().invoke(main, [command, *source, *target, f"{option}={value}"])
+        assert (result.exit_code, server.requests) == (2, []), result.stderr
+    assert option in result.stderr or "version must be at most" in result.stderr
 
 
 @pytest.mark.parametrize("score", [math.nan, math.inf, -math.inf])

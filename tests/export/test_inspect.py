@@ -1,5 +1,6 @@
 """`hubserve inspect`: what is in a version, told without TensorFlow."""
 
+import functools
 import json
 import shutil
 import subprocess
@@ -97,8 +98,10 @@ def test_a_version_that_is_not_there_lists_those_that_are(miniature_dir: Path) -
         (None, "only versions that hubserve exported have one"),
         ("{", "is not a manifest"),
         ("[]", "is not a manifest"),
-        ('{"format_version": 1, "parity": {"max_error": NaN}}', "NaN is not a JSON number"),
-        ('{"format_version": Infinity}', "Infinity is not a JSON number"),
+        ('{"format_version": 1, "parity": {"max_error": NaN}}', "NaN is not a finite number"),
+        ('{"format_version": Infinity}', "Infinity is not a finite number"),
+        ('{"format_version": 1, "parity": {"max_error": 1e400}}', "1e400 is not a finite number"),
+        ("[" * 100_000, "is nested too deeply"),
         ('{"format_version": 2}', "is of format 2, and this hubserve reads format 1"),
     ],
 )
@@ -109,3 +112,30 @@ def test_a_version_with_a_strange_manifest_is_an_error(tmp_path: Path, content: 
         (extra / "export.json").write_text(content)
     result = run(tmp_path)
     assert (result.exit_code, says in result.stderr) == (1, True), result.stderr
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("parity", "max_error"), "text"),
+        (("parity",), -1),
+        (("signatures",), []),
+        (("signatures", "serving_default"), None),
+        (("labels",), True),
+        (("preprocessing", "scale"), "text"),
+        (("preprocessing", "scale"), [1, 2, 3, 4]),
+        (("preprocessing", "crop_fraction"), {}),
+        (("source",), "text"),
+    ],
+    ids=str,
+)
+def test_a_manifest_that_holds_something_else_is_an_error(
+    miniature_dir: Path, tmp_path: Path, path: tuple[str, ...], value: object
+) -> None:
+    base = Path(shutil.copytree(miniature_dir, tmp_path / "miniature"))
+    file = base / "1" / "assets.extra" / "export.json"
+    manifest = json.loads(file.read_text())
+    functools.reduce(dict.__getitem__, path[:-1], manifest)[path[-1]] = value
+    file.write_text(json.dumps(manifest))
+    result = run(base)
+    assert (result.exit_code, "is not as hubserve writes it" in result.stderr) == (1, True), result.stderr

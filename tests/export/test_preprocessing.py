@@ -68,6 +68,14 @@ def test_a_file_and_options_make_one_description(tmp_path: Path) -> None:
     assert fields == {**PRESETS["torch"], "resize": "crop", "crop_fraction": 0.875, "interpolation": "bicubic"}
 
 
+@pytest.mark.parametrize("text", ['{"scale": NaN}', '{"mean": 1e400}', "[" * 100_000, "{", "\x00"])
+def test_a_file_that_is_not_json_is_refused(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "preprocessing.json"
+    file.write_text(text)
+    with pytest.raises(PreprocessingError, match="cannot be read"):
+        said(preprocessing=file)
+
+
 def test_the_preprocessing_of_a_manifest_is_a_description(tmp_path: Path) -> None:
     described = Preprocessing(8, 9, resize="pad", pad_color=(114, 114, 114), **PRESETS["tf"])
     file = tmp_path / "preprocessing.json"

@@ -57,6 +57,15 @@ def test_the_next_version_follows_the_newest(tmp_path: Path) -> None:
     assert _publish.choose_version(tmp_path, None) == 11
 
 
+def test_no_version_is_larger_than_those_of_tensorflow_serving(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="more than TensorFlow Serving's largest version"):
+        _publish.choose_version(tmp_path, 2**63)
+    (tmp_path / str(2**63 - 1)).mkdir()
+    with pytest.raises(OutputError, match="give a smaller `version`"):
+        _publish.choose_version(tmp_path, None)
+    assert _publish.choose_version(tmp_path, 2**63 - 2) == 2**63 - 2
+
+
 def test_a_version_that_is_there_is_never_overwritten(tmp_path: Path) -> None:
     publish(tmp_path, 3)
     with pytest.raises(OutputError, match="3 is there already, and versions are never overwritten"):

@@ -10,7 +10,7 @@ from hubserve_model.versions import version_folder, version_folders, versions
 
 @pytest.fixture
 def base(tmp_path: Path) -> Path:
-    for name in ("2", "10", "007", ".tmp-1", "1a", "-3", "٣", "1 "):
+    for name in ("2", "10", "007", ".tmp-1", "1a", "-3", "٣", "1 ", str(2**63)):
         (tmp_path / name).mkdir()
     (tmp_path / "11").write_text("a file")
     return tmp_path

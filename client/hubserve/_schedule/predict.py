@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._checks import check_name
 from .._errors import CallError, MalformedAnswer, Then, UsageError, then
 from ..wire.arrays import as_array, to_array, to_chunks
 from ..wire.codec import Requests, parse
@@ -32,7 +33,7 @@ class Question:
         outputs: The outputs to fetch; None: all.
 
     Raises:
-        UsageError: An input cannot be sent, or `outputs` is no list.
+        UsageError: An input cannot be sent, `inputs` is not a mapping, `outputs` is not a list, or a name is not one.
     """
 
     def __init__(
@@ -40,6 +41,13 @@ class Question:
     ) -> None:
         if isinstance(outputs, str):
             raise UsageError(f"outputs must be a list of names, not one name: write [{outputs!r}]")
+        if not isinstance(inputs, Mapping):
+            raise UsageError(f"inputs must map names to arrays, not be a {type(inputs).__name__}")
+        check_name("signature", signature)
+        for name in inputs:
+            check_name("an input's name", name)
+        for name in outputs or ():
+            check_name("an output's name", name)
         self._requests = requests
         self._arrays = {name: as_array(name, value) for name, value in inputs.items()}
         self._signature = signature

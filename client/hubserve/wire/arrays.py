@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._checks import check_text
 from .._errors import MalformedAnswer, UsageError
 from .tensor_pb2 import TensorProto
 from .tensors import ELEMENTS, bound_filling, dtype_name, fill, out_of_range, shape_of, split_strings, unfilled
@@ -47,6 +48,8 @@ def as_array(name: str, value: ArrayLike) -> NDArray[Any]:
         values = np.empty(array.size, object)
         values[:] = [_as_bytes(name, item) for item in array.flat]
         return values.reshape(array.shape)
+    if array.dtype.kind == "U":
+        raise UsageError(f"the input {name} mixes text and numbers: give numbers only, or text and bytes only")
     if array.dtype.name not in _DTYPES:
         raise UsageError(f"the input {name} is of type {array.dtype}, which TF Serving does not know: convert it")
     return array
@@ -85,6 +88,11 @@ def to_array(tensor: TensorProto) -> NDArray[Any]:
 
 def _any_array(name: str, value: ArrayLike) -> NDArray[Any]:
     """Make an array; one of text or bytes has type object, as numpy's own string types drop trailing zero bytes."""
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise UsageError(
+            f"the input {name} is a masked array, and a request has no place for a mask: fill its gaps first, as with "
+            "array.filled(0)"
+        )
     try:
         if hasattr(value, "dtype"):
             array = np.asarray(value)
@@ -98,17 +106,35 @@ def _any_array(name: str, value: ArrayLike) -> NDArray[Any]:
     except ValueError as error:
         raise UsageError(f"the input {name} has rows of different lengths: make them equal") from error
     if array.dtype == np.float64:
+        _check_float32(name, array)
         return array.astype(np.float32)
     if array.dtype == np.int64 and np.all(array == array.astype(np.int32)):
         return array.astype(np.int32)
     return array
 
 
+def _check_float32(name: str, array: NDArray[Any]) -> None:
+    """Refuse numbers that only float64 can hold: as float32 they would be sent as infinity.
+
+    Raises:
+        UsageError: One is finite and larger than any float32.
+    """
+    too_large = np.isfinite(array) & (np.abs(array) > np.finfo(np.float32).max)
+    if too_large.any():
+        raise UsageError(
+            f"the input {name} holds {array[too_large][0]}, which float32 cannot hold: give an array of the type that "
+            "the model takes, such as numpy.array(values, numpy.float64)"
+        )
+
+
 def _as_bytes(name: str, item: object) -> bytes:
     if isinstance(item, bytes):
         return item
     if isinstance(item, str):
+        check_text(f"the input {name}", item)
         return item.encode()
+    if isinstance(item, int) and not -(2**63) <= item < 2**64:
+        raise UsageError(f"the input {name} holds {item}, which no integer type of 64 bits can hold")
     raise UsageError(f"the input {name} holds a {type(item).__name__}: give numbers only, or text and bytes only")
 
 

@@ -71,7 +71,8 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Shard:
 
 
 def _shard(text: str) -> Shard:
-    found = re.fullmatch(r"(\d+)/(\d+)", text, re.ASCII)
+    # No Job has more than 2**31 completions; Python does not read numbers of thousands of digits.
+    found = re.fullmatch(r"(\d{1,10})/(\d{1,10})", text, re.ASCII)
     if found is None or int(found[1]) >= int(found[2]):
         raise click.BadParameter(f"{text!r} is no shard: 0/8 is the first of eight, 7/8 the last.")
     return Shard(int(found[1]), int(found[2]))
