@@ -9,18 +9,22 @@ from __future__ import annotations
 
 import re
 
+from .hub import module_table
+
 _EXCEPTIONS: tuple[tuple[str, str | None], ...] = (
     (r"sayakpaul/(models/)?(vit|mixer|mlp-mixer|bit|distill_bit)[_/-]", "tf"),
     (r"sayakpaul/(models/)?convnext[_/-]", "torch"),
     (r"sayakpaul/(models/)?(swin|deit|cait)[_/-]", None),
     (r"sayannath/(models/)?mobilevit[_/-]", None),
     (r"adityakane2001/(models/)?regnety", "raw"),
+    (r"emilutz/(models/)?vgg19-", "raw"),
     (r"rishit-dagli/(models/)?tnt[_/-]", "tf"),
     # The page's text says -1 to 1, and its code takes ImageNet's mean and deviation out.
     (r"rishit-dagli/(models/)?(xcit|convmixer|swin-transformer)[_/-]", None),
     (r"bohemian-visual-recognition-alliance/(models/)?mushroom-identification", "tf"),
 )
 _HUB = re.compile(r"https?://(www\.)?(tfhub\.dev|kaggle\.com)/")
+_KAGGLE = re.compile(r"https?://(www\.)?kaggle\.com/")
 
 
 def preset(handle: str, kind: str) -> tuple[str, str] | None:
@@ -34,6 +38,12 @@ def preset(handle: str, kind: str) -> tuple[str, str] | None:
         return "unit", "it is the model that comes with hubserve"
     if kind != "hub" and not _HUB.match(handle):
         return None
+    if _KAGGLE.match(handle):
+        # Anybody may publish there: only a module that comes from TensorFlow Hub keeps to its conventions.
+        module = module_table.find(handle)
+        if module is None:
+            return None
+        handle = module.newest.url
     for pattern, name in _EXCEPTIONS:
         if re.search(pattern, handle):
             return None if name is None else (name, "its page on the hub")

@@ -14,8 +14,6 @@ from ._errors import SourceError
 
 # publisher/collection/.../version, as the hub's pages give it.
 _HANDLE = re.compile(r"[\w.-]+(/[\w.-]+)+/\d+")
-# Input sizes from the hub's pages, for modules whose file may leave height and width open.
-_PUBLISHED_SIZES = {"google/imagenet/pnasnet_large/": 331}
 
 
 def is_handle(model: str) -> bool:
@@ -26,11 +24,6 @@ def is_handle(model: str) -> bool:
 def url(handle: str) -> str:
     """Return the address of a handle; an address stays what it is, because the cache goes by its exact spelling."""
     return handle if "://" in handle else f"https://tfhub.dev/{handle}"
-
-
-def published_size(handle: str) -> int | None:
-    """Return the input size that the hub's page of this module gives, where it is known here."""
-    return next((size for path, size in _PUBLISHED_SIZES.items() if path in handle), None)
 
 
 def library() -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from . import _architectures, _efficientnet, _entry, _first_operations, _hub, _model_kind, _saved_model
+from . import _architectures, _efficientnet, _entry, _first_operations, _model_kind, _saved_model
 from ._adapter import model_input
 from ._entry import Entry
 from ._error_words import first_line
@@ -18,6 +18,7 @@ from ._first_operations import Resize
 from ._head import Head
 from ._preprocessing import PRESETS, Preprocessing
 from ._sources import Source
+from .hub import module_table
 
 Call = Callable[[tf.Tensor], tf.Tensor]
 
@@ -180,7 +181,8 @@ def _size(source: Source, entry: Entry, given: int | None, carried: tuple[int, i
                 "only; leave `image_size` away"
             )
         return given, given
-    published = _hub.published_size(source.handle)
+    module = module_table.find(source.handle)
+    published = None if module is None else module.size
     known = carried or (published, published)
     height, width = height or known[0], width or known[1]
     if height is None or width is None:

@@ -7,10 +7,12 @@ a dense layer gives logits, pooling gives features.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ._errors import ModelError
+from .hub import module_table
 
 # The hub's own words for the two.
 CLASSIFICATION = "classification"
@@ -38,11 +40,7 @@ def choose(handle: str, ending: str, width: int, given: str | None = None, said:
     claims = [(given, f"`kind` is {given}")] if given else []
     claims += [(CLASSIFICATION, f"`{option}` is of a classifier") for option in said]
     if "://" in handle:  # A folder on this machine may be called anything.
-        claims += [
-            (kind, f"{handle} is a {kind} module by its name")
-            for kind in (CLASSIFICATION, FEATURE_VECTOR)
-            if f"/{kind}/" in f"{handle}/"
-        ]
+        claims += [(kind, f"{handle} is a {kind} module by {known}") for kind, known in _named(handle)]
     if ending == "Softmax":
         claims.append((CLASSIFICATION, f"{handle} ends in a softmax, which gives probabilities of classes"))
     if claims:
@@ -53,6 +51,15 @@ def choose(handle: str, ending: str, width: int, given: str | None = None, said:
         return kind
     # One number is a score or a regression, which `_head` tells apart.
     return FEATURE_VECTOR if ending in _POOLING and width not in (*_IMAGENET, 1) else CLASSIFICATION
+
+
+def _named(handle: str) -> list[tuple[str, str]]:
+    """Return the kind of an address and where that is known from; nothing where nothing tells."""
+    if (module := module_table.find(handle)) is not None:
+        return [(module.kind, "the hub's index")]
+    # feature_vector, feature-vector, large-feature-vector: the hub and Kaggle write it in each of these ways.
+    words = re.findall(rf"(?<=[/-])({CLASSIFICATION}|feature[_-]vector)(?=[/?-]|$)", handle.lower())
+    return [(words[-1].replace("-", "_"), "its name")] if words else []
 
 
 def last_operation(graph: Any, output: str) -> str:

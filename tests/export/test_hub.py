@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from hubserve_export import SourceError, _hub
+from hubserve_export import SourceError
 from hubserve_export._sources import open_source
 
 PNASNET = "https://tfhub.dev/google/imagenet/pnasnet_large/classification/4"
@@ -98,8 +98,3 @@ def test_a_broken_copy_in_the_cache_is_named(cache: Path) -> None:
     (broken / "variables").mkdir(parents=True)
     with pytest.raises(SourceError, match=f"remove {broken}"), open_source(PNASNET):
         pass
-
-
-def test_pnasnets_published_size_is_known() -> None:
-    assert _hub.published_size(PNASNET) == 331
-    assert _hub.published_size("https://tfhub.dev/google/other/1") is None

@@ -47,6 +47,18 @@ def test_the_operation_that_makes_the_numbers_is_found(model: Callable[[tf.Tenso
     [
         (f"{HUB}/classification/4", "Mean", 1001, None, (), "classification"),
         (f"{HUB}/feature_vector/4", "BiasAdd", 4320, None, (), "feature_vector"),
+        ("https://tfhub.dev/tensorflow/efficientnet/b0/feature-vector/1", "BiasAdd", 1280, None, (), "feature_vector"),
+        (
+            "https://www.kaggle.com/models/google/pnasnet/tensorFlow2/large-feature-vector/2",
+            "Add",
+            9,
+            None,
+            (),
+            "feature_vector",
+        ),
+        ("https://www.kaggle.com/models/a/b/tensorFlow2/x-feature-vector/1", "BiasAdd", 9, None, (), "feature_vector"),
+        ("https://www.kaggle.com/models/a/b/tensorFlow2/x-classification", "Mean", 9, None, (), "classification"),
+        ("https://hub.example.com/flower-classification/feature_vector/1", "Add", 9, None, (), "feature_vector"),
         ("folder", "BiasAdd", 5, None, (), "classification"),
         ("my/classification/models", "Mean", 512, None, (), "feature_vector"),
         ("folder", "Mean", 4320, None, (), "feature_vector"),
