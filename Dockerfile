@@ -1,14 +1,10 @@
 # syntax=docker/dockerfile:1
 #
-#   docker build --target model  --build-arg MODEL=models/pnasnet -t pnasnet-model:1 .   a model directory, to copy from
-#   docker build --target client -t hubserve-client:1 .                                  the command that calls servers
-#   docker build --target export -t hubserve-export:1 .                                  the command that exports models
-
-# A model's base folder at /pnasnet. The manifests copy it from here with cp, or mount the image itself.
-FROM busybox:1.37.0 AS model
-ARG MODEL=models/pnasnet
-COPY --chown=10001:10001 ${MODEL} /pnasnet
-USER 10001:10001
+#   docker build --platform linux/amd64 --target client -t hubserve-client:1 .   the command that calls servers
+#   docker build --platform linux/amd64 --target export -t hubserve-export:1 .   the command that exports models
+#
+# The image of a model is made by k8s/model.Dockerfile, or the one that `hubserve manifests` writes. The platform is that
+# of TensorFlow Serving's image; without it a machine with another processor makes images that the cluster cannot run.
 
 FROM python:3.12-slim AS build
 WORKDIR /src
@@ -17,6 +13,7 @@ COPY model model
 COPY export export
 COPY serve serve
 COPY client client
+COPY k8s k8s
 # The pinned and hashed versions of everything, uv among them.
 RUN sed -n '/^uv==/,/[^\\]$/p' constraints.txt > uv.txt \
     && pip install --no-cache-dir --require-hashes --requirement uv.txt

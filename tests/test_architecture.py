@@ -17,6 +17,7 @@ FOLDERS = {
     "hubserve_model": "model",
     "hubserve_export": "export",
     "hubserve_serve": "serve",
+    "hubserve_k8s": "k8s",
 }
 # What each part may import of the others.
 PARTS: dict[str, set[str]] = {
@@ -26,6 +27,7 @@ PARTS: dict[str, set[str]] = {
     "hubserve_model": set(),
     "hubserve_export": {"hubserve_model"},
     "hubserve_serve": {"hubserve_model"},
+    "hubserve_k8s": {"hubserve_model"},
 }
 # The modules that may break the rule of their part: `python -m hubserve` runs the command.
 EXCEPTIONS = {"hubserve.__main__": {"hubserve_cli"}}
@@ -35,6 +37,7 @@ PACKAGES = {
     "hubserve_bench": {"click", "numpy", "typing_extensions"},
     # TensorFlow is imported to read warm-up records and to silence its log, and for nothing else.
     "hubserve_model": {"google", "tensorflow"},
+    "hubserve_k8s": {"click"},
 }
 # Time, threads and the network are for those who call these.
 PURE = "hubserve._schedule"

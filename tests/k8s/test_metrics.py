@@ -16,6 +16,7 @@ from k8s.manifests import K8S, overlay
 _HERE = Path(__file__).parent
 _METRIC = re.compile(r"(?<![\w:])(:tensorflow[\w:]*|up)(?=[{\[)\s]|$)")
 _NO_PROMTOOL = "there is no promtool: scripts/install-promtool .venv/bin brings it"
+_TRUE = {"exp_samples": [{"labels": "{}", "value": 1}]}
 _HISTOGRAM = ("_bucket", "_sum", "_count")
 
 
@@ -109,17 +110,57 @@ def test_every_alert_is_tested():
     assert fired == {rule["alert"] for rule in rules()}
 
 
-def test_autoscaling_follows_the_requests_in_flight(tmp_path):
+def test_autoscaling_follows_the_images_in_flight(tmp_path):
     done = scaling(tmp_path, scaling_query())
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(
-    ("old", "new"), [("(?i:predict)", ".*"), (" / 1e6", ""), ("or vector(0)", ""), ('namespace="hubserve",', "")]
+    ("old", "new"),
+    [
+        ("(?i:predict)", ".*"),
+        (" / 1e6", ""),
+        ("or vector(0)", ""),
+        ("> 0 or vector(0)", "or vector(0)"),
+        ('namespace="hubserve",', ""),
+        ('namespace="hubserve",job="pnasnet"', 'namespace="hubserve"'),
+        ("queuing_latency_sum", "wrapped_run_count"),
+        ("input_batch_size_count", "wrapped_run_count"),
+    ],
 )
 def test_another_query_would_be_noticed(tmp_path, old, new):
     assert old in scaling_query()
     assert scaling(tmp_path, scaling_query().replace(old, new)).returncode != 0
+
+
+def in_six_digits(query: str) -> str:
+    """A pod 90 days old, with 1.5 requests of 32 images in flight: TF Serving prints its sum to six digits."""
+    start = 1.5e6 * 90 * 86400
+    printed = [float(f"{start + 1.5e6 * 15 * step:.6g}") for step in range(120)]
+    labels = 'namespace="hubserve",job="pnasnet"'
+    series = {
+        ':tensorflow:serving:request_latency_sum{namespace="hubserve",model_name="pnasnet",API="Predict"}': " ".join(
+            f"{value:.0f}" for value in printed
+        ),
+        f":tensorflow:serving:batching_session:input_batch_size_sum{{{labels}}}": "0+320x120",
+        f":tensorflow:serving:batching_session:input_batch_size_count{{{labels}}}": "0+10x120",
+    }
+    test = {
+        "interval": "15s",
+        "input_series": [{"series": name, "values": values} for name, values in series.items()],
+        "promql_expr_test": [
+            {"expr": f"abs(({query}) - 48) < bool 10", "eval_time": f"{600 + 15 * step}s", **_TRUE}
+            for step in range(40)
+        ],
+    }
+    return yaml.safe_dump({"evaluation_interval": "15s", "tests": [test]})
+
+
+@pytest.mark.parametrize(("window", "steady"), [("5m", True), ("1m", False)])
+def test_a_sum_of_six_digits_does_not_make_it_swing(tmp_path, window, steady):
+    file = tmp_path / "digits.yaml"
+    file.write_text(in_six_digits(scaling_query().replace("[5m]", f"[{window}]")))
+    assert (promtool("test", "rules", file).returncode == 0) == steady
 
 
 def test_the_dashboards_queries_parse(tmp_path):

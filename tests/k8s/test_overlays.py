@@ -4,9 +4,9 @@ import itertools
 
 import pytest
 
+from hubserve_k8s._choice import ALTERNATIVES
 from k8s.checks import problems
 from k8s.manifests import (
-    ALTERNATIVES,
     K8S,
     OVERLAYS,
     PARTS,
@@ -27,7 +27,7 @@ SETS = [
     if compatible(chosen) and not any(compatible((*chosen, name)) for name in CHOICES if name not in chosen)
 ]
 # What asks for a GPU, or for the code of one, has no place where there is none.
-ON_CPU = [name for name in PARTS if not name.startswith("gpu-") and name != "mixed-precision"]
+ON_CPU = [name for name in PARTS if compatible(("cpu", name)) and name != "cpu"]
 
 
 @pytest.mark.parametrize("name", OVERLAYS)

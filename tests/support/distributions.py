@@ -6,7 +6,15 @@ import tarfile
 import zipfile
 from pathlib import Path
 
-PACKAGES = ("hubserve", "hubserve_bench", "hubserve_cli", "hubserve_export", "hubserve_model", "hubserve_serve")
+PACKAGES = (
+    "hubserve",
+    "hubserve_bench",
+    "hubserve_cli",
+    "hubserve_export",
+    "hubserve_k8s",
+    "hubserve_model",
+    "hubserve_serve",
+)
 NEEDED_TO_BUILD = ("LICENSE", "README.md", "pyproject.toml", "client/hubserve/_version.py")
 
 

@@ -32,7 +32,14 @@ def _texts(tree: ast.AST) -> Iterator[str]:
 @functools.cache
 def _all() -> list[str]:
     # The stand-ins are programs of the tests that say what TensorFlow Serving's source says.
-    folders = [ROOT / "client", ROOT / "model", ROOT / "export", ROOT / "serve", ROOT / "tests" / "serve" / "stand_ins"]
+    folders = [
+        ROOT / "client",
+        ROOT / "model",
+        ROOT / "export",
+        ROOT / "serve",
+        ROOT / "k8s",
+        ROOT / "tests" / "serve" / "stand_ins",
+    ]
     texts = [text for folder in folders for text in said_by(folder)]
     # The export's library names an option as Python does, and its command as a flag.
     return [*texts, *map(in_flags, texts)]

@@ -44,14 +44,18 @@ def autoscaling(build: Manifests) -> Iterator[str]:
                 yield f"scales on {trigger['type']}: of a GPU server that says nothing"
                 continue
             query = trigger["metadata"]["query"]
-            if not query.startswith("sum(") or "or vector(0)" not in query:
+            if "or vector(0)" not in query or query.count("rate(") != query.count("sum(rate("):
                 yield "KEDA takes a query of exactly one element, also before the first request"
             if ":tensorflow:serving:request_count" in query:
                 yield "scales on request_count, which has the probes in it"
             if trigger["metadata"].get("ignoreNullValues") != "false":
                 yield "a query that finds nothing counts as no load"
     for scaler in build.of("HorizontalPodAutoscaler"):
-        yield f"{scaler['metadata']['name']}: CPU or memory of a GPU server do not tell its load"
+        if any(
+            metric["type"] in ("Resource", "ContainerResource")
+            for metric in scaler["spec"].get("metrics", [{"type": "Resource"}])
+        ):
+            yield f"{scaler['metadata']['name']}: CPU or memory of a GPU server do not tell its load"
 
 
 def jobs(build: Manifests) -> Iterator[str]:

@@ -1,0 +1,58 @@
+"""Write the kustomizations that say where: the overlay of the server, and those of the Jobs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ._choice import Choice, Image
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ._model import Model
+
+
+def overlay(choice: Choice, model: Model) -> str:
+    """Return the text of `overlays/NAME/kustomization.yaml`."""
+    return "\n".join(_lines(choice, model)) + "\n"
+
+
+def _lines(choice: Choice, model: Model) -> Iterator[str]:
+    name = choice.name
+    yield f"# {name} in the namespace {choice.namespace}: kubectl apply -k with this folder."
+    yield "# This file is yours to change: hubserve manifests writes it once, and keeps it when it runs again."
+    yield "apiVersion: kustomize.config.k8s.io/v1beta1"
+    yield "kind: Kustomization"
+    yield f"namespace: {choice.namespace}"
+    yield "resources: [../../base]"
+    if choice.components:
+        yield "components:"
+        yield from (f"  - ../../components/{component}" for component in choice.components)
+    if choice.replicas and choice.replicas[0] == choice.replicas[1]:
+        yield f"replicas: [{{name: {name}, count: {choice.replicas[0]}}}]"
+    yield "images:"
+    yield "  # The model, as an image that your cluster can pull: model.Dockerfile builds it."
+    image = choice.image or Image(f"{name}-model", str(model.version), None)
+    yield f"  - {{name: {name}-model, newName: {image.name}, {image.pinned}}}"
+    patches = []
+    if choice.pull_secret:
+        patches.append(("v1", "ServiceAccount", f"imagePullSecrets: [{{name: {choice.pull_secret}}}]"))
+    if choice.runtime_class:
+        spec = f"spec: {{template: {{spec: {{runtimeClassName: {choice.runtime_class}}}}}}}"
+        patches.append(("apps/v1", "Deployment", spec))
+    if patches:
+        yield "patches:"
+    for version, kind, text in patches:
+        yield from ("  - patch: |", f"      apiVersion: {version}", f"      kind: {kind}")
+        yield from (f"      metadata: {{name: {name}}}", f"      {text}")
+
+
+def with_pull_secret(kustomization: str, choice: Choice) -> str:
+    """Return a Job's kustomization whose pods may pull images; a Job has no account of its own."""
+    if not choice.pull_secret:
+        return kustomization
+    value = f"[{{name: {choice.pull_secret}}}]"
+    return (
+        f"{kustomization}patches:\n  - target: {{kind: Job}}\n    patch: |\n"
+        f"      - {{op: add, path: /spec/template/spec/imagePullSecrets, value: {value}}}\n"
+    )
