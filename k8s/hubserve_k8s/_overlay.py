@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ._choice import Choice, Image
+from ._selection import Choice, Image
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

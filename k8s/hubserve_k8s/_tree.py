@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ._choice import Choice
     from ._model import Model
+    from ._selection import Choice
     from ._sizes import Sizes
 
 _INSTALLED = Path(__file__).parent / "tree"

@@ -10,11 +10,11 @@ from hubserve_model import ModelFilesError, manifest
 from hubserve_model.versions import version_folder
 
 from . import _output
-from ._choice import choose
 from ._errors import ChoiceError, ManifestsError
 from ._model import Model, read_model
 from ._overlay import overlay as overlay_text
 from ._overlay import with_pull_secret
+from ._selection import choose
 from ._sizes import work_out
 from ._tree import texts
 

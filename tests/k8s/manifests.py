@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from hubserve_k8s._choice import ALTERNATIVES
+from hubserve_k8s._selection import ALTERNATIVES
 
 Manifest = dict[str, Any]
 

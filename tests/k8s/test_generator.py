@@ -9,7 +9,7 @@ import yaml
 from click.testing import CliRunner, Result
 
 from hubserve_cli.main import main
-from hubserve_k8s._choice import ALTERNATIVES, NEEDS
+from hubserve_k8s._selection import ALTERNATIVES, NEEDS
 from k8s.checks import problems
 from k8s.manifests import COMPONENTS, K8S, OVERLAYS, Manifests, compatible, flags, kustomize, load
 from k8s.models import CATS_DOGS, FEATURES, MODELS, PNASNET, write_model

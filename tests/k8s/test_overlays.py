@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from hubserve_k8s._choice import ALTERNATIVES
+from hubserve_k8s._selection import ALTERNATIVES
 from k8s.checks import problems
 from k8s.manifests import (
     K8S,
