@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow test-fast bench test-cluster protobuf-check decode-table zoo zoo-lock docs package fuzz chaos soak photographs sbom audit format lint types check wire wire-check lock clean
+.PHONY: demo test test-slow test-fast coverage bench test-cluster protobuf-check decode-table zoo zoo-lock docs package fuzz chaos soak photographs sbom audit format lint types check wire wire-check lock clean
 
 demo: $(VENV)/.installed  ## the main job, end to end: export, serve, classify, a page to look at
 	$(BIN)/hubserve demo --output demo
@@ -19,6 +19,14 @@ test-slow: $(VENV)/.installed  ## the rest: full size, fuzz, kill and network ru
 
 test-fast: $(VENV)/.installed  ## the client and its command alone, in a minute or two
 	$(PYTEST) -m "not slow" tests/client
+
+# Both lanes together, with what the tests' own programs run; build/coverage/html has it line by line.
+coverage: $(VENV)/.installed  ## which lines the tests run: a figure for each module, and for all
+	rm -rf build/coverage && mkdir -p build/coverage
+	-$(BIN)/coverage run -m pytest -q -n 2 --max-worker-restart 0 --dist loadfile --no-loadscope-reorder $(TESTS)
+	$(BIN)/coverage combine -q
+	$(BIN)/coverage html -q
+	$(BIN)/coverage report
 
 test-cluster: $(VENV)/.installed  ## roll the manifests out: on KUBECONFIG's cluster, or on a control plane built with Go
 	$(BIN)/pytest tests/k8s/cluster --cluster -rs -o faulthandler_timeout=0  # to build the control plane takes its time
