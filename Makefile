@@ -17,8 +17,8 @@ test: $(VENV)/.installed  ## what finds regressions
 test-slow: $(VENV)/.installed  ## the rest: full size, fuzz, kill and network runs, Chromium, guides that train
 	$(PYTEST) -m slow
 
-test-fast: $(VENV)/.installed  ## the client and its command alone, in a minute or two
-	$(PYTEST) -m "not slow" tests/client
+test-fast: $(VENV)/.installed  ## the client and its command alone, without TensorFlow, in a minute
+	HUBSERVE_TESTS=without-tensorflow $(PYTEST) -m "not slow" tests/client
 
 # Both lanes together, with what the tests' own programs run; build/coverage/html has it line by line.
 coverage: $(VENV)/.installed  ## which lines the tests run: a figure for each module, and for all

@@ -1,58 +1,61 @@
-"""Models made once for all tests that look at them."""
+"""Models made once for all tests that look at them. Only a test that asks for one imports TensorFlow."""
 
-import dataclasses
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from hubserve_export import Options, export
-from models import pnasnet
 from support.once import made_once
-from support.session import LoadedVersion
+
+if TYPE_CHECKING:
+    from support.session import LoadedVersion
 
 
 @pytest.fixture(scope="session")
 def lite0_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The base folder of efficientnet-lite0, exported as version 1."""
-    return made_once(
-        tmp_path_factory, "lite0", lambda base: export(Options("efficientnet-lite0", base, batch_sizes=(1, 8)))
-    )
+    from models import exported
+
+    return made_once(tmp_path_factory, "lite0", exported.lite0)
 
 
 @pytest.fixture(scope="session")
 def miniature_saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small PNASNet in the hub's reusable SavedModel form."""
-    return made_once(tmp_path_factory, "miniature-saved", pnasnet.Pnasnet(pnasnet.MINIATURE).save)
+    from models import exported
+
+    return made_once(tmp_path_factory, "miniature-saved", exported.miniature_saved)
 
 
 @pytest.fixture(scope="session")
 def miniature_dir(miniature_saved: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The base folder of the small PNASNet, exported as version 1."""
-    return made_once(
-        tmp_path_factory,
-        "miniature",
-        lambda base: export(Options(str(miniature_saved), base, batch_sizes=(1, 2))),
-    )
+    from models import exported
+
+    return made_once(tmp_path_factory, "miniature", lambda base: exported.of(miniature_saved, base))
 
 
 @pytest.fixture(scope="session")
 def features_saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small PNASNet without its classes, in the hub's reusable SavedModel form."""
-    without_classes = dataclasses.replace(pnasnet.MINIATURE, classes=None)
-    return made_once(tmp_path_factory, "features-saved", lambda folder: pnasnet.Pnasnet(without_classes).save(folder))
+    from models import exported
+
+    return made_once(tmp_path_factory, "features-saved", exported.features_saved)
 
 
 @pytest.fixture(scope="session")
 def features_dir(features_saved: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The base folder of the small PNASNet of feature vectors, exported as version 1."""
-    return made_once(
-        tmp_path_factory,
-        "features",
-        lambda base: export(Options(str(features_saved), base, batch_sizes=(1, 2))),
-    )
+    from models import exported
+
+    return made_once(tmp_path_factory, "features", lambda base: exported.of(features_saved, base))
 
 
 @pytest.fixture(scope="session")
 def lite0(lite0_dir: Path) -> LoadedVersion:
     """efficientnet-lite0's version 1, loaded in a session."""
+    from support.session import LoadedVersion
+
     return LoadedVersion(lite0_dir / "1")

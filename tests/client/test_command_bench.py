@@ -16,12 +16,12 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2
 
 from hubserve import testing
 from hubserve_cli.main import main
 from support import scripted_model
 from support.fake_server import FakeServer
+from support.serving_messages import get_model_metadata_pb2, get_model_status_pb2
 
 QUICK = ["--warmup", "0", "--requests", "20"]
 

@@ -8,12 +8,12 @@ import grpc
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from tensorflow_serving.apis import predict_pb2
 
 from hubserve_cli.main import main
 from support import scripted_model
 from support.fake_server import FakeServer, Refusal
 from support.scripted_model import BAD
+from support.serving_messages import predict_pb2
 
 
 @pytest.fixture

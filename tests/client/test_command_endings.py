@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tensorflow_serving.apis import get_model_status_pb2
 
 from hubserve.testing import FakeServer
 from support.fake_server import FakeServer as ScriptedServer
+from support.serving_messages import get_model_status_pb2
 
 HUBSERVE = [sys.executable, "-m", "hubserve"]
 PATIENCE = 120

@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 from click.testing import CliRunner, Result
-from tensorflow_serving.apis import get_model_status_pb2
 
 from hubserve_cli.main import main
 from support.fake_server import FakeServer, Refusal
+from support.serving_messages import get_model_status_pb2
 
 State = get_model_status_pb2.ModelVersionStatus.State
 

@@ -6,7 +6,6 @@ import os
 import grpc
 import numpy as np
 import pytest
-from tensorflow_serving.apis import predict_pb2
 
 import hubserve
 from hubserve import Client
@@ -15,6 +14,7 @@ from hubserve._images.encode import EncodedImage
 from hubserve.wire.codec import PREDICT
 from support import scripted_model
 from support.fake_server import FakeServer, Refusal
+from support.serving_messages import predict_pb2
 
 Code = grpc.StatusCode
 

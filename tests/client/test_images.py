@@ -7,10 +7,10 @@ import numpy as np
 import PIL.Image
 import PIL.ImageCms
 import pytest
-import tensorflow as tf
 
 from hubserve import Client, ImageError, UsageError
 from hubserve._images.encode import encode
+from support.serving_messages import needs_tensorflow
 
 
 def pixels(data: bytes) -> np.ndarray:
@@ -37,7 +37,15 @@ def test_an_array_is_sent_as_png_of_the_same_pixels(photograph: Path, channels: 
     data = encode(0, array).data
 
     np.testing.assert_array_equal(pixels(data), picture)
-    np.testing.assert_array_equal(tf.io.decode_png(data), picture.reshape(*picture.shape[:2], *(channels or (1,))))
+
+
+@needs_tensorflow
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA"])
+def test_tensorflow_reads_the_png_of_an_array(photograph: Path, mode: str):
+    import tensorflow as tf
+
+    array = np.asarray(PIL.Image.open(photograph).convert(mode))
+    np.testing.assert_array_equal(tf.io.decode_png(encode(0, array).data), array.reshape(*array.shape[:2], -1))
 
 
 def test_a_view_with_strides_and_a_single_pixel_are_arrays_too(photograph: Path):

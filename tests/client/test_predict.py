@@ -3,9 +3,6 @@ import threading
 import grpc
 import numpy as np
 import pytest
-import tensorflow as tf
-from tensorflow.core.framework import types_pb2
-from tensorflow_serving.apis import get_model_metadata_pb2, predict_pb2
 
 from client.shells import SHELLS, call
 from hubserve import Client, DeadlineExceeded, InvalidRequest, MalformedAnswer, UsageError, testing
@@ -14,11 +11,12 @@ from hubserve._schedule.predict import Question
 from hubserve.wire.codec import Requests
 from support import scripted_model
 from support.fake_server import FakeServer, Refusal
+from support.serving_messages import get_model_metadata_pb2, make_ndarray, predict_pb2, types_pb2
 
 
 def doubled(request: predict_pb2.PredictRequest) -> predict_pb2.PredictResponse:
     return scripted_model.respond(
-        request, **{name: tf.make_ndarray(tensor) * 2 for name, tensor in request.inputs.items()}
+        request, **{name: make_ndarray(tensor) * 2 for name, tensor in request.inputs.items()}
     )
 
 

@@ -5,8 +5,6 @@ from collections.abc import Iterator
 
 import grpc
 import pytest
-from tensorflow.core.framework import types_pb2
-from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2
 
 from hubserve import (
     Client,
@@ -21,6 +19,7 @@ from hubserve import (
     VersionStatus,
 )
 from support.fake_server import FakeServer, Refusal
+from support.serving_messages import get_model_metadata_pb2, get_model_status_pb2, types_pb2
 
 NO_SUCH_MODEL = Refusal(grpc.StatusCode.NOT_FOUND, "Could not find any versions of model pnasnet")
 
@@ -38,7 +37,7 @@ def described(request: get_model_metadata_pb2.GetModelMetadataRequest) -> object
     signature.outputs["scores"].tensor_shape.dim.add(size=5)
     signature.outputs["free"].dtype = types_pb2.DT_INT64
     signature.outputs["free"].tensor_shape.unknown_rank = True
-    signature.outputs["odd"].dtype = types_pb2.DT_FLOAT8_E5M2
+    signature.outputs["odd"].dtype = 24  # DT_FLOAT8_E5M2, which hubserve does not know
     response = get_model_metadata_pb2.GetModelMetadataResponse(model_spec=request.model_spec)
     response.model_spec.version.value = 7
     response.metadata["signature_def"].Pack(signatures)

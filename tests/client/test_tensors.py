@@ -1,14 +1,16 @@
 """Tensors against TensorFlow's own reading and writing of them."""
 
-import ml_dtypes
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from hubserve import MalformedAnswer, UsageError
 from hubserve.wire.arrays import to_array, to_tensor
 from hubserve.wire.tensor_pb2 import DT_FLOAT, DT_RESOURCE, DT_STRING, TensorProto
 from hubserve.wire.tensors import read_values
+from support.serving_messages import tensorflow_or_skip
+
+tf = tensorflow_or_skip()
+ml_dtypes = pytest.importorskip("ml_dtypes")  # it comes with TensorFlow
 
 NUMBERS = np.array([[0, 1, 2], [3, 100, 7]])
 REALS = [

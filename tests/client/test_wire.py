@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from support.serving_messages import needs_tensorflow
 
+
+@needs_tensorflow
 @pytest.mark.parametrize("first", ["ours", "theirs"])
 def test_each_reads_the_others_bytes_whoever_is_imported_first(first: str):
     done = subprocess.run(

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from types import TracebackType
 
 import grpc
-from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2, predict_pb2
+
+from support.serving_messages import get_model_metadata_pb2, get_model_status_pb2, predict_pb2
 
 
 @dataclass

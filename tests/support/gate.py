@@ -4,10 +4,9 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable
 
-from tensorflow_serving.apis import predict_pb2
-
 from support import scripted_model
 from support.fake_server import FakeServer
+from support.serving_messages import predict_pb2
 
 _PATIENCE = 20
 

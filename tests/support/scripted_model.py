@@ -1,8 +1,8 @@
 """What a scripted image model answers: from each image's bytes, so that a test can tell whose answer it got."""
 
 import numpy as np
-import tensorflow as tf
-from tensorflow_serving.apis import predict_pb2
+
+from support.serving_messages import make_tensor_proto, predict_pb2
 
 BAD = b"not an image"
 HUGE = b"too many pixels"
@@ -48,5 +48,5 @@ def respond(request: predict_pb2.PredictRequest, **outputs: np.ndarray) -> predi
     response.model_spec.version.value = 7
     response.model_spec.signature_name = request.model_spec.signature_name
     for name, values in outputs.items():
-        response.outputs[name].CopyFrom(tf.make_tensor_proto(values))
+        response.outputs[name].CopyFrom(make_tensor_proto(values))
     return response
