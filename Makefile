@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow test-fast coverage bench test-cluster protobuf-check decode-table zoo zoo-lock docs package fuzz chaos soak photographs sbom audit format lint types check wire wire-check lock clean
+.PHONY: demo test test-slow test-fast test-pythons coverage bench test-cluster protobuf-check decode-table zoo zoo-lock docs package fuzz chaos soak photographs sbom audit format lint types check wire wire-check lock clean
 
 demo: $(VENV)/.installed  ## the main job, end to end: export, serve, classify, a page to look at
 	$(BIN)/hubserve demo --output demo
@@ -19,6 +19,9 @@ test-slow: $(VENV)/.installed  ## the rest: full size, fuzz, kill and network ru
 
 test-fast: $(VENV)/.installed  ## the client and its command alone, without TensorFlow, in a minute
 	HUBSERVE_TESTS=without-tensorflow $(PYTEST) -m "not slow" tests/client
+
+test-pythons: $(VENV)/.installed  ## test-fast on the oldest and the newest Python here, with the newest packages allowed
+	VENV=$(VENV) scripts/test-pythons
 
 # Both lanes together, with what the tests' own programs run; build/coverage/html has it line by line.
 coverage: $(VENV)/.installed  ## which lines the tests run: a figure for each module, and for all
