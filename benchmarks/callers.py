@@ -3,11 +3,12 @@
     .venv/bin/python benchmarks/callers.py
     .venv/bin/python benchmarks/callers.py --threads 8 --callers 1000 --rounds 1
 
-The server has so many threads and answers 300 requests a second when all of them work. So many callers share one
+The server has so many threads and answers `--rate` requests a second when all of them work. So many callers share one
 `Client`, and each asks for one image after the other. They are compared with the same callers who have a fixed number
 of requests in flight, and who ask again after a random time when they are refused. Each part is measured in a process
 of its own, in turn; medians. `--rounds` sets how often, and `--asks` how often each caller asks at the least: a client
-learns what the server takes from refusals, and a short run is mostly that.
+learns what the server takes from refusals, and a short run is mostly that. Server and callers share one process: on a
+busy machine give a lower `--rate`, or the ratio is that of the processor time that each part happens to get.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, nargs="+", default=SERVERS, help="the servers' threads")
     parser.add_argument("--callers", type=int, nargs="+", default=CALLERS, help="the numbers of callers")
     parser.add_argument("--asks", type=int, default=3, help="how often each caller asks, at the least")
+    parser.add_argument("--rate", type=int, default=RATE, help="what the server answers in a second, at the most")
     parser.add_argument("--quick", action="store_true", help="one round of one server and 300 callers")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     parser.add_argument("--part", nargs="+", help=argparse.SUPPRESS)
@@ -48,14 +50,16 @@ def main() -> None:
     figures = Figures("callers", command=machine.command())
     for threads in (128,) if arguments.quick else arguments.threads:
         for callers in (300,) if arguments.quick else arguments.callers:
-            measure(figures, threads, callers, arguments.asks, 1 if arguments.quick else arguments.rounds)
+            load = [str(number) for number in (threads, callers, arguments.asks, arguments.rate)]
+            measure(figures, load, 1 if arguments.quick else arguments.rounds)
     if arguments.json:
         figures.write(arguments.json)
 
 
-def measure(figures: Figures, threads: int, callers: int, asks: int, rounds: int) -> None:
+def measure(figures: Figures, load: list[str], rounds: int) -> None:
+    threads, callers = map(int, load[:2])
     windows = sorted({min(callers, size) for size in (threads // 2, threads - 1, threads)})
-    parts = [["callers", str(threads), str(callers), str(asks), str(size)] for size in ("ours", *windows)]
+    parts = [["callers", *load, str(size)] for size in ("ours", *windows)]
     ours, *fixed = interleaved(rounds, *parts, program=__file__)
     # One that loses an answer is no choice.
     whole = [[f for f in found if not f["lost"]] for found in zip(*fixed, strict=True)]
@@ -66,7 +70,7 @@ def measure(figures: Figures, threads: int, callers: int, asks: int, rounds: int
     figures.add(Row(f"{what}, refusals for each answer", [figure["refused"] for figure in ours]))
 
 
-def part_callers(threads: str, callers: str, asks: str, window: str) -> dict[str, float]:
+def part_callers(threads: str, callers: str, asks: str, rate: str, window: str) -> dict[str, float]:
     """Measure what so many callers of this process get from a server in this process.
 
     One process for both: what is compared is who waits for whom, and neither the way nor the bytes.
@@ -84,7 +88,7 @@ def part_callers(threads: str, callers: str, asks: str, window: str) -> dict[str
             refused.append(1)
             context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "Server Threadpool Exhausted")
         try:
-            time.sleep(int(threads) / RATE)
+            time.sleep(int(threads) / int(rate))
         finally:
             room.release()
         return data
@@ -99,8 +103,8 @@ def part_callers(threads: str, callers: str, asks: str, window: str) -> dict[str
     ours = window == "ours"
     lost = []
     turns = threading.Semaphore(int(callers if ours else window))
-    rate = RATE * min(1, int(callers) / int(threads))
-    each = max(int(asks), round(SECONDS * rate / int(callers)))
+    reached = int(rate) * min(1, int(callers) / int(threads))
+    each = max(int(asks), round(SECONDS * reached / int(callers)))
 
     with Client(f"127.0.0.1:{port}", model="m", retry=Retry() if ours else None) as client:
 

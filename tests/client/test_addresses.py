@@ -5,12 +5,13 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import grpc
 import pytest
 
 from client.shells import SHELLS, classify
-from hubserve import Client, NotAModelServer, ServerUnavailable, UsageError
+from hubserve import AsyncClient, Client, NotAModelServer, ServerUnavailable, UsageError
 from hubserve._transport.channel import grpc_targets
 from hubserve.testing import FakeServer
 
@@ -42,6 +43,46 @@ def test_a_server_without_a_port_is_on_8500(given: str, taken: str):
 def test_an_ipv6_address_without_brackets_could_end_in_a_port_and_is_refused(target: str):
     with pytest.raises(UsageError, match="IPv6 address in brackets"):
         Client(target, model="m")
+
+
+NO_ADDRESSES = [
+    "localhost:99999",
+    "localhost:65536",
+    "localhost:0",
+    "localhost:-1",
+    "localhost:",
+    "localhost:nan",
+    "localhost:8500/",
+    "localhost:8500/v1/models/m",
+    "localhost/v1",
+    "user:password@localhost:8500",
+    "user@localhost",
+    " localhost:8500",
+    "localhost:8500\n",
+    "local\nhost",
+    "local\0host:8500",
+    "[::1",
+    "[::1]:x",
+    "localhost:٨٥٠٠",
+    "dns:///localhost:99999",
+    "dns:///localhost:",
+]
+
+
+@pytest.mark.parametrize("client", [Client, AsyncClient])
+@pytest.mark.parametrize("target", NO_ADDRESSES)
+def test_what_is_not_an_address_is_refused_before_anything_is_asked(client: Any, target: str):
+    """gRPC takes 99999 for port 34463, where another server may be."""
+    for given in (target, [target], ["localhost:8500", target]):
+        with pytest.raises(UsageError, match="target"):
+            client(given, model="m")
+
+
+@pytest.mark.parametrize("client", [Client, AsyncClient])
+@pytest.mark.parametrize("target", [5, None, b"localhost:8500", [5], [None], [b"localhost"], "\ud800:8500", [], ""])
+def test_a_target_is_text(client: Any, target: Any):
+    with pytest.raises(UsageError, match="target"):
+        client(target, model="m")
 
 
 def test_each_of_several_servers_may_leave_its_port_out():

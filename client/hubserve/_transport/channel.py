@@ -5,9 +5,10 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from .._checks import check_text
 from .._errors import UsageError
 from .security import TLS
 
@@ -16,7 +17,7 @@ DEFAULT_PORT = 8500
 _WEB_SCHEME = re.compile(r"([a-zA-Z][\w+.-]*)://([^/]*)")
 _GRPC_SCHEMES = ("dns", "xds", "ipv4", "ipv6", "unix", "unix-abstract", "vsock", "google-c2p")
 # Of one server; an IPv6 address stands in brackets.
-_ADDRESS = re.compile(r"([^:/]+|\[[0-9a-fA-F:.%\w]+\]):\d+")
+_ADDRESS = re.compile(r"(?:[^\s:/@\[\]\x00-\x1f]+|\[[0-9a-fA-F:.%\w]+\]):(\d{1,5})", re.ASCII)
 _OPTIONS: dict[str, Any] = {
     # gRPC's own limit is 4 MiB: an answer with logits or feature maps is soon larger.
     "grpc.max_receive_message_length": -1,
@@ -39,10 +40,15 @@ def grpc_targets(target: str | Sequence[str]) -> tuple[list[str], bool]:
     Raises:
         UsageError: It is none.
     """
-    several = not isinstance(target, str) and len(target) > 1
-    targets = [target] if isinstance(target, str) else list(dict.fromkeys(target))
+    listed = isinstance(target, Collection) and not isinstance(target, str | bytes)
+    targets: list[Any] = list(dict.fromkeys(target)) if listed else [target]
     if not targets:
         raise UsageError("target must name a server, and this list is empty")
+    several = listed and len(target) > 1
+    for one in targets:
+        if not isinstance(one, str):
+            raise UsageError(f"target must be a str such as localhost:{DEFAULT_PORT}, or a list of them, not {one!r}")
+        check_text("target", one)
     targets = [_with_port(one) for one in targets]
     for one in targets:
         if not one:
@@ -54,7 +60,26 @@ def grpc_targets(target: str | Sequence[str]) -> tuple[list[str], bool]:
             )
         if several and not _ADDRESS.fullmatch(one):
             raise UsageError(f"each of several targets must be HOST:PORT, and {one!r} is not")
+        _check_address(one)
     return targets, several or targets[0].startswith(("dns:", "xds:", "ipv4:", "ipv6:"))
+
+
+def _check_address(target: str) -> None:
+    """Check HOST:PORT and dns:///HOST:PORT. gRPC itself takes a port modulo 65536, and 443 for an empty one.
+
+    Raises:
+        UsageError: It is not an address.
+    """
+    scheme, _, rest = target.partition(":")
+    if scheme in _GRPC_SCHEMES and scheme != "dns":
+        return
+    address = rest.rpartition("/")[2] if scheme == "dns" else target
+    found = _ADDRESS.fullmatch(address)
+    if not found or not 0 < int(found[1]) < 2**16:
+        raise UsageError(
+            f"target must be HOST:PORT with a port from 1 to 65535, such as localhost:{DEFAULT_PORT}, and nothing "
+            f"before or after them, not {target!r}"
+        )
 
 
 def _with_port(target: str) -> str:
