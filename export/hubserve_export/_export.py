@@ -26,7 +26,6 @@ from . import (
     _image_model,
     _labels,
     _model_kind,
-    _ops,
     _proof,
     _publish,
     _saved_model_file,
@@ -37,11 +36,9 @@ from . import (
     _version_session,
     _warmup_records,
 )
-from ._classifier import Classifier
 from ._errors import ModelError, OutputError
 from ._examples import Accuracy, Examples
-from ._exported_model import ExportedModel
-from ._feature_extractor import FeatureExtractor
+from ._exported_model import Classifier, ExportedModel, FeatureExtractor
 from ._head import Head
 from ._image_model import ImageModel, LoadedModel, entry_on_pictures
 from ._labels import Labels
@@ -140,7 +137,7 @@ def export(options: Options, progress: Progress | None = None) -> Published:
                 exported.save(folder, signatures)
                 write_batching_parameters(folder, options.batch_sizes)
                 _warmup_records.write_warmup(folder, reference.images, options.batch_sizes, exported.byte_signatures)
-            _ops.refuse_foreign(_saved_model_file.read(folder))
+            _saved_model_file.refuse_foreign(_saved_model_file.read(folder))
             progress.step("proving that it answers as the source model does")
             names = None if labels is None else labels.names
             with _version_session.opened(folder) as run:

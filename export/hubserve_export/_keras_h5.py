@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from hubserve_model.scratch import private_folder
+
 from . import _keras, _keras_2
 from ._error_words import first_sentence
 from ._errors import SourceError
-from ._scratch import private_folder
 
 
 def to_saved_model(file: Path, folder: Path) -> None:

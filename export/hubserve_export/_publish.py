@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from hubserve_model.scratch import scratch_folder
 from hubserve_model.versions import LARGEST_VERSION, versions
 
 from ._errors import OutputError
-from ._scratch import scratch_folder
 
 # TF Serving takes every child of the base folder whose name is an integer for a version, and passes over all others.
 _STAGING_PREFIX = ".tmp-"

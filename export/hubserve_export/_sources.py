@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hubserve_model.integrity import FileRecord, record, records
+from hubserve_model.scratch import private_folder
 
 from . import _archive, _efficientnet, _hub, _keras, _keras_h5, _preset
 from ._errors import SourceError
-from ._scratch import private_folder
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,9 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 
 from ._address import hold, join
-from ._drain import Drain
 from ._errors import AddressError
+from ._interceptors import Drain, Parsing
 from ._manager import Manager
-from ._parsing import Parsing
 from ._services import ModelService, PredictionService
 from ._session import read_session_config
 from ._store import Store, name_of

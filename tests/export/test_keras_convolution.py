@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from hubserve_export import _keras, _ops, _saved_model_file
+from hubserve_export import _keras, _saved_model_file
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def test_a_convolution_with_groups_is_exported_without_xla(tmp_path: Path, optio
     )
     model.save(tmp_path / "model.keras")
     _keras.to_saved_model(tmp_path / "model.keras", tmp_path / "saved")
-    _ops.refuse_foreign(_saved_model_file.read(tmp_path / "saved"))
+    _saved_model_file.refuse_foreign(_saved_model_file.read(tmp_path / "saved"))
     images = np.random.default_rng(1).normal(size=(3, 12, 16, 8)).astype(np.float32)
     expected = model.predict(images, verbose=0)
     loaded = tf.saved_model.load(tmp_path / "saved")

@@ -7,7 +7,7 @@ import grpc
 import pytest
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
-from hubserve_serve._parsing import Parsing
+from hubserve_serve._interceptors import Parsing
 
 METHOD = "/tensorflow.serving.PredictionService/Predict"
 # A field that is longer than the message.

@@ -5,14 +5,16 @@ from __future__ import annotations
 import contextlib
 import shutil
 import tempfile
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from hubserve_model.scratch import PREFIX, private_folder
 
 from .._address import address_of, hold, join
 from .._errors import EngineError
 from ._command_line import config_files, model_server_flags
 from ._engine import Missing, RunningServer
-from ._folder import server_folder
 from ._process import CUT_OFF, ModelServerProcess
 from ._relay import Relay
 from ._release import ask_release, in_words, require_known
@@ -49,7 +51,7 @@ class BinaryEngine:
             raise EngineError(": ".join(missing))
         release = ask_release([PROGRAM, "--version"], PROGRAM)
         with (
-            server_folder(_temporary()) as folder,
+            private_folder(_temporary()) as folder,
             hold(description.host, description.port) as held,
         ):
             path, model_dir = Path(folder, _SOCKET), str(description.model_dir)
@@ -72,5 +74,5 @@ class BinaryEngine:
 
 def _temporary() -> str | None:
     """Give where to make the folder: None for where the system has them, unless a socket in it had too long a path."""
-    longest = f"{tempfile.gettempdir()}/hubserve-s-12345678/{_SOCKET}"
+    longest = f"{tempfile.gettempdir()}/{PREFIX}{uuid.uuid4()}/{_SOCKET}"
     return None if len(longest) <= _LONGEST_PATH else "/tmp"  # noqa: S108 - the folder in it is made for us alone

@@ -11,12 +11,13 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hubserve_model.scratch import private_folder
+
 from .._address import address_of, hold, join
 from .._errors import EngineError
 from ._binary import PROGRAM
 from ._command_line import config_files, model_server_flags
 from ._engine import Missing, RunningServer
-from ._folder import server_folder
 from ._process import CUT_OFF, ModelServerProcess
 from ._release import ask_release, in_words, require_known
 
@@ -101,7 +102,7 @@ class DockerEngine:
         flags = model_server_flags(description, listen=[f"--port={PORT}"], model_dir=MODEL_DIR, config_dir=CONFIG_DIR)
         require_known(flags, release, self._image)
         container = f"hubserve-{uuid.uuid4().hex[:12]}"
-        with server_folder() as folder, contextlib.ExitStack() as stack:
+        with private_folder() as folder, contextlib.ExitStack() as stack:
             # The container's user need not be this one.
             folder.chmod(0o755)
             for name, text in config_files(description, model_dir=MODEL_DIR).items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import ctypes
 import signal
 import subprocess
@@ -10,15 +11,26 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
+import grpc
+
 from .._errors import ServerEndedError
-from ._health import health_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from types import TracebackType
 
     from .._stop import Stop
 
+_OPTIONS = (
+    # A server that comes up is noticed at once; gRPC would let its tries grow two minutes apart.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 500),
+    # A proxy for the web is not between this process and its own server.
+    ("grpc.enable_http_proxy", 0),
+)
+# grpc.health.v1 in bytes: the request for the whole server is empty, and this is the answer SERVING.
+_SERVING = b"\x08\x01"
+_CALL_SECONDS = 2.0
 _PR_SET_PDEATHSIG = 1
 _POLL_SECONDS = 0.1
 _STOP_SECONDS = 10.0
@@ -90,7 +102,7 @@ class ModelServerProcess:
         Raises:
             ServerEndedError: It ended, or said that it will never serve.
         """
-        with health_of(target) as serving:
+        with _health_of(target) as serving:
             while True:
                 ready = serving()
                 if self._hopeless:
@@ -146,3 +158,21 @@ def _end_with_parent() -> Callable[[], None] | None:
         prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
     return ask
+
+
+@contextlib.contextmanager
+def _health_of(target: str) -> Iterator[Callable[[], bool]]:
+    """Give a function that tells whether the server at the target answers that it serves.
+
+    TensorFlow Serving opens its port when the models are loaded and warmed up, and answers SERVING from then on.
+    """
+    with grpc.insecure_channel(target, _OPTIONS) as channel:
+        check = channel.unary_unary("/grpc.health.v1.Health/Check")
+
+        def serving() -> bool:
+            try:
+                return bool(check(b"", timeout=_CALL_SECONDS) == _SERVING)
+            except grpc.RpcError:
+                return False
+
+        yield serving

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
+PREFIX = "hubserve-"
 _UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
@@ -44,9 +45,9 @@ def scratch_folder(parent: Path, prefix: str, mode: int = 0o777) -> Iterator[Pat
             os.close(lock)
 
 
-def private_folder() -> AbstractContextManager[Path]:
-    """Return a scratch folder in the system's temporary one (TMPDIR), which no other user can read."""
-    return scratch_folder(Path(tempfile.gettempdir()), "hubserve-", 0o700)
+def private_folder(parent: str | None = None) -> AbstractContextManager[Path]:
+    """Return a scratch folder that no other user can read, by default in the system's temporary one (TMPDIR)."""
+    return scratch_folder(Path(parent or tempfile.gettempdir()), PREFIX, 0o700)
 
 
 def sweep(parent: Path, prefix: str) -> None:

@@ -5,14 +5,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-from hubserve_export import _scratch
+from hubserve_model import scratch
 
 # Makes a folder, says which, and waits to be killed.
 MAKER = """
 import sys
 from pathlib import Path
-from hubserve_export import _scratch
-with _scratch.scratch_folder(Path(sys.argv[1]), ".tmp-") as folder:
+from hubserve_model import scratch
+with scratch.scratch_folder(Path(sys.argv[1]), ".tmp-") as folder:
     (folder / "half").write_text("half")
     print(folder, flush=True)
     sys.stdin.read()
@@ -32,14 +32,14 @@ def test_the_folder_of_a_killed_run_goes_with_the_next_one(tmp_path: Path) -> No
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert (left / "half").exists()
-    with _scratch.scratch_folder(tmp_path, ".tmp-") as folder:
+    with scratch.scratch_folder(tmp_path, ".tmp-") as folder:
         assert list(tmp_path.iterdir()) == [folder]
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_folder_of_a_run_under_way_is_left_alone(tmp_path: Path) -> None:
     process, theirs = maker(tmp_path)
-    _scratch.sweep(tmp_path, ".tmp-")
+    scratch.sweep(tmp_path, ".tmp-")
     assert (theirs / "half").exists()
     process.communicate("")
     assert not theirs.exists()
@@ -50,17 +50,17 @@ def test_other_folders_and_files_are_nobodys_business(tmp_path: Path) -> None:
     for name in names:
         (tmp_path / name).mkdir()
     (tmp_path / ".tmp-00000000-0000-0000-0000-000000000000").write_text("a file")
-    _scratch.sweep(tmp_path, ".tmp-")
+    scratch.sweep(tmp_path, ".tmp-")
     assert len(list(tmp_path.iterdir())) == len(names) + 1
 
 
 def test_a_folder_renamed_away_stays(tmp_path: Path) -> None:
-    with _scratch.scratch_folder(tmp_path, ".tmp-") as folder:
+    with scratch.scratch_folder(tmp_path, ".tmp-") as folder:
         (folder / "whole").write_text("")
         folder.rename(tmp_path / "1")
     assert (tmp_path / "1" / "whole").exists()
 
 
 def test_a_private_folder_is_closed_to_others() -> None:
-    with _scratch.private_folder() as folder:
+    with scratch.private_folder() as folder:
         assert folder.stat().st_mode & 0o077 == 0
