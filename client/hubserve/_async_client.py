@@ -47,40 +47,22 @@ class AsyncClient(BaseClient[AsyncToken, AsyncModelServer]):
     def classify(
         self, images: Iterable[ImageLike] | AsyncIterable[ImageLike], *, top_k: int | None = None, ordered: bool = True
     ) -> AsyncGenerator[Classification, None]:
-        """Classify images, as `Client.classify`; `images` may be an async iterable, too.
+        """Classify images, as `Client.classify` does; `images` may also be an async iterable.
 
-        Files are read, and pixels encoded, on other threads. Who may leave the loop early closes the iterator, to give
-        up what is on its way: `async with contextlib.aclosing(client.classify(images)) as results`.
-
-        Args:
-            images: Paths, bytes, binary files, Pillow images or uint8 arrays, of any number.
-            top_k: The most classes for each image; by default as many as the model gives.
-            ordered: Give results in the order of the images; else each batch as soon as it is answered.
-
-        Returns:
-            One result for each image; taking one raises as for `Client.classify`.
-
-        Raises:
-            UsageError: `images` is a single image, or `top_k` is less than 1.
+        Files are read and pixels are encoded on other threads. If you may leave the loop early, close the iterator to
+        cancel the requests in flight: `async with contextlib.aclosing(client.classify(images)) as results`.
+        Arguments, results and errors are those of `Client.classify`.
         """
         return self._stream(many(images), *classes(top_k), ordered)
 
     def features(
         self, images: Iterable[ImageLike] | AsyncIterable[ImageLike], *, ordered: bool = True
     ) -> AsyncGenerator[Features, None]:
-        """Compute images' feature vectors, float32 [D]; in all else like `classify`.
+        """Compute images' feature vectors, float32 [D], as `Client.features` does; in all else like `classify`.
 
             vectors = [result.vector async for result in client.features(["cat.jpg", "dog.jpg"])]
 
-        Args:
-            images: As for `classify`.
-            ordered: As for `classify`.
-
-        Returns:
-            One result for each image; taking one raises as for `Client.classify`.
-
-        Raises:
-            UsageError: `images` is a single image.
+        Arguments, results and errors are those of `Client.features`.
         """
         return self._stream(many(images), *vectors(), ordered)
 
@@ -89,13 +71,7 @@ class AsyncClient(BaseClient[AsyncToken, AsyncModelServer]):
     ) -> AsyncBatcher[Classification]:
         """Classify single images of many tasks in shared requests: `await batcher.ask(image)`.
 
-        Args:
-            top_k: As for `classify`.
-            max_delay: Seconds that an image waits for others at the most.
-            max_size: The most images that are sent together; the client's `max_batch_size` by default.
-
-        Raises:
-            UsageError: An argument makes no sense.
+        Arguments and errors are those of `Client.classify_batcher`.
         """
         return AsyncBatcher(self._batches(*classes(top_k), max_delay, max_size), self._send, self._sleep, self._how)
 
@@ -105,12 +81,7 @@ class AsyncClient(BaseClient[AsyncToken, AsyncModelServer]):
             async with client.features_batcher() as batcher:
                 vector = (await batcher.ask(photograph)).vector
 
-        Args:
-            max_delay: As for `classify_batcher`.
-            max_size: As for `classify_batcher`.
-
-        Raises:
-            UsageError: An argument makes no sense.
+        Arguments and errors are those of `Client.features_batcher`.
         """
         return AsyncBatcher(self._batches(*vectors(), max_delay, max_size), self._send, self._sleep, self._how)
 
@@ -122,63 +93,38 @@ class AsyncClient(BaseClient[AsyncToken, AsyncModelServer]):
         outputs: Sequence[str] | None = None,
         timeout: float | None = None,
     ) -> dict[str, NDArray[Any]]:
-        """Run any signature of any model on one batch, as `Client.predict`.
+        """Run any signature of any model on one batch, as `Client.predict` does.
 
             outputs = await client.predict({"images": np.zeros((8, 331, 331, 3), np.float32)}, signature="images")
 
-        Args:
-            inputs: An array for each input, all with the same number of rows.
-            signature: The signature's name; `metadata()` lists them.
-            outputs: The outputs to fetch; all by default.
-            timeout: Seconds for this call, all its requests and retries; None: the client's.
-
-        Returns:
-            An array for each output, as for `Client.predict`.
-
-        Raises:
-            UsageError: An input cannot be sent, or `outputs` is no list.
-            CallError: The server did not answer.
-            MalformedAnswer: The answer makes no sense.
+        Arguments, result and errors are those of `Client.predict`.
         """
         return await self._here().perform(self._predicting(inputs, signature, outputs, timeout))
 
     async def metadata(self) -> ModelMetadata:
-        """Ask for the model's signatures, with the types and shapes of their inputs and outputs.
+        """Ask for the model's signatures, as `Client.metadata` does.
 
             (await client.metadata()).signatures["serving_default"].inputs
 
-        Raises:
-            CallError: The server did not answer.
-            MalformedAnswer: The answer makes no sense.
+        Result and errors are those of `Client.metadata`.
         """
         return await self._here().perform(self._asking_metadata())
 
     async def status(self) -> tuple[VersionStatus, ...]:
-        """Ask which versions of the model the server knows, and how far each is; the newest first.
+        """Ask which versions of the model the server knows, as `Client.status` does; the newest comes first.
 
             any(version.available for version in await client.status())
 
-        With a `version`, only of that one. The server knows no answer by label: with a `version_label`, of all.
-
-        Raises:
-            CallError: The server did not answer; `ModelNotFound`: it has never heard of the model.
+        Result and errors are those of `Client.status`.
         """
         return await self._here().perform(self._asking_status(self._settings.timeout))
 
     async def wait_until_ready(self, timeout: float) -> tuple[VersionStatus, ...]:
-        """Wait until the server is there and serves the model (the client's version of it, if it has one).
+        """Wait until the server is there and serves the model, as `Client.wait_until_ready` does.
 
             await client.wait_until_ready(60)
 
-        Args:
-            timeout: Seconds to wait at the most.
-
-        Returns:
-            What `status()` says then.
-
-        Raises:
-            ModelNotReady: The time is over, and the model is not loaded.
-            CallError: The time is over, and the server still did not answer; or no waiting would mend its answer.
+        Argument, result and errors are those of `Client.wait_until_ready`.
         """
         return await self._here().perform(self._waiting(timeout))
 

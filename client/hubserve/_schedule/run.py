@@ -16,13 +16,14 @@ import logging
 from collections import deque
 from typing import Generic, TypeVar
 
-from .._errors import CallError, DeadlineExceeded, HubserveError, ImageTooSlow, MalformedAnswer, ServerBusy, Then, then
+from .._errors import CallError, DeadlineExceeded, HubserveError, MalformedAnswer, ServerBusy, Then, then
 from .._images.encode import EncodedImage
 from .._results import ImageResult
 from ..wire.codec import Reader
 from .batching import Capacity, Cutter, cut
 from .pieces import Flight, Piece, Request
 from .retry import REPEATS, Contact
+from .search import Search
 from .window import Window
 
 _log = logging.getLogger("hubserve")
@@ -30,14 +31,6 @@ _Result = TypeVar("_Result", bound=ImageResult)
 
 # Answers that wait for an earlier one, in windows: a slow replica should not stop the others at once.
 _WINDOWS_AHEAD = 4
-# An image that is refused alone is sent once more: the server may have batched it with a stranger's bad one.
-_REFUSALS_TO_CONVICT = 2
-# So many images refused alone in the same words, and the model has never answered: searching is probably in vain.
-_HOPELESS = 64
-# An image that misses its time alone is sent once more, after the server has answered another one.
-_TIMEOUTS_TO_CONVICT = 2
-# So many requests in a row without an answer, and nothing shows that the server answers anything: it is not searched.
-_SILENT = 10
 
 
 class Run(Generic[_Result]):
@@ -78,7 +71,7 @@ class Run(Generic[_Result]):
         self._collecting_since = 0.0
         self._fresh: deque[Piece] = deque()
         self._again: deque[Piece] = deque()
-        self._suspects: deque[Piece] = deque()
+        self._search = Search(contact)
         self._flights: dict[int, Flight] = {}
         self._sent = 0
         self._abandoned: list[int] = []
@@ -86,11 +79,6 @@ class Run(Generic[_Result]):
         self._failing = False
         self._not_before = 0.0
         self._reduced_at = 0.0
-        self._words = ""
-        self._refused_alone = 0
-        self._answers = 0
-        self._silent = 0
-        self._good: EncodedImage | None = None
         self._results: dict[int, _Result] = {}
         self._taken = 0
         self._given = 0
@@ -98,7 +86,7 @@ class Run(Generic[_Result]):
     @property
     def wants_images(self) -> bool:
         """Whether the next image may be pushed: one batch waits for room at the most."""
-        return not (self.ended or self._fresh or self._suspects or self._too_far_ahead)
+        return not (self.ended or self._fresh or self._search.waiting or self._too_far_ahead)
 
     @property
     def finished(self) -> bool:
@@ -108,7 +96,7 @@ class Run(Generic[_Result]):
     @property
     def watches_the_clock(self) -> bool:
         """Whether something may fall due though nothing happens."""
-        return bool(self._again or self._suspects) or self._contact.retry.hedge_after is not None
+        return bool(self._again or self._search.waiting) or self._contact.retry.hedge_after is not None
 
     @property
     def in_flight(self) -> int:
@@ -151,7 +139,7 @@ class Run(Generic[_Result]):
     def wake_at(self) -> float | None:
         """Tell when to ask `next_request` again though nothing has happened, or None."""
         times = []
-        if self._again or self._suspects or self._fresh:
+        if self._again or self._search.waiting or self._fresh:
             if self._room():
                 times.append(self._not_before)
         elif self._linger is not None and len(self._cutter):
@@ -175,8 +163,7 @@ class Run(Generic[_Result]):
             del self._flights[other]
         self._contact.answered(now)
         self._contact.predicts = True
-        self._answers += 1
-        self._silent = 0
+        self._search.answered()
         self._failing = False
         self._not_before = 0.0
         if piece.control:
@@ -190,8 +177,7 @@ class Run(Generic[_Result]):
             return
         for image, result in zip(piece.images, results, strict=True):
             self._settle(image, result)
-            if self._good is None and result.ok:
-                self._good = image
+        self._search.looked_at(results, piece.images)
 
     def failed(self, number: int, error: CallError, now: float) -> None:
         """Take a failure: the images are tried again, cut into smaller requests, or get it as their result."""
@@ -206,7 +192,11 @@ class Run(Generic[_Result]):
         if piece.flights:
             # A second request for the same images is still out.
             return
-        if isinstance(error, DeadlineExceeded) and self._too_slow(piece, error, at):
+        if isinstance(error, DeadlineExceeded) and (given_up := self._search.too_slow(piece, error, at)) is not None:
+            if piece.control and at is not None:
+                self._wait(at)
+            for slow, why in given_up:
+                self._report(slow, why)
             return
         if piece.control:
             # Whatever failed it will fail those that it stands before, too.
@@ -214,19 +204,19 @@ class Run(Generic[_Result]):
         if at is not None:
             piece.first_failure = now if piece.first_failure is None else piece.first_failure
             piece.hedged = False
-            self._failing = True
-            self._not_before = max(self._not_before, at)
+            self._wait(at)
             _log.info("%d images again in %.2f s: %s", len(piece.images), at - now, error)
             if piece.suspect:
                 # Before those that wait for what becomes of it.
-                self._suspects.appendleft(piece)
+                self._search.waiting.appendleft(piece)
             else:
                 self._again.append(piece)
         elif then(error) is Then.SPLIT and len(piece.images) > 1:
             self._learn(piece, error)
             self._again.extendleft(Piece(images) for images in reversed(cut(piece.images, self._capacity.limits)))
         elif then(error) is Then.SUSPECT:
-            self._suspect(piece, error)
+            if not self._search.refused(piece, error):
+                self._report(piece, error)
         elif piece.repeats < REPEATS.get(then(error), 0):
             self._repeat(piece, error)
         else:
@@ -256,17 +246,17 @@ class Run(Generic[_Result]):
 
     def _room(self) -> bool:
         # A suspect travels alone: the server could put it into one batch with others, and fail them with it.
-        if self._suspects or self._failing or any(flight.piece.suspect for flight in self._flights.values()):
+        if self._search.waiting or self._failing or any(flight.piece.suspect for flight in self._flights.values()):
             return not self._flights
         return len(self._flights) < self._window.limit
 
     def _next_piece(self, now: float) -> Piece | None:
         if not self._room() or now < self._not_before:
             return None
-        for waiting in (self._suspects, self._again, self._fresh):
+        for waiting in (self._search.waiting, self._again, self._fresh):
             while waiting:
                 piece = waiting.popleft()
-                if piece.given_up is None or not self._hopeless(piece.given_up):
+                if piece.given_up is None or not self._search.hopeless(piece.given_up):
                     return piece
                 self._report(piece, piece.given_up)
         return None
@@ -288,82 +278,10 @@ class Run(Generic[_Result]):
             flight.piece.flights.discard(number)
         return flight
 
-    def _suspect(self, piece: Piece, error: CallError) -> None:
-        """Halve the images until a bad one stands alone: at most 2 N - 1 requests more for N images, and N repeats."""
-        if self._hopeless(error):
-            self._probe(piece, error)
-            return
-        if len(piece.images) > 1:
-            _log.info("looking for the image that fails %d: %s", len(piece.images), error)
-            middle = len(piece.images) // 2
-            halves = piece.images[:middle], piece.images[middle:]
-            self._suspects.extendleft(Piece(images, suspect=True) for images in reversed(halves))
-            return
-        piece.refusals += 1
-        if piece.refusals < _REFUSALS_TO_CONVICT:
-            piece.suspect = True
-            self._suspects.appendleft(piece)
-            return
-        self._refused_alone = self._refused_alone + 1 if error.details == self._words else 1
-        self._words = error.details
-        self._report(piece, error)
-
-    def _too_slow(self, piece: Piece, error: CallError, at: float | None) -> bool:
-        """Search for the image that takes the server's time: after two timeouts, a request's images are halved.
-
-        A single image is convicted when it misses its time twice, and the server has answered another request in
-        between. Where the server answers nothing, an image that was answered before is sent until it is answered again:
-        the server may still be at work for the slow one.
-
-        Returns:
-            Whether that was done; else the request is tried again, or reported.
-        """
-        self._silent += 1
-        if self._contact.retry.max_seconds <= 0 or self._contact.several:
-            # Of several servers one may hang, and the next one answers: the image is not at fault.
-            return False
-        if piece.control:
-            self._wait_for_control(piece, error, at)
-            return True
-        piece.timeouts += 1
-        if piece.timeouts == 1:
-            piece.answers = self._answers
-        hopeless = self._good is None and self._silent > _SILENT
-        if hopeless or (piece.timeouts < _TIMEOUTS_TO_CONVICT and not piece.slow):
-            return False
-        alone = len(piece.images) == 1
-        if alone and piece.timeouts >= _TIMEOUTS_TO_CONVICT and self._answers > piece.answers:
-            self._report(piece, ImageTooSlow.of(piece.images[0].source, error))
-            return True
-        _log.info("looking for the image that takes too long among %d: %s", len(piece.images), error)
-        middle = len(piece.images) // 2
-        parts = [piece] if alone else [Piece(piece.images[:middle]), Piece(piece.images[middle:])]
-        for part in parts:
-            part.slow = part.suspect = True
-        if alone and self._good is None:
-            # The others may show that the server answers.
-            self._suspects.append(piece)
-        else:
-            self._suspects.extendleft(reversed(parts))
-        if self._good is not None and (alone or self._silent >= _TIMEOUTS_TO_CONVICT):
-            control = Piece([self._good], suspect=True)
-            control.control = True
-            self._suspects.appendleft(control)
-        return True
-
-    def _wait_for_control(self, control: Piece, error: CallError, at: float | None) -> None:
-        """Send it again; or, when the server's time is over, report the images that wait for it."""
-        if at is not None:
-            self._failing = True
-            self._not_before = max(self._not_before, at)
-            self._suspects.appendleft(control)
-            return
-        waiting, self._suspects = self._suspects, deque()
-        for piece in waiting:
-            if piece.slow:
-                self._report(piece, error)
-            elif not piece.control:
-                self._suspects.append(piece)
+    def _wait(self, at: float) -> None:
+        """Send nothing before that time."""
+        self._failing = True
+        self._not_before = max(self._not_before, at)
 
     def _repeat(self, piece: Piece, error: CallError) -> None:
         """Send the images again, because a neighbour in the server's batch may have failed them."""
@@ -371,24 +289,9 @@ class Run(Generic[_Result]):
         piece.repeats += 1
         if then(error) is Then.ALONE:
             piece.suspect = True
-            self._suspects.append(piece)
+            self._search.waiting.append(piece)
         else:
             self._again.append(piece)
-
-    def _hopeless(self, error: CallError) -> bool:
-        return not self._contact.predicts and self._refused_alone >= _HOPELESS and error.details == self._words
-
-    def _probe(self, piece: Piece, error: CallError) -> None:
-        """Ask for the first, the middle and the last image alone: one answer, and the others are searched too."""
-        if len(piece.images) == 1:
-            self._report(piece, error)
-            return
-        last = len(piece.images) - 1
-        places = sorted({0, last // 2, last})
-        rest = Piece([image for place, image in enumerate(piece.images) if place not in places], suspect=True)
-        rest.given_up = error
-        probes = [Piece([piece.images[place]], suspect=True) for place in places]
-        self._suspects.extendleft(reversed([*probes, rest] if rest.images else probes))
 
     def _learn(self, piece: Piece, error: CallError) -> None:
         """Lower the limits to what the server takes, as far as its refusal tells."""
