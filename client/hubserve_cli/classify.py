@@ -12,9 +12,9 @@ import click
 from hubserve import Client, Retry, UsageError
 
 from .bulk import classify_all, output, records, shards, sources
-from .bulk.conclusion import resuming, told
+from .bulk.classify_all import Sink
+from .bulk.outcomes import resuming, told
 from .bulk.progress import progress
-from .bulk.sinks import Sink
 from .bulk.summary import Summary
 from .common.exit_codes import color
 from .common.interrupts import Signals, require_signals

@@ -17,12 +17,12 @@ import numpy as np
 import tensorflow as tf
 
 from ._errors import ModelError
+from ._options import ACTIVATIONS
 
 EXCLUSIVE = "exclusive"
 BINARY = "binary"
 INDEPENDENT = "independent"
 
-ACTIVATIONS = ("auto", "softmax", "sigmoid", "none")
 LOGITS = "logits"
 PROBABILITIES = "probabilities"
 SCORES = "scores"

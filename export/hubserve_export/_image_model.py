@@ -10,12 +10,12 @@ from typing import Any
 import tensorflow as tf
 
 from . import _architectures, _efficientnet, _entry, _first_operations, _model_kind, _saved_model
-from ._adapter import model_input
 from ._entry import Entry
 from ._error_words import first_line
 from ._errors import ExportError, ModelError
 from ._first_operations import Resize
 from ._head import Head
+from ._pixels import model_input
 from ._preprocessing import PRESETS, Preprocessing
 from ._sources import Source
 from .hub import module_table

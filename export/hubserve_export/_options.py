@@ -12,6 +12,7 @@ from . import _preprocessing
 from ._errors import PreprocessingError
 from ._preprocessing import DEFAULT_MAX_PIXELS, PRESETS, Preprocessing
 
+ACTIVATIONS = ("auto", "softmax", "sigmoid", "none")
 DEFAULT_TOP_K = 5
 DEFAULT_BATCH_SIZES = (1, 2, 4, 8, 16, 32)
 
@@ -163,4 +164,4 @@ def _same(one: Any, other: Any) -> bool:
     return (list(one) == list(other)) if isinstance(one, Sequence) and not isinstance(one, str) else one == other
 
 
-__all__ = ["DEFAULT_BATCH_SIZES", "DEFAULT_MAX_PIXELS", "DEFAULT_TOP_K", "Options"]
+__all__ = ["ACTIVATIONS", "DEFAULT_BATCH_SIZES", "DEFAULT_MAX_PIXELS", "DEFAULT_TOP_K", "Options"]

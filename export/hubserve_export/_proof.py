@@ -14,7 +14,7 @@ from tensorflow_serving.apis import prediction_log_pb2
 
 from hubserve_model.warmup import read_warmup
 
-from . import _decoded, _head, _saved_model_file, _steady
+from . import _head, _pixels, _saved_model_file, _steady
 from ._errors import ProofError
 from ._head import Head
 from ._image_model import Call
@@ -107,7 +107,7 @@ def ask(call: Call, preprocessing: Preprocessing, images: Mapping[str, bytes], b
     pixels: list[Array] = []
     values: list[Array] = []
     for first in range(0, len(encoded), batch_size):
-        status, decoded = _decoded.decoded(encoded[first : first + batch_size], preprocessing)
+        status, decoded = _pixels.decoded(encoded[first : first + batch_size], preprocessing)
         rows = np.asarray(call(tf.constant(decoded)))
         for name, ok, row in zip(names[first:], status == OK, rows, strict=False):
             if not ok:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from . import _decoded, _steady
+from . import _pixels, _steady
 from ._errors import ProofError
 from ._image_model import LoadedModel
 from ._preprocessing import PRESETS, Preprocessing, preset_of
@@ -136,7 +136,7 @@ def run(model: LoadedModel, tried: Sequence[Preprocessing], photographs: Photogr
         tried: The conventions, at least one.
         photographs: Those that cannot be decoded are left out.
     """
-    status, pictures = _decoded.decoded(photographs.images, tried[0])
+    status, pictures = _pixels.decoded(photographs.images, tried[0])
     good = status == OK
     pictures, classes = pictures[good], photographs.classes
     if classes is not None:
@@ -157,7 +157,7 @@ def unsteady(model: LoadedModel, preprocessing: Preprocessing, photographs: Phot
     Returns:
         The error that names the cause; None where answers depend on the photograph alone.
     """
-    status, pictures = _decoded.decoded(photographs.images, preprocessing)
+    status, pictures = _pixels.decoded(photographs.images, preprocessing)
     call = model.on_pictures(preprocessing)
     return _steady.explain(
         lambda pixels: np.asarray(call(tf.constant(pixels)), np.float64), pictures[status == OK], _steady.TOLERANCE

@@ -20,9 +20,7 @@ from hubserve_model import manifest as manifests
 from hubserve_model.tensorflow_log import quieten_tensorflow
 from hubserve_model.versions import version_folder
 
-from . import _command_quality
-from ._command_preprocessing import preprocessing_options
-from ._command_quality import quality_options
+from ._command_options import PREPROCESSING, QUALITY, options
 from ._errors import ExportError, PreprocessingError
 from ._options import Options
 from ._preprocessing import Preprocessing
@@ -104,7 +102,7 @@ def _models(_context: click.Context, _argument: click.Parameter, typed: str) -> 
     metavar="NAME",
     help="Output of MODEL to export, where MODEL gives several.  [default: found from the names]",
 )
-@preprocessing_options
+@options(PREPROCESSING)
 @click.option(
     "--batch-sizes",
     callback=_batch_sizes,
@@ -119,7 +117,7 @@ def _models(_context: click.Context, _argument: click.Parameter, typed: str) -> 
     metavar="DIR",
     help="Folder of images for warm-up and proof.  [default: four images that come with hubserve]",
 )
-@quality_options
+@options(QUALITY)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
 def export(as_json: bool, **options: Any) -> None:
     """Turn MODEL into a model directory that TensorFlow Serving can load.
@@ -154,7 +152,7 @@ def export(as_json: bool, **options: Any) -> None:
         click.echo(f"{published.folder}: {_proven(published, options['model'])}")
         for line in _preprocessed(published):
             click.echo(line)
-        for line in _command_quality.lines(published):
+        for line in _quality(published):
             click.echo(line)
     click.echo(f"Serve it: hubserve serve {published.folder.parent}", err=True)
 
@@ -189,6 +187,15 @@ def _preprocessed(published: Published) -> Iterator[str]:
         yield f"Known from: {in_flags('; '.join(published.evidence))}"
     for note in published.notes:
         yield f"Called with: {in_flags(note)}"
+
+
+def _quality(published: Published) -> Iterator[str]:
+    """Tell what a classifier's numbers are, and how often it was right."""
+    head = published.head
+    if head is not None:
+        yield f"Head: {inspection.described_head(head.described())}"
+    if published.accuracy is not None:
+        yield f"Examples: {published.accuracy.described()}"
 
 
 def _proven(published: Published, model: str) -> str:

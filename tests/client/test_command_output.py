@@ -12,8 +12,7 @@ import pytest
 from client.bulk import classify, documents, images, sources
 from hubserve.testing import FakeServer, Fault, Request
 from hubserve_cli.bulk.output._file import OutputError, RecordFile
-from hubserve_cli.bulk.output._finished import Finished
-from hubserve_cli.bulk.output._resume import EarlierRun
+from hubserve_cli.bulk.output._resume import EarlierRun, Finished
 from hubserve_cli.bulk.records import readable
 
 

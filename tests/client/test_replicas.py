@@ -13,8 +13,7 @@ import pytest
 
 from client.shells import SHELLS, classify
 from hubserve import Client, Retry, UsageError
-from hubserve._transport.channel import grpc_targets
-from hubserve._transport.round_robin import Turns
+from hubserve._transport.channel import Turns, grpc_targets
 from hubserve.testing import FakeServer
 
 State = grpc.ChannelConnectivity

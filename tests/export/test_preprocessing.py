@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from hubserve_export import PRESETS, Options, Preprocessing, PreprocessingError
-from hubserve_export._adapter import model_input
+from hubserve_export._pixels import model_input
 from hubserve_export._preprocessing import preset_of, resolve
 
 

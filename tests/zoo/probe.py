@@ -34,7 +34,7 @@ def pixels(preprocessing: Mapping[str, Any], files: Sequence[bytes], seen_before
 def _pixels(preprocessing: Mapping[str, Any], files: Sequence[bytes]) -> Array:
     import tensorflow as tf
 
-    from hubserve_export._adapter import model_input
+    from hubserve_export._pixels import model_input
     from hubserve_export.decode.batch import decode_batch
 
     description = described(preprocessing)

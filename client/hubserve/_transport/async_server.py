@@ -17,8 +17,8 @@ from .._settings import Settings, seconds_left
 from ..wire.codec import PREDICT, STATUS
 from .async_dispatch import AsyncLine
 from .base_server import CLOSED, BaseServer, open_channels
+from .channel import Turns
 from .forks import leave_behind, polls_from_now_on
-from .round_robin import Turns
 from .security import bearer
 from .unserved import LOOK_SECONDS, look, told
 

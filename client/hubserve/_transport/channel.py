@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import ipaddress
+import itertools
 import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+import grpc
+
 from .._checks import check_text
 from .._errors import UsageError
 from .security import TLS
 
+_State = grpc.ChannelConnectivity
 # TensorFlow Serving's port for gRPC.
 DEFAULT_PORT = 8500
 _WEB_SCHEME = re.compile(r"([a-zA-Z][\w+.-]*)://([^/]*)")
@@ -121,3 +125,31 @@ def channel_options(*, replicas: bool, tls: TLS | None, more: Mapping[str, str |
     if tls is not None and tls.server_name is not None:
         options["grpc.ssl_target_name_override"] = tls.server_name
     return list({**options, **more}.items())
+
+
+class Turns:
+    """Each in turn among those that are connected, as round_robin has it: `turns.note(0, state); turns.next()`.
+
+    gRPC's round_robin knows only the addresses of one target, which for a list must be numbers; and it would hold the
+    certificates of all of them against one name. Where none is connected, each in turn among those that are not known
+    to fail. Threads may share it.
+
+    Args:
+        count: How many there are.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._states = [_State.IDLE] * count
+        self._turn = itertools.count()
+
+    def note(self, place: int, state: grpc.ChannelConnectivity) -> None:
+        """Take note of a channel's state."""
+        self._states[place] = state
+
+    def next(self) -> int:
+        """Return the place of the one to ask."""
+        states = list(self._states)
+        ready = [place for place, state in enumerate(states) if state is _State.READY]
+        trying = [place for place, state in enumerate(states) if state in (_State.IDLE, _State.CONNECTING)]
+        among = ready or trying or range(len(states))
+        return among[next(self._turn) % len(among)]

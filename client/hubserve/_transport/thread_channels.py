@@ -11,8 +11,8 @@ import grpc
 
 from .._settings import Settings
 from .base_server import open_channels
+from .channel import Turns
 from .forks import watch_work
-from .round_robin import Turns
 
 # For the threads that watch connections, before a fork; a few times of what they take.
 _PATIENCE = 2.0

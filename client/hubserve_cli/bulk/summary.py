@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from hubserve import Classification
 
-from .failures import Outcome, outcome
+from .outcomes import Outcome, outcome
 from .records import shown
 from .sources import LeftOut
 

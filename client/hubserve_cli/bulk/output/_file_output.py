@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hubserve import Classification, ImageTooSlow
 
-from ..failures import Outcome, outcome
+from ..outcomes import Outcome, outcome
 from ..records import Readable
 from . import _parquet
 from ._file import OutputError, RecordFile

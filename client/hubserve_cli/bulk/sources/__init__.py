@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from hubserve.internals import short_name
 
-from . import _archives, _listed, _local, _remote
+from . import _archives, _local, _remote
 from ._choice import Choice, LeftOut
 from ._items import Image, NoImagesError, Unread, Wanted, name_of
 
@@ -67,7 +67,7 @@ def total(sources: Iterable[str], wanted: Wanted, choice: Choice | None = None) 
 
 def _found(source: str, null: bool, choice: Choice) -> Iterator[Image]:
     if source == "-":
-        return _listed.paths(null=null)
+        return _local.listed(null=null)
     if _remote.is_url(source):
         return _remote.found(source, choice)
     if os.path.isdir(source):

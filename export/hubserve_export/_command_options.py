@@ -1,13 +1,15 @@
-"""The options of `hubserve export` that say what happens to an image before the model sees it."""
+"""Options of `hubserve export`: what happens to an image before the model sees it, and what scores mean."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from ._options import ACTIVATIONS
 from ._preprocessing import CHANNELS, DEFAULT_MAX_PIXELS, DTYPES, INTERPOLATIONS, LAYOUTS, PRESETS, RESIZES
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -57,7 +59,7 @@ class _Fraction(click.FloatRange):
         return number
 
 
-_OPTIONS = (
+PREPROCESSING = (
     click.option(
         "--preprocessing",
         metavar="NAME|FILE",
@@ -129,9 +131,44 @@ _OPTIONS = (
     ),
 )
 
+QUALITY = (
+    click.option(
+        "--activation",
+        type=click.Choice(ACTIVATIONS),
+        default="auto",
+        show_default=True,
+        help="Function that makes scores of the model's numbers: softmax for classes that exclude each other, "
+        "sigmoid for one unit or for independent labels, none to answer the numbers as they are. A "
+        "function that is in the model is not applied again.",
+    ),
+    click.option(
+        "--threshold",
+        type=click.FloatRange(0, 1),
+        metavar="SCORE",
+        help="Score from which an independent label counts. The manifest keeps it for programs that read it.",
+    ),
+    click.option(
+        "--examples",
+        type=click.Path(path_type=Path),
+        metavar="DIR",
+        help="Folder with a folder of images for each label. The accuracy of the exported model on them is measured.",
+    ),
+    click.option(
+        "--min-accuracy",
+        type=click.FloatRange(0, 1),
+        metavar="SHARE",
+        help="Share of the examples that must be right, such as 0.9. Below it, nothing is published.",
+    ),
+    click.option("--strict", is_flag=True, help="Make every warning an error. Nothing is published then."),
+)
 
-def preprocessing_options(command: _Command) -> _Command:
-    """Add the options to a command, in their order."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+
+def options(*groups: Sequence[Callable[[_Command], _Command]]) -> Callable[[_Command], _Command]:
+    """Add groups of options to a command, in their order."""
+
+    def added(command: _Command) -> _Command:
+        for option in reversed([option for group in groups for option in group]):
+            command = option(command)
+        return command
+
+    return added

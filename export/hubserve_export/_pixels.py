@@ -1,4 +1,4 @@
-"""Encoded images to pictures of a model's size, decoded as the exported graph decodes them."""
+"""From encoded images to pictures of a model's size, as the exported graph decodes them, and to what a model takes."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ from .decode.batch import decode_batch
 Array = np.ndarray[Any, Any]
 
 _AT_ONCE = 32
+# ITU-R BT.601, as Pillow converts RGB to L.
+_LUMA = (0.299, 0.587, 0.114)
+_WHITE = 255
 
 
 def decoded(images: Sequence[bytes], preprocessing: Preprocessing) -> tuple[Array, Array]:
@@ -45,3 +48,30 @@ def _decoder(preprocessing: Preprocessing) -> Any:
         input_signature=[tf.TensorSpec([None], tf.string)],
         autograph=False,
     )
+
+
+def model_input(images: tf.Tensor, preprocessing: Preprocessing) -> tf.Tensor:
+    """Make a model's input of pictures.
+
+    Args:
+        images: float32 [N, height, width, 3] in [0, 1], red, green, blue.
+        preprocessing: Channels, scale, offset, dtype and layout.
+
+    Returns:
+        `dtype` [N, height, width, C], or [N, C, height, width] where the layout is NCHW.
+    """
+    if preprocessing.channels == "bgr":
+        images = tf.reverse(images, [-1])
+    elif preprocessing.channels == "luminance":
+        images = tf.reduce_sum(images * _LUMA, axis=-1, keepdims=True)
+    scale = (_WHITE * np.array(preprocessing.scale, np.float64)).astype(np.float32)
+    offset = np.array(preprocessing.offset, np.float32)
+    # [0, 1] itself is passed on bit for bit.
+    if np.any(scale != 1):
+        images = images * scale
+    if np.any(offset != 0):
+        images = images + offset
+    if preprocessing.dtype == "uint8":
+        images = tf.round(images)
+    images = tf.cast(images, preprocessing.dtype)
+    return tf.transpose(images, [0, 3, 1, 2]) if preprocessing.layout == "NCHW" else images

@@ -1,8 +1,14 @@
-"""Whose failure a failure is: the image's, which another try would not mend, or the server's, which one may."""
+"""How images and runs end: whose failure a failure is, when a run leads nowhere, what is said last, the exit code."""
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from enum import Enum
+from typing import TYPE_CHECKING
+
+import click
 
 from hubserve import (
     AccessDenied,
@@ -18,6 +24,15 @@ from hubserve import (
 )
 from hubserve.internals import Then, then
 
+from ..common.interrupts import Stopped
+
+if TYPE_CHECKING:
+    from .summary import Summary
+
+_FAILED = 1
+_SOME_NOT_CLASSIFIED = 3
+# What a shell makes of a program that a signal has ended.
+_SIGNALLED = 128
 # By the time an image has one of these as its result, the client has tried for as long as it was told to.
 _ENDS_THE_RUN = (ServerUnavailable, AccessDenied, ModelNotFound, NotAModelServer, InvalidRequest)
 _BATCHES_IN_VAIN = 10
@@ -76,3 +91,49 @@ class Patience:
         at_once = not neighbours and (not self._met or isinstance(error, _ENDS_THE_RUN))
         if at_once or self._in_vain >= self._limit:
             raise error
+
+
+@contextmanager
+def told(summary: Summary, again: str | None, *, quiet: bool) -> Iterator[None]:
+    """End the command for what is run within: say what became of it, and how to go on.
+
+    Args:
+        summary: Of the run.
+        again: The command that goes on with it; None: none does.
+        quiet: Say errors only.
+
+    Raises:
+        click.exceptions.Exit: With 0, 1 or 3, as the command's help says; or with 128 and the signal's number.
+    """
+    error = None
+    try:
+        yield
+    except Stopped as stopped:
+        code, error = _SIGNALLED + stopped.number, f"stopped by {stopped}"
+    except click.ClickException as failure:
+        if failure.exit_code != _FAILED:
+            raise
+        # It says itself how to go on.
+        code, error, again = _FAILED, failure.message, None
+    except HubserveError as failure:
+        code, error = _FAILED, str(failure)
+    else:
+        if summary.unanswered:
+            code, error = _FAILED, f"{summary.unanswered:,} images got no answer from the server"
+        else:
+            code, again = _SOME_NOT_CLASSIFIED if summary.failed else 0, None
+    if not quiet and (summary.images or error is None):
+        for line in summary.lines():
+            click.echo(line, err=True)
+    if error is not None:
+        click.echo(f"Error: {error}", err=True)
+    if again is not None:
+        click.echo(f"Go on with: {again}", err=True)
+    raise click.exceptions.Exit(code)
+
+
+def resuming(arguments: Sequence[str]) -> str:
+    """Return the command that goes on with a run that was started with these arguments."""
+    # What it asked for again has its new records by then.
+    kept = [argument for argument in arguments if argument != "--retry-failed"]
+    return shlex.join(["hubserve", "classify", *kept, *([] if "--resume" in kept else ["--resume"])])

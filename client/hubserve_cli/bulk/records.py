@@ -1,0 +1,217 @@
+"""What a result looks like in a file or on the screen: a record for each image, whole in itself."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterator
+from typing import Any, BinaryIO, NamedTuple, Protocol
+
+import click
+
+from hubserve import Classification
+
+FORMATS = ("table", "jsonl", "csv", "parquet")
+_CSV_CLASSES = 1
+_CSV_COLUMNS = ("source", "status", "error", "model_version")
+_CSV_END = "\r\n"
+_ESCAPES = {"\n": r"\n", "\r": r"\r", "\t": r"\t", "\\": r"\\", "'": r"\'"}
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+
+
+class Earlier(NamedTuple):
+    """An image that has its record from an earlier run."""
+
+    source: str
+    ok: bool
+    model_version: int | None
+
+
+class Format(Protocol):
+    """Makes records: bytes, with their end."""
+
+    header: bytes
+
+    def record(self, result: Classification) -> bytes:
+        """Return the record of one result."""
+
+
+class Readable(Format, Protocol):
+    """Also reads what it has written, for a run that goes on."""
+
+    def pieces(self, file: BinaryIO) -> Iterator[bytes]:
+        """Cut a file into records after the header; the last may be torn."""
+
+    def whole(self, piece: bytes) -> bool:
+        """Tell whether the piece is a record to its end."""
+
+    def read(self, piece: bytes) -> Earlier:
+        """Read a whole record. Raises ValueError when it is none."""
+
+
+def readable(name: str, *, top_k: int | None) -> Readable:
+    """Return the format of a file; Parquet is made of JSON lines at the end of a run."""
+    return Csv(top_k or _CSV_CLASSES) if name == "csv" else Jsonl()
+
+
+class Jsonl:
+    r"""A document for each image.
+
+    A name that is not UTF-8 keeps its bytes as Python does: each as a lone surrogate, `\udc80` for 0x80 and so on, so
+    that `os.fsencode(json.loads(line)["source"])` is the name. A line feed in a name is `\n`, as in all JSON.
+    """
+
+    header = b""
+
+    def record(self, result: Classification) -> bytes:
+        """Return the document in a line."""
+        document = document_of(result)
+        try:
+            return (_encode(document) + "\n").encode()
+        except UnicodeEncodeError:
+            return (json.dumps(document, allow_nan=False) + "\n").encode()
+
+    def pieces(self, file: BinaryIO) -> Iterator[bytes]:
+        """Return the lines."""
+        return iter(file)
+
+    def whole(self, piece: bytes) -> bool:
+        """Tell whether its end is there."""
+        return piece.endswith(b"\n")
+
+    def read(self, piece: bytes) -> Earlier:
+        """Read a line.
+
+        Raises:
+            ValueError: It is not one that `record` wrote.
+        """
+        document = json.loads(piece)
+        try:
+            return Earlier(str(document["source"]), document["status"] == 0, document["model_version"])
+        except (TypeError, KeyError) as error:
+            raise ValueError("no record") from error
+
+
+def document_of(result: Classification) -> dict[str, Any]:
+    """Return a result as JSON has it: a score that is NaN or infinite, which JSON does not have, is None."""
+    return {
+        "source": result.source,
+        "status": result.status,
+        "error": result.error,
+        "model_version": result.model_version,
+        "classes": [
+            {"class_id": found.class_id, "label": found.label, "score": _finite(found.score)}
+            for found in result.classes
+        ],
+    }
+
+
+def _finite(score: float) -> float | None:
+    return score if math.isfinite(score) else None
+
+
+class Csv:
+    """A row for each image, with `class_id_1`, `label_1`, `score_1` and so on for so many classes.
+
+    A name keeps its bytes, UTF-8 or not, commas, quotes and line feeds included: what needs it is quoted. Read it with
+    `encoding="utf-8", errors="surrogateescape"` where names may not be UTF-8.
+
+    Args:
+        classes: How many for each image.
+    """
+
+    def __init__(self, classes: int) -> None:
+        self._classes = classes
+        names = [f"{name}_{rank}" for rank in range(1, classes + 1) for name in ("class_id", "label", "score")]
+        self._columns = [*_CSV_COLUMNS, *names]
+        self._buffer = io.StringIO(newline="")
+        self._writer = csv.writer(self._buffer, lineterminator=_CSV_END)
+        self.header = self._row(self._columns)
+
+    def record(self, result: Classification) -> bytes:
+        """Return the row."""
+        row: list[object] = [result.source, result.status, result.error, result.model_version]
+        for found in result.classes:
+            row += (found.class_id, found.label, found.score)
+        return self._row(row + [None] * (len(self._columns) - len(row)))
+
+    def pieces(self, file: BinaryIO) -> Iterator[bytes]:
+        """Return rows, each of which may have line feeds within quotes."""
+        row = b""
+        for line in file:
+            row += line
+            # A quote within quotes is doubled, so that an odd number of them is an open one.
+            if row.count(b'"') % 2 == 0:
+                yield row
+                row = b""
+        if row:
+            yield row
+
+    def whole(self, piece: bytes) -> bool:
+        """Tell whether its end is there."""
+        return piece.endswith(_CSV_END.encode()) and piece.count(b'"') % 2 == 0
+
+    def read(self, piece: bytes) -> Earlier:
+        """Read a row.
+
+        Raises:
+            ValueError: It is not one that `record` wrote.
+        """
+        try:
+            (row,) = csv.reader([piece.decode("utf-8", "surrogateescape")], strict=True)
+        except csv.Error as error:
+            raise ValueError("no row") from error
+        if len(row) != len(self._columns):
+            raise ValueError(f"{len(row)} columns, not {len(self._columns)}")
+        return Earlier(row[0], row[1] == "0", int(row[3]) if row[3] else None)
+
+    def _row(self, values: list[object] | list[str]) -> bytes:
+        self._buffer.seek(0)
+        self._buffer.truncate()
+        self._writer.writerow(values)
+        return self._buffer.getvalue().encode("utf-8", "surrogateescape")
+
+
+class Table:
+    """Score, label and path, which comes last because nobody knows how long it is.
+
+    Args:
+        colour: Whether what failed is red.
+    """
+
+    header = b""
+
+    def __init__(self, *, colour: bool) -> None:
+        self._colour = colour
+
+    def record(self, result: Classification) -> bytes:
+        """Return the row."""
+        label = shown(result.label or "") if result.ok else "not classified"
+        label = f"{label:28}"
+        if self._colour and not result.ok:
+            label = click.style(label, fg="red")
+        score = f"{result.score:.3f}" if result.score is not None else "    -"
+        error = "" if result.error is None else ": " + result.error.removeprefix(f"{result.source}: ")
+        return f"{score}  {label}  {shown(result.source)}{shown(error, quote=False)}\n".encode()
+
+
+def shown(text: str, *, quote: bool = True) -> str:
+    r"""Return a text on one line, that no terminal takes for a command.
+
+    What cannot be printed makes it `$'two\nlines'`, which bash reads as the same name again.
+    """
+    if text.isprintable():
+        return text
+    escaped = "".join(
+        character if character.isprintable() and character not in "\\'" else _escape(character) for character in text
+    )
+    return f"$'{escaped}'" if quote else escaped
+
+
+def _escape(character: str) -> str:
+    if character in _ESCAPES:
+        return _ESCAPES[character]
+    # A lone surrogate stands for a byte that is not UTF-8.
+    return "".join(f"\\x{byte:02x}" for byte in character.encode("utf-8", "surrogateescape"))
