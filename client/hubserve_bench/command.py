@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import json
-import os
 import shlex
 import sys
 from collections.abc import Callable, Sequence
@@ -22,6 +21,7 @@ from hubserve_cli.common.exit_codes import WrongUsageError
 from hubserve_cli.common.files import replaced
 from hubserve_cli.common.interrupts import StopRequest
 from hubserve_cli.common.options import Seconds, Server, json_option, server_options, timeout_option
+from hubserve_cli.common.terminal import draws, write_over
 
 from . import chart, drive, machine, measurements, table
 from .arrivals import Closed, Limits, Load, Open, Point, sweep
@@ -259,9 +259,8 @@ def _measure(
 
 
 def _show(progress: str) -> None:
-    """Keep one line of progress on a terminal; standard error that is a file or a pipe gets none."""
-    if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
-        click.echo(f"\r\x1b[K{progress}", nl=False, err=True)
+    if draws(sys.stderr):
+        write_over(sys.stderr, progress)
 
 
 def _is_here(settings: Settings) -> bool:

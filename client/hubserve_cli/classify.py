@@ -16,9 +16,9 @@ from .bulk.classify_all import Sink
 from .bulk.outcomes import resuming, told
 from .bulk.progress import progress
 from .bulk.summary import Summary
-from .common.exit_codes import color
 from .common.interrupts import Signals, require_signals
 from .common.options import Server, server_options, timeout_option
+from .common.terminal import color
 
 # A new pod with a GPU, its image and its model take minutes to come.
 _RETRY = Retry(max_seconds=300)

@@ -12,6 +12,7 @@ import click
 from hubserve import __version__
 
 from .common import exit_codes
+from .common.terminal import color
 
 _OWN = {
     "status": "hubserve_cli.status:status",
@@ -52,7 +53,7 @@ class _Parts(click.Group):
         standalone_mode: bool = True,
         **extra: Any,
     ) -> Any:
-        extra.setdefault("color", exit_codes.color())
+        extra.setdefault("color", color())
         return super().main(args, "hubserve", "_HUBSERVE_COMPLETE", standalone_mode, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:

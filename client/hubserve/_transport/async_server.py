@@ -50,13 +50,7 @@ class AsyncModelServer(BaseServer[asyncio.Event]):
     ) -> bytes:
         """Send a request, at once or when the server has room, and wait for its answer.
 
-        Args:
-            path: The RPC's.
-            request: The message.
-            timeout: Seconds that the server has, each time that the request is sent.
-            deadline: When the caller's time is over, on the clock of `time.monotonic`; None: never.
-            images: As for `Telemetry.begin`.
-            resends: As for `Telemetry.begin`.
+        The arguments are those of `ModelServer.start`.
 
         Raises:
             CallError: There is no answer.

@@ -27,7 +27,7 @@ _Result = TypeVar("_Result", bound=ImageResult)
 
 
 class AsyncMover(Generic[_Result]):
-    """Moves a run's requests and answers: `move()` does what can be done at once, `wait()` waits for the next event.
+    """Moves a run's requests and answers, as `Mover` does for threads.
 
     Args:
         run: The course of the call.
@@ -100,19 +100,7 @@ async def stream(
     sleep: Callable[[float], Awaitable[None]],
     how: Callable[[], Awaitable[Encode]],
 ) -> AsyncGenerator[_Result, None]:
-    """Read images, send them as the run has it, and yield one result for each.
-
-    Args:
-        images: The caller's.
-        run: The course of the call, which gives the results' order.
-        send: As for `AsyncMover`.
-        sleep: As for `AsyncMover`.
-        how: Tells how an image is read.
-
-    Raises:
-        UnsuitableModel: `how` could not tell.
-        Exception: What iterating `images` raised, after the results of those before.
-    """
+    """Read images, send them as the run has it, and yield one result for each; see the `stream` for threads."""
     source = Source(images)
     remaining = aiter(source)
     mover = AsyncMover(run, send, sleep)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import shutil
 import sys
 import threading
 import time
@@ -15,12 +13,12 @@ from typing import TextIO
 from hubserve import Classification
 
 from ..common.numbers import duration
+from ..common.terminal import draws, write_over
 
 _DRAW_SECONDS = 0.2
 # The rate is that of so many draws, half a minute.
 _SAMPLES = 150
 _NOTICE_SECONDS = 10.0
-_CLEAR_TO_END_OF_LINE = "\x1b[K"
 
 
 class Progress:
@@ -58,12 +56,12 @@ class Progress:
         if now - self._drawn >= _DRAW_SECONDS:
             self._drawn = now
             self._samples.append((now, self._done))
-            self._draw(self.line())
+            write_over(self._terminal, self.line())
 
     def close(self) -> None:
         """Leave the line empty, for what is said next."""
         self._notices.close()
-        self._draw("")
+        write_over(self._terminal, "")
 
     def line(self) -> str:
         """Tell what is drawn."""
@@ -78,13 +76,8 @@ class Progress:
         return text
 
     def _say(self, text: str) -> None:
-        self._draw(text)
+        write_over(self._terminal, text)
         self._terminal.write("\n")
-
-    def _draw(self, text: str) -> None:
-        width = shutil.get_terminal_size().columns - 1
-        self._terminal.write(f"\r{text[:width]}{_CLEAR_TO_END_OF_LINE}")
-        self._terminal.flush()
 
     def _count(self, total: Callable[[], int | None]) -> None:
         # What is wrong with a source comes to light where it is read.
@@ -131,6 +124,6 @@ def progress(total: Callable[[], int | None], before: int, *, drawn: bool) -> Pr
         before: As for `Progress`.
         drawn: Draw a line there, if it is a terminal that can; else there are notices only.
     """
-    if drawn and sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+    if drawn and draws(sys.stderr):
         return Progress(total, before, sys.stderr)
     return Notices(lambda text: print(text, file=sys.stderr, flush=True))

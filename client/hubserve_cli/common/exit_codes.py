@@ -77,14 +77,6 @@ def in_order() -> Iterator[None]:
         raise click.ClickException(str(error)) from error
 
 
-def color() -> bool | None:
-    """Return False when NO_COLOR asks for none (no-color.org) or the terminal has none.
-
-    None leaves it to what stdout is.
-    """
-    return False if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" else None
-
-
 def _unwind(_number: int, _frame: object) -> None:
     _kill_at_the_next_one()
     sys.exit(TERMINATED)
