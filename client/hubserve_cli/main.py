@@ -17,7 +17,6 @@ from .common.terminal import color
 _OWN = {
     "status": "hubserve_cli.status:status",
     "classify": "hubserve_cli.classify:classify",
-    "bench": "hubserve_bench.command:bench",
     "demo": "hubserve_cli.demo:demo",
     "completion": "hubserve_cli.completion:completion",
 }
