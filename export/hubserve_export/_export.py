@@ -72,6 +72,7 @@ class Published:
         preprocessing: What happens to an image before the model sees it.
         evidence: Where that is known from, in words.
         notes: What was chosen or given to call the source model, such as "keep_prob is 1".
+        origin: Where a model of the hub came from, in words; None for any other.
     """
 
     folder: Path
@@ -84,6 +85,7 @@ class Published:
     preprocessing: Preprocessing | None = None
     evidence: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    origin: str | None = None
 
 
 def export(options: Options, progress: Progress | None = None) -> Published:
@@ -103,7 +105,7 @@ def export(options: Options, progress: Progress | None = None) -> Published:
     version = _publish.choose_version(options.output, options.version)
     photographs = _warmup_images(options.warmup_images)
     progress.step(f"opening {options.model}")
-    with open_source(options.model) as source:
+    with open_source(options.model, progress) as source:
         progress.step("loading")
         sidecar = _sidecars.find(source.given)
         loaded = _image_model.load(source, _wanted(options), _size(said, sidecar))
@@ -173,6 +175,7 @@ def export(options: Options, progress: Progress | None = None) -> Published:
         preprocessing,
         found.evidence,
         notes,
+        None if source.fetched is None else source.fetched.described(),
     )
 
 
@@ -325,6 +328,7 @@ def _described(
         "source": {
             "handle": source.handle,
             "kind": source.kind,
+            **({} if source.fetched is None else {"hub": source.fetched.recorded()}),
             "files": [dataclasses.asdict(file) for file in source.files()],
         },
         "tensorflow": tf.__version__,

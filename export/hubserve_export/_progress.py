@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TextIO
 
 _REFRESH_SECONDS = 0.5
+_REFRESH_IN_A_LOG_SECONDS = 15
 _CLEAR_LINE = "\r\x1b[K"
 
 
@@ -25,8 +26,31 @@ class Progress:
     def part(self, done: int, total: int) -> None:
         """Record that `done` of the `total` parts of this step are done."""
 
+    def received(self, done: int, total: int | None) -> None:
+        """Record that `done` bytes of `total` are downloaded; `total` is None where the server does not say it."""
+
     def warning(self, text: str) -> None:
         """Tell of what looks wrong, though nothing failed."""
+
+
+class _Rate:
+    """The bytes of one step in words, with their rate since it began.
+
+    Args:
+        began: The clock's seconds at its beginning.
+    """
+
+    def __init__(self, began: float) -> None:
+        self._began = began
+        self._first: int | None = None
+
+    def words(self, now: float, done: int, total: int | None) -> str:
+        """Return, for example, "120 of 345 MB, 8.1 MB/s"."""
+        if self._first is None:
+            self._first = done  # What an earlier run had is not this run's speed.
+        rate = (done - self._first) / max(now - self._began, 0.001)
+        of = "" if total is None else f" of {total / 1e6:.0f}"
+        return f"{done / 1e6:.0f}{of} MB, {rate / 1e6:.1f} MB/s"
 
 
 class _Lines(Progress):
@@ -35,10 +59,19 @@ class _Lines(Progress):
     def __init__(self, stream: TextIO, words: Callable[[str], str]) -> None:
         self._stream = stream
         self._words = words
-        self._started = time.monotonic()
+        self._started = self._told = time.monotonic()
+        self._rate = _Rate(self._started)
 
     def step(self, what: str) -> None:
+        self._rate = _Rate(time.monotonic())
         print(self._line(what), file=self._stream, flush=True)
+
+    def received(self, done: int, total: int | None) -> None:
+        now = time.monotonic()
+        text = self._rate.words(now, done, total)
+        if done == total or now - self._told >= _REFRESH_IN_A_LOG_SECONDS:
+            self._told = now
+            print(self._line(text), file=self._stream, flush=True)
 
     def warning(self, text: str) -> None:
         print(f"Warning: {self._words(text)}", file=self._stream, flush=True)
@@ -61,12 +94,18 @@ class _Live(_Lines):
         with self._lock:
             self._finish()
             self._step, self._parts, self._began = what, "", time.monotonic()
+            self._rate = _Rate(self._began)
         self.refresh()
 
     def part(self, done: int, total: int) -> None:
         with self._lock:
             self._parts = f", {done} of {total}"
         self.refresh()
+
+    def received(self, done: int, total: int | None) -> None:
+        # The thread shows it: a line for each piece would be more than a terminal takes.
+        with self._lock:
+            self._parts = f", {self._rate.words(time.monotonic(), done, total)}"
 
     def warning(self, text: str) -> None:
         with self._lock:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from . import _hub
+import tensorflow as tf
+
 from ._error_words import first_line
 from ._errors import ModelError, SourceError
 from ._sources import Source
@@ -23,7 +24,9 @@ def load(source: Source) -> Any:
         ModelError: It uses an operation that TensorFlow does not have.
     """
     try:
-        return _hub.library().load(str(source.path))
+        # A module of TensorFlow 1 marks itself. Its graph for inference is the one without tags.
+        tags: list[str] | None = [] if (source.path / "tfhub_module.pb").is_file() else None
+        return tf.saved_model.load(str(source.path), tags=tags)
     except Exception as error:
         # TensorFlow says what is wrong with a SavedModel by errors of every kind, some of them private.
         raise _unloadable(source, error) from error

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hubserve_model.integrity import FileRecord, record, records
 from hubserve_model.scratch import private_folder
 
-from . import _archive, _efficientnet, _hub, _keras, _keras_h5, _preset
+from . import _archive, _efficientnet, _keras, _keras_h5, _preset
 from ._errors import SourceError
+from ._progress import Progress
+from .hub.fetching import Fetched, fetch
+from .hub.handles import is_name
+from .hub.module_table import advice
 
 
 @dataclass(frozen=True)
@@ -19,11 +23,12 @@ class Source:
     """A model as it was found, before it is loaded.
 
     Attributes:
-        handle: What names it to others: the hub's URL, or the path as given.
+        handle: What names it to others: its address on the hub, or the path as given.
         kind: "hub", "directory", "archive", "keras", "preset" (of KerasHub) or "builtin".
         path: The SavedModel's folder; for "builtin" the file of weights.
         origin: The file or folder that was given, where the SavedModel is only made from it.
         notes: What was added to the model on the way, in words.
+        fetched: How it was had from the hub; None for any other kind.
     """
 
     handle: str
@@ -31,6 +36,7 @@ class Source:
     path: Path
     origin: Path | None = None
     notes: tuple[str, ...] = ()
+    fetched: Fetched | None = None
 
     @property
     def given(self) -> Path:
@@ -44,12 +50,13 @@ class Source:
 
 
 @contextmanager
-def open_source(model: str) -> Iterator[Source]:
+def open_source(model: str, progress: Progress | None = None) -> Iterator[Source]:
     """Make the model available on this machine for as long as the context lasts.
 
     Args:
-        model: A hub handle or URL, the folder of a SavedModel, a `.tar.gz` of one, a `.keras` or `.h5` file, the folder
-            of a KerasHub preset, or `efficientnet-lite0`.
+        model: A handle or address of TensorFlow Hub or Kaggle Models, the folder of a SavedModel, a `.tar.gz` of one, a
+            `.keras` or `.h5` file, the folder of a KerasHub preset, or `efficientnet-lite0`.
+        progress: Told of a download; None for nobody.
 
     Raises:
         SourceError: There is no such thing, or it cannot be had.
@@ -58,24 +65,37 @@ def open_source(model: str) -> Iterator[Source]:
     if path.is_dir() and not _is_of_keras(path):
         yield _directory(model, path)
     elif path.exists():
-        with ExitStack() as stack:
-            try:
-                folder = stack.enter_context(private_folder())
-            except OSError as error:
-                raise SourceError(
-                    f"{model} cannot be unpacked, because there is no temporary folder to write to "
-                    f"({error.strerror}); set TMPDIR to one"
-                ) from error
+        with _unpacking(model) as folder:
             yield _of_keras(model, path, folder) if path.is_dir() else _unpacked(model, path, folder)
     elif model == _efficientnet.NAME:
         yield Source(model, "builtin", _efficientnet.weights_path())
-    elif _hub.is_handle(model) and not model.startswith(("/", ".")):
-        yield Source(_hub.url(model), "hub", _hub.fetch(model))
+    elif is_name(model):
+        fetched = fetch(model, progress)
+        if not _is_of_keras(fetched.folder):
+            yield Source(fetched.handle, "hub", fetched.folder, fetched=fetched)
+            return
+        with _unpacking(model) as folder:
+            of_keras = _of_keras(model, fetched.folder, folder)
+            yield replace(of_keras, handle=fetched.handle, fetched=fetched)
     else:
         raise SourceError(
-            f"{model} is not there; give a hub URL or handle, the folder of a SavedModel, a .tar.gz of one, "
-            f"a .keras file, or {_efficientnet.NAME}"
+            f"{model} is not there; {advice(model)}give a hub URL or handle, the folder of a SavedModel, "
+            f"a .tar.gz of one, a .keras file, or {_efficientnet.NAME}"
         )
+
+
+@contextmanager
+def _unpacking(model: str) -> Iterator[Path]:
+    """Give a private folder to make a SavedModel in."""
+    with ExitStack() as stack:
+        try:
+            folder = stack.enter_context(private_folder())
+        except OSError as error:
+            raise SourceError(
+                f"{model} cannot be unpacked, because there is no temporary folder to write to "
+                f"({error.strerror}); set TMPDIR to one"
+            ) from error
+        yield folder
 
 
 def _unpacked(model: str, path: Path, folder: Path) -> Source:

@@ -122,9 +122,9 @@ def _models(_context: click.Context, _argument: click.Parameter, typed: str) -> 
 def export(as_json: bool, **options: Any) -> None:
     """Turn MODEL into a model directory that TensorFlow Serving can load.
 
-    MODEL is a TensorFlow Hub handle or URL (PNASNet-5 large unless given), the folder of a SavedModel, a .tar.gz of
-    one, a .keras or .h5 file, the folder of a KerasHub preset, or efficientnet-lite0, which comes with hubserve[demo].
-    MODEL gives classes or feature vectors.
+    MODEL is a handle or URL of TensorFlow Hub or Kaggle Models (PNASNet-5 large unless given), the folder of a
+    SavedModel, a .tar.gz of one, a .keras or .h5 file, the folder of a KerasHub preset, or efficientnet-lite0, which
+    comes with hubserve[demo]. MODEL gives classes or feature vectors.
 
     The result takes encoded images. It is compared with MODEL before it is published. It never overwrites a version.
 
@@ -150,6 +150,8 @@ def export(as_json: bool, **options: Any) -> None:
         click.echo(_document(published, options["model"]))
     else:
         click.echo(f"{published.folder}: {_proven(published, options['model'])}")
+        if published.origin is not None:
+            click.echo(f"From: {published.origin}")
         for line in _preprocessed(published):
             click.echo(line)
         for line in _quality(published):
@@ -169,6 +171,7 @@ def _document(published: Published, model: str) -> str:
         "version": int(published.folder.name),
         "kind": published.kind,
         "outputs": published.outputs,
+        "origin": published.origin,
         "head": None if published.head is None else published.head.described(),
         "parity": asdict(published.parity),
         "preprocessing": None if published.preprocessing is None else asdict(published.preprocessing),

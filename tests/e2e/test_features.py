@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+import tensorflow_hub as hub
 
 from hubserve import Client
-from hubserve_export import _hub
 from models import pnasnet
 from support.decoding import decode
 from support.photographs import CHELSEA, COFFEE
@@ -26,7 +26,7 @@ def test_the_client_gets_the_modules_own_vectors_and_none_for_a_bad_image(
     assert [first.status, bad.status, last.status] == [0, 1, 0]
     assert bad.vector is None
     _, levels = decode(CHELSEA.read_bytes(), COFFEE.read_bytes(), height=SIZE, width=SIZE)
-    module = _hub.library().load(str(features_saved))
+    module = hub.load(str(features_saved))
     expected = module(tf.constant(levels / 255, tf.float32), training=False).numpy()
     assert expected.shape == (2, pnasnet.MINIATURE.features)
     assert np.allclose([first.vector, last.vector], expected, rtol=1e-4, atol=1e-5)

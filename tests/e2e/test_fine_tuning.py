@@ -13,9 +13,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import tensorflow_hub as hub
 
 from hubserve import Classification, Client
-from hubserve_export import _hub
 from models.pnasnet import Pnasnet, PnasnetConfig
 from support import guide, photographs
 from support.session import LoadedVersion
@@ -83,7 +83,7 @@ def loader(folder: Path, reader: guide.Reader) -> ModuleType:
 @pytest.fixture(scope="module")
 def trained(folder: Path, reader: guide.Reader) -> Any:
     """What route one saved, as the hub's library loads it."""
-    return _hub.library().load(str(folder / "flowers-model"))
+    return hub.load(str(folder / "flowers-model"))
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+import tensorflow_hub as hub
 
 from hubserve import Client
-from hubserve_export import _hub
 from models import pnasnet
 from support.decoding import decode
 from support.photographs import CHELSEA, COFFEE, GRACE_HOPPER
@@ -40,7 +40,7 @@ def client(saved: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cl
 def expected(saved: Path) -> np.ndarray:
     """The source model's own logits for the photographs, as the hub's library loads it."""
     _, pixels = decode(*(path.read_bytes() for path in PHOTOGRAPHS), height=331, width=331)
-    source = _hub.library().load(str(saved))
+    source = hub.load(str(saved))
     return source(tf.constant(pixels / 255, tf.float32), training=False).numpy()
 
 

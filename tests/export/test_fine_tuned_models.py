@@ -7,9 +7,10 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import tensorflow_hub as hub
 import tf_keras
 
-from hubserve_export import Options, _hub, export
+from hubserve_export import Options, export
 from models.pnasnet import random_images
 from support.decoding import decode
 from support.photographs import CHELSEA, COFFEE, GRACE_HOPPER
@@ -46,7 +47,7 @@ def write_hub_module(folder: Path) -> None:
 
 def hub_layer_in_a_functional_model(module: Path) -> tf_keras.Model:
     images = tf_keras.Input((SIZE, SIZE, 3))
-    features = _hub.library().KerasLayer(str(module), trainable=True, arguments={"batch_norm_momentum": 0.9})(images)
+    features = hub.KerasLayer(str(module), trainable=True, arguments={"batch_norm_momentum": 0.9})(images)
     scores = tf_keras.layers.Dense(len(LABELS), activation="softmax")(tf_keras.layers.Dropout(0.5)(features))
     return trained(tf_keras.Model(images, scores))
 

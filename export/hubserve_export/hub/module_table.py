@@ -187,6 +187,17 @@ def did_you_mean(text: str) -> str:
     return f"did you mean {', '.join(names[:-1])}{' or ' if names[1:] else ''}{names[-1]}?"
 
 
+def advice(text: str) -> str:
+    """Return what to give for a text that is no complete name, with "; " after it; nothing where none is like it."""
+    owner_and_model = [module.kaggle.split("/")[:2] for module in modules() if module.kaggle is not None]
+    if text.split("/")[:2] in owner_and_model and text.count("/") < 3:
+        return f"as a page of Kaggle Models it has several variations: {_choices(text)}; else "
+    if (module := _indexes()[0].get(text)) is not None:
+        return f"as a module of TensorFlow Hub it needs a version: {_versions(module, text)}; else "
+    suggested = did_you_mean(text) if text.count("/") > 1 else ""
+    return f"{suggested} Else " if suggested else ""
+
+
 def _compared(name: str) -> str:
     """Return what is compared: without the version, capitals, and the kind of separator."""
     bare = name.rpartition("/")[0] if name.rpartition("/")[2].isdecimal() else name
