@@ -14,7 +14,7 @@ from . import credentials
 from .downloader import Downloader, DownloadError, Fault, Received
 from .handles import KAGGLE, TFHUB, Address, KaggleName, Name, TfhubName
 from .module_cache import Caches, Place
-from .module_table import did_you_mean, resolve
+from .module_table import did_you_mean, of_name, resolve
 
 Answer = TypeVar("Answer")
 
@@ -239,8 +239,8 @@ def _next_step(given: str, name: Name, failed: list[tuple[Name, DownloadError]])
     if Fault.NO_ROOM in faults:
         cache = "KAGGLEHUB_CACHE" if isinstance(failed[-1][0], KaggleName) else "TFHUB_CACHE_DIR"
         return f"make room there, or set {cache} to a folder with room"
-    if set(faults) <= {Fault.MISSING, Fault.NO_VERSION} and Fault.MISSING in faults:
-        return did_you_mean(given) or f"check the name on {page} (hubserve models lists what the public index has)"
+    if set(faults) == {Fault.MISSING}:
+        return _of_missing(given, name, page)
     if any(error.fault is Fault.REFUSED and isinstance(route, KaggleName) for route, error in failed):
         if (found := credentials.find()) is not None:
             return f"accept the model's terms on {page} as the user whose credentials are in {found.place}"
@@ -260,6 +260,17 @@ def _next_step(given: str, name: Name, failed: list[tuple[Name, DownloadError]])
         Fault.CHECKSUM: f"try again without the proxy that may change it, or {by_hand}",
     }
     return steps[faults[0]]
+
+
+def _of_missing(given: str, name: Name, page: str) -> str:
+    """Return what to do where no service has a module, by what the public index says of it."""
+    module = of_name(name)
+    if module is None or isinstance(name, Address):
+        return did_you_mean(given) or f"check the name on {page} (hubserve models lists what the public index has)"
+    known = name.version in module.versions if isinstance(name, TfhubName) else module.on_tfhub(name) is not None
+    if not known:
+        return f"the public index has other versions: {', '.join(module.names())}"
+    return f"the public index has it, and the hub does not any more: look at {page}, or take another (hubserve models)"
 
 
 def _pages(name: Name, failed: list[tuple[Name, DownloadError]]) -> Iterator[str]:
