@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow test-fast test-pythons coverage bench test-cluster protobuf-check decode-table zoo zoo-lock docs package fuzz chaos soak photographs sbom audit format lint types check wire wire-check lock clean
+.PHONY: demo test test-slow test-fast test-pythons coverage bench test-cluster protobuf-check decode-table zoo zoo-lock docs package fuzz chaos soak photographs hub sbom audit format lint types check wire wire-check lock clean
 
 demo: $(VENV)/.installed  ## the main job, end to end: export, serve, classify, a page to look at
 	$(BIN)/hubserve demo --output demo
@@ -77,6 +77,9 @@ fuzz: $(VENV)/.installed  ## hostile images, calls and answers; figures in docs/
 chaos: $(VENV)/.installed  ## bulk runs whose servers, network and own process fail in every way
 	$(TRUST) trust.chaos --images $(IMAGES) --faults $(FAULTS) --seed $(SEED)
 	$(TRUST) trust.network --images $(IMAGES) --seed $(SEED)
+
+hub: $(VENV)/.installed  ## twelve forms of a hub name against ten faults of the services
+	$(TRUST) trust.hub
 
 photographs: $(VENV)/.installed  ## a folder of 500 phone photographs (HEIC), classified with one command
 	$(BIN)/python benchmarks/convert.py --only-photographs

@@ -21,7 +21,7 @@ _OWN = {
     "completion": "hubserve_cli.completion:completion",
 }
 # In the order in which the data flows.
-_ORDER = ("export", "inspect", "serve", "manifests", "status", "classify", "bench", "demo", "completion")
+_ORDER = ("models", "export", "inspect", "serve", "manifests", "status", "classify", "bench", "demo", "completion")
 
 
 class _Parts(click.Group):

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from hubserve import __version__
 from hubserve_cli.main import main
 
-COMMANDS = ["export", "inspect", "serve", "manifests", "status", "classify", "bench", "demo", "completion"]
+COMMANDS = ["models", "export", "inspect", "serve", "manifests", "status", "classify", "bench", "demo", "completion"]
 
 
 def test_commands_are_listed_in_the_order_of_the_data() -> None:
