@@ -7,9 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from hubserve_model import InspectError, manifest
+from hubserve_model.exporter import newer_tensorflow
 from hubserve_model.versions import version_folder, versions
 
 from ._errors import ManifestsError
+
+# The release of TensorFlow Serving in k8s/base/deployment.yaml.
+SERVER = (2, 20, 0)
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ def read_model(base: Path, version: int | None, *, canary: bool) -> Model:
 
     Raises:
         InspectError: There is no such version, or its manifest cannot be read.
-        ManifestsError: A manifest lacks what is needed, or `canary` finds no later version.
+        ManifestsError: `canary` finds no later version, or a newer TensorFlow exported the model than the server has.
     """
     there = versions(base)
     if version is None and canary and len(there) > 1:
@@ -67,6 +71,13 @@ def read_model(base: Path, version: int | None, *, canary: bool) -> Model:
     later = there[-1] if canary else None
     document = manifest.read(folder)
     documents = [document] if later is None else [document, manifest.read(version_folder(base, later))]
+    for each in documents:
+        if (exporter := newer_tensorflow(each, SERVER)) is not None:
+            served = ".".join(map(str, SERVER))
+            raise ManifestsError(
+                f"{base} was exported with TensorFlow {exporter}, and the manifests run TensorFlow Serving {served}, "
+                f"which may not load it: export it with TensorFlow {SERVER[0]}.{SERVER[1]}"
+            )
     try:
         shape = document["preprocessing"]
         return Model(

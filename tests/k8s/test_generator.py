@@ -326,3 +326,11 @@ def test_the_output_is_yaml_that_a_person_reads(tmp_path):
         if path.endswith(".yaml"):
             assert list(yaml.safe_load_all(text))
             assert text.startswith("#") or path.count("/") > 1 or "base/" in path
+
+
+def test_a_model_of_a_newer_tensorflow_than_the_servers_is_refused(tmp_path):
+    model = write_model(tmp_path / "m", PNASNET | {"tensorflow": "2.21.0"})
+    result = run(model, tmp_path / "out")
+    assert result.exit_code == 1
+    assert "was exported with TensorFlow 2.21.0, and the manifests run TensorFlow Serving 2.20.0" in result.output
+    assert not (tmp_path / "out").exists()

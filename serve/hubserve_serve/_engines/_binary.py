@@ -17,7 +17,7 @@ from ._command_line import config_files, model_server_flags
 from ._engine import Missing, RunningServer
 from ._process import CUT_OFF, ModelServerProcess
 from ._relay import Relay
-from ._release import ask_release, in_words, require_known
+from ._release import ask_release, in_words, require_known, warn_of_newer_export
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -58,6 +58,7 @@ class BinaryEngine:
             listen = ["--port=0", f"--grpc_socket_path={path}"]
             flags = model_server_flags(description, listen=listen, model_dir=model_dir, config_dir=str(folder))
             require_known(flags, release, PROGRAM)
+            warn_of_newer_export(description.newest.path, release, PROGRAM, report)
             for name, text in config_files(description, model_dir=model_dir).items():
                 Path(folder, name).write_text(text, encoding="utf-8")
             report(f"loading {description.newest.path}")

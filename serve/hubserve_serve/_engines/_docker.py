@@ -19,7 +19,7 @@ from ._binary import PROGRAM
 from ._command_line import config_files, model_server_flags
 from ._engine import Missing, RunningServer
 from ._process import CUT_OFF, ModelServerProcess
-from ._release import ask_release, in_words, require_known
+from ._release import ask_release, in_words, require_known, warn_of_newer_export
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -101,6 +101,7 @@ class DockerEngine:
         release = ask_release(docker_version(self._image), self._image)
         flags = model_server_flags(description, listen=[f"--port={PORT}"], model_dir=MODEL_DIR, config_dir=CONFIG_DIR)
         require_known(flags, release, self._image)
+        warn_of_newer_export(description.newest.path, release, self._image, report)
         container = f"hubserve-{uuid.uuid4().hex[:12]}"
         with private_folder() as folder, contextlib.ExitStack() as stack:
             # The container's user need not be this one.

@@ -6,12 +6,15 @@ import re
 import subprocess
 from typing import TYPE_CHECKING
 
+from hubserve_model import InspectError, manifest
+from hubserve_model.exporter import newer_tensorflow
 from hubserve_model.server_flags import Release, unknown_flags
 
 from .._errors import EngineError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
 
 # What `tensorflow_model_server --version` prints first, such as "TensorFlow ModelServer: 2.20.0+dev.sha.no_git".
 _PRINTED = re.compile(r"^TensorFlow ModelServer: (\d+)\.(\d+)\.(\d+)", re.MULTILINE)
@@ -56,6 +59,27 @@ def require_known(flags: Sequence[str], release: Release, program: str) -> None:
         known_since = [since for since in unknown.values() if since is not None]
         remedy = f"take {in_words(max(known_since))} or newer" if len(known_since) == len(unknown) else "leave it out"
         raise EngineError(f"{program} is TensorFlow Serving {in_words(release)}, which does not know {names}: {remedy}")
+
+
+def warn_of_newer_export(folder: Path, release: Release, program: str, report: Callable[[str], None]) -> None:
+    """Say where a version was exported by a newer TensorFlow than the server has, which may not load it.
+
+    Args:
+        folder: The version's folder; one without a manifest is passed over.
+        release: The server's release.
+        program: Its name for messages.
+        report: Called with the warning.
+    """
+    try:
+        exporter = newer_tensorflow(manifest.read(folder), release)
+    except InspectError:
+        return
+    if exporter is not None:
+        report(
+            f"Warning: {folder} was exported with TensorFlow {exporter}, and {program} is TensorFlow Serving "
+            f"{in_words(release)}, which may not load it: export it with TensorFlow {release[0]}.{release[1]}, or take "
+            "a newer server"
+        )
 
 
 def in_words(release: Release) -> str:
