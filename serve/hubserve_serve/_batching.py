@@ -12,7 +12,7 @@ import grpc
 import numpy as np
 import tensorflow as tf
 
-from ._errors import RequestError
+from ._errors import RequestError, invalid
 from ._function import add_function, add_library
 from ._session import BATCHING_OP
 
@@ -61,9 +61,7 @@ class BatchingSession:
             return self._session.run(feeds, fetches, timeout)
         # Before the kernel says so, in its words (shared_batch_scheduler.h): by then it has a copy of all rows.
         if rows > self._parameters.max_batch_size:
-            raise _refusal(
-                f"Task size {rows} is larger than maximum input batch size {self._parameters.max_batch_size}"
-            )
+            raise invalid(f"Task size {rows} is larger than maximum input batch size {self._parameters.max_batch_size}")
         self._session.check(feeds)
         queue = self._queue(frozenset(feeds), frozenset(fetches))
         deadline = math.inf if timeout is None else time.time() + timeout
@@ -92,17 +90,13 @@ class BatchingSession:
 def _rows(feeds: Mapping[str, Array]) -> int:
     """Tell how many rows a request has: the size of the 0th dimension that all its inputs share."""
     if not feeds:
-        raise _refusal("Batching Run() must have at least one input tensor")
+        raise invalid("Batching Run() must have at least one input tensor")
     if any(array.ndim == 0 for array in feeds.values()):
-        raise _refusal("Batching Run() input tensors must have at least one dimension")
+        raise invalid("Batching Run() input tensors must have at least one dimension")
     sizes = {array.shape[0] for array in feeds.values()}
     if len(sizes) > 1:
-        raise _refusal("Batching Run() input tensors must have equal 0th-dimension size")
+        raise invalid("Batching Run() input tensors must have equal 0th-dimension size")
     return sizes.pop()
-
-
-def _refusal(words: str) -> RequestError:
-    return RequestError(grpc.StatusCode.INVALID_ARGUMENT, words)
 
 
 def _add_queue(

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import grpc
 import numpy as np
 from tensorflow_serving.apis import classification_pb2
 
-from ._errors import RequestError
+from ._errors import invalid
 from ._predict import DEFAULT_SIGNATURE
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ def classify(
     signature_name = request.model_spec.signature_name or DEFAULT_SIGNATURE
     signature = servable.signatures.get(signature_name)
     if signature is None:
-        raise _invalid(f"No signature was found with the name: {signature_name}")
+        raise invalid(f"No signature was found with the name: {signature_name}")
     aliases = _outputs(signature)
     examples = _examples(request.input)
     feeds = {signature.inputs["inputs"].name: examples}
@@ -52,14 +51,14 @@ def classify(
 
 def _outputs(signature: meta_graph_pb2.SignatureDef) -> list[str]:
     if len(signature.inputs) != 1:
-        raise _invalid("Expected one input Tensor.")
+        raise invalid("Expected one input Tensor.")
     if len(signature.outputs) not in (1, 2):
-        raise _invalid(f"Expected one or two output Tensors, found {len(signature.outputs)}")
+        raise invalid(f"Expected one or two output Tensors, found {len(signature.outputs)}")
     if "inputs" not in signature.inputs:
-        raise _invalid(f"No classification inputs found in SignatureDef: {signature}")
+        raise invalid(f"No classification inputs found in SignatureDef: {signature}")
     aliases = [alias for alias in ("classes", "scores") if alias in signature.outputs]
     if not aliases:
-        raise _invalid(
+        raise invalid(
             'Expected classification signature outputs to contain at least one of "classes" or "scores". '
             f"Signature was: {signature}"
         )
@@ -75,23 +74,23 @@ def _examples(source: input_pb2.Input) -> Array:
     else:
         values = [example.SerializeToString() for example in source.example_list.examples]
     if not values:
-        raise _invalid("Input is empty.")
+        raise invalid("Input is empty.")
     return np.array(values, dtype=object)
 
 
 def _fill(result: classification_pb2.ClassificationResult, outputs: dict[str, Array], rows: int) -> None:
     for alias, array in outputs.items():
         if array.ndim != 2:
-            raise _invalid(f"Expected Tensor shape: [batch_size num_classes] but got {list(array.shape)}")
+            raise invalid(f"Expected Tensor shape: [batch_size num_classes] but got {list(array.shape)}")
         if alias == "classes" and array.dtype != object:
-            raise _invalid(f"Expected classes Tensor of DT_STRING. Got: {array.dtype}")
+            raise invalid(f"Expected classes Tensor of DT_STRING. Got: {array.dtype}")
         if alias == "scores" and array.dtype != np.float32:
-            raise _invalid(f"Expected scores Tensor of DT_FLOAT. Got: {array.dtype}")
+            raise invalid(f"Expected scores Tensor of DT_FLOAT. Got: {array.dtype}")
         if len(array) != rows:
-            raise _invalid(f"Expected {alias} output batch size of {rows}. Got: {len(array)}")
+            raise invalid(f"Expected {alias} output batch size of {rows}. Got: {len(array)}")
     widths = [array.shape[1] for array in outputs.values()]
     if len(set(widths)) > 1:
-        raise _invalid(f"Tensors class and score should match in dim_size(1). Got {' vs. '.join(map(str, widths))}")
+        raise invalid(f"Tensors class and score should match in dim_size(1). Got {' vs. '.join(map(str, widths))}")
     for row in range(rows):
         classifications = result.classifications.add()
         for column in range(widths[0]):
@@ -101,7 +100,3 @@ def _fill(result: classification_pb2.ClassificationResult, outputs: dict[str, Ar
                 entry.label = outputs["classes"][row, column].decode("utf-8", errors="replace")
             if "scores" in outputs:
                 entry.score = outputs["scores"][row, column]
-
-
-def _invalid(words: str) -> RequestError:
-    return RequestError(grpc.StatusCode.INVALID_ARGUMENT, words)

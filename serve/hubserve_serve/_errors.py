@@ -58,3 +58,10 @@ class RequestError(ServeError):
         super().__init__(f"{code.name}: {words}")
         self.code = code
         self.words = words
+
+
+def invalid(words: str) -> RequestError:
+    """Return the error of a request that is wrong in itself, in TF Serving's words wherever it has any."""
+    import grpc
+
+    return RequestError(grpc.StatusCode.INVALID_ARGUMENT, words)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 from tensorflow_serving.apis import predict_pb2
 
-from ._errors import RequestError
+from ._errors import RequestError, invalid
 from ._tensors import from_proto, to_proto
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def _feeds(
 ) -> dict[str, np.ndarray[Any, Any]]:
     sent, wanted, defaults = set(request.inputs), set(signature.inputs), set(signature.defaults)
     if len(sent) > len(wanted) or (len(sent) < len(wanted) and not defaults):
-        raise _invalid(
+        raise invalid(
             f"input size does not match signature: {len(sent)}!={len(wanted)} "
             f"len({_set(sent)}) != len({_set(wanted)}). "
             f"Sent extra: {_set(sent - wanted)}. Missing but required: {_set(wanted - sent)}."
@@ -65,7 +65,7 @@ def _feeds(
     for alias in sorted(wanted):
         feed_name = signature.inputs[alias].name
         if alias not in sent and alias not in defaults:
-            raise _invalid(
+            raise invalid(
                 f"Signature input alias: {alias}(feed name: {feed_name}) not found in request and no default value "
                 f"provided. Inputs expected to be in the request {_set(sent)}, or default input alias set: "
                 f"{_join(defaults)}"
@@ -73,9 +73,9 @@ def _feeds(
         try:
             feeds[feed_name] = from_proto(request.inputs[alias] if alias in sent else signature.defaults[alias])
         except ValueError as error:
-            raise _invalid(f"tensor parsing error: {alias}") from error
+            raise invalid(f"tensor parsing error: {alias}") from error
     if not sent <= wanted:
-        raise _invalid(
+        raise invalid(
             f"Inputs contains invalid name. Used request inputs: {_join(sent & wanted)}, request input: {_join(sent)}"
         )
     return feeds
@@ -85,18 +85,14 @@ def _outputs(signature: meta_graph_pb2.SignatureDef, request: predict_pb2.Predic
     seen: list[str] = []
     for alias in request.output_filter:
         if alias not in signature.outputs:
-            raise _invalid(
+            raise invalid(
                 f"output tensor alias not found in signature: {alias} "
                 f"Outputs expected to be in the set {_set(signature.outputs)}."
             )
         if alias in seen:
-            raise _invalid(f"duplicate output tensor alias: {alias}")
+            raise invalid(f"duplicate output tensor alias: {alias}")
         seen.append(alias)
     return seen or sorted(signature.outputs)
-
-
-def _invalid(words: str) -> RequestError:
-    return RequestError(grpc.StatusCode.INVALID_ARGUMENT, words)
 
 
 def _join(names: Iterable[str]) -> str:

@@ -15,7 +15,7 @@ from tensorflow_serving.apis import (
 )
 
 from ._classify import classify
-from ._errors import RequestError
+from ._errors import RequestError, invalid
 from ._predict import predict
 
 if TYPE_CHECKING:
@@ -73,10 +73,10 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
         with _refusing(context):
             _require_spec(request)
             if not request.metadata_field:
-                raise _invalid("GetModelMetadataRequest must specify at least one metadata_field")
+                raise invalid("GetModelMetadataRequest must specify at least one metadata_field")
             for field in request.metadata_field:
                 if field != _SIGNATURE_DEF:
-                    raise _invalid(f"Metadata field {field} is not supported")
+                    raise invalid(f"Metadata field {field} is not supported")
             with self._manager.use(request.model_spec) as servable:
                 return _metadata(servable)
 
@@ -129,7 +129,7 @@ def _refusing(context: grpc.ServicerContext) -> Iterator[None]:
 
 def _require_spec(request: Any) -> None:
     if not request.HasField("model_spec"):
-        raise _invalid("Missing ModelSpec")
+        raise invalid("Missing ModelSpec")
 
 
 def _time_left(context: grpc.ServicerContext) -> float | None:
@@ -142,7 +142,3 @@ def _time_left(context: grpc.ServicerContext) -> float | None:
     if not context.is_active() or (left is not None and left <= 0):
         raise RequestError(grpc.StatusCode.DEADLINE_EXCEEDED, "The deadline passed before the request was run")
     return left
-
-
-def _invalid(words: str) -> RequestError:
-    return RequestError(grpc.StatusCode.INVALID_ARGUMENT, words)

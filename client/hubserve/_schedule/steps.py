@@ -43,7 +43,7 @@ class Pause(NamedTuple):
     seconds: float
 
 
-Steps: TypeAlias = "Generator[Ask | Pause, bytes, _T]"
+Steps: TypeAlias = Generator[Ask | Pause, bytes, _T]
 
 
 def asked(
