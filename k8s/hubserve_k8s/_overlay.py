@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ._selection import Choice, Image
+from ._selection import OF_JOBS, Choice, Image
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,9 +25,9 @@ def _lines(choice: Choice, model: Model) -> Iterator[str]:
     yield "kind: Kustomization"
     yield f"namespace: {choice.namespace}"
     yield "resources: [../../base]"
-    if choice.components:
+    if components := [name for name in choice.components if name not in OF_JOBS]:
         yield "components:"
-        yield from (f"  - ../../components/{component}" for component in choice.components)
+        yield from (f"  - ../../components/{component}" for component in components)
     if choice.replicas and choice.replicas[0] == choice.replicas[1]:
         yield f"replicas: [{{name: {name}, count: {choice.replicas[0]}}}]"
     yield "images:"
@@ -47,12 +47,14 @@ def _lines(choice: Choice, model: Model) -> Iterator[str]:
         yield from (f"      metadata: {{name: {name}}}", f"      {text}")
 
 
-def with_pull_secret(kustomization: str, choice: Choice) -> str:
-    """Return a Job's kustomization whose pods may pull images; a Job has no account of its own."""
-    if not choice.pull_secret:
-        return kustomization
-    value = f"[{{name: {choice.pull_secret}}}]"
-    return (
-        f"{kustomization}patches:\n  - target: {{kind: Job}}\n    patch: |\n"
-        f"      - {{op: add, path: /spec/template/spec/imagePullSecrets, value: {value}}}\n"
-    )
+def of_job(kustomization: str, choice: Choice) -> str:
+    """Return a Job's kustomization with its components and the Secret for images: a Job has no account of its own."""
+    if components := [name for name in choice.components if name in OF_JOBS]:
+        kustomization += f"components: [{', '.join(f'../../components/{name}' for name in components)}]\n"
+    if choice.pull_secret:
+        value = f"[{{name: {choice.pull_secret}}}]"
+        kustomization += (
+            "patches:\n  - target: {kind: Job}\n    patch: |\n"
+            f"      - {{op: add, path: /spec/template/spec/imagePullSecrets, value: {value}}}\n"
+        )
+    return kustomization

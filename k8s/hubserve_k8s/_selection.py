@@ -11,7 +11,8 @@ from ._tree import COMPONENTS
 # What cannot be together, and why.
 ALTERNATIVES: dict[frozenset[str], str] = {
     frozenset({"model-pvc", "model-image-volume", "model-gcs"}): "the model comes from one place",
-    frozenset({"cpu", "gpu-shared", "gpu-mig"}): "a pod has one kind of GPU, or none",
+    frozenset({"cpu", "gpu-shared", "gpu-mig", "gpu-dra"}): "a pod has one kind of GPU, or none",
+    frozenset({"autoscaling-keda", "autoscaling-hpa"}): "two autoscalers work against each other",
     frozenset({"cpu", "mixed-precision"}): "mixed precision is for tensor cores",
     frozenset({"cpu", "gpu-node"}): "gpu-node asks for a node with a GPU",
     frozenset({"canary", "model-gcs"}): "each has a models.config of its own",
@@ -20,7 +21,9 @@ ALTERNATIVES: dict[frozenset[str], str] = {
     frozenset({"gateway", "mtls"}): "a Gateway's proxy has no certificate of the callers' authority",
 }
 # What is nothing without another component.
-NEEDS = {"autoscaling-keda": "monitoring"}
+NEEDS = {"autoscaling-keda": "monitoring", "autoscaling-hpa": "monitoring", "scale-to-zero": "autoscaling-keda"}
+# These change the Jobs, and not the server.
+OF_JOBS = ("kueue",)
 # These are chosen by --gpu.
 _BY_GPU = {"cpu", "gpu-shared", "gpu-mig"}
 # The longest name that is made of it is NAME-headless-XXXXX or so; a label and a host name have 63 characters.
@@ -135,7 +138,18 @@ def _with_gpu(gpu: str, components: tuple[str, ...]) -> tuple[tuple[str, ...], s
     by_gpu = {"none": ["cpu"], "1": [], "shared": ["gpu-shared"]}.get(gpu, ["gpu-mig"] if mig else None)
     if by_gpu is None:
         raise ChoiceError(f"--gpu {gpu} is not none, 1, shared or mig:SLICE, such as mig:2g.20gb")
-    return tuple(dict.fromkeys([*by_gpu, *components])), mig[1] if mig else None
+    return _ordered([*by_gpu, *components]), mig[1] if mig else None
+
+
+def _ordered(names: list[str]) -> tuple[str, ...]:
+    """Return each name once, and behind what it needs: a component changes what earlier ones brought."""
+    found: dict[str, None] = {}
+    for name in names:
+        chain = [name]
+        while NEEDS.get(chain[0]) in names:
+            chain.insert(0, NEEDS[chain[0]])
+        found |= dict.fromkeys(chain)
+    return tuple(found)
 
 
 def _check_components(chosen: tuple[str, ...]) -> None:

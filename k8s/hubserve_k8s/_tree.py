@@ -109,17 +109,25 @@ def _substitutions(choice: Choice, model: Model, sizes: Sizes, source: str | Non
         yield "components/gpu-mig/kustomization.yaml", "mig-2g.20gb", f"mig-{choice.mig}"
     for file in ("podmonitor", "prometheusrule"):
         yield f"components/monitoring/{file}.yaml", "{release: kube-prometheus-stack}", f"{{release: {choice.release}}}"
-    keda = "components/autoscaling-keda/scaledobject.yaml"
+    yield from _scaling(choice, model, sizes)
+
+
+_SOURCE = '"https://tfhub.dev/google/imagenet/pnasnet_large/classification/4"'
+
+
+def _scaling(choice: Choice, model: Model, sizes: Sizes) -> Iterator[tuple[str, str, str]]:
+    keda, hpa = "components/autoscaling-keda/scaledobject.yaml", "components/autoscaling-hpa/hpa.yaml"
     yield keda, 'threshold: "48"', f'threshold: "{sizes.threshold}"'
-    yield keda, "0.75 x 2 x 32", f"0.75 x 2 x {model.batch}"
+    yield hpa, 'averageValue: "48"', f'averageValue: "{sizes.threshold}"'
+    for path in (keda, hpa):
+        yield path, "0.75 x 2 x 32", f"0.75 x 2 x {model.batch}"
     if choice.replicas:
         least, most = choice.replicas
         yield keda, "minReplicaCount: 2", f"minReplicaCount: {least}"
         yield keda, "maxReplicaCount: 4", f"maxReplicaCount: {most}"
         yield keda, "replicas: 2,", f"replicas: {least},"
-
-
-_SOURCE = '"https://tfhub.dev/google/imagenet/pnasnet_large/classification/4"'
+        yield hpa, "minReplicas: 2", f"minReplicas: {least}"
+        yield hpa, "maxReplicas: 4", f"maxReplicas: {most}"
 
 
 def _canary(model: Model) -> Iterator[tuple[str, str, str]]:

@@ -12,8 +12,8 @@ from hubserve_model.versions import version_folder
 from . import _output
 from ._errors import ChoiceError, ManifestsError
 from ._model import Model, read_model
+from ._overlay import of_job
 from ._overlay import overlay as overlay_text
-from ._overlay import with_pull_secret
 from ._selection import choose
 from ._sizes import work_out
 from ._tree import texts
@@ -134,7 +134,7 @@ def manifests(
         files[f"overlays/{choice.overlay}/kustomization.yaml"] = overlay_text(choice, model)
         for path in files:
             if path.startswith("jobs/") and path.endswith("kustomization.yaml"):
-                files[path] = with_pull_secret(files[path], choice)
+                files[path] = of_job(files[path], choice)
         planned = _output.plan(output, files)
         for line in planned.diff:
             click.echo(line)

