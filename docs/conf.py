@@ -56,6 +56,11 @@ for _package in (hubserve, hubserve.testing, hubserve_export):
             _public.__module__ = _package.__name__
 
 _SECTION = re.compile(r"\w+:$")
+# The base class of both clients leaves the kind of token open.
+_TOKENS = {
+    "hubserve.Client": "str | Callable[[], str]",
+    "hubserve.AsyncClient": "str | Callable[[], str] | Callable[[], Awaitable[str]]",
+}
 
 
 def usage_as_code(_app, _what, _name, _object, _options, lines):
@@ -85,8 +90,16 @@ def example_as_code(_app, _context, lines):
     lines[:] = code
 
 
+def token_of_the_client(_app, _what, name, _object, _options, signature, returns):
+    """Names the kinds of token that a client takes."""
+    if name in _TOKENS and signature:
+        return re.sub(r"[~\w.]*\b_Token\b", _TOKENS[name], signature), returns
+    return None
+
+
 def setup(app):
     """Sphinx calls it."""
     # Before napoleon, which has 500.
     app.connect("autodoc-process-docstring", usage_as_code, priority=400)
+    app.connect("autodoc-process-signature", token_of_the_client)
     app.connect("sphinx-click-process-description", example_as_code)
