@@ -34,6 +34,9 @@ coverage: $(VENV)/.installed  ## which lines the tests run: a figure for each mo
 test-cluster: $(VENV)/.installed  ## roll the manifests out: on KUBECONFIG's cluster, or on a control plane built with Go
 	$(BIN)/pytest tests/k8s/cluster --cluster -rs -o faulthandler_timeout=0  # to build the control plane takes its time
 
+test-tensorflow-%: $(VENV)/.installed  ## export, embedded engine and conformance with another TensorFlow, such as 2.21
+	VENV=$(VENV) scripts/test-tensorflow $*
+
 bench: $(VENV)/.installed  ## every budget and how costs grow, measured; rewrites benchmarks/results and docs/performance.md
 	VENV=$(VENV) scripts/bench-peers
 	$(BIN)/python benchmarks

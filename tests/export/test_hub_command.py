@@ -1,6 +1,8 @@
 """`hubserve models` lists and searches the table of the hub."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 from click.testing import CliRunner
@@ -81,3 +83,12 @@ def test_a_slip_is_told() -> None:
     code, output = run("google/imagenet/pnasnet_large/clasification")
     assert code == 1
     assert "did you mean google/imagenet/pnasnet_large/classification/5" in output
+
+
+def test_neither_the_list_nor_a_download_needs_tensorflow_or_its_hub() -> None:
+    program = (
+        "import sys\n"
+        "sys.modules.update(dict.fromkeys(['tensorflow', 'tensorflow_hub', 'kagglehub', 'pkg_resources']))\n"
+        "import hubserve_export.hub.command, hubserve_export.hub.fetching\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
