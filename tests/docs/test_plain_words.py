@@ -1,4 +1,4 @@
-"""The mechanical part of plain English: docstrings of functions begin with an imperative verb."""
+"""The mechanical part of plain English, in docstrings, in help texts and on pages."""
 
 import ast
 import re
@@ -102,3 +102,76 @@ def test_the_help_of_every_subcommand_begins_with_a_verb_and_gives_an_example() 
 )
 def test_the_check_tells_a_help_text_that_leans_on_another(text: str, alone: bool) -> None:
     assert stands_alone(text) is alone
+
+
+# Phrases that stop a reader, and what to write.
+_DONE = "been|yet|begun|come|had|met|read|run|sent|[a-z]+(?:ed|en|wn)"
+PLAIN = {
+    rf"\b(?:has|have|had) not\b(?! (?:{_DONE})\b)": "does not have",
+    r"(?<!there )\b(?:is|are|was|were) no\b(?! (?:longer|more)\b)": "is not a",
+    r"\bunder way\b|\bon (?:its|their|the) way\b": "in flight",
+    r"\b(?:try|tries|tried|trying|asks?|asked|asking) again\b": "retry",
+    r"\babort(?:s|ed|ing)?\b": "cancel",
+    r"\bbut for\b": "except for",
+    r"\b(?:whoever|whomever)\b": "a user who, a caller that",
+    r"\b(?:some|no|any|every)body\b": "user, caller, no one",
+    r"\bmend(?:s|ed|ing)?\b": "fix",
+    r"\bpictures?\b": "image",
+    r"\bas it says\b": "do what the message says",
+    r"\b(?:by and large|for want of|otherwise than|to be had)\b": "common words",
+}
+# Not prose: code, quoted messages, tables that a program writes, addresses, and the glossary's words not to use.
+NOT_PROSE = re.compile(
+    r"^```.*?^```$|<!-- (?P<mark>\w+) -->\n.*?<!-- end of (?P=mark) -->|`[^`]*`|\"[^\"]*\"|https?://\S+"
+    r"|^\| term \| meaning \| not \|\n.*?\n\n",
+    re.DOTALL | re.MULTILINE,
+)
+PAGES = [
+    *guide.pages(),
+    guide.ROOT / "CONTRIBUTING.md",
+    guide.ROOT / "SECURITY.md",
+    guide.ROOT / "export" / "hubserve_export" / "data" / "README.md",
+    *sorted((guide.ROOT / "tests").rglob("README.md")),
+]
+
+
+def not_plain(text: str) -> list[str]:
+    """Return each phrase that a page should not have, with what to write instead."""
+    prose = " ".join(NOT_PROSE.sub("", text).split())
+    return [
+        f"{prose[max(0, found.start() - 30) : found.end() + 20]}: write {instead}"
+        for phrase, instead in PLAIN.items()
+        for found in re.finditer(phrase, prose, re.IGNORECASE)
+    ]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(guide.ROOT)))
+def test_a_page_has_no_phrase_that_stops_a_reader(page: Path) -> None:
+    assert not_plain(page.read_text(encoding="utf-8")) == []
+
+
+def test_comments_of_manifests_have_no_phrase_that_stops_a_reader() -> None:
+    wrong = []
+    for file in sorted((guide.ROOT / "k8s").rglob("*.yaml")):
+        comments = "\n".join(re.findall(r"(?:^|\s)# (.*)$", file.read_text(encoding="utf-8"), re.MULTILINE))
+        wrong += [f"{file.relative_to(guide.ROOT)}: {phrase}" for phrase in not_plain(comments)]
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("a program that the image has not", False),
+        ("It has not a name.", False),
+        ("The cluster has not been tried, and has not yet\nstarted.", True),
+        ("a file that is no\nimage", False),
+        ("There is no Ingress, and it is no longer needed.", True),
+        ("answers that are on their way", False),
+        ("all but for known callers", False),
+        ('`is no folder` and "try again" are messages.', True),
+        ("```text\nwhoever is no one\n```\n", True),
+        ("<!-- cases -->\nseveral pictures\n<!-- end of cases -->", True),
+    ],
+)
+def test_the_check_tells_a_phrase_that_stops_a_reader(text: str, plain: bool) -> None:
+    assert (not_plain(text) == []) is plain
