@@ -2,20 +2,20 @@
 
 HubserveError
 ├── UsageError              the call itself is wrong: change the program (also a ValueError)
-├── ImageError              this image cannot be sent: mend it, or leave it out
-├── UnsuitableModel         the model does not give what was asked: use another verb or another model
-├── MalformedAnswer         the answer makes no sense: look at the model, or at what serves it
+├── ImageError              this image cannot be sent: fix it, or leave it out
+├── UnsuitableModel         the model does not give what was asked: use another method or another model
+├── MalformedAnswer         the answer makes no sense: check the model and the server
 ├── ModelNotReady           the server knows the model but does not serve it yet: wait longer, or read its reason
 └── CallError               the server, or the way to it, failed the call; has .code and .details
-    ├── ServerUnavailable   nobody answers: is it running, is the address right? Trying again may help
-    ├── ServerBusy          it has too much to do: try again later, send less at a time
+    ├── ServerUnavailable   no answer: check that it runs and that the address is right; a retry may help
+    ├── ServerBusy          it has too much to do: retry later, send less at a time
     ├── DeadlineExceeded    it took too long: allow more time, send smaller batches
     │   └── ImageTooSlow    it answers other images in time: look at this one
     ├── ModelNotFound       it has no such model, version or label: correct the name
     ├── InvalidRequest      it refuses the request: change what is sent
     ├── AccessDenied        it does not let this caller in: bring other credentials
     ├── NotAModelServer     it does not know the RPC: correct the address, or have the gateway let it through
-    ├── ServerFailed        it broke: look in its log
+    ├── ServerFailed        it failed: look in its log
     └── ClientClosed        this client was closed: keep it open until the last answer is read
 """
 
