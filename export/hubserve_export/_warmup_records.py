@@ -21,7 +21,7 @@ def check_batch_sizes(batch_sizes: Sequence[int], signatures: Sequence[str]) -> 
     Raises:
         OutputError: There are too many.
     """
-    most = (MAX_RECORDS - len(other_formats())) // len(signatures)
+    most = MAX_RECORDS // len(signatures) - len(others())
     if len(batch_sizes) > most:
         raise OutputError(
             f"`batch_sizes` has {len(batch_sizes)} sizes, and TensorFlow Serving takes {MAX_RECORDS} warm-up records, "
@@ -29,8 +29,8 @@ def check_batch_sizes(batch_sizes: Sequence[int], signatures: Sequence[str]) -> 
         )
 
 
-def other_formats() -> list[bytes]:
-    """Return a small picture as PNG, GIF, BMP and WebP."""
+def others() -> list[bytes]:
+    """Return a small image as BMP, GIF, PNG and WebP, and at last a large progressive JPEG that lies on its side."""
     shipped = resources.files("hubserve_export") / "data" / "formats"
     return [file.read_bytes() for file in sorted(shipped.iterdir(), key=lambda file: file.name)]
 
@@ -42,9 +42,10 @@ def write_warmup(folder: Path, images: Sequence[bytes], batch_sizes: Sequence[in
     batching.
 
     TensorFlow sets up the decoding of a format when it is first used, in each signature, and apart for a batch of one
-    image and for larger ones. The last images of the largest batch are of the other formats, which costs no run of the
-    model more. A smaller batch has to be of JPEGs alone, as nearly all are: they have a way of their own. The signature
-    that most callers use, which is the first, gets a record of one image for each format besides.
+    image and for larger ones; and so for what many JPEGs do not need: EXIF, several scans, decoding at a part of the
+    size. So each signature gets a record of one image for each of the `others`. The last images of the largest batch
+    are the `others` too, which costs no run of the model more. The last image of a smaller batch is the JPEG among
+    them: batches of JPEGs alone, as nearly all are, have a way of their own.
 
     Args:
         folder: The version's folder.
@@ -52,21 +53,25 @@ def write_warmup(folder: Path, images: Sequence[bytes], batch_sizes: Sequence[in
         batch_sizes: Ascending.
         signatures: Those that take encoded images, the commonest first.
     """
-    others = other_formats()
+    besides = others()
     larger = [size for size in batch_sizes if size > 1]
     file = folder / FILE
     file.parent.mkdir(exist_ok=True)
     with tf.io.TFRecordWriter(str(file)) as writer:
         for size in batch_sizes:
             batch = list(itertools.islice(itertools.cycle(images), size))
-            if len(larger) > 1 and size == larger[-1]:
-                batch[-len(others) :] = others[: len(batch)]
+            if size > 1:
+                mixed = len(larger) > 1 and size == larger[-1]
+                last = besides[-size:] if mixed else besides[-1:]
+                batch[-len(last) :] = last
             for signature in signatures:
-                log = _classify_log(batch) if signature == "classify" else _predict_log(signature, batch)
-                writer.write(log.SerializeToString())
-            if size == 1:
-                for image in others:
-                    writer.write(_predict_log(signatures[0], [image]).SerializeToString())
+                for images_of_a_record in [batch, *([image] for image in besides if size == 1)]:
+                    log = _log(signature, images_of_a_record)
+                    writer.write(log.SerializeToString())
+
+
+def _log(signature: str, batch: Sequence[bytes]) -> prediction_log_pb2.PredictionLog:
+    return _classify_log(batch) if signature == "classify" else _predict_log(signature, batch)
 
 
 def _predict_log(signature: str, batch: Sequence[bytes]) -> prediction_log_pb2.PredictionLog:

@@ -9,7 +9,6 @@ ends with 1 where a figure is above its bound in docs/image-handling.md.
 """
 
 import argparse
-import itertools
 import json
 import os
 import re
@@ -132,9 +131,9 @@ def sizes(coding: str, shape: str) -> Iterator[tuple[int, int]]:
 
 
 def costs(folder: Path, codings: Iterable[str], shapes: Iterable[str] = tuple(_SHAPES)) -> Iterator[Cost]:
-    """Return what the costliest answered image of each coding and shape costs, each in a process of its own."""
+    """Return what the costliest answered image of each coding and shape costs; each coding has a process of its own."""
     command = [sys.executable, "-m", "trust.cost_child", str(folder)]
-    for coding, shape in itertools.product(codings, shapes):
+    for coding in codings:
         child = subprocess.Popen(
             command,
             # Without it, the allocator keeps what an image takes.
@@ -148,13 +147,14 @@ def costs(folder: Path, codings: Iterable[str], shapes: Iterable[str] = tuple(_S
             assert child.stdin is not None
             assert child.stdout is not None
             assert child.stdout.readline() == "ready\n"
-            for width, height in sizes(coding, shape):
-                print(json.dumps([coding, width, height]), file=child.stdin, flush=True)
-                found = json.loads(child.stdout.readline())
-                if found["status"] == 0 and found["octets"] <= SMALL_FILE:
-                    memory = found["memory"] / 2**20
-                    yield Cost(coding, shape, width, height, found["octets"], found["seconds"], memory)
-                    break
+            for shape in shapes:
+                for width, height in sizes(coding, shape):
+                    print(json.dumps([coding, width, height]), file=child.stdin, flush=True)
+                    found = json.loads(child.stdout.readline())
+                    if found["status"] == 0 and found["octets"] <= SMALL_FILE:
+                        memory = found["memory"] / 2**20
+                        yield Cost(coding, shape, width, height, found["octets"], found["seconds"], memory)
+                        break
             child.stdin.close()
 
 

@@ -33,9 +33,6 @@ PATIENCE = 300.0
 # Each input of a batch that takes a larger share of the bound is tried alone, to see which of them costs so much. The
 # cost of any other batch counts for each of its inputs: none can cost more.
 CHEAP_SHARE = 0.05
-# Without it, glibc and the allocator that TensorFlow has with oneDNN keep what an image takes, and what the next one
-# takes is not seen. Decoding itself does not use oneDNN.
-_GIVING_BACK = {**ALLOCATOR, "TF_ENABLE_ONEDNN_OPTS": "0"}
 
 
 @dataclass
@@ -180,7 +177,7 @@ def fuzz(
     attacked = TARGETS[target]
     command = [sys.executable, "-m", attacked.child, str(seed), *attacked.prepare(folder)]
     tally, started = Tally(), time.monotonic()
-    with Hunter(command, PATIENCE, _GIVING_BACK if attacked.weighed else {}) as hunter:
+    with Hunter(command, PATIENCE, ALLOCATOR if attacked.weighed else {}) as hunter:
         for numbers in batches(range(first, first + inputs), attacked.constructed):
             for finding in _tried(hunter, numbers, tally, constructed=attacked.constructed(numbers[0])):
                 tally.findings.append(finding)
