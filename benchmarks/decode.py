@@ -89,7 +89,7 @@ def inlined() -> Decoder:
     with ExitStack() as stack:
         stack.enter_context(mock.patch.object(batch, "decode_one", lambda data, size, **_: decode_one(data, size)))
         for module in (batch, exif, jpeg):
-            stack.enter_context(mock.patch.object(module, "seldom", functools.partial))
+            stack.enter_context(mock.patch.object(module, "not_inlined", functools.partial))
         return exported()
 
 
