@@ -188,6 +188,8 @@ BREAKS: dict[str, Break] = {
     "a label names a version that is not": lambda b: b.file(
         "models.config", "model_version_policy", 'version_labels { key: "stable" value: 2 } model_version_policy'
     ),
+    "decodes at once (all CPUs)": lambda b: b.flag("tensorflow_inter_op_parallelism", None),
+    "decodes at once (16)": lambda b: b.flag("tensorflow_inter_op_parallelism", "16"),
     "not by both": lambda b: b.flag("xla_gpu_compilation_enabled", None),
     "readinessProbe does not ask": lambda b: b.server["readinessProbe"]["httpGet"].update(path="/v1/models/pnasnet"),
     "startupProbe does not ask": lambda b: b.server.update(startupProbe={"tcpSocket": {"port": "grpc"}}),

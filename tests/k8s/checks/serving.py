@@ -11,6 +11,7 @@ from k8s.embedded import PARSERS
 from k8s.manifests import Manifests, flags
 
 _THREADS = 1000
+_DECODE_MIB = 600
 _SWITCHES = {"true", "false"}
 
 
@@ -113,6 +114,16 @@ def xla(build: Manifests) -> Iterator[str]:
             yield f"{pod.name}: XLA is asked for in the session config or by the flag, not by both"
 
 
+def memory(build: Manifests) -> Iterator[str]:
+    """As many images are decoded at once as the memory has room for, however many CPUs the node has."""
+    for pod, container in build.servers():
+        decodes = int(flags(container).get("tensorflow_inter_op_parallelism", "0"))
+        limit = container["resources"]["limits"].get("memory", "0Gi")
+        # docs/image-handling.md has the bound for an image.
+        if not decodes or float(limit.removesuffix("Gi")) * 1024 < decodes * _DECODE_MIB:
+            yield f"{pod.name} has no room for the images that it decodes at once ({decodes or 'all CPUs'})"
+
+
 def probes(build: Manifests) -> Iterator[str]:
     """Ready means that a version serves; alive means that the process answers."""
     for pod, container in build.servers():
@@ -160,4 +171,4 @@ def drain(build: Manifests) -> Iterator[str]:
             yield f"{pod.name} ends before its callers' connections do ({age} s), or has no drain"
 
 
-CHECKS = (command_line, files, models, delivery, xla, probes, drain)
+CHECKS = (command_line, files, models, delivery, xla, memory, probes, drain)

@@ -90,7 +90,8 @@ def _compile(program: Path) -> None:
     assert version
     written = {"gitMajor": version[1], "gitMinor": version[2], "gitVersion": version[0].split()[1]}
     stamps = [f"-X k8s.io/component-base/version.{name}={value}" for name, value in written.items()]
-    flags = ["-buildvcs=false", f"-ldflags=-s -w {' '.join(stamps)}"]
+    # -v prints each package when it is built: some thousand lines, which show that it goes on.
+    flags = ["-v", "-buildvcs=false", f"-ldflags=-s -w {' '.join(stamps)}"]
     subprocess.run(["go", "build", *flags, "-o", str(program), "."], cwd=_SOURCES, check=True)
 
 
