@@ -52,7 +52,7 @@ def test_a_faithful_export_passes_with_its_figures(reference: Reference, version
     parity = prove(version, reference)
     assert parity.images == parity.top1_equal == 2
     assert 0 <= parity.max_error <= parity.tolerance
-    assert parity.warmup_records == 10
+    assert parity.warmup_records == 21
     assert 0 <= parity.max_change <= parity.change_tolerance
 
 
