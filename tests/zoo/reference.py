@@ -56,7 +56,7 @@ def ask(built: Built, pictures: Sequence[Image.Image]) -> Reference:
 def _predict(built: Built, model: object, pictures: Sequence[Image.Image]) -> Array:
     if built.fed is None:
         given = np.stack([built.prepare(picture) for picture in pictures])
-        answer = model.predict(given, batch_size=8, verbose=0)  # type: ignore[attr-defined]
+        answer = model.predict(given, batch_size=2, verbose=0)  # type: ignore[attr-defined]
     else:
         # They are of many sizes, so each goes alone.
         each = [model.predict(built.fed(picture)[None], verbose=0) for picture in pictures]  # type: ignore[attr-defined]
