@@ -89,6 +89,7 @@ def test_json_is_one_document_about_what_was_published(miniature_saved: Path, tm
         "kind": "classification",
         "outputs": 1001,
         "examples": None,
+        "origin": None,
         "notes": [],
     }
     assert (preprocessing["height"], preprocessing["channels"]) == (64, "rgb")

@@ -74,7 +74,7 @@ def test_an_empty_batch_has_an_empty_answer(features: LoadedVersion) -> None:
 def test_a_person_sees_features_and_no_labels(features_dir: Path) -> None:
     shown = CliRunner().invoke(inspect, [str(features_dir)]).stdout
     assert f"model        {WIDTH} features; " in shown
-    assert "6 warm-up records" in shown
+    assert "7 warm-up records" in shown
     assert "parity       with the source model on 4 images: features within" in shown
     assert "labels" not in shown
     assert not (features_dir / "1" / "assets" / "labels.txt").exists()
