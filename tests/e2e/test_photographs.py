@@ -22,8 +22,11 @@ def test_every_converted_file_has_the_class_of_its_pixels(lite0_dir: Path) -> No
         references = list(client.classify([encoded(picture, "PNG") for picture in pictures]))
 
     assert [answer.error for answer in answers] == [None] * len(files)
+    # A conversion may round a pixel. Where two classes are as good as equal, either may come first then.
     differing = [
-        name for name, answer, other in zip(names, answers, references, strict=True) if answer.label != other.label
+        (name, answer.label, answer.score, other.classes[:2])
+        for name, answer, other in zip(names, answers, references, strict=True)
+        if answer.label not in {found.label for found in other.classes if found.score > other.score - 0.02}
     ]
     assert differing == []
 
