@@ -1,4 +1,4 @@
-"""What `hubserve classify` costs beside the library on the same images: finding them, writing records; and its memory.
+"""Measure what `hubserve classify` costs beside the library on the same images: finding them, records, memory.
 
     .venv/bin/python benchmarks/bulk.py
 

@@ -1,4 +1,4 @@
-"""How many images a second a fleet classifies, what it takes, and what stands in its way first.
+"""Calculate how many images a second a fleet classifies, what it takes, and which limit comes first.
 
     python benchmarks/capacity.py
     python benchmarks/capacity.py --gpus 1,8,64 --gpu-tflops 40 --decode-ms 6 --client-cpus 32
@@ -107,7 +107,7 @@ class Fleet:
 
 @dataclass(frozen=True)
 class Plan:
-    """What so many GPUs do, and what they need to be busy.
+    """Hold what a number of GPUs does, and what they need to be busy.
 
     Attributes:
         gpus: How many.

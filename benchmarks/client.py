@@ -1,4 +1,4 @@
-"""What the client costs: import, processor time per request, throughput, memory, and what "auto" concurrency finds.
+"""Measure what the client costs: import, processor time per request, throughput, memory, "auto" concurrency.
 
     .venv/bin/python benchmarks/client.py
 

@@ -1,4 +1,4 @@
-"""What `convert=True` takes and gives: memory and time of large files, and a folder of phone photographs.
+"""Measure what `convert=True` takes: memory and time of large files, and a folder of phone photographs.
 
     .venv/bin/python benchmarks/convert.py
 

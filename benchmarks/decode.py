@@ -1,4 +1,4 @@
-"""What decoding in the exported graph costs, beside plain ways to do it, in the same run.
+"""Measure what decoding in the exported graph costs, beside plain ways to decode, in the same run.
 
     .venv/bin/python benchmarks/decode.py
 

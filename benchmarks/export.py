@@ -1,4 +1,4 @@
-"""What exporting PNASNet-5 large costs in time and memory, step by step, and how long `hubserve inspect` takes.
+"""Measure the time and memory of exporting PNASNet-5 large, step by step, and the time of `hubserve inspect`.
 
     .venv/bin/python benchmarks/export.py
 

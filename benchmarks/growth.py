@@ -1,4 +1,4 @@
-"""How cost grows: with replicas, with the batch, with the size of images, with their number.
+"""Measure how cost grows with replicas, with the batch, with the size of images and with their number.
 
     .venv/bin/python benchmarks/growth.py
 

@@ -1,4 +1,4 @@
-"""What other clients and a load generator make of the same request, beside hubserve's client.
+"""Measure other clients and a load generator on the same request, beside hubserve's client.
 
     scripts/bench-peers
     .venv/bin/python benchmarks/peers.py

@@ -1,4 +1,4 @@
-"""What bfloat16 changes on this CPU: images a second, and logits, against float32 in the same run.
+"""Measure what bfloat16 changes on this CPU: images a second, and logits, against float32 in the same run.
 
     .venv/bin/python benchmarks/precision.py
 

@@ -96,7 +96,7 @@ class Plot:
 
 @dataclass
 class Figures:
-    """What a benchmark found: its rows, its plots, and the command with which it did."""
+    """Hold what a benchmark found: its rows, its plots, and its command."""
 
     title: str
     rows: list[Row] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""What the embedded engine costs: images a second over gRPC against the same session in process.
+"""Measure what the embedded engine costs: images a second over gRPC against the same session in process.
 
     .venv/bin/python benchmarks/serving.py --model lite0
     .venv/bin/python benchmarks/serving.py --model pnasnet --models /tmp/models

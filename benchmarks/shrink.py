@@ -1,4 +1,4 @@
-"""What `shrink=` does: bytes sent, time to decode on the server, time to shrink on the client, and the model's answers.
+"""Measure what `shrink=` does: bytes sent, time on the server, time on the client, and the model's answers.
 
     .venv/bin/python benchmarks/shrink.py
 

@@ -1,4 +1,4 @@
-"""How long `hubserve serve` takes from its start to the first answer, with and without warm-up.
+"""Measure how long `hubserve serve` takes from its start to the first answer, with and without warm-up.
 
     .venv/bin/python benchmarks/startup.py
 

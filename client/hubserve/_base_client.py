@@ -1,4 +1,4 @@
-"""What `Client` and `AsyncClient` share: arguments, what their calls do step by step, the runs of images."""
+"""Share what both clients do: check arguments, run each call step by step, begin runs of images."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _Server = TypeVar("_Server", bound="ModelServer | AsyncModelServer")
 
 
 class BaseClient(ABC, Generic[_Token, _Server]):
-    """One model on one server, or on its replicas; see `Client` for the arguments."""
+    """Call one model on one server, or on its replicas. See `Client` for the arguments."""
 
     def __init__(
         self,

@@ -55,7 +55,7 @@ class ModelNotReady(HubserveError):
 
 
 class Then(Enum):
-    """What comes next for the images of a request that failed."""
+    """Say what comes next for the images of a request that failed."""
 
     # It would fail again.
     REPORT = "report"

@@ -1,4 +1,4 @@
-"""What comes back for each image."""
+"""Hold what comes back for each image."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ClassScore(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageResult:
-    """What every answer about an image has: `if not result.ok: print(result.source, result.error)`.
+    """Hold what every answer about an image has: `if not result.ok: print(result.source, result.error)`.
 
     Attributes:
         source: Where the image came from: its path or file name; `image 3` for one without a name.

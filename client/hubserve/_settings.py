@@ -1,4 +1,4 @@
-"""What a client is told when it is made, checked: the same for `Client` and `AsyncClient`."""
+"""Check the arguments of a client, in the same way for `Client` and `AsyncClient`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What hubserve's own command and load generator use of the library besides its public names.
+"""Give hubserve's own command and load generator what they need of the library besides its public names.
 
 This is not part of the public API: a name here may change in any release. Bytes of messages are in `hubserve.wire`.
 """

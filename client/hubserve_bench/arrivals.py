@@ -1,4 +1,4 @@
-"""When requests are due: a number of them always on their way, or so many a second whatever becomes of them."""
+"""Plan when requests are due: a number of them always in flight, or so many a second."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How long each point lasts.
+    """Bound how long each point lasts.
 
     Attributes:
         warmup: Seconds of load before anything is measured.

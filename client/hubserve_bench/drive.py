@@ -33,7 +33,7 @@ _Landed: TypeAlias = "SimpleQueue[tuple[int, int, bytes | CallError] | None]"
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What a point came to.
+    """Hold the result of a point.
 
     Attributes:
         point: The load.

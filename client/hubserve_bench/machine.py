@@ -14,7 +14,7 @@ _PACKAGES = ("grpcio", "protobuf", "numpy")
 
 
 class ProcessorTimes(NamedTuple):
-    """What all processors of the machine did since it started, in the system's ticks."""
+    """Hold what all processors of the machine did since it started, in the system's ticks."""
 
     busy: int
     idle: int

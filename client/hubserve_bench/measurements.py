@@ -1,4 +1,4 @@
-"""What was measured, and on what, as one JSON document; the table and the plot are made from it.
+"""Keep what was measured, and on what, as one JSON document for the table and the plot.
 
 Times are milliseconds. A percentile is of the requests that were due, failures counted as never answered: null means
 that it falls among them. `format` changes when a key changes its meaning or goes.

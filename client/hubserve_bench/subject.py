@@ -1,4 +1,4 @@
-"""What is measured: the server and its model looked at, requests made up for it, and each kind tried once."""
+"""Find what is measured: look at the server and its model, make requests, and try each kind once."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _TRIPS = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What the caller said about the requests: a signature, open sizes, image files and where they came from."""
+    """Hold what the caller said about the requests: a signature, open sizes, image files and their origin."""
 
     signature: str | None
     shapes: Sequence[str]

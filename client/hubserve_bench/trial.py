@@ -34,7 +34,7 @@ class Failures:
 
 @dataclass(slots=True)
 class Tally:
-    """What became of the requests that were measured: each is in `latency`, in `failed`, or `unfinished`.
+    """Count the requests that were measured: each is in `latency`, in `failed`, or `unfinished`.
 
     Attributes:
         latency: From when it was due to its answer, of the answered.

@@ -1,4 +1,4 @@
-"""What can go wrong in an export, named by what to change.
+"""Define the errors of an export, named by what to change.
 
 ExportError
 ├── SourceError      the model cannot be had: another path or handle, or a way to the network

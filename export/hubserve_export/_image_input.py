@@ -1,4 +1,4 @@
-"""What an input of a model says of itself: whether it takes images, and in which form."""
+"""Tell whether an input of a model takes images, and in which form."""
 
 from __future__ import annotations
 

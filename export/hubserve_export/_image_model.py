@@ -25,7 +25,7 @@ Call = Callable[[tf.Tensor], tf.Tensor]
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the person says of the model; what is left away is found.
+    """Hold what the user says of the model. What is not said is found.
 
     Wanted(image_size=224)
 

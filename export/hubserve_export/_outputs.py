@@ -1,4 +1,4 @@
-"""Which of a model's outputs is the row of numbers for an image."""
+"""Choose the output of a model that is the row of numbers for an image."""
 
 from __future__ import annotations
 

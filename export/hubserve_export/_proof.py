@@ -57,7 +57,7 @@ class Parity:
 
 @dataclass(frozen=True)
 class Reference:
-    """What the source model itself says of some images.
+    """Hold what the source model itself says of some images.
 
     Attributes:
         images: The encoded images.

@@ -1,4 +1,4 @@
-"""What a written SavedModel holds, read from its files: signatures, size, operations that a server does not have."""
+"""Read from a written SavedModel its signatures, its size, and operations that a server does not have."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a model comes from: the hub, a folder, an archive, a file of Keras, a KerasHub preset, or this package."""
+"""Open the source of a model: the hub, a folder, an archive, a file of Keras, a KerasHub preset, this package."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors of this part, named by what to change.
+"""Define the errors of this part, named by what to change.
 
 ManifestsError        what was asked for cannot be written: change the options, the model directory or the output folder
 └── ChoiceError       options contradict each other, or a value is not possible: change the options

@@ -18,7 +18,7 @@ SERVER = (2, 20, 0)
 
 @dataclass(frozen=True)
 class Model:
-    """What the manifests need to know of a model.
+    """Hold what the manifests need to know of a model.
 
     Attributes:
         version: The version that is served.

@@ -21,7 +21,7 @@ _YOURS = ("overlays/", "jobs/")
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run would do.
+    """Hold what a run would do.
 
     Attributes:
         new: Paths that are not there yet.

@@ -50,7 +50,7 @@ class Image:
 
 @dataclass(frozen=True)
 class Choice:
-    """What was asked for, after it was held against itself.
+    """Hold the options after they were checked against each other.
 
     Attributes:
         name: Of the model for its callers, and of everything in the cluster.

@@ -24,7 +24,7 @@ _TMP_GIB, _REST_GIB = 5, 3
 
 @dataclass(frozen=True)
 class Sizes:
-    """What a pod needs; memory and disk in whole GiB, parts of the memory in GiB.
+    """Hold what a pod needs: memory and disk in whole GiB, parts of the memory in GiB.
 
     Attributes:
         memory: Of a pod with a GPU.

@@ -1,4 +1,4 @@
-"""The manifests that come with hubserve: those of a model called `pnasnet`, and how they become those of another.
+"""Turn the manifests that come with hubserve, those of a model called `pnasnet`, into those of another.
 
 A substitution names the file, the text that stands there, and the text for the model at hand. The files are read by
 people, too: whatever is not substituted is the same for every model.

@@ -21,7 +21,7 @@ _INT_MAX = 2**31 - 1
 
 @dataclass(frozen=True)
 class BatchingParameters:
-    """How callers are merged: ``BatchingParameters(max_batch_size=8, allowed_batch_sizes=(1, 2, 4, 8))``.
+    """Say how callers are merged: ``BatchingParameters(max_batch_size=8, allowed_batch_sizes=(1, 2, 4, 8))``.
 
     Attributes:
         max_batch_size: The most rows that one request may have.

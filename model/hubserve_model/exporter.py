@@ -1,4 +1,4 @@
-"""Which TensorFlow exported a version, and whether a server is too old for it.
+"""Tell which TensorFlow exported a version, and whether a server is too old for it.
 
 TensorFlow promises that newer releases load what older ones saved, and nothing about the other way:
 https://www.tensorflow.org/guide/versions#compatibility_of_savedmodels_graphs_and_checkpoints.

@@ -1,4 +1,4 @@
-"""Folders for unfinished work: whoever is killed leaves one behind, and the next run removes it.
+"""Make folders for unfinished work. A killed program leaves one, and the next run removes it.
 
 A folder in use is locked by its maker with flock(2). The kernel gives the lock up with the process, however that ends,
 so a folder that can be locked belongs to nobody, and a folder of a run that is still under way is never touched. Where

@@ -30,7 +30,7 @@ _EXPIRED = "Run() timeout exceeded while waiting in batching queue"
 
 @dataclass(frozen=True)
 class _Queue:
-    """Where the callers meet who want the same: the tensor of their deadlines, and the batched tensors by fetch."""
+    """Join the callers who want the same: the tensor of their deadlines, and the batched tensors by fetch."""
 
     deadlines: str
     batched: Mapping[str, str]

@@ -1,4 +1,4 @@
-"""What can go wrong in serving, named by what to do next.
+"""Define the errors of serving, named by what to do next.
 
 ServeError
 ├── ModelDirectoryError   there is no such version to serve: another MODEL_DIR or --version

@@ -1,4 +1,4 @@
-"""What happens to each call before it is answered: the server takes it or not, and reads its request."""
+"""Take or refuse each call before it is answered, and read its request."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ State = get_model_status_pb2.ModelVersionStatus
 
 @dataclass
 class _Version:
-    """What is known of a version: its state as GetModelStatus tells it, and once it is loaded, what answers for it."""
+    """Keep what is known of a version: its state for GetModelStatus, and what answers once it is loaded."""
 
     state: int = State.LOADING
     error: LoadError | None = None

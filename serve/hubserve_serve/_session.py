@@ -27,7 +27,7 @@ _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
 class Session(Protocol):
-    """What answers requests: a model's session, or one that batches in front of it."""
+    """Answer requests: a model's session, or one that batches in front of it."""
 
     def run(self, feeds: Mapping[str, Array], fetches: Sequence[str], timeout: float | None = None) -> list[Array]:
         """Run the graph.

@@ -17,7 +17,7 @@ _STEP_SECONDS = 0.2
 
 
 class Stop:
-    """Whether the server was asked to stop: ``stop.set()`` in a signal's handler, ``stop.wait()`` in the main thread.
+    """Tell whether the server was asked to stop: ``stop.set()`` in a signal handler, ``stop.wait()`` elsewhere.
 
     A handler runs between any two steps of the main thread. `threading.Event` may hold its lock there, and a handler
     that sets it then waits for ever; `queue.SimpleQueue` is made to be interrupted so.

@@ -1,4 +1,4 @@
-"""How the versions served follow the model's base folder."""
+"""Follow the model's base folder, and serve the versions that it holds."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import pytest
 from hubserve_cli.main import main
 from support import guide
 
-PARTS = ("client", "model", "export", "serve", "benchmarks")
+PARTS = ("client", "model", "export", "serve", "k8s", "benchmarks")
 # Words that begin a noun phrase or a clause, and no order.
 NO_VERBS = re.compile(
     "A|All|An|As|At|Both|Each|Every|For|From|Has|How|If|In|Is|It|Its|No|None|Nothing|One|So|Some|Something|That|The|"
@@ -45,6 +45,21 @@ def test_a_docstring_of_a_function_begins_with_an_imperative_verb(part: str) -> 
         if not file.name.endswith("_pb2.py")
         for function in _functions(file)
         if not begins_with_a_verb(ast.get_docstring(function) or "")
+    ]
+    assert wrong == []
+
+
+# A module or a class may begin with the name of a thing ("A row."), and not with a clause about it ("What a row is.").
+CLAUSES = re.compile(r"(How|What|When|Where|Whether|Which|Who|Whose|Why)\b")
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_docstring_of_a_module_or_a_class_does_not_begin_with_a_clause(part: str) -> None:
+    wrong = [
+        f"{file.relative_to(guide.ROOT)} {getattr(node, 'name', '')}: {ast.get_docstring(node)!r:.80}"
+        for file in sorted((guide.ROOT / part).rglob("*.py"))
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Module | ast.ClassDef) and CLAUSES.match(ast.get_docstring(node) or "")
     ]
     assert wrong == []
 

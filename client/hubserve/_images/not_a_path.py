@@ -1,4 +1,4 @@
-"""What a text is that was given as a path and names no file: a web address, base64, markup, a path with blanks."""
+"""Name the kind of a text that is given as a path and is not one: a web address, base64, markup, blanks."""
 
 from __future__ import annotations
 

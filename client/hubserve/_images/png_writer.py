@@ -1,4 +1,4 @@
-"""Pixels as PNG files: of numpy arrays, and of Pillow images of every mode."""
+"""Write numpy arrays, and Pillow images of every mode, as PNG files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is done to files before they are sent: nothing, unless the caller wants them converted or made smaller."""
+"""Convert files or make them smaller before they are sent, if the caller wants that."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bytes of binary files, whatever they are: a file, a pipe, a socket, an object of the caller's with `read`."""
+"""Read the bytes of binary files of every kind: a file, a pipe, a socket, a caller's object with `read`."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ _SERVERS_LIMIT = r"maximum input batch size (\d+)"
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one request may hold: `Limits(max_size=32, max_bytes=16 * 2**20)`."""
+    """Bound what one request may hold: `Limits(max_size=32, max_bytes=16 * 2**20)`."""
 
     max_size: int
     max_bytes: int
@@ -44,7 +44,7 @@ WHOLE_MESSAGE = Limits(max_size=sys.maxsize, max_bytes=MESSAGE_BYTES)
 
 
 class Capacity:
-    """What the servers of a client are known to take in one request: `capacity.limits`.
+    """Keep how much the servers of a client take in one request: `capacity.limits`.
 
     Args:
         limits: What the caller allows.

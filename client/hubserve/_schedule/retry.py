@@ -1,4 +1,4 @@
-"""When a request that failed is tried again: plain arithmetic on times that are passed in.
+"""Decide when a failed request is retried: plain arithmetic on times that are passed in.
 
 Delays are exponential with full jitter (Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015), so
 that callers that failed together do not come back together. Retries are paid from a token bucket that all calls of a
@@ -30,7 +30,7 @@ _TOKENS_PER_SECOND = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
-    """How patiently failed requests are tried again: `Client(target, model="m", retry=Retry(max_seconds=300))`.
+    """Say how patiently failed requests are retried: `Client(target, model="m", retry=Retry(max_seconds=300))`.
 
     Attributes:
         max_seconds: How long after its first failure a request is tried again; a server that is away for longer makes
@@ -65,7 +65,7 @@ NEVER = Retry(max_seconds=0.0, budget=0)
 
 
 class Contact:
-    """What one client knows about its servers: whether they answer, since when not, how many retries it still has.
+    """Keep what one client knows about its servers: whether they answer, since when not, the retries left.
 
     What they take at a time is in its `gate`.
 

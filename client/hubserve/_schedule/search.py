@@ -1,4 +1,4 @@
-"""The search for the images that fail their batch: refused ones, and those that take all of the server's time."""
+"""Search for the images that fail their batch: refused ones, and those that take all of the server's time."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SILENT = 10
 
 
 class Search:
-    """Halves what failed until a bad image stands alone; see `Run`.
+    """Halve what failed until a bad image stands alone. See `Run`.
 
     Args:
         contact: What the client knows about its servers.

@@ -1,4 +1,4 @@
-"""What a call does, step by step and without I/O: a generator that threads and asyncio drive in the same way.
+"""Describe a call step by step, without I/O: a generator that threads and asyncio drive in the same way.
 
 It yields what to do next. The driver does that, and sends back the answer or throws the failure in:
 

@@ -1,4 +1,4 @@
-"""How many requests are on their way at once: plain arithmetic on what answers take.
+"""Decide how many requests are in flight: plain arithmetic on the times that answers take.
 
 "auto" is TCP Vegas (Brakmo, O'Malley and Peterson, SIGCOMM 1994), as Netflix's concurrency-limits applies it to
 requests. Answers take longer than the best time because requests wait for one another, so that with W on their way

@@ -1,4 +1,4 @@
-"""What the ways to the server for threads and for asyncio share: channels, credentials, gRPC's errors as ours."""
+"""Share what threads and asyncio need to reach a server: channels, credentials, the mapping of gRPC's errors."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CLOSED = "Channel closed!"
 
 
 class BaseServer(Generic[_Event]):
-    """The settings of one model's server, or of its replicas, and the errors of its calls.
+    """Keep the settings of one model's server, or of its replicas, and map the errors of its calls.
 
     Args:
         settings: The client's.

@@ -1,4 +1,4 @@
-"""What a channel is made of: where it leads, how it spreads calls over replicas, how it notices that one is gone."""
+"""Describe a channel: its address, how it spreads calls over replicas, how it notices that one is gone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who the server is, and who asks: TLS and tokens. No secret is ever in a repr, a log or an error."""
+"""Prove who the server is and who calls: TLS and tokens. No secret is in a repr, a log or an error."""
 
 from __future__ import annotations
 

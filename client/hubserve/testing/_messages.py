@@ -1,4 +1,4 @@
-"""What a fake server answers, as messages."""
+"""Make the messages that a fake server answers."""
 
 from __future__ import annotations
 

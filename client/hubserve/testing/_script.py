@@ -1,4 +1,4 @@
-"""What a test tells a fake server to do with its next requests."""
+"""Describe what a fake server does with its next requests."""
 
 from __future__ import annotations
 

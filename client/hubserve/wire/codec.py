@@ -1,4 +1,4 @@
-"""What goes to a server, as bytes, and what its bytes mean: the same for `Client` and `AsyncClient`."""
+"""Write requests as bytes, and read answers from bytes, in the same way for `Client` and `AsyncClient`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a server says about a model: its signatures, and its versions with their states."""
+"""Read what a server says about a model: its signatures, and its versions with their states."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class ModelMetadata:
 
 
 class VersionState(str, Enum):
-    """How far a version is, in the order in which it goes: `version.state is VersionState.AVAILABLE`."""
+    """List the states of a version, in their order: `version.state is VersionState.AVAILABLE`."""
 
     UNKNOWN = "UNKNOWN"
     START = "START"

@@ -1,4 +1,4 @@
-"""How images and runs end: whose failure a failure is, when a run leads nowhere, what is said last, the exit code."""
+"""Decide how images and runs end: who caused a failure, when a run stops, the last line, the exit code."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _BATCHES_IN_VAIN = 10
 
 
 class Outcome(Enum):
-    """What became of an image."""
+    """Name how an image ended."""
 
     CLASSIFIED = "classified"
     # It cannot be read, or is no image, or the server refuses it or takes too long for it.
@@ -60,7 +60,7 @@ def outcome(result: Classification) -> Outcome:
 
 
 class Patience:
-    """Ends a run that leads nowhere: `patience.with_(result)` for each.
+    """End a run that leads nowhere: `patience.with_(result)` for each.
 
     Args:
         batch_size: Images in a request.

@@ -1,4 +1,4 @@
-"""How far a run is, on a line of the terminal that is written over; and that a server is being asked again."""
+"""Show how far a run is on one line of the terminal, and that requests to a server are retried."""
 
 from __future__ import annotations
 

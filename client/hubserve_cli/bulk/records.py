@@ -1,4 +1,4 @@
-"""What a result looks like in a file or on the screen: a record for each image, whole in itself."""
+"""Write each result as a record, complete in itself, for a file or the screen."""
 
 from __future__ import annotations
 

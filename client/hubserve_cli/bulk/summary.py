@@ -1,4 +1,4 @@
-"""What became of a run's images: counts, and the failures grouped by their reason, with examples."""
+"""Count how a run's images ended, and group the failures by their reason, with examples."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def several(count: int) -> str:
 
 
 class _Reason:
-    """How many images failed for it, and the first of them."""
+    """Count the images that failed for one reason, and keep the first of them."""
 
     def __init__(self) -> None:
         self.count = 0

@@ -1,4 +1,4 @@
-"""How a subcommand ends when something other than its own work ends it: one place for all of them."""
+"""End a subcommand that something other than its own work ends: one place for all of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a terminal shows: colours, and one line of progress that is written over."""
+"""Show colours on a terminal, and one line of progress that is written over."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ _OF_SCORES = {
 
 @dataclass
 class Content:
-    """What a page holds of a run, as UTF-8 HTML, in the order of the run.
+    """Hold what a page shows of a run, as UTF-8 HTML, in the order of the run.
 
     Attributes:
         cards: One for each image that was classified.

@@ -1,4 +1,4 @@
-"""How sure a model was of an image, and how many images came when."""
+"""Measure how sure a model was of an image, and how many images came when."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def margin(scores: Sequence[float]) -> float | None:
 
 
 class Timeline:
-    """How many images came when, in few bins however long it goes on: `timeline.add(12.3, ok=True)`.
+    """Count images over time, in few bins however long a run takes: `timeline.add(12.3, ok=True)`.
 
     Attributes:
         width: Seconds that a bin is wide. It doubles when the bins would become too many.

@@ -1,4 +1,4 @@
-"""Credentials for Kaggle, from the places where kagglehub keeps them. They are sent to Kaggle alone, and never shown.
+"""Find credentials for Kaggle where kagglehub keeps them. They go to Kaggle alone, and are never shown.
 
 A public model needs none. They are looked for only when Kaggle has refused a request without them.
 """
@@ -16,7 +16,7 @@ from .._errors import SourceError
 
 @dataclass(frozen=True)
 class Credentials:
-    """What is sent to Kaggle, and where it was found.
+    """Hold what is sent to Kaggle, and where it was found.
 
     Attributes:
         authorization: The value of the Authorization header; no text shows it.

@@ -1,4 +1,4 @@
-"""One file over HTTP, as a user expects it: timeouts, resume after a cut, checksum, disk space, proxies.
+"""Download one file over HTTP with timeouts, resume after a cut, checksum, disk space check and proxies.
 
 tensorflow_hub 0.16 does none of these, and cannot be imported beside setuptools 82. kagglehub 1.0 does some, needs
 Python 3.11, and cannot be pointed at another server, so that nothing of it could be tested here.
@@ -34,7 +34,7 @@ _SIGNATURE = re.compile(rb"<Code>(SignatureDoesNotMatch|ExpiredToken|AccessDenie
 
 
 class Fault(enum.Enum):
-    """What can go wrong, by what to do about it."""
+    """List what can go wrong, by what to do about it."""
 
     UNREACHABLE = "no way to the server"
     REFUSED = "the server wants credentials or a consent: 401, 403"
@@ -51,7 +51,7 @@ class Fault(enum.Enum):
 
 
 class DownloadError(Exception):
-    """A file could not be had.
+    """Report a file that cannot be downloaded.
 
     Attributes:
         fault: What went wrong.
@@ -66,7 +66,7 @@ class DownloadError(Exception):
 
 @dataclass(frozen=True)
 class Received:
-    """A file that was received whole.
+    """Hold a file that was received whole.
 
     Attributes:
         url: Where it came from in the end, without the query, which may hold a signature.
@@ -80,7 +80,7 @@ class Received:
 
 
 class Downloader:
-    """Download files; one part that is left of a broken download is gone on with.
+    """Download files, and continue one that an earlier download left incomplete.
 
     Args:
         connect_seconds: How long a connection may take.
@@ -247,7 +247,7 @@ class Downloader:
 
 @dataclass
 class _Known:
-    """What is known of a file that is being received; kept beside it, for the next run."""
+    """Keep beside a file that is being received what is known of it, for the next run."""
 
     part: Path
     have: int = 0

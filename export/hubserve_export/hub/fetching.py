@@ -1,4 +1,4 @@
-"""From a name to a folder: the caches, then the service that the name is from, then its twin."""
+"""Go from a name to a folder: the caches, then the service of the name, then the other service."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _ARCHIVES = (".tar.gz", ".tgz", ".tar")
 
 @dataclass(frozen=True)
 class Services:
-    """Where the two services are. A mirror inside of a company, or a test, has other addresses.
+    """Say where the two services are. A mirror of a company, or a test, has other addresses.
 
     Attributes:
         tfhub: The address of TensorFlow Hub; HUBSERVE_TFHUB_URL in the environment.

@@ -1,4 +1,4 @@
-"""What names a model on the hub: every form that a page, a README or a code sample shows becomes one value.
+"""Read every form in which a page, a README or a code sample names a model, as one value.
 
 Two services name the same models. tfhub.dev has publisher/path/VERSION, such as
 google/imagenet/pnasnet_large/classification/4. Kaggle Models, where tfhub.dev redirects a browser to, has
@@ -95,7 +95,7 @@ Name = TfhubName | KaggleName | Address
 
 
 class PageError(SourceError):
-    """The name is that of a page with several models.
+    """Report a name that is that of a page with several models.
 
     Attributes:
         page: Owner, model and framework, as far as they were given, such as "google/pnasnet".

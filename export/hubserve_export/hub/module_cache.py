@@ -1,4 +1,4 @@
-"""Downloaded modules, in the folders of tensorflow_hub and of kagglehub, in their own layouts.
+"""Keep downloaded modules in the folders of tensorflow_hub and of kagglehub, in their own layouts.
 
 tensorflow_hub has TFHUB_CACHE_DIR/<SHA-1 of the address>, and takes any folder with a file in it. kagglehub has
 KAGGLEHUB_CACHE/models/<owner>/<model>/<framework>/<variation>/<version>, with <version>.complete beside it. Both are
@@ -29,7 +29,7 @@ _SHARD = re.compile(r"(?P<name>.+)\.data-(?P<index>\d{5})-of-(?P<count>\d{5})")
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a module in the cache came from; kept beside its folder.
+    """Say where a module in the cache came from. It is kept beside the module's folder.
 
     Attributes:
         name: Its name on the service that it came from.

@@ -1,4 +1,4 @@
-"""The image modules that the hub's public index lists, and their twins on Kaggle Models.
+"""Look up the image modules that the hub's public index lists, and their twins on Kaggle Models.
 
 `scripts/hub-table` writes the table from the pages of publishers. The hub may have lost a module since, above all
 those of publishers that did not move to Kaggle by March 2024.

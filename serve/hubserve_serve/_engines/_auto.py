@@ -1,4 +1,4 @@
-"""Which engine runs, when the user leaves the choice to hubserve."""
+"""Choose the engine when the user leaves the choice to hubserve."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What to serve, and where: the one description from which every engine is started."""
+"""Describe what to serve, and where: every engine is started from this one description."""
 
 from __future__ import annotations
 

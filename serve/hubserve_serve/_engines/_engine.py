@@ -1,4 +1,4 @@
-"""What an engine is, and what it gives."""
+"""Define what an engine is, and what it gives."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Missing(NamedTuple):
-    """Why an engine cannot run here: ``Missing("docker is not on the PATH", "install Docker")``."""
+    """Say why an engine cannot run here: ``Missing("docker is not on the PATH", "install Docker")``."""
 
     what: str
     remedy: str

@@ -1,4 +1,4 @@
-"""Which TensorFlow Serving a program is, and whether it knows the flags that it is to be given."""
+"""Tell which TensorFlow Serving a program is, and whether it knows the flags that it is to be given."""
 
 from __future__ import annotations
 

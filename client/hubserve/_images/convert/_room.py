@@ -1,4 +1,4 @@
-"""How many pixels are converted at once, so that memory does not grow with the number of threads."""
+"""Limit how many pixels are converted at once, so that memory does not grow with the number of threads."""
 
 from __future__ import annotations
 

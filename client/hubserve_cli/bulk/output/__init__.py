@@ -1,4 +1,4 @@
-"""Where a run's records go: standard output, or a file that a later run can go on with."""
+"""Send a run's records to standard output, or to a file that a later run can go on with."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from ._file import OutputError, RecordFile
 
 
 class EarlierRun:
-    """What is in the output already.
+    """Hold what is in the output already.
 
     Attributes:
         finished: The images that have their record.

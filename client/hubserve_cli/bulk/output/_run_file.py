@@ -1,4 +1,4 @@
-"""What run an output is of, beside it in `OUTPUT.run.json`: a run that goes on must ask the same."""
+"""Keep beside an output, in `OUTPUT.run.json`, what its run asked. A run that goes on must ask the same."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ._file import OutputError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFile:
-    """What makes two runs the same.
+    """Hold what makes two runs the same.
 
     Attributes:
         format: The output's.

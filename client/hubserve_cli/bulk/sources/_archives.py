@@ -41,7 +41,7 @@ _HEADERS = (
 
 
 class _Broken(Exception):  # noqa: N818 - what it says follows the archive's name
-    """What is wrong with an archive, in words that follow its name."""
+    """Say what is wrong with an archive, in words that follow its name."""
 
 
 class _Header(tarfile.TarInfo):

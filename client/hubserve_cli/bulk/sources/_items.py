@@ -1,4 +1,4 @@
-"""What a source gives: paths, and images whose bytes come from elsewhere than a file of this machine."""
+"""Describe what a source gives: paths, and images whose bytes do not come from a file of this machine."""
 
 from __future__ import annotations
 
