@@ -1,6 +1,7 @@
 """Files that the server does not read, converted by the client: what is sent, what is refused, what memory it takes."""
 
 import io
+import struct
 import subprocess
 import sys
 import threading
@@ -23,6 +24,14 @@ from support.foreign_files import corpus, dng, exchanged, exchanged_profile, hei
 from support.photographs import encoded, image, mirrored
 
 PICTURE = image().resize((300, 200))
+
+
+def word_aligned_fax() -> bytes:
+    """A black and white TIFF whose tag says that each row of its fax coding begins at a whole word."""
+    data = encoded(PICTURE.convert("1"), "TIFF", compression="group3")
+    tag = struct.pack("<HHI", 259, 3, 1)
+    assert data.count(tag) == 1
+    return data.replace(tag + struct.pack("<H", 3), tag + struct.pack("<H", 32771))
 
 
 def prepared(file: object, size: int = 0) -> EncodedImage:
@@ -112,6 +121,9 @@ RAMP = np.linspace(0, 4000, 64 * 64).reshape(64, 64)
         (tiff(np.zeros((9, 9), np.int8) - 5), ["from -5 to 0", "7 bits"]),
         (tiff(np.zeros((9, 9), np.uint64)), ["its form is not read", "64 bits", "save it as RGB of 8 or 16 bits"]),
         (tiff(np.zeros((9, 9, 4), np.uint16), **BANDS), ["it has 4 channels, and does not say"]),
+        (word_aligned_fax(), ["compression 32771", "tiffcp -c g4"]),
+        (encoded(PICTURE, "JPEG2000", no_jp2=True, mct=0), ["does not say what colours", "save it as .jp2"]),
+        (encoded(PICTURE.convert("RGBA"), "JPEG2000", no_jp2=True), ["does not say what colours"]),
         (dng(b""), ["this is a camera's RAW file"]),
         (b"II*\0\x08\0\0\0\xff\xff" + bytes(100), ["this is a TIFF picture"]),
         (b"II*\0\x08\0\0\0\0\0", ["this is a TIFF picture"]),
@@ -128,6 +140,12 @@ def test_a_file_that_cannot_be_converted_fails_alone_and_says_what_it_is(data: b
     assert (good.ok, last.ok) == (True, True)
     assert all(word in str(bad.error) for word in words), bad.error
     assert "\n" not in str(bad.error)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_a_bare_codestream_that_tells_its_colours_is_converted(mode: str):
+    sent = prepared(encoded(PICTURE.convert(mode), "JPEG2000", no_jp2=True, mct=mode == "RGB"))
+    assert np.array_equal(opened(sent.data), PICTURE.convert(mode))
 
 
 def test_a_raw_file_without_a_preview_says_so():

@@ -158,6 +158,7 @@ def closed(photograph: Path) -> io.BufferedReader:
         (lambda _: np.full((8, 8), np.nan), ["NaN"]),
         (lambda _: np.full((8, 8), 255, np.uint16), ["end at 255", "nearly black", 'array.astype("uint8")']),
         (lambda _: np.full((8, 8), 4000, np.uint16), ["end at 4000", "multiply them by 16"]),
+        (lambda _: np.ma.masked_less(np.arange(64, dtype=np.uint8).reshape(8, 8), 9), ["masked", "array.filled(0)"]),
         (lambda _: PIL.Image.fromarray(np.full((8, 8), 200, np.int32)), ["end at 200", 'image.convert("L")']),
         (lambda _: PIL.Image.fromarray(np.full((8, 8), 70_000, np.int32)), ["from 0 to 70000", "fit 16 bits"]),
         (lambda _: PIL.Image.new("L", (8, 8), 9).convert("F"), ["from 0 to 9", 'image.convert("L")']),

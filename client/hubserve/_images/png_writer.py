@@ -64,8 +64,10 @@ def png_from_array(pixels: NDArray[Any]) -> bytes:
     uint8 goes as it is, bool as black and white, uint16 with its upper eight bits, floats from [0, 1].
 
     Raises:
-        ImageError: It has another shape or type, or values beyond its range.
+        ImageError: It has another shape or type, values beyond its range, or a mask.
     """
+    if hasattr(pixels, "mask") and pixels.mask.any():
+        raise ImageError("a masked array has pixels that are hidden: give array.filled(0), or another value for them")
     channels = pixels.shape[-1] if pixels.ndim > 2 else 1
     if pixels.ndim not in (2, 3) or channels not in _PNG_COLOR_TYPES or not pixels.size:
         raise ImageError(

@@ -18,6 +18,7 @@ _ROWS_AT_ONCE = 256
 # Encoders write five of them by default.
 _MOST_HALVINGS = 5
 _ORIENTATION = 0x0112
+_CODING_STYLE = 0x52
 
 
 class Picture:
@@ -43,6 +44,7 @@ class Picture:
         self._image: Any = _opened(file, kind)
         self.width, self.height = self._image.size
         if kind is kinds.JPEG_2000:
+            self._require_colours(file)
             while self.width * self.height > 4 * enough and self._image.reduce < _MOST_HALVINGS:
                 self._image.reduce += 1
                 self.width, self.height = (-(-side // 2) for side in (self.width, self.height))
@@ -52,6 +54,17 @@ class Picture:
         orientation = self._image.getexif().get(_ORIENTATION, 1)
         self.orientation = orientation if orientation in range(1, 9) else 1
         self.pictures = getattr(self._image, "n_frames", 1) > 1
+
+    def _require_colours(self, file: BinaryIO) -> None:
+        """Refuse a bare codestream whose channels may be other colours than red, green and blue.
+
+        Only the file format around a codestream (.jp2) says what channels are. A codestream that turns three channels
+        into others before it packs them (ISO/IEC 15444-1, annex G) is of red, green and blue.
+        """
+        if self._image.codec == "jp2" or self._image.mode in ("L", "LA") or self._image.mode.startswith("I"):
+            return
+        if self._image.mode != "RGB" or not _transforms_colours(file):
+            raise ImageError("it does not say what colours its channels are: save it as .jp2, JPEG or PNG")
 
     def bands(self) -> Iterator[PIL.Image.Image]:
         """Return the picture from its top, in bands of rows of the full width, in modes of 8 bits.
@@ -71,6 +84,18 @@ class Picture:
             deep = band.mode in ("I", "F") or band.mode.startswith("I;16")
             yield Image.fromarray(levels.of(np.asarray(band))) if deep else band
         levels.check()
+
+
+def _transforms_colours(file: BinaryIO) -> bool:
+    """Tell whether a bare codestream's default coding style has the multiple component transformation."""
+    file.seek(2)
+    while len(head := file.read(4)) == 4 and head[0] == 0xFF:
+        length = int.from_bytes(head[2:], "big")
+        if head[1] == _CODING_STYLE:
+            # The style, the order of the packets, two bytes of layers, and then this one.
+            return file.read(5)[4:] == b"\x01"
+        file.seek(max(length - 2, 0), 1)
+    return False
 
 
 def _opened(file: BinaryIO, kind: kinds.Kind) -> Any:

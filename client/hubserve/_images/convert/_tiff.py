@@ -34,7 +34,7 @@ _FORMATS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 11: "f", 12: "d", 13
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 # None, LZW, deflate (two numbers), PackBits, LZMA, Zstandard: they give bytes back, whatever the bytes mean.
 _BYTEWISE = frozenset({1, 5, 8, 32946, 32773, 34925, 50000})
-_UNPACKED, _OLD_JPEG = 1, 6
+_UNPACKED, _OLD_JPEG, _WORD_ALIGNED_FAX = 1, 6, 32771
 _DIFFERENCES, _FLOATING_POINT = 2, 3
 _FILL_ORDER, _COLOR_MAP = 266, 320
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _CMYK = 0, 1, 2, 5
@@ -97,6 +97,8 @@ class Tiff:
         self._planes = self._samples if self._number(_PLANAR, 1) == 2 else 1
         bits = set(self._numbers(_BITS, (1,)))
         self._bits = bits.pop() if len(bits) == 1 else 0
+        if self._compression == _WORD_ALIGNED_FAX:
+            raise ImageError("its coding (compression 32771) is not read: write it anew, with tiffcp -c g4")
         if self._photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO) and self._samples > 2:
             raise ImageError(
                 f"it has {self._samples} channels, and does not say that they are red, green and blue: send three of "
