@@ -28,6 +28,8 @@ from ._errors import (
 from ._images.encode import ImageLike
 from ._results import Classification, ClassScore, Features, ImageResult
 from ._schedule.retry import Retry
+from ._settings import Settings
+from ._shared_clients import shared_client
 from ._transport.security import TLS
 from ._version import __version__
 from .wire.model_info import ModelMetadata, Signature, TensorSpec, VersionState, VersionStatus
@@ -67,6 +69,7 @@ __all__ = [
     "ServerBusy",
     "ServerFailed",
     "ServerUnavailable",
+    "Settings",
     "Signature",
     "TensorSpec",
     "UnsuitableModel",
@@ -74,6 +77,7 @@ __all__ = [
     "VersionState",
     "VersionStatus",
     "__version__",
+    "shared_client",
 ]
 
 

@@ -105,6 +105,11 @@ class BaseClient(ABC, Generic[_Token, _Server]):
         settings = self._settings
         return f"<{type(self).__name__} of {settings.model_in_words()} at {settings.target_in_words()}>"
 
+    @property
+    def closed(self) -> bool:
+        """Whether the client was closed, so that its calls raise `ClientClosed`."""
+        return self._server.closed.is_set()
+
     def _run(self, read: Reader[_Result], kind: type[_Result], *, ordered: bool) -> Run[_Result]:
         window = self._settings.window()
         return Run(read=read, kind=kind, capacity=self._capacity, contact=self._contact, window=window, ordered=ordered)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+import uuid
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from functools import reduce
 from typing import Literal, TypeVar
 
 from ._checks import LARGEST_VERSION, check_name, check_number, check_seconds, check_text, check_whole
@@ -24,27 +27,35 @@ _Client = TypeVar("_Client")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """A client's arguments; `repr` shows no secret.
+    """The arguments of a client, as a value: `shared_client(Settings("localhost:8500", model="pnasnet"))`.
+
+    It can be pickled: settings travel to another process, connections do not. A path in `tls` travels as a path, and is
+    read where the client is made. A token function travels as pickle has it: by its name. `repr` shows no secret.
+
+    Args:
+        target: As for `Client`, and so are all others.
 
     Raises:
-        UsageError: One makes no sense.
+        UsageError: An argument makes no sense, or the token would travel unencrypted.
     """
 
-    target: str | Sequence[str]
+    target: str | Sequence[str] = field(kw_only=False)
     model: str
     version: int | None = None
     version_label: str | None = None
-    timeout: float | None
-    tls: TLS | None
-    token: AsyncToken | None = field(repr=False)
-    allow_plaintext_token: bool
-    retry: Retry | None
-    max_batch_size: int
-    max_batch_bytes: int
-    concurrency: int | Literal["auto"]
+    timeout: float | None = 30.0
+    tls: TLS | None = None
+    token: AsyncToken | None = field(default=None, repr=False)
+    allow_plaintext_token: bool = False
+    retry: Retry | None = Retry()  # noqa: RUF009 - it is frozen
+    max_batch_size: int = 32
+    max_batch_bytes: int = 16 * 2**20
+    concurrency: int | Literal["auto"] = "auto"
     channel_options: Mapping[str, str | int] | None = None
     shrink: bool | int = False
     convert: bool = False
+    # Travels with a token function that pickle makes anew in each process, so that its copies count as one.
+    token_id: str = field(default="", init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         grpc_targets(self.target)
@@ -72,6 +83,17 @@ class Settings:
         check_shrink(self.shrink)
         check_convert(self.convert)
         check_token(self.token, encrypted=self.tls is not None, allow_plaintext=self.allow_plaintext_token)
+        if callable(self.token) and not _importable(self.token):
+            object.__setattr__(self, "token_id", uuid.uuid4().hex)
+
+    def key(self) -> Hashable:
+        """Return what is equal for settings that one client may serve."""
+        values = {each.name: getattr(self, each.name) for each in fields(self) if each.init}
+        values["target"] = self.target if isinstance(self.target, str) else tuple(self.target)
+        values["channel_options"] = frozenset((self.channel_options or {}).items())
+        if self.token_id:
+            values["token"] = None
+        return (*values.values(), self.token_id)
 
     def contact(self) -> Contact:
         """Return a client's knowledge of its servers, to begin with."""
@@ -140,7 +162,17 @@ def deadline_in(timeout: float | None) -> float | None:
 
 def made_of(kind: Callable[..., _Client], settings: Settings) -> _Client:
     """Make a client of the arguments of another one, for pickle."""
-    return kind(**{each.name: getattr(settings, each.name) for each in fields(settings)})
+    return kind(**{each.name: getattr(settings, each.name) for each in fields(settings) if each.init})
+
+
+def _importable(function: object) -> bool:
+    """Tell whether a function is in its module by its name, so that it is the same one wherever it is unpickled."""
+    try:
+        module = sys.modules[function.__module__]
+        names: list[str] = function.__qualname__.split(".")  # type: ignore[attr-defined]
+        return reduce(getattr, names, module) is function
+    except (AttributeError, KeyError, TypeError):
+        return False
 
 
 def seconds_left(end: float | None) -> float | None:
