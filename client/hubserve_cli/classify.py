@@ -184,7 +184,17 @@ def classify(
     choice = choose()
     summary = Summary(*(kept.before if kept else (0, 0)), left_out=choice.left_out)
     with told(summary, resuming(ctx.meta[__name__]) if kept else None, quiet=quiet), Signals() as signals:
+        page = None
+        if html is not None:
+            # Nobody else needs it.
+            from .report import RunPage
+
+            page = RunPage(html, model=server["model"], server=server["target"], left_out=choice.left_out)
+            for result in kept.results_before() if kept else ():
+                page.add_earlier(result)
         if kept and kept.complete:
+            if page:
+                page.close()
             return
         images = sources.find(
             source,
@@ -206,12 +216,6 @@ def classify(
         except UsageError as error:
             raise click.UsageError(str(error)) from error
         lines = records.Table(colour=coloured) if form == "table" else written
-        page = None
-        if html is not None:
-            # Nobody else needs it.
-            from .report import RunPage
-
-            page = RunPage(html, model=server["model"], server=server["target"], left_out=choice.left_out)
         sinks: list[Sink] = [kept.opened() if kept else output.StandardOutput(lines), summary]
         sinks += [page] if page else []
         if not quiet:

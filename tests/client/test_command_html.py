@@ -1,6 +1,7 @@
 """`hubserve classify --html`: the page beside the results, however the run ends."""
 
 import io
+import re
 import signal
 import subprocess
 import sys
@@ -99,3 +100,45 @@ def test_without_the_option_pillow_is_not_needed(
 ) -> None:
     monkeypatch.setitem(sys.modules, "PIL", None)
     assert bulk.classify(server, bulk.images(tmp_path / "images", 1)).exit_code == 0
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "csv", "parquet"])
+def test_after_a_resumed_run_the_page_and_the_summary_are_about_the_whole_run(
+    suffix: str, server: FakeServer, photograph: Path, tmp_path: Path
+) -> None:
+    folder = bulk.images(tmp_path / "images", 3)
+    (folder / "bad.jpg").write_bytes(b"bad")
+    (folder / "first.jpg").write_bytes(photograph.read_bytes())
+    output, page = tmp_path / f"results.{suffix}", tmp_path / "run.html"
+    again = ("--output", output, "--resume", "--html", page)
+    assert bulk.classify(server, folder, *again).exit_code == 3
+    if suffix != "parquet":
+        (folder / "new.jpg").write_bytes(b"new")
+    page.unlink()
+    result = bulk.classify(server, folder, *again)
+    assert result.exit_code == 3
+    document = page.read_text()
+    facts = dict(re.findall(r"<dt>(.*?)</dt><dd.*?>(?:<a.*?>)?(.*?)<", document))
+    if suffix == "parquet":
+        assert "4 of 5 images classified by the runs before" in result.stderr
+        assert (facts["Images"], facts["Classified"], facts["Failed"]) == ("5", "4", "1")
+        assert "5 of its 5 images come from the records" in document
+    else:
+        assert "With the runs before: 5 of 6 images classified" in result.stderr
+        assert (facts["Images"], facts["Classified"], facts["Failed"]) == ("6", "5", "1")
+        assert "5 of its 6 images come from the records" in document
+        assert document.count("request&nbsp;") == 1
+    assert document.count('class="card"') == int(facts["Classified"])
+    assert document.count('src="data:image/') == 1
+    assert "<b>1 image:</b> the server cannot decode it: this is text" in document
+    assert "75.0%" in document
+
+
+def test_a_page_of_a_run_with_nothing_left_to_do_shows_its_records(server: FakeServer, tmp_path: Path) -> None:
+    folder, output, page = bulk.images(tmp_path / "images", 3), tmp_path / "results.jsonl", tmp_path / "run.html"
+    assert bulk.classify(server, folder, "--output", output).exit_code == 0
+    asked = len(server.requests)
+    assert bulk.classify(server, folder, "--output", output, "--resume", "--html", page).exit_code == 0
+    assert len(server.requests) == asked
+    assert "3 images, classified by" in page.read_text()
+    assert "Throughput</dt>" not in page.read_text().split("</dl>")[0]

@@ -93,7 +93,11 @@ def test_a_record_reads_back_as_what_it_was_and_is_cut_where_it_ends(label: str,
     records = [form.record(result) for result in (good, bad, good)]
     pieces = list(form.pieces(io.BytesIO(b"".join(records))))
     assert pieces == records
-    assert [form.read(piece) for piece in pieces] == [(source, True, 3), (source, False, None), (source, True, 3)]
+    assert [
+        (read.source, read.ok, read.error, read.model_version, read.classes) for read in map(form.read, pieces)
+    ] == [
+        (result.source, result.ok, result.error, result.model_version, result.classes) for result in (good, bad, good)
+    ]
     for end in range(len(records[1])):
         *whole, torn = form.pieces(io.BytesIO(records[0] + records[1][:end])) if end else (records[0], b"")
         assert whole == [records[0]]

@@ -86,12 +86,15 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "run.html"
 
 
-def test_each_image_has_its_thumbnail_classes_scores_time_and_entropy(file: Path, photograph: Path) -> None:
+def test_each_image_has_its_thumbnail_classes_scores_margin_and_the_latency_of_its_request(
+    file: Path, photograph: Path
+) -> None:
     page = read(written(file, classified(photograph, ("Egyptian cat", 0.5), ("tabby", 0.25)), server="localhost:8500"))
     texts = " ".join(page.texts)
     assert page.texts[page.texts.index("1 image, classified by") + 1] == "lite0"
-    assert "451\xa0×\xa0300 · 12\xa0ms" in page.texts
-    assert "· 1.50\xa0bit" in page.texts
+    assert "451\xa0×\xa0300 · request\xa012\xa0ms" in page.texts
+    assert "· margin\xa025.0%" in page.texts
+    assert "An image has the latency of its request: it shares it with all images of that request." in texts
     assert "Egyptian cat 50.0% tabby 25.0%" in texts
     assert "50% within 12.4 ms, 99% within 12.4 ms." in texts
     assert "localhost:8500" in page.texts
@@ -170,22 +173,23 @@ def test_scores_that_are_no_probabilities_are_shown_as_they_are(file: Path) -> N
     card = re.search(r'<li class="card".*', document)[0]
     assert ">12.5</span>" in card
     assert ">-3.25</span>" in card
-    assert "bit" not in card
+    assert "margin&nbsp;15.75" in card
     assert 'data-margin="15.75"' in card
 
 
 def test_scores_of_independent_labels_are_not_shown_as_shares_of_one(file: Path) -> None:
     several = classified("both.jpg", ("cat", 0.9), ("dog", 0.8))
     # By itself, this one could be shares.
-    none = classified('none data-entropy="1" <span class="bits">.jpg', ("cat", 0.2), ("dog", 0.1))
+    none = classified('none data-margin="1" <span class="margin">.jpg', ("cat", 0.2), ("dog", 0.1))
     alone = written(file, none)
-    assert "bit</span>" in alone
-    assert "largest entropy first" in alone
+    assert "margin&nbsp;10.0%</span>" in alone
+    assert "smallest margin first" in alone
+    assert "independent of each other" not in alone
     document = written(file, none, several, none)
-    assert "bit</span>" not in document
-    assert not re.search(' data-entropy="|largest entropy|<dt>Entropy|<dt>Margin', document)
-    assert not re.search(' data-margin="', document)
-    assert document.count("data-entropy=&quot;1&quot; &lt;span class=&quot;bits&quot;&gt;.jpg") == 2
+    assert not re.search(' data-margin="|margin&nbsp;|smallest margin|<dt>Margin', document)
+    assert document.count("data-margin=&quot;1&quot; &lt;span class=&quot;margin&quot;&gt;.jpg") == 2
+    assert "<dt>Labels</dt><dd>independent of each other</dd>" in document
+    assert "<dt>Independent labels</dt>" in document
     assert "they are not shares of 100" in document
     texts = " ".join(read(document).texts)
     assert "cat 90.0% dog 80.0%" in texts
@@ -371,10 +375,22 @@ def test_pixels_scans_and_bytes_are_limited(
         assert (thumbnails.of_file(str(path), 40) is not None) is made
 
 
-def test_entropy_counts_the_other_classes_as_one() -> None:
-    assert measures.entropy([0.5, 0.25]) == pytest.approx(1.5)
-    assert measures.entropy([1.0, 0.0]) == 0
-    assert measures.entropy([]) is measures.entropy([2.0]) is measures.entropy([-1.0]) is None
+def uncertain_first(document: str, figure: str) -> list[str]:
+    """The images in the order that a figure gives them, as the page's script sorts them."""
+    cards = re.findall(r'<li class="card"(.*?)</li>\n', document, re.DOTALL)
+    found = [(float(re.search(f'data-{figure}="(.*?)"', card)[1]), re.search(r"(\w+\.jpg)", card)[1]) for card in cards]
+    return [name for _, name in sorted(found)]
+
+
+def test_the_least_certain_images_come_first_whatever_the_classes_left_out_hold(file: Path) -> None:
+    """Of the first, 95 % is on classes beyond the five: counted as one class, it would look nearly certain."""
+    lost = classified("lost.jpg", *((f"class {n}", 0.009) for n in range(5)))
+    torn = classified("torn.jpg", ("cat", 0.49), ("dog", 0.48), ("owl", 0.01), ("hen", 0.01), ("fox", 0.01))
+    sure = classified("sure.jpg", ("cat", 0.688), ("dog", 0.1), ("owl", 0.1), ("hen", 0.05), ("fox", 0.05))
+    document = written(file, sure, torn, lost)
+    assert uncertain_first(document, "score") == ["lost.jpg", "torn.jpg", "sure.jpg"]
+    assert uncertain_first(document, "margin") == ["lost.jpg", "torn.jpg", "sure.jpg"]
+    assert "entropy" not in document.lower()
     assert measures.margin([0.5, 0.125]) == 0.375
     assert measures.margin([0.5]) is None
 

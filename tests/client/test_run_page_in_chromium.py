@@ -124,8 +124,7 @@ def test_search_label_and_sort_narrow_and_order_what_is_seen(visit: Visit, small
     expect(status(page)).to_have_text("5 images")
     for order, first in {
         "Score, highest first": "zoo/tabby.jpg",
-        "Score, lowest first": "park/rex.jpg",
-        "Uncertainty: largest entropy first": "park/rex.jpg",
+        "Uncertainty: lowest best score first": "park/rex.jpg",
         "Uncertainty: smallest margin first": "zoo/wolf.jpg",
         "Order of the run": "zoo/tabby.jpg",
     }.items():
@@ -162,7 +161,7 @@ def test_everything_is_reached_and_left_by_keyboard(visit: Visit, small: Path) -
     keys.type("owl")
     expect(status(page)).to_have_text("1 of 5 images")
     keys.press("Tab")
-    keys.type("Score, l")
+    keys.type("Uncertainty: l")
     expect(page.get_by_role("combobox", name="Sort by")).to_have_value("score+")
     keys.press("Tab")
     expect(page.get_by_role("button", name="Show all")).to_be_focused()
@@ -170,9 +169,42 @@ def test_everything_is_reached_and_left_by_keyboard(visit: Visit, small: Path) -
     expect(status(page)).to_have_text("5 images")
     expect(page.get_by_role("searchbox")).to_be_focused()
     # Out of the page in a few steps: no trap, and not a stop at each image.
-    for _ in range(3):
+    for _ in range(4):
         keys.press("Tab")
     assert page.evaluate("document.activeElement === document.body")
+
+
+def test_an_image_is_enlarged_by_mouse_and_by_keyboard(visit: Visit, small: Path) -> None:
+    page = visit(small)
+    keys, large = page.keyboard, page.get_by_role("dialog")
+    page.get_by_role("button", name="Enlarge zoo/wolf.jpg").click()
+    expect(large).to_be_visible()
+    expect(large).to_contain_text("zoo/wolf.jpg")
+    expect(large).to_contain_text("cat 49.0%")
+    assert large.locator("img").evaluate("node => node.decode().then(() => node.naturalWidth)") == 90
+    keys.press("ArrowRight")
+    expect(large).to_contain_text("park/rex.jpg")
+    large.get_by_role("button", name="Next").click()
+    expect(large).to_contain_text("park/hedwig.jpg")
+    # The last one with a picture.
+    expect(large.get_by_role("button", name="Next")).to_be_disabled()
+    keys.press("ArrowLeft")
+    keys.press("Escape")
+    expect(large).to_be_hidden()
+    expect(page.get_by_role("button", name="Enlarge park/rex.jpg")).to_be_focused()
+    keys.press("ArrowLeft")
+    expect(page.get_by_role("button", name="Enlarge zoo/wolf.jpg")).to_be_focused()
+    keys.press("Enter")
+    expect(large).to_contain_text("zoo/wolf.jpg")
+    large.get_by_role("button", name="Close").click()
+    page.get_by_role("searchbox").fill("park")
+    expect(status(page)).to_have_text("2 of 5 images")
+    page.get_by_role("combobox", name="Sort by").focus()
+    keys.press("Tab")
+    keys.press("Tab")
+    expect(page.get_by_role("button", name="Enlarge park/rex.jpg")).to_be_focused()
+    keys.press("ArrowLeft")
+    expect(page.get_by_role("button", name="Enlarge park/rex.jpg")).to_be_focused()
 
 
 def test_failures_open_and_close_by_keyboard(visit: Visit, small: Path) -> None:
@@ -206,9 +238,12 @@ def test_axe_finds_nothing_to_object_to(visit: Visit, small: Path, scheme: str) 
         pytest.skip(f"there is no {AXE}: scripts/install-axe {sys.prefix} brings it")
     page = visit(small, color_scheme=scheme)
     page.evaluate(AXE.read_text(encoding="utf-8"))
-    found = page.evaluate("axe.run()")
-    assert [(rule["id"], [node["html"] for node in rule["nodes"]]) for rule in found["violations"]] == []
-    assert len(found["passes"]) > 20
+    for enlarged in (False, True):
+        if enlarged:
+            page.get_by_role("button", name="Enlarge zoo/wolf.jpg").click()
+        found = page.evaluate("axe.run()")
+        assert [(rule["id"], [node["html"] for node in rule["nodes"]]) for rule in found["violations"]] == []
+        assert len(found["passes"]) > 20
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -6,12 +6,12 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterator
-from typing import Any, BinaryIO, NamedTuple, Protocol
+from collections.abc import Iterable, Iterator
+from typing import Any, BinaryIO, Protocol
 
 import click
 
-from hubserve import Classification
+from hubserve import Classification, ClassScore, ImageError
 
 FORMATS = ("table", "jsonl", "csv", "parquet")
 _CSV_CLASSES = 1
@@ -19,14 +19,6 @@ _CSV_COLUMNS = ("source", "status", "error", "model_version")
 _CSV_END = "\r\n"
 _ESCAPES = {"\n": r"\n", "\r": r"\r", "\t": r"\t", "\\": r"\\", "'": r"\'"}
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
-
-
-class Earlier(NamedTuple):
-    """An image that has its record from an earlier run."""
-
-    source: str
-    ok: bool
-    model_version: int | None
 
 
 class Format(Protocol):
@@ -47,8 +39,8 @@ class Readable(Format, Protocol):
     def whole(self, piece: bytes) -> bool:
         """Tell whether the piece is a record to its end."""
 
-    def read(self, piece: bytes) -> Earlier:
-        """Read a whole record. Raises ValueError when it is none."""
+    def read(self, piece: bytes) -> Classification:
+        """Return the result of a whole record. Raises ValueError when it is none."""
 
 
 def readable(name: str, *, top_k: int | None) -> Readable:
@@ -81,15 +73,18 @@ class Jsonl:
         """Tell whether its end is there."""
         return piece.endswith(b"\n")
 
-    def read(self, piece: bytes) -> Earlier:
-        """Read a line.
+    def read(self, piece: bytes) -> Classification:
+        """Return the result in a line.
 
         Raises:
             ValueError: It is not one that `record` wrote.
         """
         document = json.loads(piece)
         try:
-            return Earlier(str(document["source"]), document["status"] == 0, document["model_version"])
+            classes = [(found["class_id"], found["label"], found["score"]) for found in document["classes"]]
+            return recorded(
+                str(document["source"]), document["status"], document["error"], document["model_version"], classes
+            )
         except (TypeError, KeyError) as error:
             raise ValueError("no record") from error
 
@@ -110,6 +105,34 @@ def document_of(result: Classification) -> dict[str, Any]:
 
 def _finite(score: float) -> float | None:
     return score if math.isfinite(score) else None
+
+
+def recorded(
+    source: str,
+    status: int | None,
+    error: str | None,
+    model_version: int | None,
+    classes: Iterable[tuple[int, str, float | None]],
+) -> Classification:
+    """Return the result that a record is of; it has neither a place among the images nor a latency.
+
+    Args:
+        source: The image's name.
+        status: The model's status of the image.
+        error: What went wrong.
+        model_version: The version that answered.
+        classes: Class id, label and score of each; None is a score that JSON does not have.
+    """
+    return Classification(
+        source=source,
+        index=0,
+        status=status,
+        exception=None if error is None else ImageError(error),
+        model_version=model_version,
+        classes=tuple(
+            ClassScore(class_id, label, math.nan if score is None else score) for class_id, label, score in classes
+        ),
+    )
 
 
 class Csv:
@@ -153,8 +176,8 @@ class Csv:
         """Tell whether its end is there."""
         return piece.endswith(_CSV_END.encode()) and piece.count(b'"') % 2 == 0
 
-    def read(self, piece: bytes) -> Earlier:
-        """Read a row.
+    def read(self, piece: bytes) -> Classification:
+        """Return the result in a row.
 
         Raises:
             ValueError: It is not one that `record` wrote.
@@ -165,7 +188,16 @@ class Csv:
             raise ValueError("no row") from error
         if len(row) != len(self._columns):
             raise ValueError(f"{len(row)} columns, not {len(self._columns)}")
-        return Earlier(row[0], row[1] == "0", int(row[3]) if row[3] else None)
+        cells = row[len(_CSV_COLUMNS) :]
+        classes = [
+            (int(class_id), label, float(score))
+            for class_id, label, score in zip(cells[::3], cells[1::3], cells[2::3], strict=True)
+            if class_id
+        ]
+        source, status, failure, version = row[: len(_CSV_COLUMNS)]
+        return recorded(
+            source, int(status) if status else None, failure or None, int(version) if version else None, classes
+        )
 
     def _row(self, values: list[object] | list[str]) -> bytes:
         self._buffer.seek(0)

@@ -28,7 +28,7 @@ _MOST_FAILURES = 1_000
 _MOST_REASONS = 100
 _MOST_BYTES = 48 * 2**20
 # Pixels of a thumbnail's longer side, for the first so many images and for those after them.
-_SIDES = ((24, 448), (500, 256))
+_SIDES = ((24, 800), (500, 256))
 _SIDE = 176
 _THREADS = 2
 # Results that wait for their thumbnails, before the run waits for them too.
@@ -91,8 +91,16 @@ class RunPage:
             result: The result.
             image: The image file's bytes, where `result.source` is not a path on this machine.
         """
+        self._overview.add(self._clock() - self._started, result)
+        self._hold(result, image)
+
+    def add_earlier(self, result: Classification) -> None:
+        """Take one result of an earlier start of the run, whose record has no times."""
+        self._overview.add_earlier(result)
+        self._hold(result, None)
+
+    def _hold(self, result: Classification, image: bytes | None) -> None:
         overview = self._overview
-        overview.add(self._clock() - self._started, result)
         most, sort = (_MOST_CARDS, overview.classified) if result.ok else (_MOST_FAILURES, overview.failed)
         self._several += result.note is not None
         if not result.ok:

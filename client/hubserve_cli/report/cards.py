@@ -13,9 +13,9 @@ from . import measures
 # Of what others wrote, so that the page's size has a bound; file systems allow names of 255 bytes and paths of 4096.
 _MOST_LETTERS = 400
 _MOST_CLASSES = 10
-_BITS = '<span class="bits">'
+_MARGIN = '<span class="margin">'
 # No text of others can look like it: in theirs, < and " are escaped.
-_OF_SHARES = re.compile(_BITS.encode() + b'[^<]*</span>| data-(?:entropy|margin)="[^"]*"')
+_OF_SHARES = re.compile(_MARGIN.encode() + b'[^<]*</span>| data-margin="[^"]*"')
 Thumbnail = tuple[str, tuple[int, int]]
 
 
@@ -45,17 +45,17 @@ def card(result: Classification, label_number: int, thumbnail: Thumbnail | None)
     )
     if (more := len(result.classes) - _MOST_CLASSES) > 0:
         rows += f"<li><span>and {more:,} more</span></li>"
-    entropy = measures.entropy(scores)
+    margin = measures.margin(scores)
     parts = [
         f"{thumbnail[1][0]}&nbsp;×&nbsp;{thumbnail[1][1]}" if thumbnail else "",
-        f"{_milliseconds(result.seconds)}&nbsp;ms" if result.seconds is not None else "",
+        f"request&nbsp;{_milliseconds(result.seconds)}&nbsp;ms" if result.seconds is not None else "",
     ]
     about = " · ".join(filter(None, parts))
-    if entropy is not None:
-        about += f"{_BITS}{' · ' if about else ''}{max(entropy, 0):.2f}&nbsp;bit</span>"
+    if margin is not None:
+        about += f"{_MARGIN}{' · ' if about else ''}margin&nbsp;{_score(margin, percent=percent)}</span>"
     order = "".join(
         f' data-{name}="{value:.6g}"'
-        for name, value in (("score", result.score), ("entropy", entropy), ("margin", measures.margin(scores)))
+        for name, value in (("score", result.score), ("margin", margin))
         if value is not None
     )
     return (
@@ -65,7 +65,7 @@ def card(result: Classification, label_number: int, thumbnail: Thumbnail | None)
 
 
 def of_independent_labels(card: bytes) -> bytes:
-    """Take from a card what is only known of classes that exclude each other: entropy and margin."""
+    """Take from a card what has a meaning only for classes that exclude each other: the margin."""
     return _OF_SHARES.sub(b"", card)
 
 

@@ -27,9 +27,9 @@ _OPEN = 12
 # What the page says of scores: where they may be shares of one, and where they are independent of each other.
 _OF_SCORES = {
     "by_uncertainty": (
-        '<option value="entropy-">Uncertainty: largest entropy first</option>\n'
+        '<option value="score+">Uncertainty: lowest best score first</option>\n'
         '<option value="margin+">Uncertainty: smallest margin first</option>',
-        "",
+        '<option value="score+">Best label, lowest score first</option>',
     ),
     "score_meaning": (
         "What the model holds of a class. The bars show it, from 0 to 100&nbsp;%.",
@@ -37,12 +37,13 @@ _OF_SCORES = {
         "high for one image, and they are not shares of 100&nbsp;%.",
     ),
     "uncertainty_meaning": (
-        "<div><dt>Entropy</dt><dd>How far the scores are spread, in bits: −Σ&nbsp;p&nbsp;log₂&nbsp;p over the classes "
-        "that were given, and all others as one more. 0 is certain; 1 is a toss of a coin between two "
-        "classes.</dd></div>\n"
-        "<div><dt>Margin</dt><dd>The best score less the second best. A small one means that the model was close to "
-        "another answer.</dd></div>",
-        "",
+        "<div><dt>Uncertainty</dt><dd>There are two orders. The lowest best score comes first: no class fits the image "
+        "well. The smallest margin comes first: two classes fit it nearly as well as each other. Both orders use only "
+        "figures that the model gave, however many classes it left out.</dd></div>\n"
+        "<div><dt>Margin</dt><dd>The best score minus the second best. Images with one class do not have a margin and "
+        "come last.</dd></div>",
+        "<div><dt>Independent labels</dt><dd>An image had scores that add up to more than 100&nbsp;%. The labels of "
+        "this model do not exclude each other, so that a margin between them has no meaning.</dd></div>",
     ),
 }
 
@@ -116,6 +117,11 @@ def parts(
 def _notes(overview: Overview, content: Content, *, interrupted: bool) -> Iterator[str]:
     if interrupted:
         yield "The run ended before its time. This is what was done until then."
+    if overview.earlier:
+        yield (
+            f"The run was resumed. {overview.earlier:,} of its {_count(overview.images, 'image')} come from the "
+            "records of earlier starts, which hold no times: latency, throughput and duration are of the last start."
+        )
     held = sum(map(len, content.failures.values()))
     if len(content.cards) < overview.classified or held < overview.failed:
         yield (

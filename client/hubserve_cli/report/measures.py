@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 # Scores are float32, and a sum of probabilities need not be exactly 1.
@@ -26,20 +25,8 @@ def are_independent(scores: Sequence[float]) -> bool:
     return are_within_one(scores) and not are_probabilities(scores)
 
 
-def entropy(scores: Sequence[float]) -> float | None:
-    """Return Shannon's entropy in bits of the best classes' scores, all other classes counted as one more.
-
-    H = -(p1 log2 p1 + ... + pK log2 pK + r log2 r) with r = 1 - p1 - ... - pK. Because the others are joined, it is at
-    most the entropy over all classes. None when there are no scores, or they are no probabilities.
-    """
-    if not scores or not are_probabilities(scores):
-        return None
-    shares = [*scores, 1 - sum(scores)]
-    return sum(-share * math.log2(share) for share in shares if 0 < share < 1)
-
-
 def margin(scores: Sequence[float]) -> float | None:
-    """Return the best score less the second: how far the model was from another answer. None when there are not two."""
+    """Return the best score minus the second best: how close another answer was. None when there are not two."""
     return scores[0] - scores[1] if len(scores) > 1 else None
 
 

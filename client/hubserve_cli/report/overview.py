@@ -25,6 +25,7 @@ class Overview:
     """Counts a run's results: `overview.add(seconds_since_the_start, result)`.
 
     Attributes:
+        earlier: Images of these that have their record from an earlier start of the run.
         classified: Images that were classified.
         failed: Images that were not.
         independent: Whether an image had scores that sum to more than 1, so that the labels do not exclude each other.
@@ -32,6 +33,7 @@ class Overview:
 
     def __init__(self, servers: Sequence[str]) -> None:
         self._servers = servers
+        self.earlier = 0
         self.classified = 0
         self.failed = 0
         self.independent = False
@@ -48,12 +50,20 @@ class Overview:
     def add(self, seconds: float, result: Classification) -> None:
         """Count one result, which came so long after the start."""
         self._timeline.add(seconds, ok=result.ok)
+        if result.seconds is not None:
+            self._latencies.record(round(result.seconds * _NANOSECONDS))
+        self._count(result)
+
+    def add_earlier(self, result: Classification) -> None:
+        """Count one result of an earlier start; its record holds no time."""
+        self.earlier += 1
+        self._count(result)
+
+    def _count(self, result: Classification) -> None:
         self.classified += result.ok
         self.failed += not result.ok
         if result.model_version is not None:
             self._versions[result.model_version] += 1
-        if result.seconds is not None:
-            self._latencies.record(round(result.seconds * _NANOSECONDS))
         scores = [found.score for found in result.classes]
         self.independent |= are_independent(scores)
         if result.score is not None and are_within_one(scores):
@@ -66,9 +76,15 @@ class Overview:
         facts.append(_fact("Classified", f"{self.classified:,}"))
         if self.failed:
             facts.append(_fact("Failed", f'<a href="#failures">{self.failed:,}</a>', "bad"))
-        facts.append(_fact("Took", duration(seconds, exact=True)))
+        if not self.earlier:
+            facts.append(_fact("Took", duration(seconds, exact=True)))
+        elif self.images > self.earlier:
+            facts.append(_fact("Last start took", duration(seconds, exact=True)))
         if seconds:
-            facts.append(_fact("Throughput", f"{number(self.images / seconds, separator=',')} <small>images/s</small>"))
+            rate = (self.images - self.earlier) / seconds
+            facts.append(_fact("Throughput", f"{number(rate, separator=',')} <small>images/s</small>"))
+        if self.independent:
+            facts.append(_fact("Labels", "independent of each other"))
         if self._versions:
             versions = sorted(self._versions)
             named = " and ".join(f"{version}" for version in versions)
@@ -99,9 +115,9 @@ class Overview:
             "Latency",
             f"50% within {number(half, separator=',')} {unit}, 99% within {number(most_of_all, separator=',')} {unit}.",
             charts.bars(
-                "Images by the latency of their answer",
+                "Images by the latency of their request",
                 [Bar(left + n * step, left + (n + 1) * step, (count,)) for n, count in enumerate(counts)],
-                x_label=f"latency ({unit}, logarithmic)",
+                x_label=f"latency of the request ({unit}, logarithmic)",
                 y_label="images",
                 whole=True,
                 ticks=[
@@ -117,6 +133,8 @@ class Overview:
 
     def _throughput_chart(self) -> str:
         timeline = self._timeline
+        if not timeline.bins:
+            return ""
         width = timeline.width
         bars = [
             Bar(n * width, (n + 1) * width, (classified / width, failed / width))
@@ -125,7 +143,7 @@ class Overview:
         end = len(bars) * width
         unit, per_unit = ("s", 1.0) if end < 300 else ("min", 60.0) if end < 18_000 else ("h", 3600.0)
         said = (
-            f"{number(self.images / timeline.last, separator=',')} images per second on average. "
+            f"{number((self.images - self.earlier) / timeline.last, separator=',')} images per second on average. "
             if timeline.last
             else ""
         )

@@ -1,4 +1,4 @@
-// Search, filter and sort. Without it, the page shows all images in the order of the run.
+// Search, filter, sort and enlarge. Without it, the page shows all images in the order of the run.
 "use strict";
 (() => {
   const byId = (id) => document.getElementById(id);
@@ -10,7 +10,6 @@
     text: (node.querySelector(".name").textContent + "\n" +
       Array.from(node.querySelectorAll("h3, li span:first-child"), (part) => part.textContent).join("\n")).toLowerCase(),
     score: Number(node.dataset.score ?? NaN),
-    entropy: Number(node.dataset.entropy ?? NaN),
     margin: Number(node.dataset.margin ?? NaN),
   }));
   const all = cards.slice();
@@ -28,6 +27,79 @@
     list.append(...wanted.map((card) => card.node));
   };
 
+  // A thumbnail becomes a button that shows it large, with all that its card says.
+  const dialog = byId("large");
+  const [picture, classes, name, about] = ["large-picture", "large-classes", "large-name", "large-about"].map(byId);
+  const [previous, next] = ["previous", "next"].map(byId);
+  let current = null;
+  for (const {node} of cards) {
+    const image = node.querySelector("img.picture");
+    if (!image) continue;
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "enlarge";
+    button.tabIndex = -1;
+    button.setAttribute("aria-label", `Enlarge ${node.querySelector(".name").textContent}`);
+    image.replaceWith(button);
+    button.append(image);
+  }
+  // The next one that is shown and has a picture, in the order on the page.
+  const beside = (node, step) => {
+    do node = node?.[step]; while (node && (node.hidden || !node.querySelector(".enlarge")));
+    return node;
+  };
+  // One of the images is a stop of the Tab key; the arrow keys go from one to the next.
+  let stop = null;
+  const rove = (node) => {
+    if (stop) stop.tabIndex = -1;
+    stop = node?.querySelector(".enlarge");
+    if (stop) stop.tabIndex = 0;
+  };
+  const steps = {ArrowLeft: "previousElementSibling", ArrowUp: "previousElementSibling", ArrowRight: "nextElementSibling", ArrowDown: "nextElementSibling"};
+  const copy = (to, from) => to.replaceChildren(...Array.from(from.childNodes, (child) => child.cloneNode(true)));
+  const enlarge = (node) => {
+    current = node;
+    picture.src = node.querySelector("img.picture").src;
+    copy(classes, node.querySelector("ol"));
+    copy(name, node.querySelector(".name"));
+    copy(about, node.querySelector(".about"));
+    previous.disabled = !beside(node, "previousElementSibling");
+    next.disabled = !beside(node, "nextElementSibling");
+    if (!dialog.open) dialog.showModal();
+  };
+  const move = (step) => {
+    const node = beside(current, step);
+    if (node) enlarge(node);
+  };
+  list.addEventListener("click", (event) => {
+    const button = event.target.closest(".enlarge");
+    if (button) enlarge(button.closest(".card"));
+  });
+  list.addEventListener("keydown", (event) => {
+    const button = event.target.closest(".enlarge");
+    const node = button && steps[event.key] && beside(button.closest(".card"), steps[event.key]);
+    if (!node) return;
+    event.preventDefault();
+    rove(node);
+    stop.focus();
+  });
+  previous.addEventListener("click", () => move("previousElementSibling"));
+  next.addEventListener("click", () => move("nextElementSibling"));
+  byId("close").addEventListener("click", () => dialog.close());
+  dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+  // Not on the dialog: a button that is disabled while it has the focus passes on no keys.
+  document.addEventListener("keydown", (event) => {
+    if (!dialog.open) return;
+    if (event.key === "ArrowLeft") move("previousElementSibling");
+    if (event.key === "ArrowRight") move("nextElementSibling");
+  });
+  dialog.addEventListener("close", () => {
+    // To the image that was looked at last, which need not be the one that was clicked.
+    rove(current);
+    stop?.focus();
+    picture.removeAttribute("src");
+  });
+
   const update = () => {
     order();
     const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
@@ -41,6 +113,8 @@
     const of = `${number.format(cards.length)} image${cards.length === 1 ? "" : "s"}`;
     count.textContent = !narrowed ? of : shown ? `${number.format(shown)} of ${of}` : `None of ${of} matches`;
     clear.hidden = !narrowed;
+    const first = list.firstElementChild;
+    rove(first && !first.hidden && first.querySelector(".enlarge") ? first : beside(first, "nextElementSibling"));
   };
 
   let waiting = 0;
@@ -57,6 +131,7 @@
     // The button goes away with the filter; the focus must not go with it.
     search.focus();
   });
+
   document.querySelector(".tools").hidden = false;
   // Some browsers keep what was chosen when the page is loaded again.
   update();

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from hubserve import Classification, ImageTooSlow
@@ -88,6 +89,18 @@ class FileOutput:
         if self.complete:
             return _parquet.counted(self._path)
         return len(self._earlier.finished), self._earlier.failed
+
+    def results_before(self) -> Iterator[Classification]:
+        """Return the results that have their record from before, in their order.
+
+        Raises:
+            OutputError: They cannot be read again.
+        """
+        if self.complete:
+            return _parquet.results(self._path)
+        if not self._earlier.end:
+            return iter(())
+        return self._earlier.results(_records(self._path, self._run), self._form)
 
     def finish(self) -> None:
         """Make the Parquet file, at the end of a run that left nothing to do, when that was the format.

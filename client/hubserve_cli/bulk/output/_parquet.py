@@ -9,8 +9,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from hubserve import Classification
+
 from ...common.exit_codes import MissingExtraError
 from ...common.files import replaced
+from ..records import recorded
 from ._file import OutputError
 
 _ROWS_IN_GROUP = 2**16
@@ -69,6 +72,29 @@ def counted(path: Path) -> tuple[int, int]:
     try:
         metadata = pa.parquet.read_metadata(path)
         return metadata.num_rows, int(metadata.metadata[_FAILED])
+    except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
+        raise OutputError(f"{path} is not a Parquet file of hubserve's: give another --output") from error
+
+
+def results(path: Path) -> Iterator[Classification]:
+    """Return the results in a finished file, in their order.
+
+    Raises:
+        OutputError: It is not one of ours.
+    """
+    pa = pyarrow()
+    try:
+        with pa.parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches(_ROWS_AT_ONCE):
+                for row in batch.to_pylist():
+                    name = row["source_bytes"]
+                    yield recorded(
+                        row["source"] if name is None else name.decode("utf-8", "surrogateescape"),
+                        row["status"],
+                        row["error"],
+                        row["model_version"],
+                        zip(row["class_ids"], row["labels"], row["scores"], strict=True),
+                    )
     except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
         raise OutputError(f"{path} is not a Parquet file of hubserve's: give another --output") from error
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from array import array
+from collections.abc import Iterator
 from pathlib import Path
 
 from hubserve import Classification
@@ -97,6 +98,24 @@ class EarlierRun:
                 f"{path} holds answers of version {known} of the model, and the server answers with version "
                 f"{result.model_version}: have it serve the same one, or give another --output"
             )
+
+    def results(self, path: Path, form: Readable) -> Iterator[Classification]:
+        """Return the results of the records that were there, in their order.
+
+        Raises:
+            OutputError: The file cannot be read any more.
+        """
+        left = self.end or 0
+        try:
+            with path.open("rb") as file:
+                for number, piece in enumerate(form.pieces(file), 1):
+                    left -= len(piece)
+                    if left < 0:
+                        return
+                    if not (form.header and number == 1):
+                        yield form.read(piece)
+        except (OSError, ValueError) as error:
+            raise OutputError(f"{path} cannot be read again ({error}): give another --output") from error
 
     def _note(self, form: Readable, piece: bytes) -> None:
         record = form.read(piece)
