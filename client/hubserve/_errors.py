@@ -268,6 +268,15 @@ def call_error(
     return kind(f"{text.format(target=target, model=model, rpc=rpc)}{more} ({reason})", code, details, then)
 
 
+def hide(error: CallError, origin: BaseException | None) -> None:
+    """Keep what an error came from out of its traceback: the text of a `CallError` has gRPC's code and words.
+
+    A debugger finds it as `error.__context__`, as after `raise error from None`.
+    """
+    error.__context__ = origin
+    error.__suppress_context__ = True
+
+
 def then(error: CallError) -> Then:
     """Return what comes next for the images of a request that failed so."""
     return error._then

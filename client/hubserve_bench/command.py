@@ -19,6 +19,7 @@ from hubserve.internals import ModelServer, Settings
 from hubserve_cli.bulk import sources
 from hubserve_cli.common.exit_codes import WrongUsageError
 from hubserve_cli.common.files import replaced
+from hubserve_cli.common.help import sections
 from hubserve_cli.common.interrupts import StopRequest
 from hubserve_cli.common.options import Seconds, Server, json_option, server_options, timeout_option
 from hubserve_cli.common.terminal import draws, write_over
@@ -54,7 +55,12 @@ def _numbers(
     return read
 
 
-@click.command()
+@sections(
+    Load=("batch_size", "concurrency", "rate", "arrivals", "duration", "requests", "warmup", "timeout", "seed"),
+    Requests=("signature", "images", "shape"),
+    Report=("as_json", "svg"),
+)
+@click.command(short_help="Measure latency and throughput under load.")
 @server_options
 @click.option("--signature", metavar="NAME", help="Signature to call.  [default: serving_default]")
 @click.option(

@@ -16,6 +16,7 @@ from .bulk.classify_all import Sink
 from .bulk.outcomes import resuming, told
 from .bulk.progress import progress
 from .bulk.summary import Summary
+from .common.help import sections
 from .common.interrupts import Signals, require_signals
 from .common.options import Server, server_options, timeout_option
 from .common.terminal import color
@@ -42,7 +43,12 @@ def _concurrency(_: click.Context, __: click.Parameter, given: str) -> int | Lit
     return int(given)
 
 
-@click.command(cls=_Remembers)
+@sections(
+    Images=("convert", "everything", "null", "shard"),
+    Results=("top_k", "form", "file", "resume", "retry_failed", "html", "quiet"),
+    Requests=("version", "version_label", "batch_size", "concurrency", "timeout"),
+)
+@click.command(cls=_Remembers, short_help="Label images: files, folders, archives, buckets.")
 @click.argument("source", nargs=-1, required=True, type=click.Path(path_type=str))
 @server_options
 @click.option("--version", type=click.IntRange(min=1), metavar="N", help="Version of the model.  [default: the newest]")

@@ -35,7 +35,7 @@ _READY = re.compile(r"Serving .+ version \d+ on (?P<target>\S+) ")
 _STOP_SECONDS = 15
 
 
-@click.command()
+@click.command(short_help="Export, serve, classify, and write a page, without a network.")
 @click.option(
     "--output",
     default="demo",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 from collections.abc import Sequence
 from importlib.metadata import entry_points
 from typing import Any
@@ -12,6 +13,7 @@ import click
 from hubserve import __version__
 
 from .common import exit_codes
+from .common.help import did_you_mean, in_sections, with_near_choice
 from .common.terminal import color
 
 _OWN = {
@@ -21,7 +23,17 @@ _OWN = {
     "completion": "hubserve_cli.completion:completion",
 }
 # In the order in which the data flows.
-_ORDER = ("models", "export", "inspect", "serve", "manifests", "status", "classify", "bench", "demo", "completion")
+_SECTIONS = {
+    "Prepare a model": ("models", "export", "inspect"),
+    "Serve it": ("serve", "manifests"),
+    "Call a server": ("classify", "status", "bench", "compare"),
+    "Help": ("demo", "doctor", "completion"),
+}
+_ORDER = tuple(itertools.chain.from_iterable(_SECTIONS.values()))
+_OTHERS = "Other commands"
+# All summaries begin in one column, and end before column 80.
+_NAME_WIDTH = max(map(len, _ORDER))
+_SUMMARY_WIDTH = 64
 
 
 class _Parts(click.Group):
@@ -38,11 +50,30 @@ class _Parts(click.Group):
         if cmd_name in _OWN:
             module, _, attribute = _OWN[cmd_name].partition(":")
             command: click.Command = getattr(importlib.import_module(module), attribute)
-            return command
+            return in_sections(command)
         for entry in entry_points(group="hubserve.commands", name=cmd_name):
             loaded: click.Command = entry.load()
-            return loaded
+            return in_sections(loaded)
         return None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if not args[0].startswith("-") and self.get_command(ctx, args[0]) is None and not ctx.resilient_parsing:
+            near = did_you_mean(args[0], self.list_commands(ctx))
+            ctx.fail(f"No such command {args[0]!r}.{near}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        rows: dict[str, list[tuple[str, str]]] = {}
+        for name in self.list_commands(ctx):
+            command = self.get_command(ctx, name)
+            assert command is not None  # noqa: S101 - it is listed
+            title = next((title for title, names in _SECTIONS.items() if name in names), _OTHERS)
+            rows.setdefault(title, []).append((f"{name:{_NAME_WIDTH}}", command.get_short_help_str(_SUMMARY_WIDTH)))
+        for title, found in rows.items():
+            with formatter.section(title):
+                formatter.write_dl(found)
 
     def main(
         self,
@@ -56,18 +87,35 @@ class _Parts(click.Group):
         return super().main(args, "hubserve", "_HUBSERVE_COMPLETE", standalone_mode, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:
-        with exit_codes.in_order():
-            return super().invoke(ctx)
+        with exit_codes.in_order(debug=ctx.params["debug"]):
+            try:
+                return super().invoke(ctx)
+            except click.BadParameter as error:
+                raise with_near_choice(error)  # noqa: B904 - it is the same error
 
 
 @click.group(cls=_Parts, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--debug",
+    is_flag=True,
+    envvar="HUBSERVE_DEBUG",
+    show_envvar=True,
+    help="Show the traceback of an error, with gRPC's own.",
+)
 @click.version_option(__version__, prog_name="hubserve")
-def main() -> None:
+def main(debug: bool) -> None:
     """Take an image model from TensorFlow Hub to TensorFlow Serving, and classify images with it.
 
     \b
-    Example, from nothing to labelled photographs:
-      hubserve export efficientnet-lite0 --output models/lite0
-      hubserve serve models/lite0
+    Example, with a server that runs on this machine:
       hubserve classify photographs/ --server localhost:8500 --model lite0
+
+    \b
+    Example, from a saved model to labelled photographs (needs the extras export and serve):
+      hubserve export my-model.keras --labels labels.txt --output models/mine
+      hubserve serve models/mine
+      hubserve classify photographs/ --server localhost:8500 --model mine
+
+    HUBSERVE_SERVER and HUBSERVE_MODEL stand for --server and --model. `hubserve doctor` shows what is missing on this
+    machine.
     """

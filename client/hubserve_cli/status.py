@@ -12,7 +12,7 @@ from hubserve import Client, VersionStatus
 from .common.options import Seconds, Server, json_option, server_options
 
 
-@click.command()
+@click.command(short_help="Show the versions of a model on a server, or wait for it.")
 @server_options
 @click.option(
     "--wait", type=Seconds(zero=True), metavar="SECONDS", help="Most seconds to wait until the model is ready."

@@ -163,12 +163,13 @@ QUALITY = (
 )
 
 
-def options(*groups: Sequence[Callable[[_Command], _Command]]) -> Callable[[_Command], _Command]:
-    """Add groups of options to a command, in their order."""
+def options(group: Sequence[Callable[[_Command], _Command]], *, section: str) -> Callable[[_Command], _Command]:
+    """Add a group of options to a command, in their order; `hubserve --help` lists them below the title `section`."""
 
     def added(command: _Command) -> _Command:
-        for option in reversed([option for group in groups for option in group]):
+        for option in reversed(group):
             command = option(command)
+            command.__click_params__[-1].section = section  # type: ignore[attr-defined]
         return command
 
     return added

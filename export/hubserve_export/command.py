@@ -53,7 +53,7 @@ def _models(_context: click.Context, _argument: click.Parameter, typed: str) -> 
     )
 
 
-@click.command()
+@click.command(short_help="Turn a model into a directory that TensorFlow Serving loads.")
 @click.argument("model", default=_DEFAULT_MODEL, shell_complete=_models)
 @click.option(
     "--output",
@@ -102,7 +102,7 @@ def _models(_context: click.Context, _argument: click.Parameter, typed: str) -> 
     metavar="NAME",
     help="Output of MODEL to export, where MODEL gives several.  [default: found from the names]",
 )
-@options(PREPROCESSING)
+@options(PREPROCESSING, section="Preprocessing")
 @click.option(
     "--batch-sizes",
     callback=_batch_sizes,
@@ -117,7 +117,7 @@ def _models(_context: click.Context, _argument: click.Parameter, typed: str) -> 
     metavar="DIR",
     help="Folder of images for warm-up and proof.  [default: four images that come with hubserve]",
 )
-@options(QUALITY)
+@options(QUALITY, section="Scores and quality")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
 def export(as_json: bool, **options: Any) -> None:
     """Turn MODEL into a model directory that TensorFlow Serving can load.
@@ -216,7 +216,7 @@ def _proven(published: Published, model: str) -> str:
     )
 
 
-@click.command()
+@click.command(short_help="Show what is in a model directory, or check its files.")
 @click.argument("model_dir", type=click.Path(path_type=Path))
 @click.option("--version", type=click.IntRange(min=0), metavar="N", help="Version to show.  [default: the newest]")
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest, one JSON document, instead of text.")

@@ -24,7 +24,7 @@ def _names(_context: click.Context, _option: click.Parameter, given: tuple[str, 
     return tuple(name.strip() for value in given for name in value.split(",") if name.strip())
 
 
-@click.command()
+@click.command(short_help="Write Kubernetes manifests for a model directory.")
 @click.argument("model_dir", type=click.Path(path_type=Path))
 @click.option(
     "--output",

@@ -42,7 +42,7 @@ def _session_configs(_context: click.Context, _option: click.Parameter, typed: s
     return names or [CompletionItem(typed, type="file")]
 
 
-@click.command()
+@click.command(short_help="Serve a model directory on this machine.")
 @click.argument("model_dir", type=click.Path(path_type=Path))
 @click.option("--name", metavar="NAME", help="Name of the model for callers.  [default: the name of MODEL_DIR]")
 @click.option(

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import traceback
 
 import grpc
 import numpy as np
@@ -63,7 +64,9 @@ def test_each_failure_becomes_the_error_that_says_what_to_do(
     assert remedy in result.error
     assert code.name in result.error
     assert "\n" not in result.error
-    assert isinstance(result.exception.__cause__, grpc.RpcError)
+    # For a debugger, and not in the traceback.
+    assert isinstance(result.exception.__context__, grpc.RpcError)
+    assert "RpcError" not in "".join(traceback.format_exception(result.exception))
     assert not result.ok
     assert result.status is None
 

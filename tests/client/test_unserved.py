@@ -44,7 +44,8 @@ def test_a_name_that_the_server_does_not_know_is_said_to_be_wrong_and_where_the_
     assert error.code is grpc.StatusCode.NOT_FOUND
     assert error.details == "Servable not found for request: Latest(pnasent)"
     assert error.details in str(error)
-    assert isinstance(error.__cause__, grpc.RpcError)
+    assert isinstance(error.__context__, grpc.RpcError)
+    assert (error.__cause__, error.__suppress_context__) == (None, True)
 
 
 @pytest.mark.parametrize("shell", SHELLS)

@@ -51,6 +51,9 @@ def test_every_line_of_hubserve_is_one_that_the_command_takes(page: Path, folder
         lines = block.text.replace("\\\n", " ").splitlines() if block.language == "sh" else []
         for line in lines:
             words = shlex.split(line.partition(" > ")[0].partition(" < ")[0], comments=True)
+            if words[:1] == ["export"]:
+                for setting in words[1:]:
+                    monkeypatch.setenv(*setting.split("=", 1))
             if words and Path(words[0]).name == "hubserve":
                 subcommand, *arguments = words[1:]
                 command = main.get_command(main.make_context("hubserve", [subcommand]), subcommand)

@@ -308,8 +308,9 @@ class Run(Generic[_Result]):
     def _failure(self, image: EncodedImage, error: HubserveError) -> _Result:
         # Results may be kept for long, and a traceback would keep the whole batch with them.
         error.__traceback__ = None
-        if error.__cause__ is not None:
-            error.__cause__.__traceback__ = None
+        for origin in (error.__cause__, error.__context__):
+            if origin is not None:
+                origin.__traceback__ = None
         return self._kind(source=image.source, index=image.index, exception=error)
 
     def _settle(self, image: EncodedImage, result: _Result) -> None:

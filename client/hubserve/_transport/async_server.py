@@ -68,7 +68,8 @@ class AsyncModelServer(BaseServer[asyncio.Event]):
             said = await self._explained(path, error)
             if said is error:
                 raise
-            raise said from said.__cause__
+        # Not where `error` is handled, so that its own origin stays known to a debugger.
+        raise said
 
     async def _explained(self, path: str, error: CallError) -> CallError:
         request = None if self.contact.met else look(error, path, self._settings)
@@ -100,11 +101,11 @@ class AsyncModelServer(BaseServer[asyncio.Event]):
         except grpc.RpcError as error:
             # grpc.aio's error has them, as AioRpcError says.
             code, details = error.code(), error.details()
-            raise self._failed(code, details, path) from error
-        except asyncio.CancelledError as error:
+            raise self._failed(code, details, path) from None
+        except asyncio.CancelledError:
             # Closing the channel cancels its calls; so does the caller, who then must not see another error.
             if self.closed.is_set():
-                raise self._failed(grpc.StatusCode.CANCELLED, CLOSED) from error
+                raise self._failed(grpc.StatusCode.CANCELLED, CLOSED) from None
             raise
         finally:
             if attempt is not None:

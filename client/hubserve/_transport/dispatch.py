@@ -11,7 +11,7 @@ from typing import Any
 
 import grpc
 
-from .._errors import CallError, Then, then
+from .._errors import CallError, Then, hide, then
 from .._schedule.gate import Gate, Turn
 
 # Sends the request, and gives gRPC's future; the argument tells how often the line has sent it before.
@@ -106,7 +106,7 @@ class LinedCall:
             self._end(future.result(), None)
             return
         error = self._failed(code, future.details())
-        error.__cause__ = future if isinstance(future, grpc.RpcError) else None
+        hide(error, future if isinstance(future, grpc.RpcError) else None)
         if then(error) is not Then.WAIT or self._cancelled:
             self._line.ended(self)
             if self._explain is None or self._cancelled:

@@ -111,7 +111,7 @@ class ModelServer(BaseServer[threading.Event]):
                 code, details = error.code(), error.details()
             if attempt is not None:
                 attempt.end(code, details)
-            raise self._failed(code, details, path) from error
+            raise self._failed(code, details, path) from None
         self._channels.note(future)
         if attempt is not None:
             future.add_done_callback(attempt.ended)

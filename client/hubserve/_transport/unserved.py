@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .._errors import CallError, HubserveError, ModelNotFound, then
+from .._errors import CallError, HubserveError, ModelNotFound, hide, then
 from .._settings import Settings
 from ..wire.codec import STATUS, Requests, parse
 from ..wire.model_info import VersionStatus, read_status
@@ -60,5 +60,5 @@ def _said(error: CallError, text: str, settings: Settings, versions: tuple[Versi
     there = ", ".join(f"version {each.version} ({each.state})" for each in versions) or "no version of it"
     words = text.format(target=settings.target_in_words(), model=settings.model_in_words(), versions=there)
     said = ModelNotFound(f"{words} ({error.code.name}: {error.details})", error.code, error.details, then(error))
-    said.__cause__ = error.__cause__
+    hide(said, error.__context__)
     return said

@@ -105,7 +105,8 @@ def told(summary: Summary, again: str | None, *, quiet: bool) -> Iterator[None]:
     Raises:
         click.exceptions.Exit: With 0, 1 or 3, as the command's help says; or with 128 and the signal's number.
     """
-    error = None
+    error: str | None = None
+    cause: Exception | None = None
     try:
         yield
     except Stopped as stopped:
@@ -114,9 +115,9 @@ def told(summary: Summary, again: str | None, *, quiet: bool) -> Iterator[None]:
         if failure.exit_code != _FAILED:
             raise
         # It says itself how to go on.
-        code, error, again = _FAILED, failure.message, None
+        code, error, again, cause = _FAILED, failure.message, None, failure
     except HubserveError as failure:
-        code, error = _FAILED, str(failure)
+        code, error, cause = _FAILED, str(failure), failure
     else:
         if summary.unanswered:
             code, error = _FAILED, f"{summary.unanswered:,} images got no answer from the server"
@@ -129,7 +130,7 @@ def told(summary: Summary, again: str | None, *, quiet: bool) -> Iterator[None]:
         click.echo(f"Error: {error}", err=True)
     if again is not None:
         click.echo(f"Go on with: {again}", err=True)
-    raise click.exceptions.Exit(code)
+    raise click.exceptions.Exit(code) from cause
 
 
 def resuming(arguments: Sequence[str]) -> str:

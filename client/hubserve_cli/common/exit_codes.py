@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Iterator
 
 import click
@@ -44,8 +45,11 @@ class MissingExtraError(WrongUsageError):
 
 
 @contextlib.contextmanager
-def in_order() -> Iterator[None]:
+def in_order(*, debug: bool = False) -> Iterator[None]:
     """End what runs inside without a traceback, with an exit code that says what happened.
+
+    Args:
+        debug: Print the traceback of an error, too, with the errors of gRPC that it came from.
 
     Ctrl-C and SIGTERM unwind the stack, so that unfinished files go and children are ended; a reader that has closed
     the pipe wants no more, and gets no message; what nobody caught of the client's errors, and an output that cannot
@@ -55,6 +59,12 @@ def in_order() -> Iterator[None]:
         with handled({signal.SIGTERM: _unwind}):
             try:
                 yield
+            except Exception as error:
+                # What a subcommand has told already ends it with `Exit ... from error`.
+                shown = error.__cause__ if isinstance(error, click.exceptions.Exit) else error
+                if debug and shown is not None and not isinstance(shown, click.UsageError):
+                    traceback.print_exception(_with_contexts(shown))
+                raise
             finally:
                 # Here and not when the interpreter ends, where nobody could answer for it.
                 if sys.stdout is not None:
@@ -75,6 +85,15 @@ def in_order() -> Iterator[None]:
         ) from error
     except HubserveError as error:
         raise click.ClickException(str(error)) from error
+
+
+def _with_contexts(error: BaseException) -> BaseException:
+    """Return an error whose traceback shows what it came from; the library hides gRPC's errors otherwise."""
+    inner: BaseException | None = error
+    while inner is not None:
+        inner.__suppress_context__ = inner.__cause__ is not None
+        inner = inner.__cause__ or inner.__context__
+    return error
 
 
 def _unwind(_number: int, _frame: object) -> None:

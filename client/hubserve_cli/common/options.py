@@ -55,10 +55,10 @@ class Server(TypedDict):
 def server_options(command: _Command) -> _Command:
     """Add the options that every subcommand has that calls a server; it gets one keyword, `server`: a `Server`.
 
-    Options of TLS and token are also taken from the environment, so that Kubernetes brings certificates to a pod
-    without a change of its command. Any option of TLS means TLS. A token is never an argument: every user of the
-    machine could read it in the list of processes. A file is read again for each call, as Kubernetes renews its tokens
-    in place.
+    All of them are also taken from the environment: a shell or a pod names its server, certificates and token once.
+    HUBSERVE_SERVER holds several addresses with blanks between them. The options of TLS and token come last in --help.
+    Any option of TLS means TLS. A token is never an argument: every user of the machine could read it in the list of
+    processes. A file is read again for each call, as Kubernetes renews its tokens in place.
     """
 
     @functools.wraps(command)
@@ -89,9 +89,23 @@ def server_options(command: _Command) -> _Command:
         return command(*args, server=known, **options)
 
     with_options: Any = connected
-    for option in reversed(_OF_A_SERVER):
+    for option in reversed(_SERVER):
         with_options = option(with_options)
+    # click turns the list of a command's options round.
+    with_options.__click_params__[:0] = reversed(_security())
     return with_options  # type: ignore[no-any-return]
+
+
+def _security() -> list[click.Parameter]:
+    def holder() -> None:
+        """Hold the options."""
+
+    for option in _SECURITY:
+        option(holder)
+    made: list[click.Parameter] = holder.__click_params__  # type: ignore[attr-defined]
+    for each in made:
+        vars(each)["section"] = _SECURITY_SECTION
+    return made
 
 
 def timeout_option(help_text: str) -> Callable[[_Command], _Command]:
@@ -110,19 +124,23 @@ def _read_token(file: Path) -> str:
 
 
 def _option(name: str, **settings: Any) -> Callable[[Any], Any]:
+    """Return an option whose value may be in a variable of the environment, such as HUBSERVE_TLS_CA for --tls-ca."""
     return click.option(name, envvar=f"HUBSERVE_{name[2:].replace('-', '_').upper()}", show_envvar=True, **settings)
 
 
-_OF_A_SERVER = (
-    click.option(
+_SERVER = (
+    _option(
         "--server",
         required=True,
         multiple=True,
-        metavar="HOST:PORT",
-        help="Address of the server's gRPC port, such as localhost:8500. May be repeated: requests go to each "
-        "server in turn.",
+        metavar="HOST[:PORT]",
+        help="Address of the server's gRPC port, such as localhost:8500. Without a port it is 8500. May be repeated: "
+        "requests go to each server in turn.",
     ),
-    click.option("--model", required=True, metavar="NAME", help="Name of the model on the server."),
+    _option("--model", required=True, metavar="NAME", help="Name of the model on the server."),
+)
+_SECURITY_SECTION = "TLS and token"
+_SECURITY = (
     _option("--tls", is_flag=True, help="Call over TLS. Each other --tls option implies it."),
     _option(
         "--tls-ca",

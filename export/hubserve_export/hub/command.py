@@ -11,7 +11,7 @@ import click
 from .module_table import Module, modules, similar
 
 
-@click.command()
+@click.command(short_help="List image models of TensorFlow Hub and Kaggle Models.")
 @click.argument("words", nargs=-1)
 @click.option("--kind", type=click.Choice(["classification", "feature_vector"]), help="Kind of the modules to list.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
