@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn, TypeVar
 
 from hubserve_model import InspectError, manifest
 from hubserve_model.exporter import newer_tensorflow
@@ -14,6 +14,7 @@ from ._errors import ManifestsError
 
 # The release of TensorFlow Serving in k8s/base/deployment.yaml.
 SERVER = (2, 20, 0)
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Model:
         pixels: Bytes of the numbers that the model takes for one image.
         max_pixels: Pixels of the largest image that is decoded.
         classifies: Whether the answers are classes, and not features.
+        source: What the model was exported from: a path, an address or a name.
     """
 
     version: int
@@ -39,6 +41,7 @@ class Model:
     pixels: int
     max_pixels: int
     classifies: bool
+    source: str
 
     @property
     def versions(self) -> list[int]:
@@ -78,22 +81,53 @@ def read_model(base: Path, version: int | None, *, canary: bool) -> Model:
                 f"{base} was exported with TensorFlow {exporter}, and the manifests run TensorFlow Serving {served}, "
                 f"which may not load it: export it with TensorFlow {SERVER[0]}.{SERVER[1]}"
             )
-    try:
-        shape = document["preprocessing"]
-        return Model(
-            version=chosen,
-            canary=later,
-            weights=_bytes(document, "variables/"),
-            size=sum(_bytes(each) for each in documents),
-            batch=document["batch_sizes"][-1],
-            # Whatever the model's own type, an image is resized in float32.
-            pixels=4 * 3 * shape["height"] * shape["width"],
-            max_pixels=shape["max_pixels"],
-            classifies="features" not in document["model"],
+    facts = _Facts(document, folder)
+    return Model(
+        version=chosen,
+        canary=later,
+        weights=_bytes(facts, "variables/"),
+        size=sum(_bytes(_Facts(each, folder)) for each in documents),
+        batch=max(facts.numbers("batch_sizes")),
+        # Whatever the model's own type, an image is resized in float32.
+        pixels=4 * 3 * facts.number("preprocessing", "height") * facts.number("preprocessing", "width"),
+        max_pixels=facts.number("preprocessing", "max_pixels"),
+        classifies="features" not in facts.get(dict, "model"),
+        source=facts.get(str, "source", "handle"),
+    )
+
+
+class _Facts:
+    """Read what a manifest must have; what it lacks is an error that names it."""
+
+    def __init__(self, document: dict[str, Any], folder: Path) -> None:
+        self._document, self.folder = document, folder
+
+    def get(self, kind: type[_T], *path: str) -> _T:
+        found: Any = self._document
+        for key in path:
+            found = found.get(key) if isinstance(found, dict) else None
+        if not isinstance(found, kind):
+            self._lacks(*path)
+        return found
+
+    def number(self, *path: str) -> int:
+        return self._positive(self.get(int, *path), path)
+
+    def numbers(self, *path: str) -> list[int]:
+        found = [self._positive(value, path) for value in self.get(list, *path)]
+        return found or self._lacks(*path)
+
+    def _positive(self, value: object, path: tuple[str, ...]) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            self._lacks(*path)
+        return value
+
+    def _lacks(self, *path: str) -> NoReturn:
+        raise InspectError(
+            f"the manifest of {self.folder} has no possible value of {'.'.join(path)}; export the model again"
         )
-    except (KeyError, IndexError, TypeError) as error:
-        raise InspectError(f"the manifest of {folder} lacks {error}; export the model again") from error
 
 
-def _bytes(document: dict[str, Any], below: str = "") -> int:
-    return sum(file["bytes"] for file in document["files"] if file["path"].startswith(below))
+def _bytes(facts: _Facts, below: str = "") -> int:
+    files = [_Facts(file, facts.folder) for file in facts.get(list, "files")]
+    return sum(file.get(int, "bytes") for file in files if file.get(str, "path").startswith(below))

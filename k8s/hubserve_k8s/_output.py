@@ -1,6 +1,7 @@
 """Write files into the output folder, and lose nothing that a user has changed there.
 
-A record beside the files has the hash of each as it was written. A file that differs from it was edited.
+A record beside the files has the hash of each as it was written. A file that differs from it was edited. All files are
+written into a scratch folder first, and then take their places. After a failure every file is as it was before.
 """
 
 from __future__ import annotations
@@ -8,13 +9,18 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+
+from hubserve_model.scratch import scratch_folder
 
 from ._errors import ManifestsError
 
 RECORD = ".hubserve.json"
+_SCRATCH = ".hubserve-manifests-"
 # Written once, and the user's from then on.
 _YOURS = ("overlays/", "jobs/")
 
@@ -72,14 +78,55 @@ def write(output: Path, texts: Mapping[str, str], planned: Plan, *, overwrite: b
             "which is kept, or give --overwrite"
         )
     record = _record(output)
-    for path in [*planned.new, *planned.changed, *planned.edited]:
-        file = output / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(texts[path], encoding="utf-8")
-    # What is as it would be written is the program's again.
+    # A file that equals what would be written counts as written by this program.
     record |= {path: _hash(text) for path, text in texts.items() if path not in planned.kept}
     document = {"by": "hubserve manifests", "files": dict(sorted(record.items()))}
-    (output / RECORD).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    written = {path: texts[path] for path in (*planned.new, *planned.changed, *planned.edited)}
+    try:
+        _place(output, written | {RECORD: json.dumps(document, indent=1) + "\n"})
+    except OSError as error:
+        where = error.filename or output
+        raise ManifestsError(f"{where} cannot be written ({error.strerror}); {output} is as it was before") from error
+
+
+def _place(output: Path, texts: Mapping[str, str]) -> None:
+    """Write files, and have all of them take their places, or none.
+
+    Raises:
+        OSError: A file cannot be written. Every file and folder is as it was before.
+    """
+    with ExitStack() as folders:
+        _make_folder(output, folders)
+        with scratch_folder(output, _SCRATCH) as scratch:
+            for number, text in enumerate(texts.values()):
+                _write(scratch / f"{number}.new", text)
+            with ExitStack() as undo:
+                for number, path in enumerate(texts):
+                    file, old = output / path, scratch / f"{number}.old"
+                    _make_folder(file.parent, folders)
+                    if file.exists():
+                        os.replace(file, old)
+                        undo.callback(os.replace, old, file)
+                    os.replace(scratch / f"{number}.new", file)
+                    undo.callback(file.unlink)
+                undo.pop_all()
+        folders.pop_all()
+
+
+def _write(file: Path, text: str) -> None:
+    """Write a file, and wait until the disk has it."""
+    with file.open("w", encoding="utf-8", newline="\n") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _make_folder(folder: Path, undo: ExitStack) -> None:
+    """Make a folder and those above it; `undo` removes those that are new."""
+    if not folder.exists():
+        _make_folder(folder.parent, undo)
+        folder.mkdir()
+        undo.callback(folder.rmdir)
 
 
 def _record(output: Path) -> dict[str, str]:
@@ -88,27 +135,44 @@ def _record(output: Path) -> dict[str, str]:
     Raises:
         ManifestsError: `output` is not a folder, or holds files that are not of an earlier run.
     """
-    if output.exists() and not output.is_dir():
+    if os.path.lexists(output) and not output.is_dir():
         raise ManifestsError(f"{output} is not a folder: name another one with --output")
     try:
-        return dict(json.loads((output / RECORD).read_text(encoding="utf-8"))["files"])
-    except FileNotFoundError:
-        foreign = sorted(child.name for child in output.iterdir()) if output.is_dir() else []
-        if foreign:
-            raise ManifestsError(
-                f"{output} holds files that hubserve manifests did not write, such as {foreign[0]}: name an empty "
-                "folder with --output"
-            ) from None
-        return {}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        there = sorted(child.name for child in output.iterdir()) if output.is_dir() else []
+        if RECORD in there:
+            return dict(json.loads((output / RECORD).read_text(encoding="utf-8"))["files"])
+    except OSError as error:
+        raise ManifestsError(
+            f"{output} cannot be read ({error.strerror}): name another folder with --output"
+        ) from error
+    except (ValueError, KeyError, TypeError) as error:
         raise ManifestsError(
             f"{output / RECORD} is not a record of hubserve manifests ({error}): name another folder with --output"
         ) from error
+    # A run that was killed leaves its scratch folder, and the next run removes it.
+    if foreign := [name for name in there if not name.startswith(_SCRATCH)]:
+        raise ManifestsError(
+            f"{output} holds files that hubserve manifests did not write, such as {foreign[0]}: name an empty folder "
+            "with --output"
+        )
+    return {}
 
 
 def _read(file: Path) -> str | None:
-    """Return the text of a file, or None where there is none; bytes that are no text differ from every text."""
-    return file.read_bytes().decode("utf-8", "replace") if file.is_file() else None
+    """Return the text of a file, or None where there is none. Bytes that are not text differ from every text.
+
+    Raises:
+        ManifestsError: A folder or something else is in the place of the file, or the file cannot be read.
+    """
+    try:
+        if file.is_file():
+            return file.read_bytes().decode("utf-8", "replace")
+    except OSError as error:
+        raise ManifestsError(f"{file} cannot be read ({error.strerror}): name another folder with --output") from error
+    above = (each for each in file.parents if os.path.lexists(each) and not each.is_dir())
+    if (in_the_way := next(above, file if os.path.lexists(file) else None)) is not None:
+        raise ManifestsError(f"{in_the_way} is in the way of {file}: move it, or name another folder with --output")
+    return None
 
 
 def _hash(text: str) -> str:

@@ -29,9 +29,19 @@ _BY_GPU = {"cpu", "gpu-shared", "gpu-mig"}
 # The longest name that is made of it is NAME-headless-XXXXX or so; a label and a host name have 63 characters.
 _LONGEST = 40
 _DNS_LABEL = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
-_NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
-_MIG = re.compile(r"mig:(\d+g\.\d+gb)")
-_IMAGE = re.compile(r"(?P<name>[^\s@]+?)(?::(?P<tag>[\w][\w.-]*))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?")
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_MIG = re.compile(r"mig:(\d+g\.\d+gb(?:\.me)?)")
+# A registry with or without its port, and a path in lower case.
+_IMAGE = re.compile(
+    r"(?P<name>(?:[a-zA-Z0-9][a-zA-Z0-9.-]*(?::[0-9]+)?/)?[a-z0-9][a-z0-9._/-]*)"
+    r"(?::(?P<tag>[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
+)
+# What YAML reads as a number, a date, a truth value or nothing.
+_NOT_TEXT = re.compile(
+    r"true|false|yes|no|on|off|y|n|null|[0-9]+(e[0-9]+)?|0x[0-9a-f]+|0o[0-7]+|0b[01]+|[0-9]{4}(-[0-9]{1,2}){2}"
+)
+# Our own names for other things of a model: `cats` has a Service `cats-headless`, and a model of that name has, too.
+_ENDINGS = ("-headless", "-jobs", "-gateway", "-monitoring", "-gcs")
 
 
 @dataclass(frozen=True)
@@ -99,9 +109,16 @@ def choose(
         ChoiceError: A value is not possible, or two contradict each other.
     """
     _check_name(name)
-    for what, value in (("--namespace", namespace), ("--pull-secret", pull_secret), ("--runtime-class", runtime_class)):
-        if value is not None and not (_NAMESPACE.fullmatch(value) and len(value) <= 63):
-            raise ChoiceError(f"{what} {value} is not a DNS label: use lower-case letters, digits and hyphens")
+    labels = {
+        "--namespace": namespace,
+        "--overlay": overlay,
+        "--prometheus-release": release,
+        "--pull-secret": pull_secret,
+        "--runtime-class": runtime_class,
+    }
+    for option, value in labels.items():
+        if value is not None:
+            _check_label(option, value)
     chosen, mig = _with_gpu(gpu, components)
     _check_components(chosen)
     return Choice(
@@ -125,6 +142,21 @@ def _check_name(name: str) -> None:
             f"{name} cannot be the name of a Service: give one with --name, of at most {_LONGEST} lower-case letters, "
             "digits and hyphens, that begins with a letter"
         )
+    if name.endswith(_ENDINGS):
+        other, _, ending = name.rpartition("-")
+        raise ChoiceError(
+            f"--name {name} is also what a model called {other} calls its own objects: give a name that does not end "
+            f"with -{ending}"
+        )
+    if _NOT_TEXT.fullmatch(name):
+        raise ChoiceError(f"--name {name} is not text in YAML: give another name")
+
+
+def _check_label(option: str, value: str) -> None:
+    if not _LABEL.fullmatch(value) or len(value) > 63:
+        raise ChoiceError(f"{option} {value} is not a DNS label: use lower-case letters, digits and hyphens")
+    if _NOT_TEXT.fullmatch(value):
+        raise ChoiceError(f"{option} {value} is not text in YAML: use another name")
 
 
 def _with_gpu(gpu: str, components: tuple[str, ...]) -> tuple[tuple[str, ...], str | None]:

@@ -6,6 +6,7 @@ people, too: whatever is not substituted is the same for every model.
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,8 +23,12 @@ _INSTALLED = Path(__file__).parent / "tree"
 _ROOT = _INSTALLED if _INSTALLED.is_dir() else Path(__file__).parents[1]
 COMPONENTS = tuple(sorted(folder.name for folder in (_ROOT / "components").iterdir() if folder.is_dir()))
 _DOCKERFILE = "model.Dockerfile"
-# Everywhere that our namespace stands, and the label part-of does not.
-_NAMESPACE = re.compile(r'(?m)((?:namespace: |-n |namespace="|\.|^  name: ))hubserve(?=["\s.}]|$)')
+# The name of the model, and the namespace where it is not the label part-of. One pass replaces both, because the new
+# namespace may contain the old name.
+_NAMES = re.compile(
+    r'(?m)(?P<before>namespace: |-n |namespace="|\.|^  name: )hubserve(?=["\s.}]|$)'
+    r"|(?P<prefix>hubserve)(?=-pnasnet-serving)|(?P<model>pnasnet)|(?P<alert>Pnasnet)"
+)
 
 
 def texts(choice: Choice, model: Model, sizes: Sizes, source: str | None) -> dict[str, str]:
@@ -57,9 +62,14 @@ def texts(choice: Choice, model: Model, sizes: Sizes, source: str | None) -> dic
 
 
 def _named(text: str, choice: Choice) -> str:
-    text = _NAMESPACE.sub(rf"\g<1>{choice.namespace}", text)
     alert = "".join(part.capitalize() for part in choice.name.split("-"))
-    return text.replace("pnasnet", choice.name).replace("Pnasnet", alert)
+
+    def new(match: re.Match[str]) -> str:
+        if match["model"]:
+            return choice.name
+        return alert if match["alert"] else (match["before"] or "") + choice.namespace
+
+    return _NAMES.sub(new, text)
 
 
 def _substitutions(choice: Choice, model: Model, sizes: Sizes, source: str | None) -> Iterator[tuple[str, str, str]]:
@@ -102,7 +112,7 @@ def _substitutions(choice: Choice, model: Model, sizes: Sizes, source: str | Non
     yield "jobs/export/job.yaml", f"name: {name}-export-1", f"name: {name}-export-{model.version}"
     yield "jobs/export/job.yaml", '--version, "1"', f'--version, "{model.version}"'
     if source is not None:
-        yield "jobs/export/job.yaml", _SOURCE.replace("pnasnet", name), f'"{source}"'
+        yield "jobs/export/job.yaml", _SOURCE.replace("pnasnet", name), json.dumps(source)
     sizes_of_requests = ",".join(map(str, sorted({1, max(1, model.batch // 4), model.batch})))
     yield "jobs/load-test/job.yaml", '"1,8,32"', f'"{sizes_of_requests}"'
     if choice.mig:

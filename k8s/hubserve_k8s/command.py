@@ -6,8 +6,7 @@ from pathlib import Path
 
 import click
 
-from hubserve_model import ModelFilesError, manifest
-from hubserve_model.versions import version_folder
+from hubserve_model import ModelFilesError
 
 from . import _output
 from ._errors import ChoiceError, ManifestsError
@@ -130,7 +129,7 @@ def manifests(
             runtime_class=runtime_class,
         )
         model = read_model(model_dir, version, canary="canary" in choice.components)
-        files = texts(choice, model, work_out(model, cpus), _source(model_dir, model))
+        files = texts(choice, model, work_out(model, cpus), _source(model))
         files[f"overlays/{choice.overlay}/kustomization.yaml"] = overlay_text(choice, model)
         for path in files:
             if path.startswith("jobs/") and path.endswith("kustomization.yaml"):
@@ -147,10 +146,9 @@ def manifests(
     _report(output, planned, choice.overlay, dry_run=dry_run)
 
 
-def _source(model_dir: Path, model: Model) -> str | None:
+def _source(model: Model) -> str | None:
     """Return what a Job in the cluster can export again: a model by its address or its name, and not a file."""
-    source = manifest.read(version_folder(model_dir, model.version))["source"]
-    handle = str(source["handle"])
+    handle = model.source
     return handle if handle.startswith(("https://", "http://")) or handle == "efficientnet-lite0" else None
 
 

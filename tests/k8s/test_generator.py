@@ -1,6 +1,10 @@
 """`hubserve manifests`: the repository's own files are its output, and so are those of other models."""
 
+import errno
 import json
+import os
+import shutil
+import uuid
 from pathlib import Path
 
 import click
@@ -279,6 +283,16 @@ def test_a_component_can_be_added_later(tmp_path):
         (["--name", "3d"], 2, "3d cannot be the name"),
         (["--name", "a" * 41], 2, "of at most 40 lower-case letters"),
         (["--namespace", "Team A"], 2, "--namespace Team A is not a DNS label"),
+        (["--namespace", "123"], 2, "--namespace 123 is not text in YAML"),
+        (["--name", "null"], 2, "--name null is not text in YAML"),
+        (["--name", "cats-headless"], 2, "is also what a model called cats calls its own objects"),
+        (["--overlay", "../../x"], 2, "--overlay ../../x is not a DNS label"),
+        (["--prometheus-release", "a}"], 2, "--prometheus-release a} is not a DNS label"),
+        (["--pull-secret", "a, b"], 2, "--pull-secret a, b is not a DNS label"),
+        (["--image", "a/b}:1"], 2, "--image a/b}:1"),
+        (["--image", "a/b:"], 2, "--image a/b:"),
+        (["--gpu", "mig:2g"], 2, "--gpu mig:2g is not"),
+        (["--cpus", "0"], 2, "'--cpus': 0 is not in the range"),
         (["--with", "monitor"], 2, "--with has no monitor. It has autoscaling-hpa"),
         (["--with", "gpu-shared"], 2, "--with has no gpu-shared; --gpu chooses it"),
         (["--with", "autoscaling-keda"], 2, "autoscaling-keda needs monitoring: add it to --with"),
@@ -359,3 +373,103 @@ def test_a_model_of_a_newer_tensorflow_than_the_servers_is_refused(tmp_path):
     assert result.exit_code == 1
     assert "was exported with TensorFlow 2.21.0, and the manifests run TensorFlow Serving 2.20.0" in result.output
     assert not (tmp_path / "out").exists()
+
+
+def test_a_failure_in_the_middle_changes_nothing(tmp_path, monkeypatch):
+    model = write_model(tmp_path / "pnasnet", PNASNET)
+    output = written(model, tmp_path / "out")
+    before = files(output), (output / ".hubserve.json").read_bytes()
+    write_model(model, PNASNET, 2)
+    replace, calls = os.replace, []
+
+    def full(old: Path, new: Path) -> None:
+        calls.append(new)
+        if len(calls) == 5:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(new))
+        replace(old, new)
+
+    monkeypatch.setattr(os, "replace", full)
+    done = run(model, output, "--with", "gateway")
+    assert done.exit_code == 1
+    assert f"cannot be written (No space left on device); {output} is as it was before" in done.output
+    assert (files(output), (output / ".hubserve.json").read_bytes()) == before
+    assert sorted(path.name for path in output.iterdir()) == [
+        ".hubserve.json", "base", "jobs", "model.Dockerfile", "overlays",
+    ]  # fmt: skip
+    monkeypatch.undo()
+    # The same run succeeds later.
+    assert "0 files new" not in run(model, output, "--with", "gateway").output
+
+
+def test_a_failure_in_the_first_run_leaves_no_folder(tmp_path, monkeypatch):
+    def broken(*_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "replace", broken)
+    done = run(write_model(tmp_path / "pnasnet", PNASNET), tmp_path / "new" / "out")
+    assert done.exit_code == 1
+    assert not (tmp_path / "new").exists()
+
+
+def test_what_a_killed_run_left_is_no_foreign_file(tmp_path):
+    left = tmp_path / "out" / f".hubserve-manifests-{uuid.uuid4()}"
+    left.mkdir(parents=True)
+    output = written(write_model(tmp_path / "pnasnet", PNASNET), tmp_path / "out")
+    assert not left.exists()
+    assert (output / "base").is_dir()
+
+
+@pytest.mark.parametrize("place", ["base", "base/pdb.yaml", "overlays/gpu/kustomization.yaml"])
+def test_what_is_in_the_way_is_named_and_stays(tmp_path, place):
+    model = write_model(tmp_path / "pnasnet", PNASNET)
+    output = written(model, tmp_path / "out")
+    in_the_way = output / place
+    if in_the_way.is_dir():
+        shutil.rmtree(in_the_way)
+        in_the_way.write_text("mine")
+    else:
+        in_the_way.unlink()
+        in_the_way.mkdir()
+        (in_the_way / "notes.txt").write_text("mine")
+    before = files(output)
+    done = run(model, output, "--overwrite")
+    assert done.exit_code == 1
+    assert f"{in_the_way} is in the way of " in done.output
+    assert files(output) == before
+
+
+def test_a_namespace_may_contain_a_models_name(tmp_path):
+    model = write_model(tmp_path / "cats", CATS_DOGS)
+    built = build(written(model, tmp_path / "out", "--namespace", "pnasnet-prod", "--with", "priority,monitoring"))
+    assert built.namespace == "pnasnet-prod"
+    assert built.one("PriorityClass")["metadata"]["name"] == "pnasnet-prod-cats-serving"
+
+
+@pytest.mark.parametrize(
+    ("change", "missing"),
+    [
+        ({"preprocessing": {"height": 331, "width": 331}}, "preprocessing.max_pixels"),
+        ({"preprocessing": {"height": "331", "width": 331, "max_pixels": 1}}, "preprocessing.height"),
+        ({"preprocessing": {"height": 0, "width": 331, "max_pixels": 1}}, "preprocessing.height"),
+        ({"preprocessing": None}, "preprocessing.max_pixels"),
+        ({"batch_sizes": []}, "batch_sizes"),
+        ({"batch_sizes": [1, True]}, "batch_sizes"),
+        ({"model": []}, "model"),
+        ({"source": {}}, "source.handle"),
+    ],
+    ids=str,
+)
+def test_a_manifest_that_says_too_little_is_named(tmp_path, change, missing):
+    done = run(write_model(tmp_path / "m", PNASNET | change), tmp_path / "out")
+    assert done.exit_code == 1
+    assert "has no possible value of" in done.output
+    assert missing in done.output or missing.startswith("preprocessing")
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_address_with_quotes_stays_one_argument(tmp_path):
+    handle = 'https://example.com/a?b="c", --output, /'
+    model = write_model(tmp_path / "p", PNASNET | {"source": {"handle": handle}})
+    output = written(model, tmp_path / "out", "--with", "model-pvc")
+    (pod,) = load(kustomize(output / "jobs" / "export")).pods()
+    assert pod.spec["containers"][0]["args"][1] == handle

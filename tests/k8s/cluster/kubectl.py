@@ -74,4 +74,4 @@ class Cluster:
         # A pod that has ended stays until its Job has counted it, and a Job that waits for its next try does not count.
         self.run("delete", "jobs", "--all", "--ignore-not-found", f"--timeout={self.patience_seconds}s")
         self.run("delete", "namespace", NAMESPACE, "--ignore-not-found", f"--timeout={self.patience_seconds}s")
-        self.run("delete", "priorityclass", "pnasnet-serving", "--ignore-not-found")
+        self.run("delete", "priorityclass", "hubserve-pnasnet-serving", "--ignore-not-found")
