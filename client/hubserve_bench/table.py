@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from hubserve_cli.common.numbers import number
@@ -10,21 +11,28 @@ from hubserve_cli.common.numbers import number
 from .arrivals import Closed, Point
 from .measurements import PERCENTILES
 
-_WIDTH = 9
+# Both tables end before column 80, with a blank between columns.
+_COLUMNS = (5, 9, 7, 7, 6, 6, 6, 6, 6, 6, 6)
+_BREAKDOWN = (5, 9, 7, 6, 8, 7, 10, 8)
+_TEXT_WIDTH = 80
+_INDENT = " " * 9
 
 
 def header(report: Mapping[str, Any]) -> Iterator[str]:
     """Return the heading above the rows."""
     offered = "in flight" if report["load"]["mode"] == "closed" else "offered/s"
-    names = ["batch", offered, "answers/s", f"{report['rows']}/s", *(f"p{percent:g}" for percent in PERCENTILES)]
+    names = ["batch", offered, "answers", report["rows"], *(f"p{percent:g}" for percent in PERCENTILES)]
     yield _line([*names, "max", "failed", "client"])
-    yield _line(["", "", "", "", *["ms"] * (len(PERCENTILES) + 1), "", "cores"])
+    yield _line(["", "", "/s", "/s", *["ms"] * (len(PERCENTILES) + 1), "", "cores"])
 
 
 def row(point: Mapping[str, Any]) -> str:
-    """Return one point's figures."""
+    """Return one point's figures. A percentile that needs more requests than there were is `-`."""
     offered = point["concurrency"] if point["rate"] is None else f"{point['rate']:g}"
-    latencies = [point["latency_ms"][f"p{percent:g}"] for percent in PERCENTILES] + [point["latency_ms"]["max"]]
+    latencies = [
+        _latency(point, f"p{percent:g}") if point["due"] * round(1000 - 10 * percent) >= 1000 else "-"
+        for percent in PERCENTILES
+    ]
     failed = sum(failures["count"] for failures in point["failed"].values()) + point["unfinished"]
     return _line(
         [
@@ -32,11 +40,16 @@ def row(point: Mapping[str, Any]) -> str:
             str(offered),
             number(point["requests_per_s"]),
             number(point["rows_per_s"]),
-            *(number(latency, "failed" if point["due"] else "-") for latency in latencies),
+            *latencies,
+            _latency(point, "max"),
             f"{failed / point['due']:.1%}" if failed else "0",
             number(point["client_cpu"]["cores"]),
         ]
     )
+
+
+def _latency(point: Mapping[str, Any], name: str) -> str:
+    return number(point["latency_ms"][name], "failed" if point["due"] else "-")
 
 
 def conclusions(report: Mapping[str, Any]) -> Iterator[str]:
@@ -51,7 +64,11 @@ def conclusions(report: Mapping[str, Any]) -> Iterator[str]:
         for finding, points in found.items()
     ]
     if report["remarks"] or sentences:
-        yield from ["", "To be known:", *(f"- {sentence}" for sentence in [*report["remarks"], *sentences])]
+        yield from [
+            "",
+            "To be known:",
+            *_wrapped((f"- {sentence}" for sentence in [*report["remarks"], *sentences]), "  "),
+        ]
 
 
 def _breakdown(report: Mapping[str, Any]) -> Iterator[str]:
@@ -60,16 +77,22 @@ def _breakdown(report: Mapping[str, Any]) -> Iterator[str]:
     yield "Where the time of a mean answered request went, in ms:"
     names = ["batch", "in flight" if closed else "offered/s", "latency", "late", "handover", "waiting", "client CPU"]
     names += [] if closed else ["late p99"]
-    yield _line(names, 10)
+    yield _line(names, _BREAKDOWN)
     for point in report["points"]:
         means = point["mean_ms"]
         offered = point["concurrency"] if closed else f"{point['rate']:g}"
         figures = [means["total"], means["late"], means["handing_over"], means["waiting"]]
         figures += [point["client_cpu"]["ms_per_request"], *([] if closed else [point["late_ms"]["p99"]])]
-        yield _line([str(point["batch_size"]), str(offered), *map(number, figures)], 10)
-    yield "  late: from when it was due until it was sent. handover: until gRPC had it. waiting: until its answer was"
-    yield f"  here, which is network and server; an empty call ({trip['rpc']}) takes {number(trip['median'])} ms when"
-    yield "  nothing else is on its way. client CPU: of this process, for each request; it overlaps with the waiting."
+        yield _line([str(point["batch_size"]), str(offered), *map(number, figures)], _BREAKDOWN)
+    yield from _wrapped(
+        [
+            "  late: from when it was due until it was sent. handover: until gRPC had it. waiting: until its answer "
+            f"was here, which is network and server; an empty call ({trip['rpc']}) takes {number(trip['median'])} ms "
+            "when nothing else is in flight. client CPU: of this process, for each request; it overlaps with "
+            "the waiting."
+        ],
+        "  ",
+    )
 
 
 def name(section: Mapping[str, Any]) -> str:
@@ -91,6 +114,12 @@ def _in_words(batch_size: int, concurrency: int | None, rate: float | None) -> s
 
 def subject(report: Mapping[str, Any], points: int) -> Iterator[str]:
     """Tell what is measured and on what, with the number of points that there will be."""
+    yield from _wrapped(_subject(report, points), _INDENT)
+    # One line, for a copy.
+    yield f"command  {report['command']}"
+
+
+def _subject(report: Mapping[str, Any], points: int) -> Iterator[str]:
     server, machine, images = report["server"], report["machine"], report["images"]
     packages = ", ".join(f"{package} {version}" for package, version in machine["packages"].items())
     yield f"server   {server['target']}, model {server['model']}, version {server['version']}, {server['signature']}"
@@ -106,7 +135,6 @@ def subject(report: Mapping[str, Any], points: int) -> Iterator[str]:
     lasts = f", about {points * (seconds + report['load']['warmup_s']):.0f} s" if seconds is not None else ""
     yield f"points   {points}{lasts}"
     yield f"started  {report['started']}"
-    yield f"command  {report['command']}"
 
 
 def how(load: Mapping[str, Any]) -> str:
@@ -121,5 +149,10 @@ def how(load: Mapping[str, Any]) -> str:
     )
 
 
-def _line(cells: list[str], width: int = _WIDTH) -> str:
-    return "  ".join(f"{cell:>{width}}" for cell in cells).rstrip()
+def _line(cells: list[str], columns: tuple[int, ...] = _COLUMNS) -> str:
+    return " ".join(f"{cell:>{width}}" for cell, width in zip(cells, columns, strict=False)).rstrip()
+
+
+def _wrapped(lines: Iterable[str], indent: str) -> Iterator[str]:
+    for line in lines:
+        yield from textwrap.wrap(line, _TEXT_WIDTH, subsequent_indent=indent, break_on_hyphens=False)

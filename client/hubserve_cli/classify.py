@@ -13,17 +13,21 @@ from hubserve import Client, Retry, UsageError
 
 from .bulk import classify_all, output, records, shards, sources
 from .bulk.classify_all import Sink
+from .bulk.dry_run import dry_run as shown_only
 from .bulk.outcomes import resuming, told
 from .bulk.progress import progress
+from .bulk.rows import Table
 from .bulk.summary import Summary
+from .bulk.threshold import AtLeast
+from .common.browser import open_page
 from .common.help import sections
 from .common.interrupts import Signals, require_signals
-from .common.options import Server, server_options, timeout_option
-from .common.terminal import color
+from .common.options import FiniteFloat, Server, server_options, timeout_option
+from .common.terminal import color, columns
 
 # A new pod with a GPU, its image and its model take minutes to come.
 _RETRY = Retry(max_seconds=300)
-_FORMAT_OF_SUFFIX = {".csv": "csv", ".parquet": "parquet"}
+_FORMAT_OF_SUFFIX = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "parquet"}
 
 
 class _Remembers(click.Command):
@@ -45,7 +49,20 @@ def _concurrency(_: click.Context, __: click.Parameter, given: str) -> int | Lit
 
 @sections(
     Images=("convert", "everything", "null", "shard"),
-    Results=("top_k", "form", "file", "resume", "retry_failed", "html", "quiet"),
+    Results=(
+        "file",
+        "html",
+        "top_k",
+        "min_score",
+        "form",
+        "resume",
+        "min_score",
+        "html",
+        "show",
+        "dry_run",
+        "quiet",
+        "retry_failed",
+    ),
     Requests=("version", "version_label", "batch_size", "concurrency", "timeout"),
 )
 @click.command(cls=_Remembers, short_help="Label images: files, folders, archives, buckets.")
@@ -57,7 +74,7 @@ def _concurrency(_: click.Context, __: click.Parameter, given: str) -> int | Lit
     "--top-k",
     type=click.IntRange(min=1),
     metavar="K",
-    help="Number of classes for each image.  [default: all that the model gives; 1 in CSV]",
+    help="Number of classes for each image.  [default: all that the model gives; 1 in tables and CSV]",
 )
 @click.option(
     "--batch-size",
@@ -117,10 +134,23 @@ def _concurrency(_: click.Context, __: click.Parameter, given: str) -> int | Lit
     help="Classify again, with --resume, the images whose record says that they were not classified.",
 )
 @click.option(
+    "--min-score",
+    type=FiniteFloat(0, 1),
+    metavar="SCORE",
+    help="Smallest score of a class in the records, such as 0.5.  [default: any]",
+)
+@click.option(
     "--html",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
     help="HTML file to write: a page with pictures, scores and failures. Needs Pillow.",
+)
+@click.option("--open", "show", is_flag=True, help="Open the page of --html in the browser at the end of the run.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    is_eager=True,
+    help="Print the images that would be sent, and what is left out and why. No server is asked.",
 )
 @click.option("--quiet", is_flag=True, help="Show no progress and no summary, only errors.")
 @click.pass_context
@@ -142,7 +172,10 @@ def classify(
     file: Path | None,
     resume: bool,
     retry_failed: bool,
+    min_score: float | None,
     html: Path | None,
+    show: bool,
+    dry_run: bool,
     quiet: bool,
 ) -> None:
     """Classify the images that SOURCE names.
@@ -164,6 +197,7 @@ def classify(
     \b
     Example:
       hubserve classify photographs/ --server localhost:8500 --model lite0
+      hubserve classify photographs/ --dry-run
       hubserve classify s3://bucket/photographs --server dns:///pnasnet:8500 --model pnasnet \\
         --output results.jsonl --resume
     """
@@ -171,6 +205,10 @@ def classify(
     form = _format(form, file, resume=resume)
     if retry_failed and not resume:
         raise click.UsageError("--retry-failed goes on with a file: give it with --resume and --output.")
+    if retry_failed and dry_run:
+        raise click.UsageError("--dry-run changes no file, and --retry-failed does: give one of them.")
+    if show and html is None:
+        raise click.UsageError("--open opens the page of a run: give it with --html FILE.")
     # Its columns are written before the first answer is there.
     top_k = 1 if form == "csv" and top_k is None else top_k
     coloured = sys.stdout.isatty() and color() is not False
@@ -184,10 +222,23 @@ def classify(
             version_label=version_label,
             top_k=top_k,
             shard=str(shard),
+            min_score=min_score,
         )
         kept = output.prepare(file, about, written, resume=resume, retry_failed=retry_failed)
+        if kept.notice and not quiet:
+            click.echo(kept.notice, err=True)
     choose = functools.partial(sources.Choice, everything=everything, convert=convert, counted=shard.has)
-    choice = choose()
+    choice = choose(tell=_tell_left_out if dry_run and not quiet else None)
+    find = functools.partial(
+        sources.find,
+        source,
+        wanted=lambda name: shard.has(name) and not (kept and kept.has(name)),
+        null=null,
+        choice=choice,
+    )
+    if dry_run:
+        shown_only(find(), choice.left_out, batch_size=batch_size, quiet=quiet)
+        return
     summary = Summary(*(kept.before if kept else (0, 0)), left_out=choice.left_out)
     with told(summary, resuming(ctx.meta[__name__]) if kept else None, quiet=quiet), Signals() as signals:
         page = None
@@ -202,12 +253,7 @@ def classify(
             if page:
                 page.close()
             return
-        images = sources.find(
-            source,
-            wanted=lambda name: shard.has(name) and not (kept and kept.has(name)),
-            null=null,
-            choice=choice,
-        )
+        images = find()
         try:
             client = Client(
                 **server,
@@ -221,8 +267,10 @@ def classify(
             )
         except UsageError as error:
             raise click.UsageError(str(error)) from error
-        lines = records.Table(colour=coloured) if form == "table" else written
-        sinks: list[Sink] = [kept.opened() if kept else output.StandardOutput(lines), summary]
+        width = columns() if sys.stdout.isatty() else None
+        lines = Table(colour=coloured, top_k=top_k or 1, width=width) if form == "table" else written
+        written_to: Sink = kept.opened() if kept else output.StandardOutput(lines)
+        sinks = [written_to if min_score is None else AtLeast(written_to, min_score), summary]
         sinks += [page] if page else []
         if not quiet:
             # A table on the same terminal is progress enough.
@@ -233,6 +281,12 @@ def classify(
         classify_all.run(client, images, sinks, signals, top_k=top_k, batch_size=batch_size, keep=page is not None)
         if kept and not summary.unanswered:
             kept.finish()
+        if show and html is not None:
+            open_page(html)
+
+
+def _tell_left_out(name: str, kind: str) -> None:
+    click.echo(f"left out: {records.shown(name)} ({kind})", err=True)
 
 
 def _format(given: str | None, file: Path | None, *, resume: bool) -> str:
@@ -249,4 +303,10 @@ def _format(given: str | None, file: Path | None, *, resume: bool) -> str:
         return given or ("table" if sys.stdout.isatty() else "jsonl")
     if given == "table":
         raise click.UsageError("A table is for the eye, and no run can go on with it: give another --format.")
-    return given or _FORMAT_OF_SUFFIX.get(file.suffix.lower(), "jsonl")
+    told = given or _FORMAT_OF_SUFFIX.get(file.suffix.lower())
+    if told is None:
+        suffixes = ", ".join(_FORMAT_OF_SUFFIX)
+        raise click.UsageError(
+            f"--output {file}: its suffix is none of {suffixes}, so the format is not known: give --format."
+        )
+    return told

@@ -85,6 +85,15 @@ def test_failures_are_told_with_the_servers_words_and_fill_the_percentiles() -> 
     assert row(point).split()[-4:] == ["failed", "failed", "2.0%", "0.10"]
 
 
+@pytest.mark.parametrize(
+    ("requests", "shown"), [(9, "---"), (10, "p--"), (99, "p--"), (100, "pp-"), (999, "pp-"), (1000, "ppp")]
+)
+def test_a_percentile_of_too_few_requests_is_not_shown(requests: int, shown: str) -> None:
+    cells = row(section(latencies=(10,) * requests)).split()[4:8]
+    assert cells[0] == "10.0"
+    assert ["-" if cell == "-" else "p" for cell in cells[1:]] == list(shown)
+
+
 def test_a_point_at_which_nothing_came_has_no_figures() -> None:
     point = section(latencies=(), cpu_seconds=0.0)
     assert row(point).split() == ["8", "4", "0.00", "0.00", "-", "-", "-", "-", "-", "0", "0.00"]

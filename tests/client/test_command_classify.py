@@ -46,7 +46,47 @@ def test_without_a_terminal_each_image_is_a_json_document(server: FakeServer, im
 
 def test_a_table_has_score_label_and_image(server: FakeServer, images: Path) -> None:
     result = classify(server, images / "cat.jpg", "--format", "table")
-    assert result.stdout == f"0.500  {'cat':28}  {images}/cat.jpg\n"
+    assert result.stdout == f"score  {'label':28}  image\n0.500  {'cat':28}  {images}/cat.jpg\n"
+
+
+def test_a_table_has_a_row_for_each_of_top_k_classes(server: FakeServer, images: Path) -> None:
+    result = classify(server, images / "cat.jpg", "--format", "table", "--top-k", 3)
+    rows = result.stdout.splitlines()[1:]
+    assert [row.split()[:2] for row in rows] == [["0.500", "cat"], ["0.250", "cat+1"], ["0.125", "cat+2"]]
+    assert [row.endswith("cat.jpg") for row in rows] == [True, False, False]
+
+
+def test_min_score_leaves_classes_out_of_the_records(server: FakeServer, images: Path) -> None:
+    result = classify(server, images / "cat.jpg", "--min-score", 0.25)
+    (document,) = map(json.loads, result.stdout.splitlines())
+    assert [found["score"] for found in document["classes"]] == [0.5, 0.25]
+    none = classify(server, images / "cat.jpg", "--min-score", 0.75)
+    assert (none.exit_code, json.loads(none.stdout)["classes"]) == (0, [])
+
+
+def test_a_dry_run_shows_what_would_be_sent_and_what_is_left_out_without_a_server(images: Path) -> None:
+    (images / "notes.txt").write_text("text")
+    (images / "IMG_1.HEIC").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    result = CliRunner().invoke(main, ["classify", str(images), "--dry-run", "--batch-size", "2"])
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [f"{images}/{name}.jpg" for name in ("cat", "dog", "owl")]
+    assert result.stderr.splitlines() == [
+        f"left out: {images}/IMG_1.HEIC (HEIC)",
+        f"left out: {images}/notes.txt (text)",
+        "3 images (0.0 MB of files) would be sent, in 2 requests of at most 2",
+        "2 files left out: 1 HEIC, 1 text (--convert classifies HEIC; --all sends every file)",
+    ]
+
+
+def test_the_page_is_opened_when_that_is_wished(
+    server: FakeServer, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    result = classify(server, images, "--html", tmp_path / "run.html", "--open")
+    # The stand-in opens nothing, and the user is told where the page is.
+    assert f"There is no browser here. The page is {tmp_path / 'run.html'}\n" in result.stderr
+    assert opened == [(tmp_path / "run.html").as_uri()]
 
 
 def test_paths_come_from_standard_input(server: FakeServer, images: Path) -> None:
@@ -59,9 +99,9 @@ def test_an_image_that_cannot_be_classified_is_reported_and_the_rest_go_on(serve
     result = classify(server, images, "--format", "table")
     assert result.exit_code == 3
     rows = result.stdout.splitlines()
-    assert rows[0].startswith("    -  not classified")
-    assert "bad.jpg: the server cannot decode it: this is text" in rows[0]
-    assert [row.split()[1] for row in rows[1:]] == ["cat", "dog", "owl"]
+    assert rows[1].startswith("    -  not classified")
+    assert "bad.jpg: the server cannot decode it: this is text" in rows[1]
+    assert [row.split()[1] for row in rows[2:]] == ["cat", "dog", "owl"]
     assert result.stderr.startswith("3 of 4 images classified")
 
 
@@ -142,6 +182,9 @@ def test_a_source_that_names_no_image_is_one_sentence(server: FakeServer, tmp_pa
         ([], "Missing argument"),
         (["--top-k", "0", "."], "x>=1"),
         (["--concurrency", "0", "."], "'0' is neither auto nor a number of at least 1."),
+        (["--output", "labels.txt", "."], "--output labels.txt: its suffix is none of .jsonl, .ndjson, .csv, .parquet"),
+        (["--open", "."], "--open opens the page of a run"),
+        (["--min-score", "2", "."], "0<=x<=1"),
         (["--version", "1", "--version-label", "stable", "."], "version and version_label both choose a version"),
     ],
 )

@@ -37,7 +37,7 @@ def test_a_torn_end_is_cut_wherever_it_was_torn_and_only_its_image_is_asked_for_
     (folder / "comma, and\nfeed.jpg").write_bytes(b"image")
     file = tmp_path / f"results.{suffix}"
     with FakeServer() as server:
-        assert classify(server, folder, "--output", file).exit_code == 0
+        assert classify(server, folder, "--output", file, "--resume").exit_code == 0
         whole = file.read_bytes()
         form = readable(suffix, top_k=1)
         ends = [0]
@@ -63,7 +63,7 @@ def test_a_run_that_is_done_asks_for_nothing_more_and_one_that_has_more_images_a
     folder = images(tmp_path / "images", 5)
     file = tmp_path / "r.jsonl"
     with FakeServer() as server:
-        classify(server, folder, "--output", file)
+        classify(server, folder, "--output", file, "--resume")
         server.requests.clear()
         again = classify(server, folder, "--output", file, "--resume")
         assert (again.exit_code, server.requests) == (0, [])
@@ -100,7 +100,7 @@ def test_another_run_does_not_go_on_with_it(tmp_path: Path, options: list[str], 
     folder = images(tmp_path / "images", 3)
     file = tmp_path / "r.jsonl"
     with FakeServer() as server:
-        classify(server, folder, "--output", file)
+        classify(server, folder, "--output", file, "--resume")
         before = file.read_bytes()
         result = classify(server, folder, "--output", file, "--resume", *options)
     assert (result.exit_code, says in result.stderr, file.read_bytes()) == (1, True, before), result.stderr
@@ -285,3 +285,50 @@ def test_a_million_paths_of_which_some_vanish(tmp_path: Path) -> None:
     ]
     assert "5 not classified, 0 without an answer:" in result.stderr
     assert "        5  No such file or directory: check that it can be read" in result.stderr
+
+
+class TestRunFile:
+    def test_a_finished_run_leaves_its_output_and_nothing_else(self, tmp_path: Path) -> None:
+        folder = images(tmp_path / "images", 3)
+        with FakeServer() as server:
+            for name in ("r.jsonl", "r.csv", "r.parquet"):
+                assert classify(server, folder, "--output", tmp_path / name).exit_code == 0
+        assert sorted(os.listdir(tmp_path)) == ["images", "r.csv", "r.jsonl", "r.parquet"]
+
+    def test_a_run_that_is_not_finished_keeps_it(self, tmp_path: Path) -> None:
+        folder = images(tmp_path / "images", 3)
+        with FakeServer() as server:
+            server.then(None, *[Fault("INTERNAL", "it broke")] * 2)
+            options = ["--batch-size", 1, "--concurrency", 1, "--output", tmp_path / "r.jsonl"]
+            assert classify(server, folder, *options).exit_code == 1
+        assert (tmp_path / "r.jsonl.run.json").exists()
+
+    def test_new_images_are_added_to_the_file_of_a_finished_run_which_is_told(self, tmp_path: Path) -> None:
+        folder = images(tmp_path / "images", 3)
+        file = tmp_path / "r.jsonl"
+        with FakeServer() as server:
+            classify(server, folder, "--output", file)
+            images(folder, 4)
+            again = classify(server, folder, "--output", file, "--resume")
+        assert (again.exit_code, len(documents(file))) == (0, 4)
+        assert "r.jsonl is of a finished run, and does not name its model: answers of model m are added" in again.stderr
+
+    def test_answers_of_a_model_with_other_labels_are_not_added(self, tmp_path: Path) -> None:
+        folder = images(tmp_path / "images", 3)
+        file = tmp_path / "r.csv"
+        with FakeServer(lambda _: {"cat": 0.5}) as server:
+            classify(server, folder, "--output", file)
+        images(folder, 4)
+        with FakeServer(lambda _: {"dog": 0.5}) as server:
+            again = classify(server, folder, "--output", file, "--resume")
+        assert (again.exit_code, file.read_bytes().count(b"\r\n")) == (1, 4)
+        assert "holds answers of another model: its class 0 is 'cat', and that of this server is 'dog'" in again.stderr
+
+    @pytest.mark.parametrize("text", ["", "mine", '{"source": "a.jpg"'])
+    def test_a_file_of_another_program_is_left_alone(self, tmp_path: Path, text: str) -> None:
+        folder = images(tmp_path / "images", 3)
+        file = tmp_path / "r.jsonl"
+        file.write_text(text)
+        with FakeServer() as server:
+            resumed = classify(server, folder, "--output", file, "--resume")
+        assert (resumed.exit_code, file.read_text()) == ((0, file.read_text()) if not text else (1, text))

@@ -30,7 +30,7 @@ def test_rate_and_time_left_come_from_the_last_half_minute() -> None:
     for _ in range(200):
         progress.add(good())
     progress.add(bad("b.jpg", "gone"))
-    assert progress.line() == "301 of 1,100 images, 1 a second, 1 failed, 13 min left"
+    assert progress.line() == "[#####---------------]  27 %  301 of 1,100 images, 1 a second, 1 failed, 13 min left"
     progress.close()
     assert screen.getvalue().endswith("\r\x1b[K")
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from client.bulk import classify
 from hubserve import Classification, ClassScore, ImageError
 from hubserve.testing import FakeServer
-from hubserve_cli.bulk.records import Table, readable, shown
+from hubserve_cli.bulk.records import readable, shown
+from hubserve_cli.bulk.rows import Table
 
 NAMES = [
     b"plain.jpg",
@@ -65,7 +66,7 @@ def test_parquet_keeps_every_name(folder: Path, tmp_path: Path) -> None:
 def test_a_table_has_one_line_an_image_and_no_control_characters(folder: Path) -> None:
     with FakeServer() as server:
         text = classify(server, folder, "--format", "table").stdout_bytes.decode()
-    assert len(text.splitlines()) == len(NAMES)
+    assert len(text.splitlines()) == 1 + len(NAMES)
     assert text.isprintable() or all(line.isprintable() for line in text.split("\n"))
     assert f"$'{folder}/line\\r\\nfeed.jpg'" in text
     assert f"$'{folder}/latin1-\\xe4.jpg'" in text

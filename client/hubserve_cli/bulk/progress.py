@@ -13,7 +13,7 @@ from typing import TextIO
 from hubserve import Classification
 
 from ..common.numbers import duration
-from ..common.terminal import draws, write_over
+from ..common.terminal import bar, draws, write_over
 
 _DRAW_SECONDS = 0.2
 # The rate is that of so many draws, half a minute.
@@ -22,7 +22,7 @@ _NOTICE_SECONDS = 10.0
 
 
 class Progress:
-    """Draws itself with the results: `12,345 of 1,000,000 images, 345 a second, 2 failed, 48 min left`.
+    """Draws itself with the results: `[##---]  40 %  400 of 1,000 images, 345 a second, 2 failed, 2 s left`.
 
     Args:
         total: Counts the images, on a thread of its own; gives None where only the end tells.
@@ -73,7 +73,7 @@ class Progress:
             text += f", {self._failed:,} failed"
         if self._total is not None and rate:
             text += f", {duration(max(self._total - self._done, 0) / rate)} left"
-        return text
+        return f"{bar(self._done / self._total, self._terminal)}  {text}" if self._total else text
 
     def _say(self, text: str) -> None:
         write_over(self._terminal, text)

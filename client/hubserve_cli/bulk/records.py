@@ -9,8 +9,6 @@ import math
 from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO, Protocol
 
-import click
-
 from hubserve import Classification, ClassScore, ImageError
 
 FORMATS = ("table", "jsonl", "csv", "parquet")
@@ -204,29 +202,6 @@ class Csv:
         self._buffer.truncate()
         self._writer.writerow(values)
         return self._buffer.getvalue().encode("utf-8", "surrogateescape")
-
-
-class Table:
-    """Score, label and path, which comes last because nobody knows how long it is.
-
-    Args:
-        colour: Whether what failed is red.
-    """
-
-    header = b""
-
-    def __init__(self, *, colour: bool) -> None:
-        self._colour = colour
-
-    def record(self, result: Classification) -> bytes:
-        """Return the row."""
-        label = shown(result.label or "") if result.ok else "not classified"
-        label = f"{label:28}"
-        if self._colour and not result.ok:
-            label = click.style(label, fg="red")
-        score = f"{result.score:.3f}" if result.score is not None else "    -"
-        error = "" if result.error is None else ": " + result.error.removeprefix(f"{result.source}: ")
-        return f"{score}  {label}  {shown(result.source)}{shown(error, quote=False)}\n".encode()
 
 
 def shown(text: str, *, quote: bool = True) -> str:

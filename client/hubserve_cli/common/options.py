@@ -42,6 +42,18 @@ class Seconds(FiniteFloat):
         super().__init__(min=0, min_open=not zero, max=LONGEST_SECONDS)
 
 
+class _NeededToCall(click.Option):
+    """A required option that a run with --dry-run, which asks no server, does without."""
+
+    def process_value(self, ctx: click.Context, value: Any) -> Any:
+        try:
+            return super().process_value(ctx, value)
+        except click.MissingParameter:
+            if not ctx.params.get("dry_run"):
+                raise
+            return self.type_cast_value(ctx, None)
+
+
 class Server(TypedDict):
     """The arguments of `Client` that say which model is called, and how server and caller know each other."""
 
@@ -65,7 +77,7 @@ def server_options(command: _Command) -> _Command:
     def connected(
         *args: Any,
         server: tuple[str, ...],
-        model: str,
+        model: str | None,
         tls: bool,
         tls_ca: str | None,
         tls_cert: str | None,
@@ -81,7 +93,7 @@ def server_options(command: _Command) -> _Command:
         read = functools.partial(_read_token, Path(token_file)) if token_file else None
         known = Server(
             target=server[0] if len(server) == 1 else server,
-            model=model,
+            model=model or "",
             tls=TLS(ca=tls_ca, certificate=tls_cert, key=tls_key, server_name=tls_server_name) if wanted else None,
             token=read or os.environ.get(_TOKEN_VARIABLE) or None,
             allow_plaintext_token=allow_plaintext_token,
@@ -131,13 +143,14 @@ def _option(name: str, **settings: Any) -> Callable[[Any], Any]:
 _SERVER = (
     _option(
         "--server",
+        cls=_NeededToCall,
         required=True,
         multiple=True,
         metavar="HOST[:PORT]",
         help="Address of the server's gRPC port, such as localhost:8500. Without a port it is 8500. May be repeated: "
         "requests go to each server in turn.",
     ),
-    _option("--model", required=True, metavar="NAME", help="Name of the model on the server."),
+    _option("--model", cls=_NeededToCall, required=True, metavar="NAME", help="Name of the model on the server."),
 )
 _SECURITY_SECTION = "TLS and token"
 _SECURITY = (

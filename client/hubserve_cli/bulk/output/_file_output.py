@@ -22,14 +22,25 @@ class FileOutput:
 
     Attributes:
         complete: Whether an earlier run has finished it: a Parquet file is not added to.
+        notice: What to tell a person before the run; empty when there is nothing.
     """
 
     def __init__(
-        self, path: Path, run: RunFile, form: Readable, *, earlier: EarlierRun, complete: bool = False
+        self,
+        path: Path,
+        run: RunFile,
+        form: Readable,
+        *,
+        earlier: EarlierRun,
+        complete: bool = False,
+        resumed: bool = False,
+        notice: str = "",
     ) -> None:
         self._path = path
         self._earlier = earlier
         self.complete = complete
+        self.notice = notice
+        self._resumed = resumed
         self._run = run
         self._form = form
         self._file: RecordFile | None = None
@@ -63,7 +74,7 @@ class FileOutput:
         assert self._file is not None  # noqa: S101 - `opened` comes first
         if outcome(result) is Outcome.UNANSWERED:
             return
-        self._earlier.check(self._path, result)
+        self._earlier.check(self._path, result, labels=bool(self.notice))
         self._failed += not result.ok
         self._file.write(self._form.record(result))
         if isinstance(result.exception, ImageTooSlow):
@@ -103,7 +114,9 @@ class FileOutput:
         return self._earlier.results(_records(self._path, self._run), self._form)
 
     def finish(self) -> None:
-        """Make the Parquet file, at the end of a run that left nothing to do, when that was the format.
+        """End a run that left nothing to do: make the Parquet file, when that was the format, and tidy up.
+
+        The run file goes, unless the run was begun with --resume: then a job may go on with the file again.
 
         Raises:
             OutputError: It cannot be written.
@@ -112,6 +125,8 @@ class FileOutput:
         if records != self._path:
             _parquet.convert(records, self._path, self._failed)
             records.unlink()
+        if not self._resumed:
+            beside(self._path).unlink(missing_ok=True)
 
 
 def prepare(path: Path, run: RunFile, form: Readable, *, resume: bool, retry_failed: bool = False) -> FileOutput:
@@ -133,21 +148,32 @@ def prepare(path: Path, run: RunFile, form: Readable, *, resume: bool, retry_fai
     records = _records(path, run)
     there = next((file for file in (path, records) if file.exists()), None)
     if there is None:
-        return FileOutput(path, run, form, earlier=EarlierRun())
+        return FileOutput(path, run, form, earlier=EarlierRun(), resumed=resume)
     if not resume:
         raise OutputError(f"{there} is there already: go on with --resume, or give another --output")
     # A run that was killed at its very start has made the file, and nothing else yet.
     if there == records and not beside(path).exists() and records.stat().st_size == 0:
-        return FileOutput(path, run, form, earlier=EarlierRun.read(records, form))
-    run.check(path)
+        return FileOutput(path, run, form, earlier=EarlierRun.read(records, form), resumed=True)
+    notice = ""
+    if beside(path).exists():
+        run.check(path)
+    elif there == path:
+        notice = (
+            f"{path} is of a finished run, and does not name its model: answers of model {run.model} are added to it"
+        )
+    else:
+        raise run.missing(path)
     if records != path and path.exists():
         if retry_failed:
             raise OutputError(f"{path} is finished, and nothing is added to it: give another --output")
-        return FileOutput(path, run, form, earlier=EarlierRun(), complete=True)
+        return FileOutput(path, run, form, earlier=EarlierRun(), complete=True, resumed=True)
     earlier = EarlierRun.read(records, form)
+    # What a finished run leaves is whole. Anything else may be a file of another program.
+    if notice and (not len(earlier.finished) or earlier.end != earlier.size):
+        raise run.missing(path)
     if retry_failed and earlier.failed:
         earlier = earlier.without_failures(records, form)
-    return FileOutput(path, run, form, earlier=earlier)
+    return FileOutput(path, run, form, earlier=earlier, resumed=True, notice=notice)
 
 
 def _records(path: Path, run: RunFile) -> Path:

@@ -14,6 +14,9 @@ from ...common.files import replaced
 from ..records import Readable
 from ._file import OutputError, RecordFile
 
+# Classes whose labels are compared with those of the answers.
+_MOST_LABELS = 20_000
+
 
 class EarlierRun:
     """Hold what is in the output already.
@@ -33,6 +36,8 @@ class EarlierRun:
         self.size = 0
         self.forgotten = False
         self._versions: set[int] = set()
+        # None: the records themselves do not agree on it.
+        self._labels: dict[int, str | None] = {}
 
     @classmethod
     def read(cls, path: Path, form: Readable) -> EarlierRun:
@@ -86,12 +91,24 @@ class EarlierRun:
         run.forgotten = True
         return run
 
-    def check(self, path: Path, result: Classification) -> None:
-        """Refuse answers of another version of the model than those that are there.
+    def check(self, path: Path, result: Classification, *, labels: bool) -> None:
+        """Refuse answers of another version of the model than those that are there, or of another model.
+
+        Args:
+            path: The output.
+            result: The answer.
+            labels: Compare the labels of the classes, too, as no run file names the model.
 
         Raises:
             OutputError: This one is.
         """
+        for found in result.classes if labels else ():
+            label = self._labels.get(found.class_id)
+            if label not in (None, found.label):
+                raise OutputError(
+                    f"{path} holds answers of another model: its class {found.class_id} is {label!r}, and that of this "
+                    f"server is {found.label!r}; give another --output"
+                )
         if self._versions and result.ok and result.model_version not in self._versions:
             known = ", ".join(map(str, sorted(self._versions)))
             raise OutputError(
@@ -123,6 +140,11 @@ class EarlierRun:
         self.failed += not record.ok
         if record.ok and record.model_version is not None:
             self._versions.add(record.model_version)
+        for found in record.classes:
+            if found.class_id not in self._labels and len(self._labels) < _MOST_LABELS:
+                self._labels[found.class_id] = found.label
+            elif self._labels.get(found.class_id, found.label) != found.label:
+                self._labels[found.class_id] = None
 
 
 class Finished:

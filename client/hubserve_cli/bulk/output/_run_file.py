@@ -24,6 +24,7 @@ class RunFile:
         version_label: The label asked for.
         top_k: Classes for each image, at the most; None: all.
         shard: `I/N`.
+        min_score: The smallest score that a class must have; None: any. Files of release 0.1 do not have it.
     """
 
     format: str
@@ -32,6 +33,7 @@ class RunFile:
     version_label: str | None
     top_k: int | None
     shard: str
+    min_score: float | None = None
 
     def write(self, output: Path, given_up: Sequence[str] = ()) -> None:
         """Write it beside the output.
@@ -60,11 +62,11 @@ class RunFile:
         file = beside(output)
         try:
             before = json.loads(file.read_text(encoding="utf-8"))
-            different = [name for name, value in asdict(self).items() if before[name] != value]
+            asked = asdict(self)
+            before.setdefault("min_score", None)
+            different = [name for name, value in asked.items() if before[name] != value]
         except FileNotFoundError as error:
-            raise OutputError(
-                f"{output} cannot be resumed: {file} is not there, which says what run it is of; give another --output"
-            ) from error
+            raise self.missing(output) from error
         except (ValueError, KeyError, TypeError, OSError) as error:
             raise OutputError(
                 f"{file} is damaged or cannot be read ({error}): {output} is left as it is; give another --output"
@@ -72,6 +74,14 @@ class RunFile:
         if different:
             changes = ", ".join(f"{name} {before[name]!r}, now {getattr(self, name)!r}" for name in different)
             raise OutputError(f"{output} is of another run ({changes}): give the same options, or another --output")
+
+    @staticmethod
+    def missing(output: Path) -> OutputError:
+        """Return the error for an output whose run file is not there."""
+        return OutputError(
+            f"{output} cannot be resumed: {beside(output)} is not there, which says what run it is of; give another "
+            "--output"
+        )
 
 
 def given_up(output: Path) -> list[str]:

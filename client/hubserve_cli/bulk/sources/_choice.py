@@ -48,9 +48,14 @@ _DANGLING = Kind("broken link", "a link to a file that is not there")
 
 
 class LeftOut:
-    """Count files that are left out, by kind: `str(left_out)` is `480 HEIC, 20 PDF`."""
+    """Count files that are left out, by kind: `str(left_out)` is `480 HEIC, 20 PDF`.
 
-    def __init__(self) -> None:
+    Args:
+        tell: Is called with the name and the kind of each such file.
+    """
+
+    def __init__(self, tell: Callable[[str, str], object] | None = None) -> None:
+        self._tell = tell
         self._kinds: Counter[str] = Counter()
         self._convertible: set[str] = set()
 
@@ -64,6 +69,8 @@ class LeftOut:
         self._kinds[called] += 1
         if kind.reader is Reader.CLIENT:
             self._convertible.add(called)
+        if self._tell is not None:
+            self._tell(name, kind.name if kind is not OTHER else f"not an image ({called})")
 
     def since(self, before: LeftOut) -> LeftOut:
         """Return the counts of the files that were left out after an earlier `copy`."""
@@ -105,15 +112,21 @@ class Choice:
         everything: Take all files.
         convert: Take what the client can convert, too.
         counted: Asked with a file's name before it is counted as left out, such as `shard.has`.
+        tell: Is called with the name and the kind of each file that is left out.
 
     Attributes:
         left_out: What was not taken.
     """
 
     def __init__(
-        self, *, everything: bool = False, convert: bool = False, counted: Callable[[str], bool] = lambda _: True
+        self,
+        *,
+        everything: bool = False,
+        convert: bool = False,
+        counted: Callable[[str], bool] = lambda _: True,
+        tell: Callable[[str, str], object] | None = None,
     ) -> None:
-        self.left_out = LeftOut()
+        self.left_out = LeftOut(tell)
         self._everything = everything
         self._suffixes = SUFFIXES | CONVERTED_SUFFIXES.keys() if convert else SUFFIXES
         self._readers = {Reader.SERVER, Reader.CLIENT} if convert else {Reader.SERVER}
