@@ -20,7 +20,8 @@ test-slow: $(VENV)/.installed  ## the rest: full size, fuzz, kill and network ru
 test-fast: $(VENV)/.installed  ## the client and its command alone, without TensorFlow, in a minute
 	HUBSERVE_TESTS=without-tensorflow $(PYTEST) -m "not slow" tests/client
 
-test-pythons: $(VENV)/.installed  ## test-fast on the oldest and the newest Python here, with the newest packages allowed
+test-pythons: $(VENV)/.installed  ## test-fast on each Python here, and on 3.14, with the newest packages allowed
+	VENV=$(VENV) scripts/install-python 3.14 || true
 	VENV=$(VENV) scripts/test-pythons
 
 # Both lanes together, with what the tests' own programs run; build/coverage/html has it line by line.

@@ -14,7 +14,7 @@ from . import _archive, _efficientnet, _keras, _keras_h5, _preset
 from ._errors import SourceError
 from ._progress import Progress
 from .hub.fetching import Fetched, fetch
-from .hub.handles import is_name
+from .hub.handles import is_name, tidied
 from .hub.module_table import advice
 
 
@@ -62,9 +62,12 @@ def open_source(model: str, progress: Progress | None = None) -> Iterator[Source
         SourceError: There is no such thing, or it cannot be had.
     """
     path = Path(model)
-    if path.is_dir() and not _is_of_keras(path):
+    if not _is_there(path):
+        model = tidied(model)
+        path = Path(model)
+    if _is_there(path) and path.is_dir() and not _is_of_keras(path):
         yield _directory(model, path)
-    elif path.exists():
+    elif _is_there(path):
         with _unpacking(model) as folder:
             yield _of_keras(model, path, folder) if path.is_dir() else _unpacked(model, path, folder)
     elif model == _efficientnet.NAME:
@@ -77,11 +80,21 @@ def open_source(model: str, progress: Progress | None = None) -> Iterator[Source
         with _unpacking(model) as folder:
             of_keras = _of_keras(model, fetched.folder, folder)
             yield replace(of_keras, handle=fetched.handle, fetched=fetched)
+    elif "://" in model:
+        raise SourceError(f"{model} is not downloaded, because hubserve reads http and https only; copy it here first")
     else:
         raise SourceError(
             f"{model} is not there; {advice(model)}give a hub URL or handle, the folder of a SavedModel, "
             f"a .tar.gz of one, a .keras file, or {_efficientnet.NAME}"
         )
+
+
+def _is_there(path: Path) -> bool:
+    """Tell whether there is such a file or folder. A text that cannot be a path is not there."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # too long, or with a NUL
+        return False
 
 
 @contextmanager
@@ -100,14 +113,17 @@ def _unpacking(model: str) -> Iterator[Path]:
 
 def _unpacked(model: str, path: Path, folder: Path) -> Source:
     """Return the source in a single file, unpacked or converted into `folder`."""
-    if model.endswith((".tar.gz", ".tgz")):
+    ending = model.lower()
+    if ending.endswith((".tar.gz", ".tgz", ".tar")):
         return Source(model, "archive", _archive.unpack(path, folder))
-    if model.endswith(".keras"):
+    if ending.endswith(".keras"):
         _keras.to_saved_model(path, folder)
         return Source(model, "keras", folder, origin=path)
-    if model.endswith((".h5", ".hdf5")):
+    if ending.endswith((".h5", ".hdf5")):
         _keras_h5.to_saved_model(path, folder)
         return Source(model, "keras", folder, origin=path)
+    if ending.endswith(".zip"):
+        raise SourceError(f"{model} is a .zip; unpack it, and give the folder that has saved_model.pb in it")
     raise SourceError(
         f"{model} is a file, but neither a .tar.gz nor a .keras nor an .h5; give the folder of a SavedModel, or pack "
         "it as .tar.gz"

@@ -4,7 +4,6 @@ import hashlib
 import json
 import re
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,40 +21,6 @@ from support.fake_hub import FakeHub
 PNASNET = "https://tfhub.dev/google/imagenet/pnasnet_large/classification/4"
 ON_KAGGLE = "google/pnasnet/tensorFlow2/large-classification"
 NOBODY = "http://127.0.0.1:9/me/miniature/classification/1"
-
-
-@pytest.fixture(scope="module")
-def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[FakeHub, Path]]:
-    with fake_hub.running(tmp_path_factory.mktemp("hub")) as running:
-        yield running
-
-
-@pytest.fixture
-def hub(services: tuple[FakeHub, Path], caches: Caches, monkeypatch: pytest.MonkeyPatch) -> FakeHub:
-    hub, bundle = services
-    hub.faults, hub.once, hub.private = {}, False, False
-    hub.requests.clear()
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
-    monkeypatch.setenv("HUBSERVE_TFHUB_URL", hub.services.tfhub)
-    monkeypatch.setenv("HUBSERVE_KAGGLE_URL", hub.services.kaggle)
-    return hub
-
-
-@pytest.fixture
-def caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Caches:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    for variable in (
-        "KAGGLE_API_TOKEN",
-        "KAGGLE_USERNAME",
-        "KAGGLE_KEY",
-        "KAGGLE_CONFIG_DIR",
-        "HTTPS_PROXY",
-        "https_proxy",
-    ):
-        monkeypatch.delenv(variable, raising=False)
-    monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "tfhub"))
-    monkeypatch.setenv("KAGGLEHUB_CACHE", str(tmp_path / "kagglehub"))
-    return Caches(tmp_path / "tfhub", tmp_path / "kagglehub")
 
 
 def had(name: str = PNASNET, **options: Any) -> Fetched:
@@ -362,7 +327,7 @@ def test_a_path_that_is_not_there_and_looks_like_a_name_is_told_as_both(hub: Fak
 def test_an_archive_that_is_none_is_told(hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hub, "archive", b"\x1f\x8bnothing")
     with pytest.raises(
-        SourceError, match=r"is not an archive of a model; .*download its \.tar\.gz from .* with a browser"
+        SourceError, match=r"is not an archive of a whole model; .*download its \.tar\.gz from .* with a browser"
     ):
         had()
 

@@ -28,6 +28,26 @@ FORMS: dict[str, Name] = {
     "google/pnasnet/tensorFlow2/large-classification": NEWEST_ON_KAGGLE,
     "kaggle:google/pnasnet/tensorFlow2/large-classification/1": ON_KAGGLE,
     "kaggle:google/pnasnet/TensorFlow2/large-classification": NEWEST_ON_KAGGLE,
+    # As people copy them: with white space, quotation marks, capitals, percent-encoding and doubled slashes.
+    " https://tfhub.dev/google/imagenet/pnasnet_large/classification/4\n": PNASNET,
+    "<https://tfhub.dev/google/imagenet/pnasnet_large/classification/4>": PNASNET,
+    "\u200bgoogle/imagenet/pnasnet_large/classification/4": PNASNET,
+    '"google/imagenet/pnasnet_large/classification/4",': PNASNET,
+    "HTTPS://TFHub.dev/google/imagenet/pnasnet_large/classification/4": PNASNET,
+    "TFHub.dev/google/imagenet/pnasnet_large/classification/4": PNASNET,
+    "TFHUB:google/imagenet/pnasnet_large/classification/4": PNASNET,
+    "https://tfhub.dev/google%2Fimagenet%2Fpnasnet_large%2Fclassification/4": PNASNET,
+    "https%3A%2F%2Ftfhub.dev%2Fgoogle%2Fimagenet%2Fpnasnet_large%2Fclassification%2F4": PNASNET,
+    "https://tfhub.dev//google/imagenet/pnasnet_large//classification/4/": PNASNET,
+    "google/imagenet/pnasnet_large/classification//4//": PNASNET,
+    "google/imagenet/pnasnet_large/classification/4?tf-hub-format=compressed": PNASNET,
+    "https://WWW.KAGGLE.COM/models/google/pnasnet/tensorFlow2/large-classification/1": ON_KAGGLE,
+    "https://www.kaggle.com//models/google//pnasnet/tensorFlow2/large-classification//1/": ON_KAGGLE,
+    "https://www.kaggle.com/models/google/pnasnet/tensorFlow2/large-classification/versions/1": ON_KAGGLE,
+    "https://www.kaggle.com/models/google/pnasnet/tensorFlow2/large-classification/1?select=saved_model.pb": ON_KAGGLE,
+    # A name of Kaggle at the address of tfhub.dev, as versions of hubserve before 0.2 wrote it.
+    "tfhub:google/pnasnet/tensorFlow2/large-classification/1": ON_KAGGLE,
+    "https://tfhub.dev/google/pnasnet/tensorFlow2/large-classification/1": ON_KAGGLE,
 }
 
 
@@ -71,6 +91,8 @@ def test_a_module_may_have_no_version_yet() -> None:
         ("https://www.kaggle.com/models/google/pnasnet?tfhub-redirect=true", "google/pnasnet"),
         ("https://www.kaggle.com/models/google/pnasnet/frameworks/tensorFlow2", "google/pnasnet/tensorFlow2"),
         ("kaggle:google/pnasnet", "google/pnasnet"),
+        ("https://www.kaggle.com/models/google/pnasnet/code", "google/pnasnet"),
+        ("https://www.kaggle.com/models/google/pnasnet/discussion?sort=hot", "google/pnasnet"),
     ],
 )
 def test_a_page_without_its_variation_says_which_page(form: str, page: str) -> None:
@@ -92,7 +114,26 @@ def test_a_page_without_its_variation_says_which_page(form: str, page: str) -> N
         ("kaggle:google/../tensorFlow2/x/1/2/3", "is not the name of a model on Kaggle"),
         ("https://tfhub.dev/google/collections/image/1", "names no single module"),
         ("https://tfhub.dev/", "names no single module"),
+        ("google/pnasnet/tensorFlow2/large-classification/latest", "latest where Kaggle has a version; give a number"),
+        ("google/pnasnet/tensorFlow2/large-classification/0", "0 where Kaggle has a version; give a number from 1 on"),
+        ("google/pnasnet/tensorFlow2/large-classification/-1", "-1 where Kaggle has a version"),
+        ("kaggle:google/imagenet/pnasnet_large/classification/4", "a name of TensorFlow Hub without kaggle:"),
+        ("kaggle:google/../tensorFlow2/x", "is not the name of a model on Kaggle"),
+        ("https://tfhub.dev/google/../../x/1", "names no single module"),
+        (
+            "https://tfhub.dev/google/lite-model/imagenet/mobilenet_v3_large_100_224/classification/5/default/1",
+            "is a model for TensorFlow Lite, which export does not read",
+        ),
+        (
+            "https://tfhub.dev/google/tfjs-model/imagenet/mobilenet_v1_100_224/classification/3/default/1",
+            r"TensorFlow\.js",
+        ),
+        ("https://[::1", "is not an address; copy the address"),
+        ("https://", "is not an address; copy the address"),
+        ("https://example.com:99999/m/1", "is not an address; copy the address"),
         ("hf://keras/resnet_50_imagenet", "download its folder with huggingface_hub"),
+        ("hf:keras/resnet_50_imagenet", "presets of KerasHub are on Kaggle too"),
+        ("https://huggingface.co/keras/resnet_50_imagenet", "presets of KerasHub are on Kaggle too"),
     ],
 )
 def test_what_is_no_model_is_refused_with_the_reason(form: str, says: str) -> None:
@@ -101,7 +142,21 @@ def test_what_is_no_model_is_refused_with_the_reason(form: str, says: str) -> No
 
 
 @pytest.mark.parametrize(
-    "path", ["models/mine", "my-model", "models/mine.keras", "./models/1", "/models/1", "a b/1", ""]
+    "path",
+    [
+        "models/mine",
+        "my-model",
+        "models/mine.keras",
+        "./models/1",
+        "/models/1",
+        "../models/1",
+        "a/../1",
+        "a b/1",
+        "",
+        "a\0b/1",
+        "models/\u0664",
+        "C:\\models\\1",
+    ],
 )
 def test_a_path_is_no_name(path: str) -> None:
     assert not is_name(path)

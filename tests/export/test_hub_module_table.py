@@ -133,9 +133,29 @@ def test_nothing_is_suggested_for_what_is_like_no_module() -> None:
         ),
         ("tfhub:google/bit/m-r50x1", "names no version; give google/bit/m-r50x1/1"),
         ("tfhub:someone/model", "names no version; add one, such as someone/model/1"),
+        (
+            "https://tfhub.dev/google/imagenet/pnasnet_large/classification/latest",
+            "latest where the hub has a version; give one of google/imagenet/pnasnet_large/classification/5",
+        ),
+        ("tfhub:google/imagenet/pnasnet_large/classification/-1", "-1 where the hub has a version; give one of"),
+        (
+            "https://tfhub.dev/google/lite-model/imagenet/mobilenet_v3_large_100_224/classification/5/default/1",
+            "its SavedModel is google/imagenet/mobilenet_v3_large_100_224/classification/5",
+        ),
+        (
+            "https://www.kaggle.com/models/google/mobilenet-v3/frameworks/tfLite/variations/large-100-224/versions/1",
+            "is of the framework tfLite, which export does not read; choose one: google/mobilenet-v3/tensorFlow2/",
+        ),
     ],
 )
 def test_what_is_missing_is_asked_for_by_name(form: str, says: str) -> None:
     with pytest.raises(SourceError) as raised:
         module_table.resolve(form)
     assert says in str(raised.value)
+
+
+def test_kaggles_names_are_in_lower_case() -> None:
+    assert module_table.resolve("Google/PNASNet/TensorFlow2/Large-Classification/1") == (
+        parse("google/pnasnet/tensorFlow2/large-classification/1"),
+        TfhubName("google/imagenet/pnasnet_large/classification", 4),
+    )

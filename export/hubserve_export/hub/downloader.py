@@ -1,15 +1,13 @@
 """Download one file over HTTP with timeouts, resume after a cut, checksum, disk space check and proxies.
 
-tensorflow_hub 0.16 does none of these, and cannot be imported beside setuptools 82. kagglehub 1.0 does some, needs
-Python 3.11, and cannot be pointed at another server, so that nothing of it could be tested here.
+tensorflow_hub 0.16 does none of these, and cannot be imported beside setuptools 82. kagglehub 1.0 does some of them,
+needs Python 3.11, and accepts no other server, so it could not be tested here.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-import enum
-import errno
 import hashlib
 import json
 import re
@@ -20,48 +18,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 import requests
 import urllib3
+
+from .faults import DownloadError, Fault, is_address, of_disk, of_network, shown
 
 _CHUNK = 1 << 20
 _REDIRECTS = 10
 # A SavedModel's weights hardly get smaller in a .tar.gz.
 _UNPACKED = 1.2
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _SIGNATURE = re.compile(rb"<Code>(SignatureDoesNotMatch|ExpiredToken|AccessDenied|InvalidSecurity)</Code>")
-
-
-class Fault(enum.Enum):
-    """List what can go wrong, by what to do about it."""
-
-    UNREACHABLE = "no way to the server"
-    REFUSED = "the server wants credentials or a consent: 401, 403"
-    MISSING = "the server does not have it: 404, 410"
-    BUSY = "too many requests: 429"
-    FAILING = "the server fails: 5xx, or another status"
-    SIGNATURE = "the storage does not accept the address that the hub signed"
-    PAGE = "a web page came instead of an archive"
-    NO_VERSION = "the server does not say which version is the newest"
-    CUT = "the connection ended before the file did"
-    STALLED = "no byte came for too long"
-    CHECKSUM = "the file is not what the server said"
-    NO_ROOM = "the disk is full"
-
-
-class DownloadError(Exception):
-    """Report a file that cannot be downloaded.
-
-    Attributes:
-        fault: What went wrong.
-        wait: The seconds after which a busy server asks to be asked again.
-    """
-
-    def __init__(self, fault: Fault, message: str, wait: int | None = None) -> None:
-        super().__init__(message)
-        self.fault = fault
-        self.wait = wait
 
 
 @dataclass(frozen=True)
@@ -85,9 +53,9 @@ class Downloader:
     Args:
         connect_seconds: How long a connection may take.
         read_seconds: How long a server may send nothing.
-        attempts: How often a download is gone on with after a cut or a stall.
+        attempts: How often a download is tried. After a cut or a stall, the next attempt continues it.
         pause: Called with the seconds to wait before the next attempt.
-        free_bytes: Tells the free bytes of the disk that a folder is on.
+        free_bytes: Returns the free bytes of the disk that holds a folder.
     """
 
     def __init__(
@@ -109,15 +77,15 @@ class Downloader:
         """Return the JSON at an address.
 
         Raises:
-            DownloadError: It cannot be had, or is none.
+            DownloadError: The address does not answer, or its answer is not JSON.
         """
         with self._opened(url, {"Accept": "application/json"}, authorization) as response:
             try:
                 return json.loads(response.content)
             except ValueError as error:
-                raise DownloadError(Fault.PAGE, f"{_shown(url)} answers with a web page instead of JSON") from error
+                raise DownloadError(Fault.PAGE, f"{shown(url)} answers with a web page instead of JSON") from error
             except requests.RequestException as error:
-                raise _of_network(url, error) from error
+                raise of_network(url, error) from error
 
     def file(
         self,
@@ -130,12 +98,12 @@ class Downloader:
 
         Args:
             url: Its address.
-            part: Where to; what is there already is gone on with, if the server still has the same file.
+            part: The file to write. A part that is there already is continued, if the server still has the same file.
             authorization: The Authorization header for the host of `url`, and for no other.
-            received: Told of the bytes that are there, and of all that there will be, where that is known.
+            received: Called with the bytes received, and with the file's size, or None where it is not known.
 
         Raises:
-            DownloadError: It cannot be had.
+            DownloadError: The file cannot be downloaded.
         """
         renewed = repeated = False
         for attempt in range(self._attempts):
@@ -160,23 +128,24 @@ class Downloader:
         with self._opened(url, headers, authorization) as response:
             if response.status_code == 416:
                 known.forget()
-                raise DownloadError(Fault.CUT, f"{_shown(url)} has another file now than the one that was begun")
+                raise DownloadError(Fault.CUT, f"{shown(url)} has another file now than the one that was begun")
             if not (response.status_code == 206 and known.continues(response.headers)):
                 if response.status_code == 206:
                     known.forget()
-                    raise DownloadError(Fault.CUT, f"{_shown(url)} sends another part than the one that was asked for")
+                    raise DownloadError(Fault.CUT, f"{shown(url)} sends another part than the one that was asked for")
                 known.begin(response.headers)
             self._check_room(part.parent, known)
             try:
                 self._receive(response, part, known, received)
             except OSError as error:
                 if isinstance(error, requests.RequestException):
-                    raise _of_network(url, error) from error
-                if error.errno in _FULL:
+                    raise of_network(url, error) from error
+                failed = of_disk(part.parent, error)
+                if failed.fault is Fault.NO_ROOM:
                     known.forget()
-                raise DownloadError(Fault.NO_ROOM, f"{part.parent} cannot be written to ({error.strerror})") from error
+                raise failed from error
             sha256 = known.check(url)
-            return Received(_shown(response.url), sha256, known.have)
+            return Received(shown(response.url), sha256, known.have)
 
     def _receive(self, response: Any, part: Path, known: _Known, received: Callable[[int, int | None], None]) -> None:
         first = not known.have
@@ -184,19 +153,19 @@ class Downloader:
             file.truncate(known.have)
             file.seek(known.have)
             try:
-                # The bytes as they are stored, because the checksum is theirs. And as they come, because a part of a
-                # chunk is lost when the connection stalls. urllib3 1 has no read1.
+                # Without decoding, because the checksum is of the stored bytes. And as the bytes arrive, because a
+                # chunk that is not complete is lost when the connection stalls. urllib3 1 does not have read1.
                 read = getattr(response.raw, "read1", response.raw.read)
                 while chunk := read(_CHUNK, decode_content=False):
                     if first and chunk.lstrip()[:1] == b"<":
-                        raise DownloadError(Fault.PAGE, f"{_shown(response.url)} answers with a web page")
+                        raise DownloadError(Fault.PAGE, f"{shown(response.url)} answers with a web page")
                     first = False
                     file.write(chunk)
                     known.have += len(chunk)
                     received(known.have, known.total)
             except urllib3.exceptions.ReadTimeoutError as error:
                 raise DownloadError(
-                    Fault.STALLED, f"{_shown(response.url)} sent nothing for {self._timeout[1]:g} seconds"
+                    Fault.STALLED, f"{shown(response.url)} sent nothing for {self._timeout[1]:g} seconds"
                 ) from error
             except (urllib3.exceptions.HTTPError, ConnectionError, TimeoutError) as error:
                 raise _cut(response.url, known) from error
@@ -214,8 +183,9 @@ class Downloader:
             )
 
     def _opened(self, url: str, headers: Mapping[str, str], authorization: str | None) -> Any:
-        """Ask for an address, and follow where it leads; credentials go to its own host only."""
+        """Ask for an address, and follow its redirects. Credentials go to its own host only."""
         origin, at = _origin(url), url
+        authorization = authorization or _of_address(url)
         for _ in range(_REDIRECTS):
             own = {"Authorization": authorization} if authorization and _origin(at) == origin else {}
             try:
@@ -227,8 +197,8 @@ class Downloader:
                     allow_redirects=False,
                     timeout=self._timeout,
                 )
-            except (requests.RequestException, OSError) as error:
-                raise _of_network(at, error) from error
+            except (requests.RequestException, OSError, ValueError) as error:
+                raise of_network(at, error) from error
             if not response.is_redirect:
                 try:
                     _check_status(response)
@@ -236,18 +206,20 @@ class Downloader:
                     response.close()
                     raise
                 return response
-            leads, at = at, urljoin(at, response.headers["Location"])
             response.close()
+            leads, at = at, _joined(at, response.headers["Location"])
+            if not is_address(at):
+                raise DownloadError(Fault.FAILING, f"{shown(leads)} leads to what is not an address")
             if leads.startswith("https:") and not at.startswith("https:"):
-                raise DownloadError(Fault.FAILING, f"{_shown(leads)} leads to an address without encryption")
+                raise DownloadError(Fault.FAILING, f"{shown(leads)} leads to an address without encryption")
             if re.search(r"/account/login|/signin", urlsplit(at).path):
-                raise DownloadError(Fault.REFUSED, f"{_shown(leads)} asks to sign in")
-        raise DownloadError(Fault.FAILING, f"{_shown(url)} leads from one address to the next without an end")
+                raise DownloadError(Fault.REFUSED, f"{shown(leads)} asks to sign in")
+        raise DownloadError(Fault.FAILING, f"{shown(url)} leads from one address to the next without an end")
 
 
 @dataclass
 class _Known:
-    """Keep beside a file that is being received what is known of it, for the next run."""
+    """Keep what is known of a file beside the file, so that the next run can continue the download."""
 
     part: Path
     have: int = 0
@@ -274,7 +246,7 @@ class _Known:
             self.part.unlink(missing_ok=True)
             _beside(self.part).write_text(json.dumps(kept), encoding="utf-8")
         except OSError as error:
-            raise DownloadError(Fault.NO_ROOM, f"{self.part.parent} cannot be written to ({error.strerror})") from error
+            raise of_disk(self.part.parent, error) from error
 
     def continues(self, headers: Mapping[str, str]) -> bool:
         span = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", headers.get("Content-Range", ""))
@@ -289,9 +261,7 @@ class _Known:
                 sha256.update(chunk)
         if self.md5 is not None and md5.hexdigest() != self.md5:
             self.forget()
-            raise DownloadError(
-                Fault.CHECKSUM, f"{_shown(url)} came with another checksum than its server tells, twice"
-            )
+            raise DownloadError(Fault.CHECKSUM, f"{shown(url)} came with another checksum than its server tells, twice")
         return sha256.hexdigest()
 
     def forget(self) -> None:
@@ -305,13 +275,13 @@ def _beside(part: Path) -> Path:
 
 
 def _md5(headers: Mapping[str, str]) -> str | None:
-    """Return the MD5 that a server tells, in hexadecimal digits.
+    """Return the MD5 that a server sends in its headers, in hexadecimal digits.
 
     Google's storage: https://cloud.google.com/storage/docs/xml-api/reference-headers#xgooghash. Its ETag is the MD5 of
     objects that were uploaded in one piece.
     """
     if headers.get("x-goog-stored-content-encoding", "identity") != headers.get("Content-Encoding", "identity"):
-        return None  # The hash is that of other bytes than those that are sent.
+        return None  # The hash is of other bytes than the server sends.
     told = re.search(r"md5=([\w+/=]+)", headers.get("x-goog-hash", ""))
     encoded = told[1] if told else headers.get("Content-MD5")
     if encoded:
@@ -325,7 +295,7 @@ def _md5(headers: Mapping[str, str]) -> str | None:
 
 
 def _check_status(response: Any) -> None:
-    status, where = response.status_code, _shown(response.url)
+    status, where = response.status_code, shown(response.url)
     if status in (200, 206, 416):
         kind = response.headers.get("Content-Type", "")
         if kind.startswith("text/html"):
@@ -347,22 +317,14 @@ def _check_status(response: Any) -> None:
 
 def _cut(url: str, known: _Known) -> DownloadError:
     of = "" if known.total is None else f" of {known.total}"
-    return DownloadError(Fault.CUT, f"{_shown(url)} ended after {known.have}{of} bytes")
+    return DownloadError(Fault.CUT, f"{shown(url)} ended after {known.have}{of} bytes")
 
 
-def _of_network(url: str, error: Exception) -> DownloadError:
-    host = urlsplit(url).netloc
-    if isinstance(error, requests.ConnectTimeout):
-        return DownloadError(Fault.UNREACHABLE, f"{host} does not answer")
-    if isinstance(error, requests.ReadTimeout):
-        return DownloadError(Fault.STALLED, f"{_shown(url)} does not answer")
-    if isinstance(error, requests.exceptions.SSLError):
-        return DownloadError(Fault.UNREACHABLE, f"the certificate of {host} is not trusted")
-    if isinstance(error, requests.exceptions.ProxyError):
-        return DownloadError(Fault.UNREACHABLE, f"the proxy does not lead to {host}")
-    if "NameResolutionError" in repr(error) or "getaddrinfo" in repr(error):
-        return DownloadError(Fault.UNREACHABLE, f"the name {host} is not known here")
-    return DownloadError(Fault.UNREACHABLE, f"no connection to {host}")
+def _joined(url: str, location: str) -> str:
+    try:
+        return urljoin(url, location)
+    except ValueError:
+        return ""
 
 
 def _keep(request: Any) -> Any:
@@ -370,12 +332,12 @@ def _keep(request: Any) -> Any:
     return request
 
 
+def _of_address(url: str) -> str | None:
+    """Return the Authorization header for the user and the password in an address; None where it has none."""
+    user, at, _ = urlsplit(url).netloc.rpartition("@")
+    return f"Basic {base64.b64encode(unquote(user).encode()).decode('ascii')}" if at else None
+
+
 def _origin(url: str) -> tuple[str, str]:
     split = urlsplit(url)
     return split.scheme, split.netloc
-
-
-def _shown(url: str) -> str:
-    """Return an address without its query, which may hold a signature or a token, and without user and password."""
-    split = urlsplit(url)
-    return split._replace(netloc=split.netloc.rpartition("@")[2], query="", fragment="").geturl()

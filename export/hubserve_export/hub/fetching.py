@@ -1,4 +1,4 @@
-"""Go from a name to a folder: the caches, then the service of the name, then the other service."""
+"""Find a module by its name: in the caches, then on the name's service, then on the other service."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from typing import TypeVar
 from .._errors import SourceError
 from .._progress import Progress
 from . import credentials
-from .downloader import Downloader, DownloadError, Fault, Received
-from .handles import KAGGLE, TFHUB, Address, KaggleName, Name, TfhubName
+from .downloader import Downloader, Received
+from .faults import DownloadError, Fault, of_disk, shown
+from .handles import KAGGLE, TFHUB, Address, KaggleName, Name, TfhubName, tidied
 from .module_cache import Caches, Place
 from .module_table import did_you_mean, of_name, resolve
 
@@ -23,7 +24,7 @@ _ARCHIVES = (".tar.gz", ".tgz", ".tar")
 
 @dataclass(frozen=True)
 class Services:
-    """Say where the two services are. A mirror of a company, or a test, has other addresses.
+    """Name the addresses of the two services. A company's mirror, or a test, has other addresses.
 
     Attributes:
         tfhub: The address of TensorFlow Hub; HUBSERVE_TFHUB_URL in the environment.
@@ -44,14 +45,14 @@ class Services:
 
 @dataclass(frozen=True)
 class Fetched:
-    """A module on this machine.
+    """Describe a module on this machine.
 
     Attributes:
         folder: Its folder, in a cache.
-        handle: The address of what was asked for.
-        name: The name under which it was had: that of the twin, where the service that was asked refused.
+        handle: The address of the module that was asked for, without a query, a user and a password of a mirror.
+        name: Its name on the service that it came from. This is the twin's name where the first service refused.
         version: The version on that service.
-        url: Where the archive came from, without a query; None for a folder that another program put into the cache.
+        url: The address of the archive, without a query; None for a folder that another program put into the cache.
         sha256: The hash of the archive; None for such a folder.
         cached: Whether nothing was downloaded.
         refused: Why it came from the twin; empty where it did not.
@@ -67,11 +68,11 @@ class Fetched:
     refused: str = ""
 
     def recorded(self) -> dict[str, str | int | None]:
-        """Return what the manifest keeps of it."""
+        """Return what the manifest records of the module."""
         return {"name": self.name, "version": self.version, "url": self.url, "sha256": self.sha256}
 
     def described(self) -> str:
-        """Return in words where it came from."""
+        """Return in words where the module came from."""
         where = f"the cache ({self.folder})" if self.cached else str(self.url)
         return f"{self.name}, from {where}{f', because {self.refused}' if self.refused else ''}"
 
@@ -87,14 +88,15 @@ def fetch(
 
     Args:
         given: Its name, in any form.
-        progress: Told of downloads; None for nobody.
-        downloader: Does them; None for one with the usual timeouts.
-        services: Where the services are; None for what the environment says.
-        caches: Where modules are kept; None for what the environment says.
+        progress: Receives the progress of downloads and the warnings; None for none.
+        downloader: Downloads; None for one with the usual timeouts.
+        services: The addresses of the services; None for those of the environment.
+        caches: The folders that keep modules; None for those of the environment.
 
     Raises:
-        SourceError: The name is not complete, or the module cannot be had; the message says what to do next.
+        SourceError: The name is not complete, or the module cannot be downloaded; the message says what to do next.
     """
+    given = tidied(given)
     name, twin = resolve(given)
     run = _Run(
         given,
@@ -114,7 +116,7 @@ def fetch(
             return run.downloaded(name, route, "; ".join(str(error) for _, error in failures))
         except DownloadError as error:
             failures.append((route, error))
-            if error.fault is Fault.NO_ROOM:
+            if error.fault in (Fault.NO_ROOM, Fault.NOT_WRITABLE):
                 break
     raise SourceError(_failed(given, name, failures)) from failures[-1][1]
 
@@ -129,7 +131,7 @@ class _Run:
 
     def cached(self, asked: Name, route: Name) -> Fetched | None:
         if isinstance(route, KaggleName) and route.version is None:
-            return None  # Which one is the newest, Kaggle knows.
+            return None  # Kaggle says which one is the newest.
         return next(
             (_hit(asked, route, place) for place in self.caches.places(route, self.given) if place.is_whole()), None
         )
@@ -142,24 +144,24 @@ class _Run:
                 return found
         place = next(self.caches.places(route, self.given))
         try:
-            with place.locked():
+            with place.locked(lambda: self.progress.step("waiting for another export that downloads it")):
                 if place.is_whole():  # Another export has downloaded it meanwhile.
                     return _hit(asked, route, place)
                 received = self._download(route, place)
                 self._unpack(route, place, received)
         except OSError as error:
-            raise DownloadError(
-                Fault.NO_ROOM, f"{place.folder.parent} cannot be written to ({error.strerror})"
-            ) from error
+            raise of_disk(place.folder.parent, error) from error
         version = None if isinstance(route, Address) else route.version
-        return Fetched(place.folder, asked.url, _called(route), version, received.url, received.sha256, False, refused)
+        return Fetched(
+            place.folder, _address(asked), _called(route), version, received.url, received.sha256, False, refused
+        )
 
     def _newest(self, name: KaggleName) -> KaggleName:
         url = f"{self.services.kaggle}/api/v1/models/{name}/get"
         try:
             version = self._with_credentials(lambda authorization: self.downloader.document(url, authorization))
             number = version.get("versionNumber") if isinstance(version, dict) else None
-            if not isinstance(number, int) or number < 1:
+            if type(number) is not int or number < 1:
                 raise DownloadError(Fault.NO_VERSION, f"{url} does not say which version is the newest")
         except DownloadError as error:
             kept = self.caches.newest_on_kaggle(name)
@@ -172,7 +174,7 @@ class _Run:
         return KaggleName(name.owner, name.model, name.framework, name.variation, number)
 
     def _download(self, route: Name, place: Place) -> Received:
-        url = self._address(route)
+        url = self._download_address(route)
         self.progress.step(f"downloading {_called(route)}")
 
         def once(authorization: str | None) -> Received:
@@ -180,7 +182,7 @@ class _Run:
 
         return self._with_credentials(once) if isinstance(route, KaggleName) else once(None)
 
-    def _address(self, route: Name) -> str:
+    def _download_address(self, route: Name) -> str:
         if isinstance(route, KaggleName):
             return f"{self.services.kaggle}/api/v1/models/{route}/download"
         url = f"{self.services.tfhub}/{route}" if isinstance(route, TfhubName) else route.url
@@ -196,13 +198,15 @@ class _Run:
             found = credentials.find() if error.fault is Fault.REFUSED else None
             if found is None:
                 raise
+            if found.warning:
+                self.progress.warning(found.warning)
         return ask(found.authorization)
 
     def _unpack(self, route: Name, place: Place, received: Received) -> None:
         try:
-            place.fill(place.part, str(route) if not isinstance(route, Address) else route.url, received)
+            place.fill(place.part, str(route) if not isinstance(route, Address) else shown(route.url), received)
         except SourceError as error:
-            raise DownloadError(Fault.PAGE, f"{received.url} is not an archive of a model") from error
+            raise DownloadError(Fault.PAGE, f"{received.url} is not an archive of a whole model") from error
         finally:
             for file in (place.part, place.part.with_name(place.part.name + ".json")):
                 file.unlink(missing_ok=True)
@@ -212,19 +216,25 @@ def _hit(asked: Name, route: Name, place: Place) -> Fetched:
     origin = place.origin()
     version = None if isinstance(route, Address) else route.version
     url, sha256 = (None, None) if origin is None else (origin.url, origin.sha256)
-    return Fetched(place.folder, asked.url, _called(route), version, url, sha256, True)
+    return Fetched(place.folder, _address(asked), _called(route), version, url, sha256, True)
+
+
+def _address(name: Name) -> str:
+    """Return the address of a name, without what may be secret in the address of a mirror."""
+    return shown(name.url) if isinstance(name, Address) else name.url
 
 
 def _called(name: Name) -> str:
     """Return a name with its service."""
     if isinstance(name, TfhubName):
         return f"{name} on TensorFlow Hub"
-    return f"{name} on Kaggle Models" if isinstance(name, KaggleName) else name.url
+    return f"{name} on Kaggle Models" if isinstance(name, KaggleName) else _address(name)
 
 
 def _failed(given: str, name: Name, failures: Iterable[tuple[Name, DownloadError]]) -> str:
     failed = list(failures)
-    # What was meant for a path looks like a name of the hub too.
+    given = shown(given) if "://" in given else given
+    # The user may have meant a path that looks like a name of the hub.
     meant = (
         "" if "://" in given or ":" in given else f"{given} is no file or folder here, and as a handle of the hub, it "
     )
@@ -236,9 +246,11 @@ def _next_step(given: str, name: Name, failed: list[tuple[Name, DownloadError]])
     faults = [error.fault for _, error in failed]
     page = next(_pages(name, failed))
     by_hand = f"download its .tar.gz from {page} with a browser, and give that file"
+    cache = "KAGGLEHUB_CACHE" if isinstance(failed[-1][0], KaggleName) else "TFHUB_CACHE_DIR"
     if Fault.NO_ROOM in faults:
-        cache = "KAGGLEHUB_CACHE" if isinstance(failed[-1][0], KaggleName) else "TFHUB_CACHE_DIR"
         return f"make room there, or set {cache} to a folder with room"
+    if Fault.NOT_WRITABLE in faults:
+        return f"set {cache} to a folder that you can write to"
     if set(faults) == {Fault.MISSING}:
         return _of_missing(given, name, page)
     if any(error.fault is Fault.REFUSED and isinstance(route, KaggleName) for route, error in failed):
@@ -248,6 +260,8 @@ def _next_step(given: str, name: Name, failed: list[tuple[Name, DownloadError]])
     steps = {
         Fault.UNREACHABLE: "check the network and HTTPS_PROXY, or set TFHUB_CACHE_DIR to a cache that has it, or "
         "download its .tar.gz elsewhere and give that file",
+        Fault.ADDRESS: "correct it: the model's address, HTTPS_PROXY, REQUESTS_CA_BUNDLE, HUBSERVE_TFHUB_URL or "
+        "HUBSERVE_KAGGLE_URL",
         Fault.REFUSED: by_hand,
         Fault.MISSING: by_hand,
         Fault.BUSY: f"try again {_after(failed)}",
@@ -263,7 +277,7 @@ def _next_step(given: str, name: Name, failed: list[tuple[Name, DownloadError]])
 
 
 def _of_missing(given: str, name: Name, page: str) -> str:
-    """Return what to do where no service has a module, by what the public index says of it."""
+    """Return what to do where no service has a module, according to the public index."""
     module = of_name(name)
     if module is None or isinstance(name, Address):
         return did_you_mean(given) or f"check the name on {page} (hubserve models lists what the public index has)"
@@ -274,9 +288,9 @@ def _of_missing(given: str, name: Name, page: str) -> str:
 
 
 def _pages(name: Name, failed: list[tuple[Name, DownloadError]]) -> Iterator[str]:
-    """Give the pages to look at, Kaggle's first: tfhub.dev leads there too."""
+    """Give the pages to look at. Kaggle's come first, because tfhub.dev redirects there."""
     yield from (route.url for route in (name, *(route for route, _ in failed)) if isinstance(route, KaggleName))
-    yield name.url
+    yield _address(name)
 
 
 def _after(failed: list[tuple[Name, DownloadError]]) -> str:

@@ -1,8 +1,8 @@
 """Keep downloaded modules in the folders of tensorflow_hub and of kagglehub, in their own layouts.
 
-tensorflow_hub has TFHUB_CACHE_DIR/<SHA-1 of the address>, and takes any folder with a file in it. kagglehub has
-KAGGLEHUB_CACHE/models/<owner>/<model>/<framework>/<variation>/<version>, with <version>.complete beside it. Both are
-read and filled here, and only a folder that holds all of a model is taken.
+tensorflow_hub has TFHUB_CACHE_DIR/<SHA-1 of the address>, and accepts any folder with a file in it. kagglehub has
+KAGGLEHUB_CACHE/models/<owner>/<model>/<framework>/<variation>/<version>, with <version>.complete beside it. hubserve
+reads and fills both, and accepts only a folder that holds all of a model.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,6 +20,8 @@ from pathlib import Path
 from hubserve_model.scratch import scratch_folder
 
 from .. import _archive
+from .._errors import SourceError
+from .credentials import home
 from .downloader import Received
 from .handles import KAGGLE, Address, KaggleName, Name
 
@@ -29,11 +31,11 @@ _SHARD = re.compile(r"(?P<name>.+)\.data-(?P<index>\d{5})-of-(?P<count>\d{5})")
 
 @dataclass(frozen=True)
 class Origin:
-    """Say where a module in the cache came from. It is kept beside the module's folder.
+    """Record where a module in the cache came from. The record is kept beside the module's folder.
 
     Attributes:
         name: Its name on the service that it came from.
-        url: The address in the end, without its query.
+        url: The address after all redirects, without its query.
         sha256: The hash of the archive.
         files: The bytes of each file, by path.
     """
@@ -46,41 +48,44 @@ class Origin:
 
 @dataclass(frozen=True)
 class Place:
-    """A folder of a cache, which may hold a module.
+    """Name a folder of a cache, which may hold a module.
 
     Attributes:
         folder: The module's folder.
-        marker: kagglehub's file that says that the folder is complete.
+        marker: kagglehub's file that marks the folder as complete.
     """
 
     folder: Path
     marker: Path | None = None
 
     def is_whole(self) -> bool:
-        """Tell whether all of a module is there: a remnant of a cut download or of a cleaned folder is no hit."""
+        """Tell whether all of a module is there. A remnant of a cut download or of a cleaned folder is not a hit."""
         if self.marker is not None and not self.marker.is_file():
             return False
         origin = self.origin()
         if origin is not None:
             return all(_size(self.folder / path) == size for path, size in origin.files.items())
-        return _is_preset(self.folder) or _is_saved_model(self.folder)
+        return _is_model(self.folder)
 
     def origin(self) -> Origin | None:
-        """Return what is known of a module that hubserve downloaded; None for another's."""
+        """Return the record of a module that hubserve downloaded; None for the module of another program."""
         try:
-            return Origin(**json.loads(self._record.read_text(encoding="utf-8")))
+            origin = Origin(**json.loads(self._record.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
             return None
+        return origin if isinstance(origin.files, dict) and origin.files else None
 
     def fill(self, archive: Path, name: str, received: Received) -> None:
-        """Unpack an archive to this place; nobody sees the folder before it is complete.
+        """Unpack an archive to this place. The folder appears only when it is complete.
 
         Raises:
-            SourceError: It is no archive of a model.
+            SourceError: It is not an archive of a model, or the model in it is not complete.
             OSError: The folder cannot be written to.
         """
         with scratch_folder(self.folder.parent, _SCRATCH) as scratch:
             module = _archive.unpack_any(archive, scratch / "new")
+            if not _is_model(module):
+                raise SourceError(f"{archive} holds a model whose weights are not complete")
             files = {str(file.relative_to(module)): file.stat().st_size for file in module.rglob("*") if file.is_file()}
             self._record.unlink(missing_ok=True)
             with suppress(FileNotFoundError):
@@ -93,7 +98,7 @@ class Place:
 
     @property
     def part(self) -> Path:
-        """Where the archive is downloaded to; what a cut leaves there is gone on with."""
+        """The file that the archive is downloaded to. After a cut, the next run continues it."""
         return self.folder.with_name(f".{self.folder.name}.hubserve-part")
 
     @property
@@ -101,30 +106,47 @@ class Place:
         return self.folder.with_name(f"{self.folder.name}.hubserve.json")
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self, waits: Callable[[], None] = lambda: None) -> Iterator[None]:
         """Wait until no other export downloads to this place, and keep others waiting.
 
-        Where the file system knows no locks, nobody waits: then each downloads for itself, and the last one stays.
+        Where the file system has no locks, exports do not wait: each downloads for itself, and the last one stays.
+
+        Args:
+            waits: Called when another export has the lock, before waiting for it.
         """
         self.folder.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self.folder.with_name(f".{self.folder.name}.hubserve-lock"), os.O_RDWR | os.O_CREAT, 0o666)
+        descriptor = _opened(self.folder.with_name(f".{self.folder.name}.hubserve-lock"))
         try:
             with suppress(ImportError, OSError):
                 import fcntl
 
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                try:
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    waits()
+                    fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield
         finally:
             os.close(descriptor)
 
 
+def _opened(lock: Path) -> int:
+    """Open a file to lock, which another user of the same cache may have made."""
+    try:
+        return os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
+    except PermissionError:
+        if not lock.exists():
+            raise
+        return os.open(lock, os.O_RDONLY)
+
+
 @dataclass(frozen=True)
 class Caches:
-    """The folders of both caches.
+    """Name the folders of both caches.
 
     Attributes:
-        tfhub: tensorflow_hub's: TFHUB_CACHE_DIR, or a folder in the system's temporary one.
-        kagglehub: kagglehub's: KAGGLEHUB_CACHE, or ~/.cache/kagglehub.
+        tfhub: The one of tensorflow_hub: TFHUB_CACHE_DIR, or a folder in the system's temporary one.
+        kagglehub: The one of kagglehub: KAGGLEHUB_CACHE, or ~/.cache/kagglehub.
     """
 
     tfhub: Path
@@ -132,18 +154,26 @@ class Caches:
 
     @classmethod
     def of_environment(cls) -> Caches:
-        """Return the folders that the environment names, or those that the libraries take without."""
+        """Return the folders that the environment names, or else the default folders of the two libraries.
+
+        Another user who owns the default folder in the system's temporary one could change the models in it. Then a
+        folder in the home folder is used instead.
+        """
+        temporary = Path(tempfile.gettempdir())
+        own = (home() or temporary / f"hubserve-{_user()}") / ".cache"
+        shared = temporary / "tfhub_modules"
+        default = own / "tfhub_modules" if _is_of_another_user(shared) else shared
         return cls(
-            Path(os.environ.get("TFHUB_CACHE_DIR") or Path(tempfile.gettempdir()) / "tfhub_modules"),
-            Path(os.environ.get("KAGGLEHUB_CACHE") or Path.home() / ".cache" / "kagglehub"),
+            Path(os.environ.get("TFHUB_CACHE_DIR") or default),
+            Path(os.environ.get("KAGGLEHUB_CACHE") or own / "kagglehub"),
         )
 
     def places(self, name: Name, given: str) -> Iterator[Place]:
-        """Give the places where a module may be; the first is the one to fill.
+        """Give the places where a module may be. The first is the one to fill.
 
         Args:
             name: Its name, with a version.
-            given: As the user wrote it, because tensorflow_hub goes by the exact spelling.
+            given: The name as the user wrote it: the cache of tensorflow_hub depends on the exact spelling.
         """
         urls = [name.url]
         if isinstance(name, KaggleName):
@@ -166,11 +196,34 @@ class Caches:
 
     def _of_kagglehub(self, name: KaggleName) -> Path:
         """Return the folder of a variation, which has a folder for each version."""
-        model, framework = self.kagglehub / "models" / name.owner / name.model, name.framework
+        folder = self.kagglehub / "models"
+        for part in (name.owner, name.model, name.framework, name.variation):
+            folder = _any_case(folder, part)
+        return folder
+
+
+def _any_case(folder: Path, name: str) -> Path:
+    """Return a folder inside another: kagglehub keeps the capitals that its user typed."""
+    if not (folder / name).is_dir():
         with suppress(OSError):
-            # kagglehub keeps the capitals that its user typed.
-            framework = next((e.name for e in model.iterdir() if e.name.lower() == framework.lower()), framework)
-        return model / framework / name.variation
+            return next((entry for entry in folder.iterdir() if entry.name.lower() == name.lower()), folder / name)
+    return folder / name
+
+
+def _user() -> int:
+    return os.getuid() if hasattr(os, "getuid") else 0
+
+
+def _is_of_another_user(folder: Path) -> bool:
+    """Tell whether a folder, or a link of that name, belongs to somebody else than this user and root."""
+    try:
+        return os.name == "posix" and any(found.st_uid not in (0, _user()) for found in (folder.lstat(), folder.stat()))
+    except OSError:
+        return False
+
+
+def _is_model(folder: Path) -> bool:
+    return _is_preset(folder) or _is_saved_model(folder)
 
 
 def _is_saved_model(folder: Path) -> bool:

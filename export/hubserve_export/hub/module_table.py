@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 
@@ -152,10 +152,16 @@ def resolve(text: str) -> tuple[Name, Name | None]:
     module = of_name(name)
     if isinstance(name, TfhubName):
         if name.version is None:
+            parent, _, last = name.path.rpartition("/")
+            if module is None and (module := _indexes()[0].get(parent)) is not None:
+                raise SourceError(f"{text} has {last} where the hub has a version; {_versions(module, parent)}")
             raise SourceError(f"{text} names no version; {_versions(module, name.path)}")
         return name, None if module is None else module.on_kaggle(name.version)
-    if isinstance(name, KaggleName):
-        return name, None if module is None else module.on_tfhub(name)
+    if isinstance(name, KaggleName) and module is not None and module.kaggle is not None:
+        # Kaggle's names are in lower case.
+        owner, model, variation = module.kaggle.split("/")
+        name = replace(name, owner=owner, model=model, variation=variation)
+        return name, module.on_tfhub(name)
     return name, None
 
 
@@ -192,8 +198,10 @@ def advice(text: str) -> str:
     owner_and_model = [module.kaggle.split("/")[:2] for module in modules() if module.kaggle is not None]
     if text.split("/")[:2] in owner_and_model and text.count("/") < 3:
         return f"as a page of Kaggle Models it has several variations: {_choices(text)}; else "
-    if (module := _indexes()[0].get(text)) is not None:
-        return f"as a module of TensorFlow Hub it needs a version: {_versions(module, text)}; else "
+    paths = _indexes()[0]
+    for path in (text, text.rpartition("/")[0]):
+        if (module := paths.get(path)) is not None:
+            return f"as a module of TensorFlow Hub it needs a version: {_versions(module, path)}; else "
     suggested = did_you_mean(text) if text.count("/") > 1 else ""
     return f"{suggested} Else " if suggested else ""
 
@@ -213,6 +221,8 @@ def _versions(module: Module | None, path: str) -> str:
 
 def _choices(page: str) -> str:
     """Return the advice to choose one of a page's variations, by their names where the table has them."""
+    if (module := _indexes()[0].get(page)) is not None:
+        return f"its SavedModel is {module.newest}"
     owner, model, *framework = page.split("/")
     found = [
         str(name)
