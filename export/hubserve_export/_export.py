@@ -127,23 +127,27 @@ def export(options: Options, progress: Progress | None = None) -> Published:
             reference = reference.read_by(head)
         model = _image_model.understood(loaded, preprocessing, head)
         exported = _exported_model(options, model, preprocessing, labels)
-        _warmup_records.check_batch_sizes(options.batch_sizes, exported.byte_signatures)
+        _warmup_records.check_batch_sizes(options.batch_sizes, exported.byte_signatures, options.warmup)
         doubts = [] if head is None or labels is None else list(_suspicion.of_reference(reference, head, labels.names))
         if examples is None:
             # With examples, these decide.
             warnings.warn_all(doubts)
         signatures = exported.signatures()
+        of_batches = (reference.images, options.batch_sizes, exported.byte_signatures)
+        records = _warmup_records.plan(*of_batches, options.warmup)
+        # A version without warm-up is proven on the same batches.
+        proven_on = records or _warmup_records.plan(*of_batches)
         with _publish.staging(options.output, version) as folder:
             progress.step("saving")
             with _writing(options.output):
                 exported.save(folder, signatures)
                 write_batching_parameters(folder, options.batch_sizes)
-                _warmup_records.write_warmup(folder, reference.images, options.batch_sizes, exported.byte_signatures)
+                _warmup_records.write_warmup(folder, records)
             _saved_model_file.refuse_foreign(_saved_model_file.read(folder))
             progress.step("proving that it answers as the source model does")
             names = None if labels is None else labels.names
             with _version_session.opened(folder) as run:
-                parity = _proof.prove(run, folder, reference, at_once, names, progress)
+                parity = _proof.prove(run, folder, reference, proven_on, at_once, names, progress)
                 accuracy = None
                 if examples is not None and head is not None and names is not None:
                     progress.step(f"asking it about the examples in {examples.folder}")

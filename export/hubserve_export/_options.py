@@ -13,6 +13,9 @@ from ._errors import PreprocessingError
 from ._preprocessing import DEFAULT_MAX_PIXELS, PRESETS, Preprocessing
 
 ACTIVATIONS = ("auto", "softmax", "sigmoid", "none")
+# What a server runs before the first request: each signature whole, `serving_default` whole, or nothing.
+ALL, SERVING_DEFAULT, NONE = "all", "serving_default", "none"
+WARMUPS = (ALL, SERVING_DEFAULT, NONE)
 DEFAULT_TOP_K = 5
 DEFAULT_BATCH_SIZES = (1, 2, 4, 8, 16, 32)
 
@@ -54,6 +57,9 @@ class Options:
         layout: "NHWC" or "NCHW", as a check.
         max_pixels: Images of more pixels are answered with status 2.
         batch_sizes: The batch sizes that the server will run, ascending.
+        warmup: What a server runs before the first request: "serving_default" for every batch size and image format
+            of this signature, and one image in each other signature; "all" for every batch size and image format of
+            each signature; "none" for nothing, so that the first callers wait.
         warmup_images: A folder of images for warm-up and proof; None for the ones that come with hubserve.
         examples: A folder with a folder of images for each class, to measure the published model on; None for none.
         min_accuracy: The accuracy on `examples`, 0 to 1, below which nothing is published.
@@ -87,6 +93,7 @@ class Options:
     layout: str | None = None
     max_pixels: int | None = None
     batch_sizes: Sequence[int] = DEFAULT_BATCH_SIZES
+    warmup: str = SERVING_DEFAULT
     warmup_images: Path | None = None
     examples: Path | None = None
     min_accuracy: float | None = None
@@ -164,4 +171,4 @@ def _same(one: Any, other: Any) -> bool:
     return (list(one) == list(other)) if isinstance(one, Sequence) and not isinstance(one, str) else one == other
 
 
-__all__ = ["ACTIVATIONS", "DEFAULT_BATCH_SIZES", "DEFAULT_MAX_PIXELS", "DEFAULT_TOP_K", "Options"]
+__all__ = ["ACTIVATIONS", "DEFAULT_BATCH_SIZES", "DEFAULT_MAX_PIXELS", "DEFAULT_TOP_K", "WARMUPS", "Options"]

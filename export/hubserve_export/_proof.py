@@ -10,9 +10,6 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from tensorflow_serving.apis import prediction_log_pb2
-
-from hubserve_model.warmup import read_warmup
 
 from . import _head, _pixels, _saved_model_file, _steady
 from ._errors import ProofError
@@ -21,6 +18,7 @@ from ._image_model import Call
 from ._preprocessing import Preprocessing
 from ._progress import Progress
 from ._version_session import Run
+from ._warmup_records import Record, example
 from .decode.batch import OK
 
 # Two runs of one model in batches of the same size differ in the last bits of float32: a few parts in a million of the
@@ -40,7 +38,7 @@ class Parity:
             image. Where the source gives probabilities, of a score.
         tolerance: What it may be at most.
         top1_equal: On how many images the best class is the same; None for features, which have no best.
-        warmup_records: How many warm-up records were replayed.
+        warmup_records: How many warm-up records the version has.
         max_change: The largest difference between two answers to the same image: alone, in batches of other sizes and
             in another order, and beside copies of itself; as a part of the same range.
         change_tolerance: What that may be at most.
@@ -126,16 +124,22 @@ def prove(
     run: Run,
     folder: Path,
     reference: Reference,
+    records: Sequence[Record],
     batch_size: int,
     labels: Sequence[str] | None = None,
     progress: Progress | None = None,
 ) -> Parity:
-    """Replay a version's warm-up, and compare its answers with the source model's on the same images.
+    """Run a version's warm-up records, and compare its answers with the source model's on the same images.
+
+    Records whose batches differ in kind are run: those of one image, of the smallest larger size, and of the largest.
+    A graph that answers these also answers the sizes between them. A batch of several images is run by the signature
+    that gives all numbers, so that they can be compared with the source model's.
 
     Args:
         run: The version in a session, from `_version_session.opened`.
         folder: The written version.
         reference: What the source model says.
+        records: The warm-up records, or, of a version without any, those that it could have.
         batch_size: How many images to run at once.
         labels: The names of a classifier's classes; None for a model of features.
         progress: Told of each warm-up record.
@@ -145,7 +149,7 @@ def prove(
     """
     proof = _Proof(run, reference, "feature_vector" if labels is None else "logits", _tolerance(folder))
     try:
-        return proof.parity(folder, batch_size, labels, progress or Progress())
+        return proof.parity(records, batch_size, labels, progress or Progress())
     except _steady.DifferentError as error:
         raise proof.explained() or error from error
 
@@ -161,25 +165,29 @@ class _Proof:
         self._run = run
         self._reference = reference
         self._output = output
+        # A classifier's `serving_default` answers with its best classes alone.
+        self._signature_of_numbers = "serving_default" if output == "feature_vector" else output
         self._tolerance = tolerance
         self._expected = reference.compared(reference.values)
         self._places = {image: place for place, image in enumerate(reference.images)}
         self._least = reference.least_range
 
-    def parity(self, folder: Path, batch_size: int, labels: Sequence[str] | None, progress: Progress) -> Parity:
+    def parity(
+        self, records: Sequence[Record], batch_size: int, labels: Sequence[str] | None, progress: Progress
+    ) -> Parity:
         pixels, images = self._reference.pixels, self._reference.images
         together = self._of_pixels(pixels)
         error = compare_values(self._expected[: len(pixels)], together, self._least)
         change = _steady.check(self._of_pixels, pixels, together, self._tolerance, self._least)
-        records = list(map(prediction_log_pb2.PredictionLog.FromString, read_warmup(folder)))
-        for done, record in enumerate(records, start=1):
-            change = max(change, self._replay(record))
-            progress.part(done, len(records))
-        answer = _in_batches(self._run, "serving_default", images, batch_size)
         # The other way round, so that no image has its place or neighbours again.
-        turned = _in_batches(self._run, "logits" if labels else "serving_default", images[::-1], batch_size)
+        turned = _in_batches(self._run, self._signature_of_numbers, images[::-1], batch_size)
         numbers = self._reference.compared(turned[self._output][::-1])
         error = max(error, compare_values(self._expected, numbers, self._least))
+        batches = self._of_each_kind(records)
+        for done, record in enumerate(batches, start=1):
+            change = max(change, self._compared(record))
+            progress.part(done, len(batches))
+        answer = _in_batches(self._run, "serving_default", images, batch_size)
         if labels is None:
             error = max(error, compare_values(self._expected, answer[self._output], self._least))
         else:
@@ -193,14 +201,26 @@ class _Proof:
     def _of_pixels(self, pixels: Array) -> Array:
         return self._reference.compared(self._run("images", {"images": pixels})[self._output])
 
-    def _replay(self, record: Any) -> float:
-        """Run a warm-up record; the largest change of an image's numbers in it, as far as it gives numbers."""
-        answer, images = _replay(self._run, record)
+    def _of_each_kind(self, records: Sequence[Record]) -> list[Record]:
+        sizes = sorted({len(record.images) for record in records})
+        ends = {*sizes[:2], *sizes[-1:]}
+        several = self._signature_of_numbers
+        return list(
+            dict.fromkeys(
+                record if len(record.images) == 1 else dataclasses.replace(record, signature=several)
+                for record in records
+                if len(record.images) in ends
+            )
+        )
+
+    def _compared(self, record: Record) -> float:
+        """Run a record; return the largest change of an image's numbers in it, as far as it gives numbers."""
+        answer = self._run(record.signature, _given(record.signature, record.images))
         # The source model was not asked about the small pictures of other formats.
-        known = [row for row, image in enumerate(images) if image in self._places]
+        known = [row for row, image in enumerate(record.images) if image in self._places]
         if self._output not in answer or not known:
             return 0.0
-        places = [self._places[images[row]] for row in known]
+        places = [self._places[record.images[row]] for row in known]
         rows = self._reference.compared(answer[self._output])[known]
         _steady.check_copies(rows, places, self._tolerance, self._least)
         change = _steady.difference(self._expected[places], rows, self._least)
@@ -209,39 +229,19 @@ class _Proof:
 
 
 def _in_batches(run: Run, signature: str, images: Sequence[bytes], batch_size: int) -> dict[str, Array]:
-    """Return a signature's answer for encoded images, which `classify` takes inside tf.Examples."""
-    name, given = (
-        ("inputs", [_example(image) for image in images]) if signature == "classify" else ("image_bytes", images)
-    )
+    """Return a signature's answer for encoded images."""
     answers = [
-        run(signature, {name: list(given[first : first + batch_size])}) for first in range(0, len(given), batch_size)
+        run(signature, _given(signature, images[first : first + batch_size]))
+        for first in range(0, len(images), batch_size)
     ]
     return {output: np.concatenate([answer[output] for answer in answers]) for output in answers[0]}
 
 
-def _example(image: bytes) -> bytes:
-    feature = tf.train.Feature(bytes_list=tf.train.BytesList(value=[image]))
-    example = tf.train.Example(features=tf.train.Features(feature={"image/encoded": feature}))
-    serialized: bytes = example.SerializeToString()
-    return serialized
-
-
-def _replay(run: Run, record: Any) -> tuple[dict[str, Array], list[bytes]]:
-    """Run a warm-up record.
-
-    Returns:
-        The answer, and the encoded images of a Predict record.
-    """
-    match record.WhichOneof("log_type"):
-        case "predict_log":
-            request = record.predict_log.request
-            inputs = {name: tf.make_ndarray(tensor) for name, tensor in request.inputs.items()}
-            return run(request.model_spec.signature_name, inputs), list(inputs.get("image_bytes", ()))
-        case "classify_log":
-            request = record.classify_log.request
-            examples = [example.SerializeToString() for example in request.input.example_list.examples]
-            return run(request.model_spec.signature_name, {"inputs": examples}), []
-    return {}, []
+def _given(signature: str, images: Sequence[bytes]) -> dict[str, list[bytes]]:
+    """Return the input of a signature for encoded images; `classify` takes them inside tf.Examples."""
+    if signature == "classify":
+        return {"inputs": [example(image).SerializeToString() for image in images]}
+    return {"image_bytes": list(images)}
 
 
 def compare_values(expected: Array, found: Array, least_range: float = 0.0) -> float:

@@ -22,7 +22,7 @@ from hubserve_model.versions import version_folder
 
 from ._command_options import PREPROCESSING, QUALITY, options
 from ._errors import ExportError, PreprocessingError
-from ._options import Options
+from ._options import SERVING_DEFAULT, WARMUPS, Options
 from ._preprocessing import Preprocessing
 from ._progress import progress_on
 
@@ -110,6 +110,15 @@ def _models(_context: click.Context, _argument: click.Parameter, typed: str) -> 
     default="1,2,4,8,16,32",
     show_default=True,
     help="Sizes of the batches that the server runs and warms up.",
+)
+@click.option(
+    "--warmup",
+    type=click.Choice(WARMUPS),
+    default=SERVING_DEFAULT,
+    show_default=True,
+    help="Requests that a server runs when it loads the model, so that the first callers do not wait. serving_default: "
+    "each batch size and image format of this signature, and one image in each other signature. all: the same "
+    "for each signature. none: no requests.",
 )
 @click.option(
     "--warmup-images",

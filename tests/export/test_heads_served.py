@@ -105,6 +105,13 @@ def test_with_the_activation_none_the_numbers_are_answered(tmp_path: Path) -> No
     assert (model["activation"], model["source_gives"]) == ("none", "scores")
 
 
+def test_a_version_without_warm_up_is_proven_on_the_same_batches(tmp_path: Path) -> None:
+    published = export(Options(**saved(tmp_path, logits), activation="none", warmup="none"))
+    assert published.parity.warmup_records == 0
+    assert published.parity.images == len(PICTURES)
+    assert not (published.folder / "assets.extra" / "tf_serving_warmup_requests").exists()
+
+
 def test_one_unit_without_two_names_says_how_to_name_them(tmp_path: Path) -> None:
     options = saved(tmp_path, one_sigmoid) | {"labels": None}
     with pytest.raises(ModelError, match="name the two with `labels`, a file of two lines"):

@@ -26,7 +26,7 @@ def test_a_person_sees_model_labels_pixels_parity_source_and_signatures(miniatur
         "labels       background, tench, goldfish, ... toilet tissue",
         "images       to 64 x 64, stretched, bilinear, antialiased",
         "numbers      unit (pixels from 0 to 1)",
-        "batches      of 1, 2; 21 warm-up records",
+        "batches      of 1, 2; 9 warm-up records",
         "same best class on 4",
         "head         classes that exclude each other; the model gives logits (its numbers ",
         "steady       an image alone, in other batches and beside copies of itself: within ",

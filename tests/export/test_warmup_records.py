@@ -8,17 +8,27 @@ from PIL import Image
 from tensorflow_serving.apis import prediction_log_pb2
 
 from hubserve_export import OutputError, _warmup_records
-from hubserve_model.warmup import read_warmup
+from hubserve_model.warmup import FILE, MAX_RECORDS, read_warmup
 from support.decoding import decode
 from support.photographs import encoded, image
 from trust.cost import form_of
 
+SIGNATURES = ("serving_default", "logits", "classify")
+
 
 def test_more_warm_up_records_than_a_server_takes_are_refused_with_the_number_that_is_allowed() -> None:
-    signatures = ("serving_default", "logits", "classify")
-    _warmup_records.check_batch_sizes(range(1, 329), signatures)
-    with pytest.raises(OutputError, match=r"has 329 sizes, and .* takes 1000 warm-up records.* give 328 at most"):
-        _warmup_records.check_batch_sizes(range(1, 330), signatures)
+    for warmup, most in (("all", 328), ("serving_default", 993)):
+        _warmup_records.check_batch_sizes(range(1, most + 1), SIGNATURES, warmup)
+        expected = rf"has {most + 1} sizes, and .* takes 1000 warm-up records at most; give {most} sizes at most"
+        with pytest.raises(OutputError, match=expected):
+            _warmup_records.check_batch_sizes(range(1, most + 2), SIGNATURES, warmup)
+        assert len(_warmup_records.plan([b"first"], range(1, most + 1), SIGNATURES, warmup)) <= MAX_RECORDS
+    _warmup_records.check_batch_sizes(range(1, 2000), SIGNATURES, "none")
+
+
+def test_a_version_without_warm_up_has_no_file_for_it(tmp_path: Path) -> None:
+    assert warmed(tmp_path, (1, 2), "none") == {}
+    assert not (tmp_path / FILE).exists()
 
 
 def formats(images: list[bytes]) -> set[str]:
@@ -26,11 +36,11 @@ def formats(images: list[bytes]) -> set[str]:
 
 
 def warmed(
-    folder: Path, batch_sizes: tuple[int, ...], jpeg: bytes = b"\xff\xd8\xff first"
+    folder: Path, batch_sizes: tuple[int, ...], warmup: str = "all", jpeg: bytes = b"\xff\xd8\xff first"
 ) -> dict[str, list[list[bytes]]]:
-    """The batches of the warm-up records, by signature."""
-    signatures = ("serving_default", "logits", "classify")
-    _warmup_records.write_warmup(folder, [jpeg, b"\xff\xd8\xff second"], batch_sizes, signatures)
+    """Return the batches of the warm-up records, by signature."""
+    records = _warmup_records.plan([jpeg, b"\xff\xd8\xff second"], batch_sizes, SIGNATURES, warmup)
+    _warmup_records.write_warmup(folder, records)
     batches: dict[str, list[list[bytes]]] = {}
     for log in map(prediction_log_pb2.PredictionLog.FromString, read_warmup(folder)):
         if log.WhichOneof("log_type") == "classify_log":
@@ -44,10 +54,13 @@ def warmed(
     return batches
 
 
-def test_the_first_request_of_any_format_finds_the_server_warm(tmp_path: Path) -> None:
-    batches = warmed(tmp_path, (1, 2, 4, 8, 16, 32))
+@pytest.mark.parametrize("warmup", ["all", "serving_default"])
+def test_the_first_request_of_any_format_finds_the_server_warm(warmup: str, tmp_path: Path) -> None:
+    batches = warmed(tmp_path, (1, 2, 4, 8, 16, 32), warmup)
     every = {"JPEG", "PNG", "GIF", "BMP", "WebP"}
-    assert list(batches) == ["serving_default", "logits", "classify"]
+    assert list(batches) == list(SIGNATURES)
+    if warmup == "serving_default":
+        assert all(batches.pop(signature) == [[b"\xff\xd8\xff first"]] for signature in SIGNATURES[1:])
     for signature, its in batches.items():
         # Batches of JPEGs alone have a way of their own, which stays warm too.
         assert {len(batch) for batch in its if formats(batch) == {"JPEG"}} == {1, 2, 4, 8, 16}, signature
@@ -63,7 +76,7 @@ def is_of_a_phone(data: bytes) -> bool:
 
 
 def test_the_first_photograph_of_a_phone_finds_the_server_warm(tmp_path: Path) -> None:
-    batches = warmed(tmp_path, (1, 2, 4), encoded(image(), "JPEG"))
+    batches = warmed(tmp_path, (1, 2, 4), jpeg=encoded(image(), "JPEG"))
     for signature, its in batches.items():
         of_jpegs = [batch for batch in its if formats(batch) == {"JPEG"}]
         assert [len(batch) for batch in of_jpegs if is_of_a_phone(batch[-1])] == [1, 2], signature
