@@ -148,6 +148,7 @@ def export(options: Options, progress: Progress | None = None) -> Published:
             names = None if labels is None else labels.names
             with _version_session.opened(folder) as run:
                 parity = _proof.prove(run, folder, reference, proven_on, at_once, names, progress)
+                parity = dataclasses.replace(parity, warmup_records=len(records))
                 accuracy = None
                 if examples is not None and head is not None and names is not None:
                     progress.step(f"asking it about the examples in {examples.folder}")
