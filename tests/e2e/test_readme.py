@@ -16,6 +16,7 @@ NUMBER = re.compile(r"\d\.\d+")
 MODEL = "efficientnet-lite0"
 
 
+@pytest.mark.slow
 def test_a_folder_is_labelled_by_the_command_and_from_python_as_the_readme_shows(
     lite0_dir: Path, tmp_path: Path
 ) -> None:

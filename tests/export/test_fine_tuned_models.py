@@ -81,6 +81,7 @@ def own_scores(model: Any) -> np.ndarray:
     return model.predict((levels / 255).astype(np.float32), verbose=0)
 
 
+@pytest.mark.slow
 def test_a_hub_layer_in_a_functional_keras_2_model(tmp_path: Path) -> None:
     write_hub_module(tmp_path / "module")
     model = hub_layer_in_a_functional_model(tmp_path / "module")
