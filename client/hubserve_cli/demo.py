@@ -15,6 +15,8 @@ import click
 
 from hubserve import Classification, Client
 
+from .common.browser import open_page
+from .common.words import to_install
 from .report import RunPage
 
 MODEL = "efficientnet-lite0"
@@ -44,7 +46,8 @@ _STOP_SECONDS = 15
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder for the photographs, the model and the page.",
 )
-def demo(output: Path) -> None:
+@click.option("--open", "show", is_flag=True, help="Open the page in the browser at the end.")
+def demo(output: Path, show: bool) -> None:
     """Export a small model, serve it on this machine, classify photographs over gRPC, and write a page about it.
 
     The demo needs no network. It ends with 0 when chelsea.png is an Egyptian cat, coffee.png an espresso and camera.png
@@ -62,13 +65,19 @@ def demo(output: Path) -> None:
     click.echo(f"Exporting {MODEL} to {model_dir}", err=True)
     _hubserve("export", MODEL, "--output", str(model_dir), "--batch-sizes", "1,8,32")
     click.echo("Serving it on this machine", err=True)
-    with serving(model_dir) as target, RunPage(file, model=MODEL, server=target) as page:
-        results = []
-        for result in classify(target, photographs):
-            page.add(result)
-            results.append(result)
-    click.echo(table(results))
+    with serving(model_dir) as target:
+        click.echo("Classifying each photograph twice: the first time warms up, the second is measured", err=True)
+        list(classify(target, photographs))
+        with RunPage(file, model=MODEL, server=target) as page:
+            results = []
+            for result in classify(target, photographs):
+                page.add(result)
+                results.append(result)
+        click.echo(table(results))
     click.echo(f"\nThe page: {file}")
+    click.echo(f"Serve it again: hubserve serve {model_dir}")
+    if show:
+        open_page(file)
     if wrong := unexpected(results):
         raise click.ClickException(
             f"{'; '.join(wrong)}: the model does not see what it must, so something changed its pixels, "
@@ -87,9 +96,7 @@ def copy_photographs(folder: Path) -> list[Path]:
         spec = importlib.util.find_spec(package)
         files = [Path(folder, name) for folder in (spec.submodule_search_locations or ())] if spec else []
         if not any(file.is_file() for file in files):
-            raise click.ClickException(
-                f"the demo's photograph {Path(name).name} is not here: pip install 'hubserve[demo]'"
-            )
+            raise click.ClickException(f"the demo's photograph {Path(name).name} is not here: {to_install('demo')}")
         found.append(next(file for file in files if file.is_file()))
     try:
         folder.mkdir(parents=True, exist_ok=True)

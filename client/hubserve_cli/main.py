@@ -20,6 +20,7 @@ _OWN = {
     "status": "hubserve_cli.status:status",
     "classify": "hubserve_cli.classify:classify",
     "demo": "hubserve_cli.demo:demo",
+    "doctor": "hubserve_cli.doctor:doctor",
     "completion": "hubserve_cli.completion:completion",
 }
 # In the order in which the data flows.

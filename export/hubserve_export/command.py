@@ -18,7 +18,7 @@ from hubserve_model import ModelFilesError, integrity
 from hubserve_model import inspect as inspection
 from hubserve_model import manifest as manifests
 from hubserve_model.tensorflow_log import quieten_tensorflow
-from hubserve_model.versions import version_folder
+from hubserve_model.versions import version_folder, versions
 
 from ._command_options import PREPROCESSING, QUALITY, options
 from ._errors import ExportError, PreprocessingError
@@ -150,9 +150,15 @@ def export(as_json: bool, **options: Any) -> None:
         if missing.startswith("hubserve"):
             raise
         raise click.ClickException(f"export needs {missing}: pip install 'hubserve[export]'") from error
+    before = versions(options["output"])
     try:
         with progress_on(sys.stderr, in_flags) as progress:
             published = run(Options(**options), progress)
+    except KeyboardInterrupt:
+        new = [str(version) for version in versions(options["output"]) if version not in before]
+        said = f"version {', '.join(new)} is published" if new else "nothing was published"
+        click.echo(f"\nStopped: {said} in {options['output']}", err=True)
+        raise
     except ExportError as error:
         raise click.ClickException(in_flags(str(error))) from error
     if as_json:
@@ -165,7 +171,8 @@ def export(as_json: bool, **options: Any) -> None:
             click.echo(line)
         for line in _quality(published):
             click.echo(line)
-    click.echo(f"Serve it: hubserve serve {published.folder.parent}", err=True)
+    # It is no part of a document.
+    click.echo(f"Serve it: hubserve serve {published.folder.parent}", err=as_json)
 
 
 def in_flags(text: str) -> str:

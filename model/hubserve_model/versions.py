@@ -28,6 +28,14 @@ def version_folders(base: Path) -> dict[int, Path]:
     return dict(sorted(found.items()))
 
 
+def models_in(folder: Path) -> list[Path]:
+    """Return the base folders of models in a folder, by name: a user may have named the folder above a model."""
+    try:
+        return [child for child in sorted(folder.iterdir()) if child.is_dir() and version_folders(child)]
+    except OSError:
+        return []
+
+
 def versions(base: Path) -> list[int]:
     """Return the versions in a base folder, ascending; none where there is no such folder."""
     return list(version_folders(base)) if base.is_dir() else []
@@ -41,9 +49,12 @@ def version_folder(base: Path, version: int | None = None) -> Path:
     """
     there = version_folders(base) if base.is_dir() else {}
     if not there:
+        within = models_in(base)
         hint = (
             f"; did you mean its parent, {base.parent}?"
             if (base / GRAPH).is_file()
+            else f"; it holds models: give one of them, such as {within[0]}"
+            if within
             else "; export a model into it with hubserve export"
         )
         raise InspectError(

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hubserve_model.versions import GRAPH, version_folders
+from hubserve_model.versions import GRAPH, models_in, version_folders
 
 from ._errors import ModelDirectoryError
 
@@ -101,6 +101,9 @@ def name_of(model_dir: str | os.PathLike[str]) -> str:
 
 
 def _why_no_version(model_dir: Path) -> str:
+    if within := models_in(model_dir):
+        names = ", ".join(folder.name for folder in within)
+        return f"{model_dir} holds models ({names}), and no version: give one of them, such as {within[0]}"
     if not (model_dir / GRAPH).is_file():
         return (
             f"{model_dir} holds no version, that is no folder named by an integer: give the model's base folder, "

@@ -14,7 +14,7 @@ SECTIONS = {
     "Prepare a model": ["models", "export", "inspect"],
     "Serve it": ["serve", "manifests"],
     "Call a server": ["classify", "status", "bench"],
-    "Help": ["demo", "completion"],
+    "Help": ["demo", "doctor", "completion"],
 }
 COMMANDS = [name for names in SECTIONS.values() for name in names]
 

@@ -14,6 +14,7 @@ import pytest
 
 from client import bulk
 from hubserve.testing import FakeServer, Request
+from hubserve_cli.common.words import to_install
 
 
 def seen(image: bytes) -> dict[str, float] | int:
@@ -92,7 +93,7 @@ def test_without_pillow_the_extra_is_named(server: FakeServer, tmp_path: Path, m
     monkeypatch.setitem(sys.modules, "PIL", None)
     result = bulk.classify(server, bulk.images(tmp_path / "images", 1), "--html", tmp_path / "run.html")
     assert result.exit_code == 2
-    assert "pip install 'hubserve[html]'" in result.stderr
+    assert to_install("html") in result.stderr
 
 
 def test_without_the_option_pillow_is_not_needed(

@@ -12,6 +12,7 @@ from client.bulk import classify, documents
 from client.test_command_archives import PETS, packed
 from hubserve.testing import FakeServer
 from hubserve_cli.bulk import sources
+from hubserve_cli.common.words import to_install
 
 
 @pytest.fixture
@@ -109,8 +110,8 @@ def test_a_missing_extra_is_named_with_its_command() -> None:
     )
     common = ["--server", "localhost:9", "--model", "m"]
     for arguments, says in [
-        (["s3://bucket/a"], "pip install 'hubserve[remote]'"),
-        ([".", "--output", "x.parquet"], "pip install 'hubserve[parquet]'"),
+        (["s3://bucket/a"], to_install("remote")),
+        ([".", "--output", "x.parquet"], to_install("parquet")),
     ]:
         command = [sys.executable, "-c", program, "classify", *arguments, *common]
         done = subprocess.run(command, capture_output=True, text=True, check=False)

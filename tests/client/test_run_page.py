@@ -20,6 +20,7 @@ import pytest
 
 from hubserve import Classification, ClassScore, ImageError
 from hubserve_cli import report as run_page
+from hubserve_cli.common.words import to_install
 from hubserve_cli.report import RunPage, measures, thumbnails
 from support.foreign_files import heic, turned
 
@@ -301,7 +302,7 @@ def test_a_place_that_will_not_do_is_told_before_the_run(tmp_path: Path) -> None
 
 def test_without_pillow_the_extra_is_named(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "PIL", None)
-    with pytest.raises(click.ClickException, match=r"pip install 'hubserve\[html\]'"):
+    with pytest.raises(click.ClickException, match=re.escape(to_install("html"))):
         RunPage(file, model="lite0")
 
 

@@ -26,7 +26,7 @@ def test_an_archive_is_exported_with_given_labels_and_says_so(miniature_saved: P
     result = run(packed, "--output", base, "--version", 7, "--labels", labels, "--top-k", 3, "--batch-sizes", "1")
     assert result.exit_code == 0, result.output
     assert f"{base}/7: 1001 classes; the same best class as {packed} on 4 of 4 images" in result.stdout
-    assert f"Serve it: hubserve serve {base}" in result.stderr
+    assert f"Serve it: hubserve serve {base}" in result.stdout
     assert sorted(path.name for path in (base / "7").iterdir()) == [
         "assets",
         "assets.extra",

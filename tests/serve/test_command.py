@@ -39,6 +39,13 @@ def test_a_folder_without_versions(tmp_path):
     )
 
 
+def test_a_folder_of_models_is_answered_with_the_models_in_it(toy, tmp_path):
+    base = model_dir(toy, tmp_path / "toy", 12)
+    assert (
+        refusal(tmp_path) == f"Error: {tmp_path} holds models (toy), and no version: give one of them, such as {base}"
+    )
+
+
 def test_a_version_folder_in_place_of_the_base_folder(toy, tmp_path):
     base = model_dir(toy, tmp_path / "toy", 12)
     assert refusal(base / "12") == (

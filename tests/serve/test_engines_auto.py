@@ -34,7 +34,7 @@ def test_then_docker_with_its_image(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     ("settings", "reason"),
     [
         ({"images": []}, "docker has no image tensorflow/serving:2.20.0"),
-        ({"daemon_error": "Cannot connect"}, "docker's daemon does not answer (Cannot connect)"),
+        ({"daemon_error": "Cannot connect"}, "docker's daemon does not answer"),
     ],
 )
 def test_docker_without_image_or_daemon_is_passed_over(

@@ -25,6 +25,7 @@ from hubserve import (
 from hubserve.internals import Then, then
 
 from ..common.interrupts import Stopped
+from ..common.words import in_words
 
 if TYPE_CHECKING:
     from .summary import Summary
@@ -125,9 +126,9 @@ def told(summary: Summary, again: str | None, *, quiet: bool) -> Iterator[None]:
             code, again = _SOME_NOT_CLASSIFIED if summary.failed else 0, None
     if not quiet and (summary.images or error is None):
         for line in summary.lines():
-            click.echo(line, err=True)
+            click.echo(in_words(line), err=True)
     if error is not None:
-        click.echo(f"Error: {error}", err=True)
+        click.echo(f"Error: {in_words(error)}", err=True)
     if again is not None:
         click.echo(f"Go on with: {again}", err=True)
     raise click.exceptions.Exit(code) from cause

@@ -14,6 +14,7 @@ from hubserve import Classification
 
 from ..common.numbers import duration
 from ..common.terminal import bar, draws, write_over
+from ..common.words import in_words
 
 _DRAW_SECONDS = 0.2
 # The rate is that of so many draws, half a minute.
@@ -107,7 +108,7 @@ class Notices(logging.Handler):
         now = time.monotonic()
         if record.levelno == logging.INFO and now - self._said >= _NOTICE_SECONDS:
             self._said = now
-            self._say(f"Still trying: {record.getMessage()}")
+            self._say(in_words(f"Still trying: {record.getMessage()}"))
 
     def close(self) -> None:
         """Say no more."""

@@ -16,6 +16,7 @@ import click
 from hubserve import HubserveError
 
 from .interrupts import handled
+from .words import in_words, to_install
 
 # As a shell reports a program that the signal has ended.
 INTERRUPTED = 128 + signal.SIGINT
@@ -41,7 +42,7 @@ class MissingExtraError(WrongUsageError):
     """
 
     def __init__(self, what: str, extra: str) -> None:
-        super().__init__(f"{what}: pip install 'hubserve[{extra}]'")
+        super().__init__(f"{what}: {to_install(extra)}")
 
 
 @contextlib.contextmanager
@@ -84,7 +85,10 @@ def in_order(*, debug: bool = False) -> Iterator[None]:
             f"the output cannot be written ({error.strerror}): make room, or send it elsewhere"
         ) from error
     except HubserveError as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(in_words(str(error))) from error
+    except click.ClickException as error:
+        error.message = in_words(error.message)  # type: ignore[misc]
+        raise
 
 
 def _with_contexts(error: BaseException) -> BaseException:

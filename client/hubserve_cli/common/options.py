@@ -65,7 +65,17 @@ class Server(TypedDict):
 
 
 def server_options(command: _Command) -> _Command:
-    """Add the options that every subcommand has that calls a server; it gets one keyword, `server`: a `Server`.
+    """Add the options that every subcommand has that calls a server; it gets one keyword, `server`: a `Server`."""
+    return _with_server(command, required=True)
+
+
+def optional_server_options(command: _Command) -> _Command:
+    """Add the same options for a subcommand that calls a server only if one is named; else `target` is empty."""
+    return _with_server(command, required=False)
+
+
+def _with_server(command: _Command, *, required: bool) -> _Command:
+    """Add the options of a server.
 
     All of them are also taken from the environment: a shell or a pod names its server, certificates and token once.
     HUBSERVE_SERVER holds several addresses with blanks between them. The options of TLS and token come last in --help.
@@ -101,11 +111,28 @@ def server_options(command: _Command) -> _Command:
         return command(*args, server=known, **options)
 
     with_options: Any = connected
-    for option in reversed(_SERVER):
+    for option in reversed(_server(required)):
         with_options = option(with_options)
     # click turns the list of a command's options round.
     with_options.__click_params__[:0] = reversed(_security())
     return with_options  # type: ignore[no-any-return]
+
+
+def _server(required: bool) -> tuple[Callable[[Any], Any], ...]:
+    return (
+        _option(
+            "--server",
+            cls=_NeededToCall,
+            required=required,
+            multiple=True,
+            metavar="HOST[:PORT]",
+            help="Address of the server's gRPC port, such as localhost:8500. Without a port it is 8500. May be "
+            "repeated: requests go to each server in turn.",
+        ),
+        _option(
+            "--model", cls=_NeededToCall, required=required, metavar="NAME", help="Name of the model on the server."
+        ),
+    )
 
 
 def _security() -> list[click.Parameter]:
@@ -140,18 +167,6 @@ def _option(name: str, **settings: Any) -> Callable[[Any], Any]:
     return click.option(name, envvar=f"HUBSERVE_{name[2:].replace('-', '_').upper()}", show_envvar=True, **settings)
 
 
-_SERVER = (
-    _option(
-        "--server",
-        cls=_NeededToCall,
-        required=True,
-        multiple=True,
-        metavar="HOST[:PORT]",
-        help="Address of the server's gRPC port, such as localhost:8500. Without a port it is 8500. May be repeated: "
-        "requests go to each server in turn.",
-    ),
-    _option("--model", cls=_NeededToCall, required=True, metavar="NAME", help="Name of the model on the server."),
-)
 _SECURITY_SECTION = "TLS and token"
 _SECURITY = (
     _option("--tls", is_flag=True, help="Call over TLS. Each other --tls option implies it."),

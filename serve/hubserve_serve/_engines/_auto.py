@@ -36,5 +36,6 @@ def choose(name: str, image: str, report: Callable[[str], None]) -> Engine:
             why = f" ({'; '.join(reasons)})" if reasons else ""
             report(f"Serving with the {candidate} engine{why}")
             return engine
-        reasons.append(missing.what)
+        # Docker's own words, in parentheses, would fill two more lines; `--engine docker` shows them.
+        reasons.append(missing.what.partition(" (")[0])
     raise AssertionError("the embedded engine is always there")

@@ -1,0 +1,1 @@
+"""Find out what hubserve needs on this machine, and what is missing."""
