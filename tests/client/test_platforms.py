@@ -32,7 +32,8 @@ def checked(file, *arguments, **options):
     if str(file).startswith("/proc"):
         raise FileNotFoundError(2, "No such file or directory", str(file))
     return plain(file, *arguments, **options)
-io.open = builtins.open = checked
+# Python 3.10 makes a method of a plain function.
+io.open = builtins.open = staticmethod(checked)
 """
 _LIBRARY = """
 import asyncio

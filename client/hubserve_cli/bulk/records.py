@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import sys
 from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO, Protocol
 
@@ -15,6 +16,8 @@ FORMATS = ("table", "jsonl", "csv", "parquet")
 _CSV_CLASSES = 1
 _CSV_COLUMNS = ("source", "status", "error", "model_version")
 _CSV_END = "\r\n"
+# The csv module of Python 3.10 neither writes nor reads NUL. U+FDD0 is not a character, and stands for it there.
+_NUL = "\ufdd0" if sys.version_info < (3, 11) else "\0"
 _ESCAPES = {"\n": r"\n", "\r": r"\r", "\t": r"\t", "\\": r"\\", "'": r"\'"}
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
@@ -181,9 +184,10 @@ class Csv:
             ValueError: It is not one that `record` wrote.
         """
         try:
-            (row,) = csv.reader([piece.decode("utf-8", "surrogateescape")], strict=True)
+            (row,) = csv.reader([piece.decode("utf-8", "surrogateescape").replace("\0", _NUL)], strict=True)
         except csv.Error as error:
             raise ValueError("no row") from error
+        row = [cell.replace(_NUL, "\0") for cell in row]
         if len(row) != len(self._columns):
             raise ValueError(f"{len(row)} columns, not {len(self._columns)}")
         cells = row[len(_CSV_COLUMNS) :]
@@ -200,8 +204,8 @@ class Csv:
     def _row(self, values: list[object] | list[str]) -> bytes:
         self._buffer.seek(0)
         self._buffer.truncate()
-        self._writer.writerow(values)
-        return self._buffer.getvalue().encode("utf-8", "surrogateescape")
+        self._writer.writerow([value.replace("\0", _NUL) if isinstance(value, str) else value for value in values])
+        return self._buffer.getvalue().replace(_NUL, "\0").encode("utf-8", "surrogateescape")
 
 
 def shown(text: str, *, quote: bool = True) -> str:
