@@ -7,13 +7,10 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from hubserve_model import InspectError, manifest
-from hubserve_model.exporter import newer_tensorflow
 from hubserve_model.versions import version_folder, versions
 
 from ._errors import ManifestsError
 
-# The release of TensorFlow Serving in k8s/base/deployment.yaml.
-SERVER = (2, 20, 0)
 _T = TypeVar("_T")
 
 
@@ -30,6 +27,7 @@ class Model:
         pixels: Bytes of the numbers that the model takes for one image.
         max_pixels: Pixels of the largest image that is decoded.
         classifies: Whether the answers are classes, and not features.
+        tensorflow: The TensorFlow that exported each version that is served; empty where its manifest does not say it.
         source: What the model was exported from: a path, an address or a name.
     """
 
@@ -41,6 +39,7 @@ class Model:
     pixels: int
     max_pixels: int
     classifies: bool
+    tensorflow: tuple[str, ...]
     source: str
 
     @property
@@ -59,7 +58,7 @@ def read_model(base: Path, version: int | None, *, canary: bool) -> Model:
 
     Raises:
         InspectError: There is no such version, or its manifest cannot be read.
-        ManifestsError: `canary` finds no later version, or a newer TensorFlow exported the model than the server has.
+        ManifestsError: `canary` finds no later version.
     """
     there = versions(base)
     if version is None and canary and len(there) > 1:
@@ -74,13 +73,6 @@ def read_model(base: Path, version: int | None, *, canary: bool) -> Model:
     later = there[-1] if canary else None
     document = manifest.read(folder)
     documents = [document] if later is None else [document, manifest.read(version_folder(base, later))]
-    for each in documents:
-        if (exporter := newer_tensorflow(each, SERVER)) is not None:
-            served = ".".join(map(str, SERVER))
-            raise ManifestsError(
-                f"{base} was exported with TensorFlow {exporter}, and the manifests run TensorFlow Serving {served}, "
-                f"which may not load it: export it with TensorFlow {SERVER[0]}.{SERVER[1]}"
-            )
     facts = _Facts(document, folder)
     return Model(
         version=chosen,
@@ -92,6 +84,7 @@ def read_model(base: Path, version: int | None, *, canary: bool) -> Model:
         pixels=4 * 3 * facts.number("preprocessing", "height") * facts.number("preprocessing", "width"),
         max_pixels=facts.number("preprocessing", "max_pixels"),
         classifies="features" not in facts.get(dict, "model"),
+        tensorflow=tuple(str(each.get("tensorflow", "")) for each in documents),
         source=facts.get(str, "source", "handle"),
     )
 

@@ -57,6 +57,11 @@ class Image:
         """The part of a kustomization that says which one."""
         return f"digest: {self.digest}" if self.digest else f'newTag: "{self.tag}"'
 
+    @property
+    def text(self) -> str:
+        """The image as a pod names it."""
+        return f"{self.name}@{self.digest}" if self.digest else f"{self.name}:{self.tag}"
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -67,6 +72,7 @@ class Choice:
         namespace: That everything is in.
         overlay: The folder below `overlays`.
         image: The model's image, or None for the default.
+        server_image: The image of TensorFlow Serving, or None for the release that the model needs.
         replicas: How many pods; the smallest and the largest number with autoscaling. None leaves it to the cluster.
         cpus: CPUs of a pod, and images that are decoded at once.
         components: Folders below `components`, in the order in which they are applied.
@@ -80,6 +86,7 @@ class Choice:
     namespace: str
     overlay: str
     image: Image | None
+    server_image: Image | None
     replicas: tuple[int, int] | None
     cpus: int
     components: tuple[str, ...]
@@ -97,6 +104,7 @@ def choose(
     components: tuple[str, ...],
     overlay: str | None = None,
     image: str | None = None,
+    server_image: str | None = None,
     replicas: str | None = None,
     cpus: int = 3,
     release: str = "kube-prometheus-stack",
@@ -125,7 +133,8 @@ def choose(
         name=name,
         namespace=namespace,
         overlay=overlay or ("cpu" if gpu == "none" else "gpu"),
-        image=_image(image),
+        image=_image("--image", image),
+        server_image=_image("--server-image", server_image),
         replicas=_replicas(replicas, scales=any(each.startswith("autoscaling-") for each in chosen)),
         cpus=cpus,
         components=chosen,
@@ -193,12 +202,14 @@ def _check_components(chosen: tuple[str, ...]) -> None:
             raise ChoiceError(f"{name} needs {NEEDS[name]}: add it to --with")
 
 
-def _image(text: str | None) -> Image | None:
+def _image(option: str, text: str | None) -> Image | None:
     if text is None:
         return None
     match = _IMAGE.fullmatch(text)
     if not match or not (match["tag"] or match["digest"]):
-        raise ChoiceError(f"--image {text} floats: name it with a tag or a digest, such as registry.example.com/cats:1")
+        raise ChoiceError(
+            f"{option} {text} floats: name it with a tag or a digest, such as registry.example.com/cats:1"
+        )
     return Image(match["name"], match["tag"], match["digest"])
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from ._model import Model
     from ._selection import Choice
+    from ._server import Server
     from ._sizes import Sizes
 
 _INSTALLED = Path(__file__).parent / "tree"
@@ -31,12 +32,13 @@ _NAMES = re.compile(
 )
 
 
-def texts(choice: Choice, model: Model, sizes: Sizes, source: str | None) -> dict[str, str]:
+def texts(choice: Choice, model: Model, server: Server, sizes: Sizes, source: str | None) -> dict[str, str]:
     """Return the chosen files of the tree, for this model, by their paths.
 
     Args:
         choice: The options.
         model: What is known of the model.
+        server: The images of TensorFlow Serving.
         sizes: What its pods need.
         source: What jobs/export exports, or None where a pod cannot reach it.
     """
@@ -53,7 +55,7 @@ def texts(choice: Choice, model: Model, sizes: Sizes, source: str | None) -> dic
     }
     found[_DOCKERFILE] = (_ROOT / _DOCKERFILE).read_text(encoding="utf-8")
     found = {path: _named(text, choice) for path, text in found.items()}
-    for path, old, new in _substitutions(choice, model, sizes, source):
+    for path, old, new in (*_substitutions(choice, model, sizes, source), *_images(server)):
         if path in found:
             if old not in found[path]:
                 raise AssertionError(f"{path} has no {old!r}")
@@ -122,6 +124,16 @@ def _substitutions(choice: Choice, model: Model, sizes: Sizes, source: str | Non
     yield from _scaling(choice, model, sizes)
 
 
+def _images(server: Server) -> Iterator[tuple[str, str, str]]:
+    yield "base/deployment.yaml", "image: tensorflow/serving:2.20.0-gpu", f"image: {server.image.text}"
+    cpu = f"digest: {server.cpu.digest}" if server.cpu.digest else f"newTag: {server.cpu.tag}"
+    yield (
+        "components/cpu/kustomization.yaml",
+        "{name: tensorflow/serving, newTag: 2.20.0}",
+        f"{{name: {server.cpu.name}, {cpu}}}",
+    )
+
+
 _SOURCE = '"https://tfhub.dev/google/imagenet/pnasnet_large/classification/4"'
 
 
@@ -150,7 +162,4 @@ def _canary(model: Model) -> Iterator[tuple[str, str, str]]:
 
 
 def _reference(choice: Choice, model: Model) -> str:
-    image = choice.image
-    if image is None:
-        return f"{choice.name}-model:{model.version}"
-    return f"{image.name}@{image.digest}" if image.digest else f"{image.name}:{image.tag}"
+    return f"{choice.name}-model:{model.version}" if choice.image is None else choice.image.text

@@ -14,6 +14,7 @@ from ._model import Model, read_model
 from ._overlay import of_job
 from ._overlay import overlay as overlay_text
 from ._selection import choose
+from ._server import choose_server
 from ._sizes import work_out
 from ._tree import texts
 
@@ -43,6 +44,12 @@ def _names(_context: click.Context, _option: click.Parameter, given: tuple[str, 
     "--image",
     metavar="IMAGE",
     help="Image of the model, as the cluster pulls it, with a tag or a digest.  [default: NAME-model:VERSION]",
+)
+@click.option(
+    "--server-image",
+    metavar="IMAGE",
+    help="Image of TensorFlow Serving, with a tag or a digest. It must not be older than the TensorFlow that exported "
+    "the model.  [default: tensorflow/serving, of the release that the model needs]",
 )
 @click.option(
     "--replicas",
@@ -92,6 +99,7 @@ def manifests(
     namespace: str,
     version: int | None,
     image: str | None,
+    server_image: str | None,
     replicas: str | None,
     gpu: str,
     cpus: int,
@@ -122,6 +130,7 @@ def manifests(
             components=components,
             overlay=overlay,
             image=image,
+            server_image=server_image,
             replicas=replicas,
             cpus=cpus,
             release=release,
@@ -129,7 +138,8 @@ def manifests(
             runtime_class=runtime_class,
         )
         model = read_model(model_dir, version, canary="canary" in choice.components)
-        files = texts(choice, model, work_out(model, cpus), _source(model))
+        server = choose_server(model, choice.server_image)
+        files = texts(choice, model, server, work_out(model, cpus), _source(model))
         files[f"overlays/{choice.overlay}/kustomization.yaml"] = overlay_text(choice, model)
         for path in files:
             if path.startswith("jobs/") and path.endswith("kustomization.yaml"):
@@ -143,6 +153,8 @@ def manifests(
         raise click.UsageError(str(error)) from error
     except (ManifestsError, ModelFilesError) as error:
         raise click.ClickException(str(error)) from error
+    if server.note:
+        click.echo(f"Warning: {server.note}", err=True)
     _report(output, planned, choice.overlay, dry_run=dry_run)
 
 

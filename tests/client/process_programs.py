@@ -12,6 +12,7 @@ import pickle
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Callable
 
 from hubserve import AsyncClient, Client, ClientClosed, UsageError
@@ -32,6 +33,8 @@ async def async_label(client: AsyncClient) -> str | None:
 def in_child(work: Callable[[], object]) -> int:
     """Forks, prints what the work gives in the child, or its UsageError, ends the child as Python does; its status."""
     sys.stdout.flush()
+    # From 3.12 on, Python warns where it sees other threads at a fork. That is what these programs are about.
+    warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
     if child := os.fork():
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     signal.alarm(PATIENCE)

@@ -156,6 +156,6 @@ def test_a_program_ends_though_a_client_of_several_servers_is_open(two: list[str
 def test_a_client_can_be_asked_and_closed_while_the_interpreter_ends(server: FakeServer) -> None:
     lines = run("asks_at_exit", server.target)
     assert lines[-1] == "closed"
-    # Python 3.12 and newer start no threads then, which gRPC needs.
-    late = ["late: ClientClosed"] if sys.version_info >= (3, 12) else [lines[0], "late: 1 cat"]
-    assert lines[:-1] == late
+    # Python 3.12 and newer start no threads then. It depends on gRPC's threads whether one is needed.
+    answered = lines[:-1] == [lines[0], "late: 1 cat"]
+    assert answered or (sys.version_info >= (3, 12) and lines[:-1] == ["late: ClientClosed"])

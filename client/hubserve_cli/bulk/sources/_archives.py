@@ -12,6 +12,7 @@ import io
 import lzma
 import tarfile
 from collections.abc import Callable, Iterator
+from tarfile import EOFHeaderError, HeaderError  # type: ignore[attr-defined]
 from typing import IO, Any, cast
 
 from hubserve import ImageError
@@ -48,17 +49,19 @@ class _Header(tarfile.TarInfo):
     """A member's header, read strictly: tarfile takes a broken header for the archive's end, and says nothing."""
 
     @classmethod
-    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _Header:
+    def fromtarfile(cls, tarfile: tarfile.TarFile) -> _Header:
         try:
-            header = super().frombuf(buf, encoding, errors)
-        except tarfile.HeaderError as error:
-            # A block of zeros is how every whole archive ends.
-            if len(buf) == tarfile.BLOCKSIZE and not any(buf):
-                raise
+            return super().fromtarfile(tarfile)
+        except EOFHeaderError:
+            raise  # A block of zeros is how every whole archive ends.
+        except HeaderError as error:
             raise _Broken("is cut short or broken") from error
-        if header.type in _HEADERS and header.size > _LARGEST_HEADER:
-            raise _Broken(f"has a header of {header.size} bytes")
-        return header
+
+    def _proc_member(self, archive: tarfile.TarFile) -> _Header:
+        # tarfile calls this method with every header, and names it as the one to override.
+        if self.type in _HEADERS and self.size > _LARGEST_HEADER:
+            raise _Broken(f"has a header of {self.size} bytes")
+        return cast(_Header, super()._proc_member(archive))  # type: ignore[misc]
 
 
 def is_archive(name: str) -> bool:
