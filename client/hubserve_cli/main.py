@@ -19,6 +19,7 @@ from .common.terminal import color
 _OWN = {
     "status": "hubserve_cli.status:status",
     "classify": "hubserve_cli.classify:classify",
+    "compare": "hubserve_cli.compare.command:compare",
     "demo": "hubserve_cli.demo:demo",
     "doctor": "hubserve_cli.doctor:doctor",
     "completion": "hubserve_cli.completion:completion",

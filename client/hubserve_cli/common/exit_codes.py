@@ -18,6 +18,8 @@ from hubserve import HubserveError
 from .interrupts import handled
 from .words import in_words, to_install
 
+# Of `compare`: the second side differs from the first.
+DIFFERENT = 4
 # As a shell reports a program that the signal has ended.
 INTERRUPTED = 128 + signal.SIGINT
 TERMINATED = 128 + signal.SIGTERM

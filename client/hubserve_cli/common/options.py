@@ -54,14 +54,19 @@ class _NeededToCall(click.Option):
             return self.type_cast_value(ctx, None)
 
 
-class Server(TypedDict):
-    """The arguments of `Client` that say which model is called, and how server and caller know each other."""
+class Security(TypedDict):
+    """The arguments of `Client` that say how server and caller know each other."""
 
-    target: str | tuple[str, ...]
-    model: str
     tls: TLS | None
     token: Token | None
     allow_plaintext_token: bool
+
+
+class Server(Security):
+    """The arguments of `Client` that say which model is called, besides those of `Security`."""
+
+    target: str | tuple[str, ...]
+    model: str
 
 
 def server_options(command: _Command) -> _Command:
@@ -78,16 +83,31 @@ def _with_server(command: _Command, *, required: bool) -> _Command:
     """Add the options of a server.
 
     All of them are also taken from the environment: a shell or a pod names its server, certificates and token once.
-    HUBSERVE_SERVER holds several addresses with blanks between them. The options of TLS and token come last in --help.
+    HUBSERVE_SERVER holds several addresses with blanks between them.
+    """
+
+    @functools.wraps(command)
+    def connected(*args: Any, server: tuple[str, ...], model: str | None, security: Security, **options: Any) -> Any:
+        target = server[0] if len(server) == 1 else server
+        known = Server(target=target, model=model or "", **security)
+        return command(*args, server=known, **options)
+
+    with_options: Any = connected
+    for option in reversed(_server(required)):
+        with_options = option(with_options)
+    return security_options(with_options)  # type: ignore[no-any-return]
+
+
+def security_options(command: _Command) -> _Command:
+    """Add the options of TLS and token, which come last in --help; the command gets one keyword, `security`.
+
     Any option of TLS means TLS. A token is never an argument: every user of the machine could read it in the list of
     processes. A file is read again for each call, as Kubernetes renews its tokens in place.
     """
 
     @functools.wraps(command)
-    def connected(
+    def secured(
         *args: Any,
-        server: tuple[str, ...],
-        model: str | None,
         tls: bool,
         tls_ca: str | None,
         tls_cert: str | None,
@@ -101,20 +121,16 @@ def _with_server(command: _Command, *, required: bool) -> _Command:
             raise click.UsageError("--tls-cert and --tls-key belong together: give both, or neither.")
         wanted = tls or any((tls_ca, tls_cert, tls_server_name))
         read = functools.partial(_read_token, Path(token_file)) if token_file else None
-        known = Server(
-            target=server[0] if len(server) == 1 else server,
-            model=model or "",
+        known = Security(
             tls=TLS(ca=tls_ca, certificate=tls_cert, key=tls_key, server_name=tls_server_name) if wanted else None,
             token=read or os.environ.get(_TOKEN_VARIABLE) or None,
             allow_plaintext_token=allow_plaintext_token,
         )
-        return command(*args, server=known, **options)
+        return command(*args, security=known, **options)
 
-    with_options: Any = connected
-    for option in reversed(_server(required)):
-        with_options = option(with_options)
+    with_options: Any = secured
     # click turns the list of a command's options round.
-    with_options.__click_params__[:0] = reversed(_security())
+    with_options.__click_params__ = [*reversed(_security()), *getattr(command, "__click_params__", [])]
     return with_options  # type: ignore[no-any-return]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections import deque
@@ -17,10 +16,12 @@ from hubserve import Classification
 
 from ..bulk.sources import LeftOut
 from ..bulk.summary import several
-from ..common.exit_codes import MissingExtraError, WrongUsageError
 from ..common.files import replaced
 from . import cards, document, thumbnails
 from .overview import Overview
+from .place import PlaceError, require_pillow, require_place
+
+__all__ = ["PlaceError", "RunPage"]
 
 # What a page holds at the most; what is beyond is counted, and said to be.
 _MOST_CARDS = 10_000
@@ -33,10 +34,6 @@ _SIDE = 176
 _THREADS = 2
 # Results that wait for their thumbnails, before the run waits for them too.
 _MOST_WAITING = 32
-
-
-class PlaceError(WrongUsageError):
-    """There can be no page at the place that was named."""
 
 
 class RunPage:
@@ -69,8 +66,8 @@ class RunPage:
         left_out: LeftOut | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        _require_pillow()
-        _require_place(file)
+        require_pillow()
+        require_place(file)
         self._file = file
         self._model = model
         self._clock = clock
@@ -177,20 +174,3 @@ class RunPage:
         """Under what a failure stands: words that it shares with others, as long as there are not too many such."""
         why = cards.why(result)
         return why if why in self._content.reasons or len(self._content.reasons) < _MOST_REASONS else document.OTHER
-
-
-def _require_pillow() -> None:
-    try:
-        import PIL  # noqa: F401
-    except ImportError as error:
-        raise MissingExtraError("a page's thumbnails need Pillow", "html") from error
-
-
-def _require_place(file: Path) -> None:
-    """Say before the run what would otherwise come to light after it."""
-    if file.is_dir():
-        raise PlaceError(f"the page {file} is a folder: name a file in it, such as {file / 'run.html'}")
-    if not os.access(file.parent, os.W_OK | os.X_OK):
-        raise PlaceError(f"the page {file} cannot be written: make the folder {file.parent}, or let it be written to")
-    if file.exists() and not document.is_page(file):
-        raise PlaceError(f"{file} is there, and is no page that hubserve wrote: name another file")

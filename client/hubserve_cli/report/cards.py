@@ -59,8 +59,8 @@ def card(result: Classification, label_number: int, thumbnail: Thumbnail | None)
         if value is not None
     )
     return (
-        f'<li class="card" data-label="{label_number}"{order}>{_picture(thumbnail, "no thumbnail")}<div><ol>{rows}</ol>'
-        f'<p class="name">{_path(result.source)}</p><p class="about">{about}</p></div></li>\n'
+        f'<li class="card" data-label="{label_number}"{order}>{picture(thumbnail, "no thumbnail")}<div><ol>{rows}</ol>'
+        f'<p class="name">{path(result.source)}</p><p class="about">{about}</p></div></li>\n'
     )
 
 
@@ -72,7 +72,7 @@ def of_independent_labels(card: bytes) -> bytes:
 def failure(result: Classification, thumbnail: Thumbnail | None, *, with_reason: bool = False) -> str:
     """Return an image that was not classified, below a reason that it shares with others, or with its own."""
     reason = f"<br>{shown(why(result))}" if with_reason else ""
-    return f'<li>{_picture(thumbnail)}<p class="name">{_path(result.source)}{reason}</p></li>\n'
+    return f'<li>{picture(thumbnail)}<p class="name">{path(result.source)}{reason}</p></li>\n'
 
 
 def why(result: Classification) -> str:
@@ -85,14 +85,16 @@ def _label(label: str, *, best: bool) -> str:
     return f"<h3>{text}</h3>" if best else f"<span>{text}</span>"
 
 
-def _picture(thumbnail: Thumbnail | None, otherwise: str = "") -> str:
+def picture(thumbnail: Thumbnail | None, otherwise: str = "") -> str:
+    """Return a thumbnail, or words in its place."""
     if thumbnail is None:
         return f'<div class="picture">{otherwise}</div>'
     # The text beside it says all that is known of the picture, so that it needs no other.
     return f'<img class="picture" src="{thumbnail[0]}" alt="" loading="lazy" decoding="async">'
 
 
-def _path(source: str) -> str:
+def path(source: str) -> str:
+    """Return an image's name, its folder less prominent."""
     folder, name = os.path.split(source)
     if not name or len(source) > _MOST_LETTERS:
         return f"<bdi>{shown(source)}</bdi>"

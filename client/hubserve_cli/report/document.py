@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from html import escape
@@ -24,27 +24,33 @@ _MARK_WITHIN = 2048
 # Fewer are shown larger.
 _FEW = 24
 _OPEN = 12
+_SORTS = (
+    '<option value="score-">Score, highest first</option>\n'
+    '<option value="score+">Uncertainty: lowest best score first</option>\n'
+    '<option value="margin+">Uncertainty: smallest margin first</option>',
+    '<option value="score-">Score, highest first</option>\n'
+    '<option value="score+">Best label, lowest score first</option>',
+)
 # What the page says of scores: where they may be shares of one, and where they are independent of each other.
-_OF_SCORES = {
-    "by_uncertainty": (
-        '<option value="score+">Uncertainty: lowest best score first</option>\n'
-        '<option value="margin+">Uncertainty: smallest margin first</option>',
-        '<option value="score+">Best label, lowest score first</option>',
-    ),
-    "score_meaning": (
-        "What the model holds of a class. The bars show it, from 0 to 100&nbsp;%.",
-        "What the model holds of a label, from 0 to 100&nbsp;%. Each label is scored for itself: several may be "
-        "high for one image, and they are not shares of 100&nbsp;%.",
-    ),
-    "uncertainty_meaning": (
-        "<div><dt>Uncertainty</dt><dd>There are two orders. The lowest best score comes first: no class fits the image "
-        "well. The smallest margin comes first: two classes fit it nearly as well as each other. Both orders use only "
-        "figures that the model gave, however many classes it left out.</dd></div>\n"
-        "<div><dt>Margin</dt><dd>The best score minus the second best. Images with one class do not have a margin and "
-        "come last.</dd></div>",
-        "<div><dt>Independent labels</dt><dd>An image had scores that add up to more than 100&nbsp;%. The labels of "
-        "this model do not exclude each other, so that a margin between them has no meaning.</dd></div>",
-    ),
+_MEANINGS = (
+    {
+        "Score": "What the model holds of a class. The bars show it, from 0 to 100&nbsp;%.",
+        "Uncertainty": "There are two orders. The lowest best score comes first: no class fits the image well. The "
+        "smallest margin comes first: two classes fit it nearly as well as each other. Both orders use only figures "
+        "that the model gave, however many classes it left out.",
+        "Margin": "The best score minus the second best. Images with one class do not have a margin and come last.",
+    },
+    {
+        "Score": "What the model holds of a label, from 0 to 100&nbsp;%. Each label is scored for itself: several may "
+        "be high for one image, and they are not shares of 100&nbsp;%.",
+        "Independent labels": "An image had scores that add up to more than 100&nbsp;%. The labels of this model do "
+        "not exclude each other, so that a margin between them has no meaning.",
+    },
+)
+_MEANINGS_OF_TIME = {
+    "Latency": "The latency of a request, from when it was sent until its answer arrived. An image has the latency of "
+    "its request: it shares it with all images of that request.",
+    "Throughput": "Images whose results came, per second, counted from the start of the run.",
 }
 
 
@@ -80,38 +86,88 @@ def parts(
     model: str, overview: Overview, content: Content, *, interrupted: bool, notes: Sequence[str] = ()
 ) -> Iterator[bytes]:
     """Return the page, piece by piece; `notes` are more sentences for its head, as text."""
+    said = [*_notes(overview, content, interrupted=interrupted), *map(shown, notes)]
+    before, between, after = filled(
+        title=f"{shown(model)}: {count(overview.images, 'image')}",
+        heading=f"{count(overview.images, 'image')}, classified by <bdi>{shown(model)}</bdi>",
+        notes=said,
+        facts=overview.facts(),
+        charts=overview.charts(),
+        charts_name="The run in charts",
+        filter_name="Label",
+        options="".join(
+            option(content, label)
+            for label, _ in sorted(content.label_counts.items(), key=lambda item: (-item[1], item[0]))
+        ),
+        sorts=_SORTS[overview.independent],
+        cards=len(content.cards),
+        meanings=_MEANINGS[overview.independent] | _MEANINGS_OF_TIME,
+    )
+    yield before
+    yield from _failures(content)
+    yield between
+    yield from map(of_independent_labels, content.cards) if overview.independent else content.cards
+    yield after
+
+
+def filled(
+    *,
+    title: str,
+    heading: str,
+    notes: Sequence[str],
+    facts: str,
+    charts: str,
+    charts_name: str,
+    filter_name: str,
+    options: str,
+    sorts: str,
+    cards: int,
+    meanings: Mapping[str, str],
+) -> tuple[bytes, bytes, bytes]:
+    """Fill the template, and return what stands before the failures, between them and the cards, and after those.
+
+    All texts are HTML.
+
+    Args:
+        title: The document's title.
+        heading: The heading of the page.
+        notes: Sentences below the heading.
+        facts: Terms and descriptions.
+        charts: Figures.
+        charts_name: What a screen reader calls them.
+        filter_name: What the filter narrows the cards by.
+        options: The filter's options.
+        sorts: The orders of the cards, besides that of the run.
+        cards: The number of cards.
+        meanings: What the figures mean.
+    """
     style = _data("page.css") + "".join(f".w{percent}{{--w:{percent}%}}" for percent in range(1, 101))
     script = _data("page.js")
     now = datetime.now(timezone.utc)
-    said = [*_notes(overview, content, interrupted=interrupted), *map(shown, notes)]
     page = Template(_data("page.html")).substitute(
         style=style,
         style_hash=_hash(style),
         script=script,
         script_hash=_hash(script),
         version=escape(__version__),
-        model=shown(model),
-        images=_count(overview.images, "image"),
+        title=title,
+        heading=heading,
         date=f"{now:%Y-%m-%d %H:%M} UTC",
         date_machine=f"{now:%Y-%m-%dT%H:%MZ}",
-        notes="".join(f'<p class="note">{note}</p>' for note in said),
-        facts=overview.facts(),
-        charts=overview.charts(),
-        labels="".join(
-            option(content, label)
-            for label, _ in sorted(content.label_counts.items(), key=lambda item: (-item[1], item[0]))
-        ),
-        shown=_count(len(content.cards), "image"),
-        few=" few" if len(content.cards) <= _FEW else "",
-        **{name: text[overview.independent] for name, text in _OF_SCORES.items()},
+        notes="".join(f'<p class="note">{note}</p>' for note in notes),
+        facts=facts,
+        charts=charts,
+        charts_name=charts_name,
+        filter=filter_name,
+        options=options,
+        sorts=sorts,
+        shown=count(cards, "image"),
+        few=" few" if cards <= _FEW else "",
+        meaning="\n".join(f"<div><dt>{term}</dt><dd>{text}</dd></div>" for term, text in meanings.items()),
     )
     before, _, rest = page.partition("<!-- failures -->\n")
     between, _, after = rest.partition("<!-- cards -->\n")
-    yield before.encode()
-    yield from _failures(content)
-    yield between.encode()
-    yield from map(of_independent_labels, content.cards) if overview.independent else content.cards
-    yield after.encode()
+    return before.encode(), between.encode(), after.encode()
 
 
 def _notes(overview: Overview, content: Content, *, interrupted: bool) -> Iterator[str]:
@@ -119,7 +175,7 @@ def _notes(overview: Overview, content: Content, *, interrupted: bool) -> Iterat
         yield "The run ended before its time. This is what was done until then."
     if overview.earlier:
         yield (
-            f"The run was resumed. {overview.earlier:,} of its {_count(overview.images, 'image')} come from the "
+            f"The run was resumed. {overview.earlier:,} of its {count(overview.images, 'image')} come from the "
             "records of earlier starts, which hold no times: latency, throughput and duration are of the last start."
         )
     held = sum(map(len, content.failures.values()))
@@ -132,29 +188,30 @@ def _notes(overview: Overview, content: Content, *, interrupted: bool) -> Iterat
 
 def option(content: Content, label: str) -> str:
     """Return a label in the filter."""
-    count = content.label_counts[label]
-    return f'<option value="{content.labels.get(label, "")}">{shown(label) or "(no label)"} ({count:,})</option>\n'
+    number = content.label_counts[label]
+    return f'<option value="{content.labels.get(label, "")}">{shown(label) or "(no label)"} ({number:,})</option>\n'
 
 
 def _failures(content: Content) -> Iterator[bytes]:
     if not content.reasons:
         return
-    failed = _count(content.reasons.total(), "image")
+    failed = count(content.reasons.total(), "image")
     yield (
         '<section id="failures" class="failures" aria-labelledby="failures-heading">'
         f'<h2 id="failures-heading">Failures</h2><p>{failed} without an answer of the model, by reason.</p>\n'
     ).encode()
-    for reason, count in content.reasons.most_common():
+    for reason, number in content.reasons.most_common():
         rows = content.failures.get(reason, [])
-        more = f"<p>and {count - len(rows):,} more</p>" if count > len(rows) else ""
-        opened = " open" if count <= _OPEN else ""
-        yield f"<details{opened}><summary><b>{_count(count, 'image')}:</b> {shown(reason)}</summary><ul>\n".encode()
+        more = f"<p>and {number - len(rows):,} more</p>" if number > len(rows) else ""
+        opened = " open" if number <= _OPEN else ""
+        yield f"<details{opened}><summary><b>{count(number, 'image')}:</b> {shown(reason)}</summary><ul>\n".encode()
         yield from rows
         yield f"</ul>{more}</details>\n".encode()
     yield b"</section>\n"
 
 
-def _count(number: int, noun: str) -> str:
+def count(number: int, noun: str) -> str:
+    """Return a number with its noun: `1 image`, `1,234 images`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 

@@ -72,25 +72,25 @@ class Overview:
     def facts(self) -> str:
         """Return terms and descriptions, as HTML."""
         seconds = self._timeline.last
-        facts = [_fact("Images", f"{self.images:,}")]
-        facts.append(_fact("Classified", f"{self.classified:,}"))
+        facts = [fact("Images", f"{self.images:,}")]
+        facts.append(fact("Classified", f"{self.classified:,}"))
         if self.failed:
-            facts.append(_fact("Failed", f'<a href="#failures">{self.failed:,}</a>', "bad"))
+            facts.append(fact("Failed", f'<a href="#failures">{self.failed:,}</a>', "bad"))
         if not self.earlier:
-            facts.append(_fact("Took", duration(seconds, exact=True)))
+            facts.append(fact("Took", duration(seconds, exact=True)))
         elif self.images > self.earlier:
-            facts.append(_fact("Last start took", duration(seconds, exact=True)))
+            facts.append(fact("Last start took", duration(seconds, exact=True)))
         if seconds:
             rate = (self.images - self.earlier) / seconds
-            facts.append(_fact("Throughput", f"{number(rate, separator=',')} <small>images/s</small>"))
+            facts.append(fact("Throughput", f"{number(rate, separator=',')} <small>images/s</small>"))
         if self.independent:
-            facts.append(_fact("Labels", "independent of each other"))
+            facts.append(fact("Labels", "independent of each other"))
         if self._versions:
             versions = sorted(self._versions)
             named = " and ".join(f"{version}" for version in versions)
-            facts.append(_fact("Model version" if len(versions) == 1 else "Model versions", named))
+            facts.append(fact("Model version" if len(versions) == 1 else "Model versions", named))
         if self._servers:
-            facts.append(_fact("Server", ", ".join(map(shown, self._servers))))
+            facts.append(fact("Server", ", ".join(map(shown, self._servers))))
         return "".join(facts)
 
     def charts(self) -> str:
@@ -111,7 +111,7 @@ class Overview:
             counts[min(place, _LATENCY_BARS - 1)] += count
         left = math.log(low)
         half, most_of_all = (_percentile(histogram, percent) / per_unit for percent in (50, 99))
-        return _figure(
+        return figure(
             "Latency",
             f"50% within {number(half, separator=',')} {unit}, 99% within {number(most_of_all, separator=',')} {unit}.",
             charts.bars(
@@ -149,7 +149,7 @@ class Overview:
         )
         if self.failed:
             said += '<span class="key"></span> classified <span class="key bad"></span> failed'
-        return _figure(
+        return figure(
             "Throughput",
             said,
             charts.bars(
@@ -166,7 +166,7 @@ class Overview:
         if not total:
             return ""
         sure = sum(self._scores[_SCORE_BINS // 2 :]) / total
-        return _figure(
+        return figure(
             "Score of the best class",
             f"{sure:.0%} of the classified images have a score of at least 50%.",
             charts.bars(
@@ -195,10 +195,12 @@ def _latency_ticks(low: float, high: float) -> list[float]:
     return [tick for tick in linear_ticks(high, 8) if tick >= low] if high / low < 8 else log_ticks(low, high)
 
 
-def _figure(title: str, said: str, chart: str) -> str:
+def figure(title: str, said: str, chart: str) -> str:
+    """Return a chart with its title and a sentence, as HTML."""
     return f"<figure><figcaption><h2>{title}</h2><p>{said}</p></figcaption>{chart}</figure>"
 
 
-def _fact(term: str, description: str, kind: str = "") -> str:
+def fact(term: str, description: str, kind: str = "") -> str:
+    """Return a term and its description, as HTML."""
     of_kind = f' class="{kind}"' if kind else ""
     return f"<div><dt>{term}</dt><dd{of_kind}>{description}</dd></div>"

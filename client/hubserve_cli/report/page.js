@@ -9,8 +9,6 @@
     label: node.dataset.label,
     text: (node.querySelector(".name").textContent + "\n" +
       Array.from(node.querySelectorAll("h3, li span:first-child"), (part) => part.textContent).join("\n")).toLowerCase(),
-    score: Number(node.dataset.score ?? NaN),
-    margin: Number(node.dataset.margin ?? NaN),
   }));
   const all = cards.slice();
   const number = new Intl.NumberFormat("en");
@@ -21,8 +19,11 @@
     sorted = sort.value;
     const [by, direction] = [sorted.slice(0, -1), sorted.endsWith("-") ? -1 : 1];
     // What has no such figure comes last. The sort is stable: equal ones stay in the order of the run.
-    const before = (one, other) =>
-      Number.isNaN(one[by]) - Number.isNaN(other[by]) || direction * (one[by] - other[by]) || 0;
+    const figure = new Map(all.map((card) => [card, Number(card.node.dataset[by] ?? NaN)]));
+    const before = (one, other) => {
+      const [a, b] = [figure.get(one), figure.get(other)];
+      return Number.isNaN(a) - Number.isNaN(b) || direction * (a - b) || 0;
+    };
     const wanted = sorted ? all.slice().sort(before) : all;
     list.append(...wanted.map((card) => card.node));
   };

@@ -1,0 +1,125 @@
+"""One side of a comparison: a model on a server, or a model directory that is served for the time of it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+_SERVER = re.compile(r"(?P<target>(?:[a-z]+://[^/\s]*/)?[^/@\s]+)(?:/(?P<model>[^/@\s]+))?(?:@(?P<version>[^/@\s]+))?")
+_STOP_SECONDS = 15
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """Hold what a side is: `Side.parse("localhost:8500/lite0@3")`, `Side.parse("models/lite0")`.
+
+    Attributes:
+        name: As it was given.
+        target: The server's address; None for a model directory.
+        model: The model's name on the server; None for a model directory, or where it was not given.
+        version: The version to ask; None: the newest.
+        version_label: Its label, in place of the number.
+        folder: The model directory.
+    """
+
+    name: str
+    target: str | None = None
+    model: str | None = None
+    version: int | None = None
+    version_label: str | None = None
+    folder: Path | None = None
+
+    @classmethod
+    def parse(cls, text: str, model: str | None = None) -> Side:
+        """Read a side as it stands on the command line.
+
+        Args:
+            text: A model directory, `HOST:PORT/MODEL`, or either with `@VERSION`.
+            model: The model's name, where the text has none.
+
+        Raises:
+            ValueError: It is neither; the message says what is missing.
+        """
+        folder, _, after = text.rpartition("@")
+        if Path(text).is_dir() or (folder and Path(folder).is_dir()):
+            version = None if Path(text).is_dir() else after
+            if version is not None and not _is_number(version):
+                raise ValueError(f"{text!r}: a version in a model directory is a number, and {version!r} is not")
+            path = Path(text if version is None else folder)
+            return cls(name=text, folder=path, version=None if version is None else int(version))
+        found = _SERVER.fullmatch(text)
+        if found is None or ("://" not in text and ":" not in found["target"]):
+            raise ValueError(
+                f"{text!r} is neither a folder nor a server: give a model directory, HOST:PORT/MODEL, or either of "
+                "them with @VERSION"
+            )
+        model = found["model"] or model
+        if model is None:
+            raise ValueError(f"{text!r} does not name a model: write {found['target']}/MODEL, or give --model")
+        version = found["version"]
+        number = int(version) if version is not None and _is_number(version) else None
+        label = version if number is None else None
+        return cls(name=text, target=found["target"], model=model, version=number, version_label=label)
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """Hold where a side is asked.
+
+    Attributes:
+        target: The server's address.
+        model: The model's name on it.
+        engine: What runs a model directory; None where a server was named.
+    """
+
+    target: str
+    model: str
+    engine: str | None = None
+
+
+@contextmanager
+def running(side: Side, options: Sequence[str] = ()) -> Iterator[Running]:
+    """Give a side's server; a model directory is served by a process of its own on a free port.
+
+    Args:
+        side: What is asked.
+        options: More options of `hubserve serve`, for a model directory.
+
+    Raises:
+        click.ClickException: The server does not come up; it has said why on standard error.
+    """
+    if side.folder is None:
+        assert side.target is not None and side.model is not None  # noqa: S101, PT018 - parse takes care
+        yield Running(side.target, side.model)
+        return
+    command = [sys.executable, "-m", "hubserve", "serve", str(side.folder), "--port", "0", "--json"]
+    command += [] if side.version is None else ["--version", str(side.version)]
+    with subprocess.Popen([*command, *options], stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
+        try:
+            assert process.stdout is not None  # noqa: S101 - it was asked for
+            # It is written when the model is ready.
+            line = process.stdout.readline()
+            if not line:
+                said = shlex.join(["hubserve", *command[3:], *options])
+                raise click.ClickException(f"{side.name} was not served; its own message is above ({said})")
+            ready = json.loads(line)
+            yield Running(ready["server"], ready["model"], ready["engine"])
+        finally:
+            process.terminate()
+            try:
+                process.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) < 19

@@ -1,0 +1,39 @@
+"""Say before a run what would keep its page from being written at the end."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ..common.exit_codes import MissingExtraError, WrongUsageError
+from . import document
+
+
+class PlaceError(WrongUsageError):
+    """There can be no page at the place that was named."""
+
+
+def require_pillow() -> None:
+    """Check that Pillow is there.
+
+    Raises:
+        MissingExtraError: Pillow is not installed.
+    """
+    try:
+        import PIL  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError("a page's thumbnails need Pillow", "html") from error
+
+
+def require_place(file: Path) -> None:
+    """Check that a page can be written.
+
+    Raises:
+        PlaceError: The file cannot be written, or is there and is no such page.
+    """
+    if file.is_dir():
+        raise PlaceError(f"the page {file} is a folder: name a file in it, such as {file / 'run.html'}")
+    if not os.access(file.parent, os.W_OK | os.X_OK):
+        raise PlaceError(f"the page {file} cannot be written: make the folder {file.parent}, or let it be written to")
+    if file.exists() and not document.is_page(file):
+        raise PlaceError(f"{file} is there, and is no page that hubserve wrote: name another file")
