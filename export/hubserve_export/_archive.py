@@ -98,18 +98,20 @@ def _extract(archive: Path, folder: Path) -> None:
     except (tarfile.TarError, EOFError, OSError, ValueError, zlib.error, lzma.LZMAError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # The operating system's own: what tarfile and gzip say of broken archives has no number.
-        raise SourceError(f"{archive} cannot be unpacked as .tar.gz ({_reason(archive)}") from error
+        reason, remedy = _reason(archive)
+        raise SourceError(f"{archive} cannot be unpacked as .tar.gz ({reason}); {remedy}") from error
 
 
-def _reason(archive: Path) -> str:
+def _reason(archive: Path) -> tuple[str, str]:
     """Return what is wrong with a file that is not an archive, and what to do."""
     with archive.open("rb") as file:
         begin = file.read(512)
     if begin.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
-        return "it is a web page); open the model's page in a browser, sign in if it asks, and download it again"
+        return "it is a web page", "open the model's page in a browser, sign in if it asks, and download it again"
     if begin.startswith(b"PK\x03\x04"):
-        return "it is a .zip); unpack it, and give the folder that has saved_model.pb in it"
+        return "it is a .zip", "unpack it, and give the folder that has saved_model.pb in it"
     if not begin:
-        return "it is empty); download it again"
-    whole = "it is cut or damaged" if begin.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ")) else "it is not a tar"
-    return f"{whole}); download or pack it again"
+        return "it is empty", "download it again"
+    if begin.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ")):
+        return "it is cut or damaged", "download or pack it again"
+    return "it is not a tar", "download or pack it again"

@@ -131,8 +131,8 @@ def _refusal(name: str, trace: Any, inputs: _Inputs) -> str:
     specs = _specs(trace.structured_input_signature)
     if len(specs) == 1 and specs[0].dtype == tf.string:
         return (
-            f"{name} takes strings ({described(specs[0])}), encoded images or tf.Examples, so it decodes them itself; "
-            "serve it as it is, from a folder BASE/1, and send them with the client's `predict`"
+            f"{name} takes strings ({described(specs[0])}), such as text, encoded images or tf.Examples; serve it as "
+            "it is, from a folder BASE/1, and send them with the client's `predict`"
         )
     if len(specs) == 1 and specs[0].shape.rank == 2 and specs[0].shape[1]:
         return (
