@@ -28,8 +28,10 @@ def _lines(choice: Choice, model: Model) -> Iterator[str]:
     if components := [name for name in choice.components if name not in OF_JOBS]:
         yield "components:"
         yield from (f"  - ../../components/{component}" for component in components)
-    if choice.replicas and choice.replicas[0] == choice.replicas[1]:
-        yield f"replicas: [{{name: {name}, count: {choice.replicas[0]}}}]"
+    by_kserve = "kserve" in choice.components
+    replicas = choice.replicas[0] if choice.replicas and choice.replicas[0] == choice.replicas[1] else None
+    if replicas and not by_kserve:
+        yield f"replicas: [{{name: {name}, count: {replicas}}}]"
     yield "images:"
     yield "  # The model, as an image that your cluster can pull: model.Dockerfile builds it."
     image = choice.image or Image(f"{name}-model", str(model.version), None)
@@ -37,7 +39,11 @@ def _lines(choice: Choice, model: Model) -> Iterator[str]:
     patches = []
     if choice.pull_secret:
         patches.append(("v1", "ServiceAccount", f"imagePullSecrets: [{{name: {choice.pull_secret}}}]"))
-    if choice.runtime_class:
+    if by_kserve:
+        fields = {"minReplicas": replicas, "runtimeClassName": choice.runtime_class}
+        if chosen := ", ".join(f"{field}: {value}" for field, value in fields.items() if value):
+            patches.append(("serving.kserve.io/v1beta1", "InferenceService", f"spec: {{predictor: {{{chosen}}}}}"))
+    elif choice.runtime_class:
         spec = f"spec: {{template: {{spec: {{runtimeClassName: {choice.runtime_class}}}}}}}"
         patches.append(("apps/v1", "Deployment", spec))
     if patches:

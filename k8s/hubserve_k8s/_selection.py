@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from ._errors import ChoiceError
 from ._tree import COMPONENTS
 
+_KSERVE_SCALES = "the Deployment belongs to KServe"
 # What cannot be together, and why.
 ALTERNATIVES: dict[frozenset[str], str] = {
     frozenset({"model-pvc", "model-image-volume", "model-gcs"}): "the model comes from one place",
     frozenset({"cpu", "gpu-shared", "gpu-mig", "gpu-dra"}): "a pod has one kind of GPU, or none",
     frozenset({"autoscaling-keda", "autoscaling-hpa"}): "two autoscalers work against each other",
+    frozenset({"kserve", "autoscaling-keda"}): _KSERVE_SCALES,
+    frozenset({"kserve", "autoscaling-hpa"}): _KSERVE_SCALES,
     frozenset({"cpu", "mixed-precision"}): "mixed precision is for tensor cores",
     frozenset({"cpu", "gpu-node"}): "gpu-node asks for a node with a GPU",
     frozenset({"canary", "model-gcs"}): "each has a models.config of its own",
@@ -190,7 +193,8 @@ def _ordered(names: list[str]) -> tuple[str, ...]:
         while NEEDS.get(chain[0]) in names:
             chain.insert(0, NEEDS[chain[0]])
         found |= dict.fromkeys(chain)
-    return tuple(found)
+    # It copies what the others have changed.
+    return tuple(sorted(found, key=lambda name: name == "kserve"))
 
 
 def _check_components(chosen: tuple[str, ...]) -> None:

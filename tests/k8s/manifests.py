@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from hubserve_k8s._selection import ALTERNATIVES
+from k8s import kserve
 
 Manifest = dict[str, Any]
 
@@ -31,8 +32,9 @@ KUBECTL = Path(sys.executable).with_name("kubectl")
 
 
 def expanded(names: Sequence[str]) -> list[str]:
-    """The parts, with what they need."""
-    return list(dict.fromkeys([*(need for name in names for need in _NEEDS.get(name, [])), *names]))
+    """The parts, with what they need; kserve copies what the others have changed, so it comes last."""
+    found = dict.fromkeys([*(need for name in names for need in _NEEDS.get(name, [])), *names])
+    return sorted(found, key=lambda name: name == "kserve")
 
 
 def compatible(names: Sequence[str]) -> bool:
@@ -122,7 +124,9 @@ def kustomize(folder: Path) -> str:
 
 
 def load(text: str) -> Manifests:
-    return Manifests(list(yaml.load_all(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))))
+    """The objects of a build, and the Deployment that KServe makes of its own."""
+    objects = list(yaml.load_all(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+    return Manifests([*objects, *kserve.deployments(objects)])
 
 
 @functools.cache

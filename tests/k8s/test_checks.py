@@ -124,6 +124,9 @@ BREAKS: dict[str, Break] = {
     "may fill the node's disk": lambda b: b.volume("tmp").update(emptyDir={}),
     "no claim is called": lambda b: b.volume("models")["persistentVolumeClaim"].update(claimName="model"),
     "no ConfigMap is called": lambda b: b.volume("config")["configMap"].update(name="pnasnet-config-0000000000"),
+    "to which a roll-back returns": lambda b: b.one("ConfigMap", b.volume("config")["configMap"]["name"])[
+        "metadata"
+    ].pop("annotations"),
     "has no hash": lambda b: [
         b.one("ConfigMap", b.volume("config")["configMap"]["name"])["metadata"].update(name="config"),
         b.volume("config")["configMap"].update(name="config"),

@@ -10,27 +10,15 @@ from pathlib import Path
 import click
 import pytest
 import yaml
-from click.testing import CliRunner, Result
 
-from hubserve_cli.main import main
 from hubserve_k8s._selection import ALTERNATIVES, NEEDS
 from k8s.checks import problems
+from k8s.generated import BY_GPU, options, run, written
 from k8s.manifests import COMPONENTS, K8S, OVERLAYS, Manifests, compatible, expanded, flags, kustomize, load
 from k8s.models import CATS_DOGS, FEATURES, MODELS, PNASNET, write_model
 from k8s.test_schemas import VERSIONS, validate
 
-_BY_GPU = {"cpu": "none", "gpu-shared": "shared", "gpu-mig": "mig:2g.20gb"}
 _PRODUCTION = ("--overlay", "production", "--with", "monitoring,autoscaling-keda,gateway,priority")
-
-
-def run(model: Path, output: Path, *options: str) -> Result:
-    return CliRunner().invoke(main, ["manifests", str(model), "--output", str(output), *options])
-
-
-def written(model: Path, output: Path, *options: str) -> Path:
-    done = run(model, output, *options)
-    assert done.exit_code == 0, done.output
-    return output
 
 
 def files(folder: Path) -> dict[str, str]:
@@ -52,11 +40,6 @@ def sets() -> list[tuple[str, ...]]:
         found.append(chosen)
         left -= set(chosen)
     return found
-
-
-def options(names: tuple[str, ...]) -> list[str]:
-    gpu = next((_BY_GPU[name] for name in names if name in _BY_GPU), "1")
-    return ["--gpu", gpu, "--with", ",".join(name for name in names if name not in _BY_GPU)]
 
 
 def build(output: Path, overlay: str = "gpu") -> Manifests:
@@ -312,7 +295,7 @@ def test_a_component_can_be_added_later(tmp_path):
         *(
             (options(tuple(sorted(others)[:2])), 2, "exclude each other")
             for others in ALTERNATIVES
-            if len(set(others) & set(_BY_GPU)) < 2
+            if len(set(others) & set(BY_GPU)) < 2
         ),
     ],
     ids=str,

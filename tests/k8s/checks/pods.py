@@ -5,6 +5,8 @@ from collections.abc import Iterator
 
 from k8s.manifests import Manifests
 
+# Argo CD and Flux keep what has these annotations, also when it is no longer in the manifests.
+_KEPT = {"argocd.argoproj.io/sync-options": "Prune=false", "kustomize.toolkit.fluxcd.io/prune": "disabled"}
 _HASHED = re.compile(r".+-[a-z0-9]{10}")
 
 
@@ -76,7 +78,7 @@ def images(build: Manifests) -> Iterator[str]:
 def volumes(build: Manifests) -> Iterator[str]:
     """Mounts have volumes and volumes mounts; files of a ConfigMap change with a roll-out, never under a server."""
     claims = {item["metadata"]["name"] for item in build.of("PersistentVolumeClaim")}
-    maps = {item["metadata"]["name"] for item in build.of("ConfigMap")}
+    maps = {item["metadata"]["name"]: item["metadata"].get("annotations", {}) for item in build.of("ConfigMap")}
     # The bulk Job reads and writes volumes of the reader's.
     claims |= {"images", "results"}
     for pod in build.pods():
@@ -97,6 +99,8 @@ def volumes(build: Manifests) -> Iterator[str]:
                 source = volume["configMap"]["name"]
                 if source not in maps:
                     yield f"{pod.name}: no ConfigMap is called {source}"
+                elif not _KEPT.items() <= maps[source].items():
+                    yield f"{pod.name}: a GitOps tool prunes {source}, to which a roll-back returns"
                 if not _HASHED.fullmatch(source):
                     yield f"{pod.name}: a change of the ConfigMap {source} rolls nothing, for its name has no hash"
 

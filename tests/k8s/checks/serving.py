@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from google.protobuf import text_format
 
 from hubserve_model.server_flags import unknown_flags
+from k8s import kserve
 from k8s.embedded import PARSERS
 from k8s.manifests import Manifests, flags
 
@@ -140,7 +141,7 @@ def probes(build: Manifests) -> Iterator[str]:
         budget = startup.get("periodSeconds", 10) * startup.get("failureThreshold", 3)
         if budget < 900:
             yield f"{pod.name} has {budget} s to start, and a GPU without code of its own takes many minutes"
-        if pod.owner["spec"].get("progressDeadlineSeconds", 600) <= budget:
+        if pod.owner["spec"].get("progressDeadlineSeconds", 600) <= budget and not kserve.made(pod.owner):
             yield f"{pod.name}: a roll-out is reported as failed while its pods may still start"
         # The CPU image has no curl, and neither has a health probe.
         if any("exec" in container.get(probe, {}) for probe in ("startupProbe", "readinessProbe", "livenessProbe")):

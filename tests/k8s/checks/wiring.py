@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from k8s import kserve
 from k8s.manifests import Manifest, Manifests, Pod
 
 _NAME, _INSTANCE, _PART_OF = (f"app.kubernetes.io/{label}" for label in ("name", "instance", "part-of"))
@@ -54,7 +55,8 @@ def isolation(build: Manifests) -> Iterator[str]:
         if missing := _OURS - set(labels or {}):
             yield f"{item['kind']} {item['metadata']['name']} selects without {', '.join(sorted(missing))}"
     for item in build.of("Deployment"):
-        if missing := _OURS - set(item["spec"]["selector"]["matchLabels"]):
+        missing = _OURS - set(item["spec"]["selector"]["matchLabels"])
+        if missing and not kserve.made(item):
             yield f"Deployment {item['metadata']['name']} selects without {', '.join(sorted(missing))}"
     for item in build.of("NetworkPolicy"):
         labels = item["spec"]["podSelector"].get("matchLabels", {})

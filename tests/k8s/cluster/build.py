@@ -79,7 +79,9 @@ def build() -> Built:
         new.folder.mkdir()
         _compile(new.program)
         (new.folder / "stages.json").write_text(json.dumps(_stages()), encoding="utf-8")
-        (new.folder / "crds.json").write_text(json.dumps([crd for _, crd in crds.download()]), encoding="utf-8")
+        (new.folder / "crds.json").write_text(
+            json.dumps([crds.without_words(crd) for _, crd in crds.download()]), encoding="utf-8"
+        )
         new.folder.rename(place.folder)
     return place
 

@@ -24,7 +24,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--cluster", action="store_true", help="run the tests that need a cluster")
 
 
-def _node(name: str, *, gpus: int) -> dict:
+def _node(name: str, *, gpus: int, labels: dict[str, str] | None = None) -> dict:
     allocatable = {"cpu": "16", "memory": "64Gi", "ephemeral-storage": "200Gi", "pods": "110"}
     taints = [{"key": "nvidia.com/gpu", "value": "present", "effect": "NoSchedule"}]
     if gpus:
@@ -32,13 +32,21 @@ def _node(name: str, *, gpus: int) -> dict:
     return {
         "apiVersion": "v1",
         "kind": "Node",
-        "metadata": {"name": name, "labels": {"kubernetes.io/hostname": name}},
+        "metadata": {"name": name, "labels": {"kubernetes.io/hostname": name, **(labels or {})}},
         "spec": {"taints": taints} if gpus else {},
         "status": {"allocatable": allocatable, "capacity": allocatable},
     }
 
 
-_NODES = [_node("gpu-1", gpus=1), _node("gpu-2", gpus=1), _node("no-gpu", gpus=0)]
+_BLACKWELL = {"nvidia.com/gpu.compute.major": "12"}
+_NODES = [
+    _node("gpu-1", gpus=1, labels={"nvidia.com/gpu.compute.major": "8"}),
+    # Feature discovery does not run on every cluster.
+    _node("gpu-2", gpus=1),
+    # A free GPU that the image has no code for: no pod may land there.
+    _node("gpu-3", gpus=1, labels=_BLACKWELL),
+    _node("no-gpu", gpus=0),
+]
 
 
 @pytest.fixture(scope="session")
@@ -59,15 +67,18 @@ def running_cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.Tem
     with control_plane(built, tmp_path_factory.mktemp("cluster")) as kubeconfig:
         cluster = Cluster(kubeconfig, own=True, patience_seconds=_OWN_SECONDS)
         cluster.run("create", "-f", "-", objects=built.crds)
-        cluster.run("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+        # kubectl gives up on a resource that has no conditions yet.
+        wait = ("wait", "--for=condition=Established", "crd", "--all", "--timeout=60s")
+        cluster.until("the custom resources", lambda: cluster.try_(*wait).returncode == 0)
         cluster.run("create", "-f", "-", objects=_NODES)
-        cluster.run("wait", "--for=condition=Ready", "node", "--all", "--timeout=60s")
+        wait_nodes = ("wait", "--for=condition=Ready", "node", "--all", "--timeout=60s")
+        cluster.until("the nodes", lambda: cluster.try_(*wait_nodes).returncode == 0)
         yield cluster
 
 
 @pytest.fixture
 def cluster(running_cluster: Cluster) -> Iterator[Cluster]:
-    """The cluster, with nothing of ours in it; one of our own has two nodes with a GPU each, and one without."""
+    """The cluster, with nothing of ours in it; one of our own has four nodes, two with a GPU for us."""
     running_cluster.clean()
     # "restricted" is enforced, as in a namespace of components/namespace.
     running_cluster.apply(with_components("namespace").of("Namespace"))

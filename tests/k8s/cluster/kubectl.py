@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 import subprocess
 import time
 from collections.abc import Callable
@@ -16,24 +17,38 @@ from k8s.manifests import KUBECTL
 NAMESPACE = "hubserve"
 
 
+# The tests delete every namespace with this label, and no other.
+OURS = "hubserve-test"
+
+
 @dataclasses.dataclass(frozen=True)
 class Cluster:
-    """A cluster, and how long to wait for it; `own` is one that the tests may do with as they like."""
+    """A cluster, as one deployment in one namespace sees it; `own` is one that the tests may do with as they like."""
 
     kubeconfig: Path
     own: bool
     patience_seconds: int
+    namespace: str = NAMESPACE
+    name: str = "pnasnet"
+
+    def at(self, namespace: str, name: str) -> "Cluster":
+        """The same cluster, for another deployment."""
+        return dataclasses.replace(self, namespace=namespace, name=name)
 
     def try_(self, *arguments: object, objects: list[dict[str, Any]] | None = None) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [KUBECTL, f"--namespace={NAMESPACE}", *map(str, arguments)],
-            env={**os.environ, "KUBECONFIG": str(self.kubeconfig)},
+            [KUBECTL, f"--namespace={self.namespace}", *map(str, arguments)],
+            env=self.environment,
             input=yaml.safe_dump_all(objects) if objects is not None else None,
             capture_output=True,
             text=True,
             check=False,
             timeout=self.patience_seconds + 60,
         )
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, "KUBECONFIG": str(self.kubeconfig)}
 
     def run(self, *arguments: object, objects: list[dict[str, Any]] | None = None) -> str:
         done = self.try_(*arguments, objects=objects)
@@ -47,20 +62,34 @@ class Cluster:
     def get(self, *arguments: object) -> Any:
         return json.loads(self.run("get", *arguments, "-o", "json"))
 
-    def pods(self, name: str = "pnasnet") -> list[dict[str, Any]]:
-        found = self.get("pods", "-l", f"app.kubernetes.io/name={name}")["items"]
+    def make_namespace(self, level: str = "restricted") -> None:
+        """Make this deployment's namespace, with a level of Pod Security."""
+        labels = {OURS: "true", "pod-security.kubernetes.io/enforce": level}
+        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace, "labels": labels}}
+        self.run("create", "-f", "-", objects=[namespace])
+
+    def pods(self, name: str | None = None) -> list[dict[str, Any]]:
+        """The pods that nobody deletes, of this deployment or of one of its Jobs."""
+        labels = f"app.kubernetes.io/name={name or self.name},app.kubernetes.io/instance={self.name}"
+        found = self.get("pods", "-l", labels)["items"]
         return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
+
+    def ready_pods(self) -> list[dict[str, Any]]:
+        return [
+            pod
+            for pod in self.pods()
+            if any(item["type"] == "Ready" and item["status"] == "True" for item in pod["status"].get("conditions", []))
+        ]
 
     def ready(self) -> list[str]:
         """The nodes of the server's pods that are ready, sorted."""
-        return sorted(
-            pod["spec"]["nodeName"]
-            for pod in self.pods()
-            if any(item["type"] == "Ready" and item["status"] == "True" for item in pod["status"].get("conditions", []))
-        )
+        return sorted(pod["spec"]["nodeName"] for pod in self.ready_pods())
+
+    def generation(self) -> int:
+        return int(self.get(f"deployment/{self.name}")["metadata"]["generation"])
 
     def rolled_out(self) -> None:
-        self.run("rollout", "status", "deployment/pnasnet", f"--timeout={self.patience_seconds}s")
+        self.run("rollout", "status", f"deployment/{self.name}", f"--timeout={self.patience_seconds}s")
 
     def until(self, what: str, holds: Callable[[], object]) -> None:
         deadline = time.monotonic() + self.patience_seconds
@@ -74,4 +103,7 @@ class Cluster:
         # A pod that has ended stays until its Job has counted it, and a Job that waits for its next try does not count.
         self.run("delete", "jobs", "--all", "--ignore-not-found", f"--timeout={self.patience_seconds}s")
         self.run("delete", "namespace", NAMESPACE, "--ignore-not-found", f"--timeout={self.patience_seconds}s")
-        self.run("delete", "priorityclass", "hubserve-pnasnet-serving", "--ignore-not-found")
+        self.run("delete", "namespace", "-l", OURS, "--ignore-not-found", f"--timeout={self.patience_seconds}s")
+        classes = [item["metadata"]["name"] for item in self.get("priorityclasses")["items"]]
+        for name in (name for name in classes if re.fullmatch(r"(hubserve|team-[ab]|pets)-[\w-]+-serving", name)):
+            self.run("delete", "priorityclass", name)

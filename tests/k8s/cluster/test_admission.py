@@ -6,18 +6,22 @@ from collections.abc import Iterator
 import pytest
 
 from k8s.cluster.kubectl import Cluster
+from k8s.generated import generated, offered
 from k8s.manifests import PARTS, Manifest, Manifests, overlay, with_components
+from k8s.models import MODELS
 
 _DRY = ("--dry-run=server", "-f", "-")
 
 
 @pytest.fixture(scope="module")
 def namespace(running_cluster: Cluster) -> Iterator[Cluster]:
-    """A cluster with our namespace, and nothing in it but the account that the pods name."""
+    """A cluster with our namespace, and nothing in it but the accounts and the classes that the pods name."""
     if not running_cluster.own:
         pytest.skip("needs the custom resources of every component")
     running_cluster.clean()
-    running_cluster.apply(with_components("namespace").of("Namespace", "ServiceAccount"))
+    for name in MODELS:
+        needed = generated(name, "namespace", "priority")
+        running_cluster.apply(needed.of("Namespace", "ServiceAccount", "PriorityClass"))
     yield running_cluster
     running_cluster.clean()
 
@@ -30,9 +34,11 @@ def pods(build: Manifests) -> list[Manifest]:
     ]
 
 
-@pytest.mark.parametrize("name", PARTS)
-def test_a_component_is_taken_without_a_warning_and_its_pods_are_admitted(namespace, name):
-    build = with_components(name)
+@pytest.mark.parametrize(
+    ("model", "name"), [(model, name) for model in MODELS for name in PARTS if offered(model, name)]
+)
+def test_a_component_is_taken_without_a_warning_and_its_pods_are_admitted(namespace, model, name):
+    build = with_components(name) if model == "pnasnet" else generated(model, name)
     namespace.run("apply", "--server-side", "--warnings-as-errors", *_DRY, objects=build.objects)
     namespace.run("create", *_DRY, objects=pods(build))
 

@@ -7,6 +7,7 @@ import pytest
 
 from k8s.cluster.build import HANDS_OFF
 from k8s.cluster.kubectl import Cluster
+from k8s.generated import generated
 from k8s.manifests import Manifest, with_components
 
 _INDEX = "batch.kubernetes.io/job-completion-index"
@@ -30,17 +31,18 @@ def volume(name: str) -> list[Manifest]:
     ]
 
 
-@pytest.fixture
-def job(own_cluster: Cluster) -> Cluster:
-    """A cluster with the bulk Job, whose pods nobody runs yet."""
-    build = with_components("bulk-job").copy()
+@pytest.fixture(params=["pnasnet", "cats-dogs"])
+def job(own_cluster: Cluster, request: pytest.FixtureRequest) -> Cluster:
+    """A cluster with a model's bulk Job, whose pods nobody runs yet."""
+    name = request.param
+    build = (with_components("bulk-job") if name == "pnasnet" else generated(name, "bulk-job")).copy()
     spec = build.one("Job")["spec"]
     spec["template"]["metadata"]["labels"][HANDS_OFF] = "true"
     # The controller waits 10 s before the second try of an index, and twice as long before each more.
     spec["backoffLimitPerIndex"] = 1
     own_cluster.run("delete", "pv", "--all", "--ignore-not-found")
     own_cluster.apply([*build.objects, *volume("images"), *volume("results")])
-    return own_cluster
+    return own_cluster.at(own_cluster.namespace, name)
 
 
 def end(cluster: Cluster, pod: Manifest, code: int, *, disrupted: bool = False) -> None:
@@ -64,7 +66,7 @@ def play(cluster: Cluster, how) -> dict[str, Any]:
     ended: set[str] = set()
 
     def round_() -> bool:
-        for pod in cluster.pods("pnasnet-bulk"):
+        for pod in cluster.pods(f"{cluster.name}-bulk"):
             name = pod["metadata"]["name"]
             if name not in ended and pod["status"]["phase"] == "Pending" and "nodeName" in pod["spec"]:
                 index = int(pod["metadata"]["annotations"][_INDEX])
@@ -72,11 +74,11 @@ def play(cluster: Cluster, how) -> dict[str, Any]:
                 code = how(index, tries[index])
                 end(cluster, pod, 137 if code is None else code, disrupted=code is None)
                 ended.add(name)
-        conditions = cluster.get("job/pnasnet-bulk")["status"].get("conditions", [])
+        conditions = cluster.get(f"job/{cluster.name}-bulk")["status"].get("conditions", [])
         return any(item["type"] in ("Complete", "Failed") and item["status"] == "True" for item in conditions)
 
     cluster.until("the end of the Job", round_)
-    return {**cluster.get("job/pnasnet-bulk")["status"], "tries": tries}
+    return {**cluster.get(f"job/{cluster.name}-bulk")["status"], "tries": tries}
 
 
 def conditions(status: dict[str, Any]) -> set[str]:
