@@ -1,4 +1,4 @@
-"""Every form of a hub name against every fault: it works, or one line says the right next step.
+"""Try every form of a hub name with every fault: the download works, or one line says the right next step.
 
     PYTHONPATH=tests python -m trust.hub
 
@@ -57,7 +57,7 @@ _SECRETS = (fake_hub.SIGNATURE, fake_hub.TOKEN)
 
 @dataclass(frozen=True)
 class Cell:
-    """What came of a form and a fault: with one service at fault, and with both."""
+    """The outcome of a form and a fault: with one service at fault, and with both."""
 
     form: str
     fault: str

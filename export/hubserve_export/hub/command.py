@@ -18,8 +18,9 @@ from .module_table import Module, modules, similar
 def models(words: tuple[str, ...], kind: str | None, as_json: bool) -> None:
     """List the image modules of TensorFlow Hub and Kaggle Models, or those whose names have all WORDS.
 
-    The list is the hub's public index, which comes with hubserve: the command asks no network. The hub may have lost a
-    module since. A name on Kaggle with a question mark was not seen there, but follows from the names of its family.
+    The list is the hub's public index. It comes with hubserve, so the command needs no network. The hub may no longer
+    have some of the modules. A name on Kaggle with a question mark was not seen there: it follows from the names of its
+    family.
 
     \b
     Example:
@@ -59,7 +60,7 @@ def _described(module: Module) -> dict[str, Any]:
 
 
 def _lines(found: Sequence[Module]) -> Iterator[str]:
-    """Write a table: a line for each module, and the name on Kaggle last, because it is long."""
+    """Write a table with a line for each module. The name on Kaggle comes last, because it is long."""
     rows = [("handle", "kind", "size", "pixels", "classes", "Kaggle Models")]
     for module in found:
         twin = module.on_kaggle(module.newest.version)

@@ -1,7 +1,7 @@
 """Look up the image modules that the hub's public index lists, and their twins on Kaggle Models.
 
-`scripts/hub-table` writes the table from the pages of publishers. The hub may have lost a module since, above all
-those of publishers that did not move to Kaggle by March 2024.
+`scripts/hub-table` writes the table from the pages of publishers. Some of these modules may no longer be on the hub: by
+March 2024 publishers had to move their modules to Kaggle.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ _SHOWN = 6
 
 @dataclass(frozen=True)
 class Module:
-    """A module of the hub.
+    """Describe a module of the hub.
 
     Attributes:
         path: Its path on tfhub.dev, without the version.
         kind: "classification" or "feature_vector".
         tf1: Its versions in the format of TensorFlow 1.
         tf2: Its versions as SavedModels of TensorFlow 2.
-        size: Height and width of the input in pixels; None where its page names none, or it takes any.
-        pixels: The preset of its input's numbers ("unit" is 0 to 1); None where its page tells too little.
-        classes: How many classes a classifier has; None where its page does not say.
-        background: Whether class 0 is background; None where that is not known.
+        size: Height and width of the input in pixels; None where the page does not name them.
+        pixels: The preset of its input's numbers ("unit" is 0 to 1); None where the page does not name it.
+        classes: The number of classes of a classifier; None where the page does not name it.
+        background: Whether class 0 is background; None where this is not known.
         kaggle: Owner, model and variation on Kaggle; None where no name there is known.
         twin: "seen" where a public list has that name, "rule" where it follows from the names of its family.
     """
@@ -104,7 +104,7 @@ def _module(fields: list[str]) -> Module:
 
 
 def of_name(name: Name) -> Module | None:
-    """Return the module that a name is of, whichever service the name is from; None for one that the table lacks."""
+    """Return the module with a name of either service; None where the table does not have it."""
     by_path, by_kaggle = _indexes()
     if isinstance(name, TfhubName):
         return by_path.get(name.path)
@@ -114,7 +114,7 @@ def of_name(name: Name) -> Module | None:
 
 
 def find(handle: str) -> Module | None:
-    """Return the module that `handle` names, in any form; None for a path, an address elsewhere, or an unknown one."""
+    """Return the module that `handle` names in any form; None for a path, another address, or an unknown module."""
     if not is_name(handle):
         return None
     try:
@@ -143,7 +143,7 @@ def resolve(text: str) -> tuple[Name, Name | None]:
         The name, complete, and its twin; None where none is known.
 
     Raises:
-        SourceError: The name is not complete, and the message names what it may be.
+        SourceError: The name is not complete; the message lists what it may be.
     """
     try:
         name = parse(text)
@@ -166,7 +166,7 @@ def resolve(text: str) -> tuple[Name, Name | None]:
 
 
 def similar(text: str) -> tuple[str, ...]:
-    """Return up to three names of modules that `text` may be a slip of, each in the form that `text` has."""
+    """Return up to three names of modules that are like `text`, in the form that `text` has."""
     try:
         wanted = str(parse(text))
     except SourceError:
@@ -194,7 +194,7 @@ def did_you_mean(text: str) -> str:
 
 
 def advice(text: str) -> str:
-    """Return what to give for a text that is no complete name, with "; " after it; nothing where none is like it."""
+    """Return what to give instead of an incomplete name, with "; " after it; empty where no module is like it."""
     owner_and_model = [module.kaggle.split("/")[:2] for module in modules() if module.kaggle is not None]
     if text.split("/")[:2] in owner_and_model and text.count("/") < 3:
         return f"as a page of Kaggle Models it has several variations: {_choices(text)}; else "
@@ -207,7 +207,7 @@ def advice(text: str) -> str:
 
 
 def _compared(name: str) -> str:
-    """Return what is compared: without the version, capitals, and the kind of separator."""
+    """Return a name in the form for comparisons: lower case, hyphens, and no version."""
     bare = name.rpartition("/")[0] if name.rpartition("/")[2].isdecimal() else name
     return bare.lower().replace("_", "-")
 
