@@ -11,6 +11,7 @@ import pytest
 
 from hubserve_export import Progress, SourceError
 from hubserve_export._sources import open_source
+from hubserve_export.command import export
 from hubserve_export.hub import credentials
 from hubserve_export.hub.downloader import Downloader
 from hubserve_export.hub.fetching import Fetched, fetch
@@ -344,6 +345,34 @@ def test_a_source_of_the_hub_says_how_it_was_had(hub: FakeHub) -> None:
         }
         kept = json.loads(source.path.with_name(f"{source.path.name}.hubserve.json").read_text())
         assert not re.search("Signature", json.dumps(kept))
+
+
+@pytest.mark.parametrize(
+    ("fault", "name", "version"),
+    [
+        (None, f"{fake_hub.PATH}/4 on TensorFlow Hub", 4),
+        ("403", f"{ON_KAGGLE}/1 on Kaggle Models", 1),
+        ("expired", f"{ON_KAGGLE}/1 on Kaggle Models", 1),
+    ],
+)
+def test_the_default_model_is_tried_on_the_hub_and_then_on_kaggle(
+    hub: FakeHub, fault: str | None, name: str, version: int
+) -> None:
+    (argument,) = [parameter for parameter in export.params if parameter.name == "model"]
+    hub.faults = {} if fault is None else {"tfhub": fault}
+    module = had(str(argument.default))
+    assert module.handle == PNASNET
+    assert module.recorded() == {
+        "name": name,
+        "version": version,
+        "url": f"{hub.storage}/kagglesdsdata/models/1/2/a.tar.gz",
+        "sha256": hashlib.sha256(hub.archive).hexdigest(),
+    }
+    assert module.described().startswith(f"{name}, from {hub.storage}/kagglesdsdata/models/1/2/a.tar.gz")
+    assert ("because" in module.described()) == (fault is not None)
+    asked = [service for service, _, _ in hub.requests]
+    assert asked[0] == "tfhub"
+    assert ("kaggle" in asked) == (fault is not None)
 
 
 @pytest.mark.parametrize(
