@@ -1,4 +1,4 @@
-"""Deploy TensorFlow Hub image models on TensorFlow Serving, and ask them for answers over gRPC."""
+"""Deploy TensorFlow Hub image models on TensorFlow Serving, and call them over gRPC."""
 
 import logging
 from typing import TYPE_CHECKING
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from ._async_batcher import AsyncBatcher
     from ._async_client import AsyncClient
 
-# Who wants to read the log configures it; others are not shown it.
+# A program that wants hubserve's log adds a handler; without one, nothing is printed.
 logging.getLogger("hubserve").addHandler(logging.NullHandler())
 
 __all__ = [
@@ -82,7 +82,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Load what only asyncio needs when it is asked for."""
+    """Import the asyncio classes at their first use: programs without asyncio do not pay for them."""
     if name == "AsyncClient":
         from ._async_client import AsyncClient
 

@@ -1,4 +1,4 @@
-"""Single images of many tasks, in shared requests."""
+"""Send single images of many tasks in shared requests."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ _Result = TypeVar("_Result", bound=ImageResult)
 
 
 class AsyncBatcher(Generic[_Result]):
-    """Answers one image at a time, and sends those of many tasks together.
+    """Send one image at a time, in requests that many tasks share.
 
         async with client.classify_batcher(max_delay=0.005) as batcher:
             result = await batcher.ask(photograph)    # from any number of tasks
 
-    Made by `AsyncClient.classify_batcher` and `AsyncClient.features_batcher`. A cancelled task disturbs no other.
+    Made by `AsyncClient.classify_batcher` and `AsyncClient.features_batcher`. Cancelling a task affects no other task.
 
     Args:
-        new_run: Makes a course of requests.
+        new_run: Makes a run, which forms the requests.
         send: Makes the call for a request.
-        sleep: Waits so many seconds, or until the client is closed.
-        how: Tells how an image is read.
+        sleep: Waits this number of seconds, or until the client is closed.
+        how: Returns the function that reads or encodes an image.
     """
 
     def __init__(
@@ -59,16 +59,16 @@ class AsyncBatcher(Generic[_Result]):
         watch(self._begin_anew)
 
     async def ask(self, image: ImageLike) -> _Result:
-        """Ask about one image, and wait for its result.
+        """Send one image, and wait for its result.
 
         Args:
             image: A path, bytes, a binary file, a Pillow image or a uint8 array; read and encoded on another thread.
 
         Returns:
-            The image's result; what failed it is in the result.
+            The image's result. If the image failed, the reason is in the result.
 
         Raises:
-            UnsuitableModel: The model is not for this.
+            UnsuitableModel: The model does not have the outputs that the batcher needs.
             ClientClosed: The client was closed.
             UsageError: The batcher was closed.
         """
@@ -79,7 +79,7 @@ class AsyncBatcher(Generic[_Result]):
         if self._closing:
             raise UsageError("the batcher is closed: keep it open until the last image is answered")
         if self._task is None:
-            # Not in this caller's context: what it does is for all of them.
+            # A new context: the task works for all callers, not for this one only.
             self._task = contextvars.Context().run(asyncio.ensure_future, self._work())
         future = asyncio.get_running_loop().create_future()
         self._count += 1
@@ -90,7 +90,7 @@ class AsyncBatcher(Generic[_Result]):
         return result
 
     async def close(self) -> None:
-        """Wait until what was asked is answered, and take no more. Closing twice does no harm."""
+        """Wait until all images are answered, and take no more. Closing twice does no harm."""
         self._on_this_loop()
         self._closing = True
         self._news.set()
@@ -109,7 +109,7 @@ class AsyncBatcher(Generic[_Result]):
         raise UsageError("a batcher cannot be sent to another process: send its client, and make a batcher there")
 
     def _begin_anew(self) -> None:
-        """Begin without a task: on another event loop, or in a child of a fork, there is none."""
+        """Start without a task: on another event loop, or in a child of a fork, the old one does not run."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._count = 0
         self._waiting: dict[int, asyncio.Future[_Result]] = {}
@@ -137,7 +137,7 @@ class AsyncBatcher(Generic[_Result]):
                 try:
                     self._mover.move()
                     self._give()
-                # A defect too must reach those who wait, and not end the task that others will need.
+                # After a defect, too, waiting callers get the error, and the task goes on for later callers.
                 except Exception as error:  # noqa: BLE001
                     await self._fail(error)
                 if self._waiting or not self._closing:
@@ -149,17 +149,17 @@ class AsyncBatcher(Generic[_Result]):
     def _give(self) -> None:
         for result in self._run.take_results():
             future = self._waiting.pop(result.index)
-            # Its task may have been cancelled.
+            # The caller's task may have been cancelled.
             if not future.done():
                 future.set_result(replace(result, index=0))
 
     async def _fail(self, error: Exception) -> None:
-        """Give everyone who waits the error, and begin anew."""
+        """Give every waiting caller the error, and start a new run."""
         waiting, self._waiting = self._waiting, {}
         for future in waiting.values():
             if not future.done():
                 future.set_exception(error)
-        # Before anything is awaited: whoever asks meanwhile asks the new run.
+        # Replace the run before the first await: images that come meanwhile belong to the new run.
         old, self._run = self._mover, self._new_run()
         self._mover = AsyncMover(self._run, self._send, self._sleep)
         await old.stop()

@@ -1,4 +1,4 @@
-"""The client for asyncio: the verbs of `Client`, awaited."""
+"""The client for asyncio: the methods of `Client`, as coroutines."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ _Result = TypeVar("_Result", bound=ImageResult)
 
 
 class AsyncClient(BaseClient[AsyncToken, AsyncModelServer]):
-    """Asks one model on TF Serving for answers, without holding up the event loop.
+    """Call one model on TF Serving, without blocking the event loop.
 
         async with AsyncClient("localhost:8500", model="pnasnet") as client:
             async for result in client.classify(["cat.jpg", "dog.jpg"], top_k=3):
                 print(result.source, result.label, result.score)
 
-    Any number of tasks of one event loop may use one client; when that loop is closed, as after `asyncio.run`, another
-    loop may. In a child of a fork it works where no client was used before. The arguments are those of `Client`; a
-    `token` function may be a coroutine function, too.
+    Any number of tasks of one event loop may use one client. When that loop is closed, as after `asyncio.run`, another
+    loop may use it. In a child of a fork, the client works if no client was used before the fork. The arguments are
+    those of `Client`; a `token` function may also be a coroutine function.
 
     Raises:
-        UsageError: An argument makes no sense, or the token would travel unencrypted.
+        UsageError: An argument is not valid, or the token would be sent unencrypted.
     """
 
     def classify(
@@ -58,7 +58,7 @@ class AsyncClient(BaseClient[AsyncToken, AsyncModelServer]):
     def features(
         self, images: Iterable[ImageLike] | AsyncIterable[ImageLike], *, ordered: bool = True
     ) -> AsyncGenerator[Features, None]:
-        """Compute images' feature vectors, float32 [D], as `Client.features` does; in all else like `classify`.
+        """Compute images' feature vectors, float32 [D], as `Client.features` does; otherwise like `classify`.
 
             vectors = [result.vector async for result in client.features(["cat.jpg", "dog.jpg"])]
 
@@ -76,7 +76,7 @@ class AsyncClient(BaseClient[AsyncToken, AsyncModelServer]):
         return AsyncBatcher(self._batches(*classes(top_k), max_delay, max_size), self._send, self._sleep, self._how)
 
     def features_batcher(self, *, max_delay: float = 0.005, max_size: int | None = None) -> AsyncBatcher[Features]:
-        """Compute feature vectors of single images; in all else like `classify_batcher`.
+        """Compute feature vectors of single images; otherwise like `classify_batcher`.
 
             async with client.features_batcher() as batcher:
                 vector = (await batcher.ask(photograph)).vector
@@ -111,7 +111,7 @@ class AsyncClient(BaseClient[AsyncToken, AsyncModelServer]):
         return await self._here().perform(self._asking_metadata())
 
     async def status(self) -> tuple[VersionStatus, ...]:
-        """Ask which versions of the model the server knows, as `Client.status` does; the newest comes first.
+        """Ask which versions of the model the server knows, as `Client.status` does; the newest version is first.
 
             any(version.available for version in await client.status())
 
@@ -120,7 +120,7 @@ class AsyncClient(BaseClient[AsyncToken, AsyncModelServer]):
         return await self._here().perform(self._asking_status(self._settings.timeout))
 
     async def wait_until_ready(self, timeout: float) -> tuple[VersionStatus, ...]:
-        """Wait until the server is there and serves the model, as `Client.wait_until_ready` does.
+        """Wait until the server runs and serves the model, as `Client.wait_until_ready` does.
 
             await client.wait_until_ready(60)
 
@@ -129,7 +129,7 @@ class AsyncClient(BaseClient[AsyncToken, AsyncModelServer]):
         return await self._here().perform(self._waiting(timeout))
 
     async def close(self) -> None:
-        """Give up what is on its way, and close the connection. Closing twice does no harm."""
+        """Cancel what is in flight, and close the connection. Closing twice does no harm."""
         await self._here().close()
 
     async def __aenter__(self) -> Self:
@@ -155,14 +155,14 @@ class AsyncClient(BaseClient[AsyncToken, AsyncModelServer]):
         return stream(images, run, send=self._send, sleep=self._sleep, how=self._how)
 
     def _here(self) -> AsyncModelServer:
-        """Give the way to the server from the running event loop.
+        """Return the connection to the server for the running event loop.
 
         Raises:
             UsageError: The client is in use on another event loop.
         """
         loop = asyncio.get_running_loop()
         if self._loop is not loop:
-            # What was open on a loop that is closed, as after `asyncio.run`, is gone with it.
+            # Connections of a closed loop, as after `asyncio.run`, are gone with it.
             if self._loop is not None and self._loop.is_closed():
                 self._begin_anew()
             elif self._loop is not None:
@@ -175,7 +175,7 @@ class AsyncClient(BaseClient[AsyncToken, AsyncModelServer]):
         self._begin_anew()
 
     def _begin_anew(self) -> None:
-        """Begin as a new client of the same arguments: on another event loop, or in a child of a fork."""
+        """Start as a new client with the same arguments: on another event loop, or in a child of a fork."""
         self._loop = None
         self._begin(self._server.renewed())
 

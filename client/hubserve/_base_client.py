@@ -1,4 +1,4 @@
-"""Share what both clients do: check arguments, run each call step by step, begin runs of images."""
+"""What both clients share: check arguments, run each call step by step, start runs of images."""
 
 from __future__ import annotations
 
@@ -85,14 +85,14 @@ class BaseClient(ABC, Generic[_Token, _Server]):
 
     @abstractmethod
     def _new_server(self) -> _Server:
-        """Make the way to the server."""
+        """Make the connection to the server."""
 
     @abstractmethod
     def _forked(self) -> None:
-        """Begin anew in a child of a fork, as a new client of the same arguments; nobody else need call it."""
+        """Start in a child of a fork as a new client with the same arguments."""
 
     def _begin(self, server: _Server) -> None:
-        """Begin with what is known of a server that was not called yet."""
+        """Start with a server that was not called yet."""
         self._server = server
         self._contact = server.contact
         self._capacity = self._settings.capacity()
@@ -185,7 +185,7 @@ class BaseClient(ABC, Generic[_Token, _Server]):
             yield Pause(seconds)
 
     def _choosing_encoder(self) -> Steps[Encode]:
-        """Tell how images are read."""
+        """Choose how images are read: as they are, converted or downscaled."""
         shrink = self._settings.shrink
         if shrink is True:
             try:
@@ -199,7 +199,7 @@ class BaseClient(ABC, Generic[_Token, _Server]):
 
 
 def classes(top_k: int | None) -> tuple[Reader[Classification], type[Classification]]:
-    """Return what reads the answers to `classify`, and the class of its results.
+    """Return the reader of answers to `classify`, and the class of its results.
 
     Raises:
         UsageError: `top_k` is less than 1.
@@ -209,5 +209,5 @@ def classes(top_k: int | None) -> tuple[Reader[Classification], type[Classificat
 
 
 def vectors() -> tuple[Reader[Features], type[Features]]:
-    """Return what reads the answers to `features`, and the class of its results."""
+    """Return the reader of answers to `features`, and the class of its results."""
     return reading(read_features), Features

@@ -1,4 +1,4 @@
-"""Single images of many threads, in shared requests."""
+"""Send single images of many threads in shared requests."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _Result = TypeVar("_Result", bound=ImageResult)
 
 
 class Batcher(Generic[_Result]):
-    """Answers one image at a time, and sends those of many threads together.
+    """Send one image at a time, in requests that many threads share.
 
         with client.classify_batcher(max_delay=0.005) as batcher:
             result = batcher.ask(photograph)    # from any number of threads
@@ -37,9 +37,9 @@ class Batcher(Generic[_Result]):
     Made by `Client.classify_batcher` and `Client.features_batcher`.
 
     Args:
-        new_run: Makes a course of requests.
+        new_run: Makes a run, which forms the requests.
         send: Starts the call for a request.
-        how: Tells how an image is read.
+        how: Returns the function that reads or encodes an image.
     """
 
     def __init__(
@@ -53,16 +53,16 @@ class Batcher(Generic[_Result]):
         watch(self._forked)
 
     def ask(self, image: ImageLike) -> _Result:
-        """Ask about one image, and wait for its result.
+        """Send one image, and wait for its result.
 
         Args:
             image: A path, bytes, a binary file, a Pillow image or a uint8 array; read and encoded on this thread.
 
         Returns:
-            The image's result; what failed it is in the result.
+            The image's result. If the image failed, the reason is in the result.
 
         Raises:
-            UnsuitableModel: The model is not for this.
+            UnsuitableModel: The model does not have the outputs that the batcher needs.
             ClientClosed: The client was closed.
             UsageError: The batcher was closed.
         """
@@ -77,12 +77,12 @@ class Batcher(Generic[_Result]):
         return future.result()
 
     def close(self) -> None:
-        """Wait until what was asked is answered, and take no more. Closing twice does no harm."""
+        """Wait until all images are answered, and take no more. Closing twice does no harm."""
         with self._lock:
             self._closing = True
             if self._thread is None:
                 return
-            # Only to wake the thread.
+            # Wake the thread, so that it sees `_closing`.
             self._mover.post(lambda: None)
         self._thread.join()
 
@@ -91,9 +91,9 @@ class Batcher(Generic[_Result]):
         self._begin_anew()
 
     def _begin_anew(self) -> None:
-        """Begin without a thread, which comes with the first image: in a child of a fork there is none."""
+        """Start without a thread: the first image starts one, also in a child of a fork."""
         self._lock = threading.Lock()
-        # Of the batcher's thread alone, as is the run: other threads post to the mover.
+        # Only the batcher's thread uses these and the run. Other threads post to the mover.
         self._count = 0
         self._waiting: dict[int, Future[_Result]] = {}
         self._run = self._new_run()
@@ -121,12 +121,12 @@ class Batcher(Generic[_Result]):
             try:
                 self._mover.move()
                 for result in self._run.take_results():
-                    # Alone in its call, whatever its number among those of the others.
+                    # A caller sent one image, so its index is 0, whatever its number in the run.
                     self._waiting.pop(result.index).set_result(replace(result, index=0))
                 if self._closing and not self._waiting and self._mover.idle:
                     return
                 self._mover.wait()
-            # A defect too must reach those who wait, and not end the thread that others will ask.
+            # After a defect, too, waiting callers get the error, and the thread goes on for later callers.
             except Exception as error:  # noqa: BLE001
                 self._fail(error)
 
@@ -136,7 +136,7 @@ class Batcher(Generic[_Result]):
         self._run.push(replace(image, index=self._count), time.monotonic())
 
     def _fail(self, error: Exception) -> None:
-        """Give everyone who waits the error, and begin anew."""
+        """Give every waiting caller the error, and start a new run."""
         waiting, self._waiting = self._waiting, {}
         self._run = self._new_run()
         self._mover.start_over(self._run)

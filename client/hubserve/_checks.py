@@ -1,4 +1,4 @@
-"""Checks of numbers and names that callers give: each is of the right kind and within its bounds, or a `UsageError`."""
+"""Check numbers and names that callers give: each must have the right type and be within its bounds."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from numbers import Integral, Real
 
 from ._errors import UsageError
 
-# About 31 years. gRPC fails every call whose deadline is some 290 years away, and Python's locks wait no longer either.
+# About 31 years. gRPC fails calls with a deadline in about 290 years, and Python's locks have a similar limit.
 LONGEST_SECONDS = 1e9
-# Of TF Serving's version numbers, which have 64 bits.
+# TF Serving's version numbers have 64 bits.
 LARGEST_VERSION = 2**63 - 1
 
 
 def check_seconds(name: str, value: object, *, zero: bool = False) -> None:
-    """Refuse a number of seconds that cannot be waited for.
+    """Refuse a number of seconds that is too long, or is not a valid number.
 
     Args:
         name: The argument's name, for the message.
@@ -30,7 +30,7 @@ def check_seconds(name: str, value: object, *, zero: bool = False) -> None:
 
 
 def check_number(name: str, value: object, *, zero: bool = False) -> None:
-    """Refuse what is not a finite number above 0.
+    """Refuse a value that is not a finite number above 0.
 
     Args:
         name: The argument's name, for the message.
@@ -50,13 +50,13 @@ def check_number(name: str, value: object, *, zero: bool = False) -> None:
 
 
 def check_whole(name: str, value: object, *, least: int = 1, most: int | None = None) -> None:
-    """Refuse what is not a whole number of at least `least`.
+    """Refuse a value that is not a whole number within the bounds.
 
     Args:
         name: The argument's name, for the message.
         value: What the caller gave.
         least: The smallest value that is allowed.
-        most: The largest value that is allowed; None: any.
+        most: The largest value that is allowed; None: no limit.
 
     Raises:
         UsageError: `value` is not an int, is less than `least`, or is more than `most`.
@@ -70,14 +70,14 @@ def check_whole(name: str, value: object, *, least: int = 1, most: int | None = 
 
 
 def check_name(name: str, value: object) -> None:
-    """Refuse a name that no request can hold.
+    """Refuse a name that a request cannot hold.
 
     Args:
         name: The argument's name, for the message.
         value: What the caller gave.
 
     Raises:
-        UsageError: `value` is not a str, is empty, or holds half of a surrogate pair, which UTF-8 does not have.
+        UsageError: `value` is not a str, is empty, or holds half of a surrogate pair, which UTF-8 cannot encode.
     """
     if not isinstance(value, str) or not value:
         raise UsageError(f"{name} must be a name, not {value!r}")
@@ -85,10 +85,10 @@ def check_name(name: str, value: object) -> None:
 
 
 def check_text(name: str, value: str) -> None:
-    """Refuse text that has no UTF-8 form.
+    """Refuse text that cannot be encoded as UTF-8.
 
     Args:
-        name: Where the text is, for the message.
+        name: Names the place of the text in the message.
         value: The text.
 
     Raises:
@@ -98,6 +98,6 @@ def check_text(name: str, value: str) -> None:
         value.encode()
     except UnicodeEncodeError as error:
         raise UsageError(
-            f"{name} holds {value[error.start]!a}, half of a surrogate pair, which UTF-8 does not have: "
+            f"{name} holds {value[error.start]!a}, half of a surrogate pair, which UTF-8 cannot encode: "
             "give text without it, or bytes where bytes are meant"
         ) from error

@@ -28,38 +28,39 @@ _Result = TypeVar("_Result", bound=ImageResult)
 
 
 class Client(BaseClient[Token, ModelServer]):
-    """Asks one model on TF Serving for answers.
+    """Call one model on TF Serving.
 
         with Client("localhost:8500", model="pnasnet") as client:
             for result in client.classify(["cat.jpg", "dog.jpg"], top_k=3):
                 print(result.source, result.label, result.score)
 
-    Any number of threads may use one client. A child that the process forks has a client like it, unless gRPC was at
-    work when it was forked: then its calls raise `UsageError`. A pickled client is a new one of the same arguments.
+    Any number of threads may use one client. After a fork, the child's copy works as a new client, unless gRPC was used
+    before the fork: then its calls raise `UsageError`. A pickled client becomes a new client with the same arguments.
 
     Args:
-        target: The server's `HOST:PORT`; `dns:///NAME:PORT` for all servers that the name stands for; several
-            `HOST:PORT`; or any other gRPC target. Several are asked in turn.
+        target: The server's `HOST:PORT`; `dns:///NAME:PORT` for all addresses of a name; a list of `HOST:PORT`; or any
+            other gRPC target. Several servers get requests in turn.
         model: The model's name on the server.
-        version: The version to ask; the newest loaded one by default.
-        version_label: The label of the version to ask, in place of its number.
+        version: The version to call; the newest loaded one by default.
+        version_label: The label of the version to call, instead of its number.
         timeout: Seconds that the server has for each request; None: no limit.
         tls: Encrypts the connection; by default it is not encrypted.
-        token: Shown with each call (`authorization: Bearer ...`); a function is called for each, to renew it.
-        allow_plaintext_token: Show the token on an unencrypted connection, too.
-        retry: How patiently failed requests are tried again; None: never.
-        max_batch_size: The most images in one request; lowered by itself when the server takes fewer.
-        max_batch_bytes: The most bytes of images in one request; a larger image goes alone.
-        concurrency: The most requests of one call on their way at once; "auto" finds out how many keep the servers at
-            work without waiting for one another.
-        channel_options: gRPC's own options for the channel, by name; they win over the client's.
-        shrink: Make large JPEGs smaller before they are sent, which needs Pillow. Each side keeps at least so many
-            pixels; with True, at least twice the model's input, whose size the server is asked for.
+        token: Sent with each call (`authorization: Bearer ...`). A function is called before each call, so that it can
+            renew the token.
+        allow_plaintext_token: Allow sending the token on an unencrypted connection.
+        retry: Which failed requests are retried, and for how long; None: never.
+        max_batch_size: The most images in one request; lowered automatically when the server takes fewer.
+        max_batch_bytes: The most bytes of images in one request; a larger image is sent alone.
+        concurrency: The most requests of one call in flight at once; "auto" finds out how many keep the servers busy
+            without a queue.
+        channel_options: gRPC's own options for the channel, by name; they override the client's.
+        shrink: Downscale large JPEGs before they are sent; needs Pillow. Each side keeps at least this number of
+            pixels; True: at least twice the model's input size, which the client asks the server for.
         convert: Convert files that the server does not read, such as HEIC, AVIF, TIFF, JPEG 2000 and RAW, before they
-            are sent; needs `hubserve[photos]`. Others are sent as they are.
+            are sent; needs `hubserve[photos]`. Other files are sent unchanged.
 
     Raises:
-        UsageError: An argument makes no sense, or the token would travel unencrypted.
+        UsageError: An argument is not valid, or the token would be sent unencrypted.
     """
 
     def classify(
@@ -69,17 +70,18 @@ class Client(BaseClient[Token, ModelServer]):
 
             labels = [result.label for result in client.classify(["cat.jpg", "dog.jpg"])]
 
-        A few images beyond the last answer are read ahead: leave files where they are until their result is there.
-        What fails an image, or the whole request it was in, is in its result (`error`, `exception`); the rest go on.
+        A few images beyond the last answer are read ahead: do not move or delete files before their result is there.
+        If an image fails, or the request with it, the result says so (`error`, `exception`), and the others go on.
 
         Args:
-            images: Paths, bytes, binary files, Pillow images or arrays, of any number.
-            top_k: The most classes for each image; by default as many as the model gives.
-            ordered: Give results in the order of the images; else each batch as soon as it is answered.
+            images: Paths, bytes, binary files, Pillow images or arrays.
+            top_k: The most classes for each image; by default all that the model gives.
+            ordered: Return results in the order of the images; False: each batch as soon as it is answered.
 
         Returns:
-            One result for each image. Taking one raises `UnsuitableModel` when the model does not classify, or gives
-            fewer than `top_k` classes; `ClientClosed`; or what iterating `images` raised, after the results before it.
+            One result for each image. Taking a result raises `UnsuitableModel` if the model does not classify or gives
+            fewer than `top_k` classes, and `ClientClosed`. An error from iterating `images` comes after earlier
+            results.
 
         Raises:
             UsageError: `images` is a single image, or `top_k` is less than 1.
@@ -87,7 +89,7 @@ class Client(BaseClient[Token, ModelServer]):
         return self._stream(many(images), *classes(top_k), ordered)
 
     def features(self, images: Iterable[ImageLike], *, ordered: bool = True) -> Iterator[Features]:
-        """Compute images' feature vectors, float32 [D]; in all else like `classify`.
+        """Compute images' feature vectors, float32 [D]; otherwise like `classify`.
 
             vectors = [result.vector for result in client.features(["cat.jpg", "dog.jpg"])]
 
@@ -96,7 +98,7 @@ class Client(BaseClient[Token, ModelServer]):
             ordered: As for `classify`.
 
         Returns:
-            One result for each image; taking one raises as for `classify`.
+            One result for each image. Taking a result raises as for `classify`.
 
         Raises:
             UsageError: `images` is a single image.
@@ -110,16 +112,16 @@ class Client(BaseClient[Token, ModelServer]):
 
         Args:
             top_k: As for `classify`.
-            max_delay: Seconds that an image waits for others at the most.
+            max_delay: The most seconds that an image waits for other images.
             max_size: The most images that are sent together; the client's `max_batch_size` by default.
 
         Raises:
-            UsageError: An argument makes no sense.
+            UsageError: An argument is not valid.
         """
         return Batcher(self._batches(*classes(top_k), max_delay, max_size), self._send, self._how)
 
     def features_batcher(self, *, max_delay: float = 0.005, max_size: int | None = None) -> Batcher[Features]:
-        """Compute feature vectors of single images; in all else like `classify_batcher`.
+        """Compute feature vectors of single images; otherwise like `classify_batcher`.
 
             with client.features_batcher() as batcher:
                 vector = batcher.ask(photograph).vector
@@ -129,7 +131,7 @@ class Client(BaseClient[Token, ModelServer]):
             max_size: As for `classify_batcher`.
 
         Raises:
-            UsageError: An argument makes no sense.
+            UsageError: An argument is not valid.
         """
         return Batcher(self._batches(*vectors(), max_delay, max_size), self._send, self._how)
 
@@ -145,23 +147,24 @@ class Client(BaseClient[Token, ModelServer]):
 
             outputs = client.predict({"images": np.zeros((8, 331, 331, 3), np.float32)}, signature="images")
 
-        Python's own numbers go as int32 and float32, strings as UTF-8; arrays keep their type. A batch that is too
-        large for the server, in rows or in bytes, is cut, and the answers are joined row by row; the next one is cut
-        at once. One without rows is answered here, from the metadata.
+        Python numbers are sent as int32 and float32, strings as UTF-8; arrays keep their type. A batch that is too
+        large for the server, in rows or in bytes, is split, and the answers are joined row by row. The client remembers
+        the limit. A batch without rows is not sent: the client makes its answer from the metadata.
 
         Args:
             inputs: An array for each input, all with the same number of rows.
             signature: The signature's name; `metadata()` lists them.
-            outputs: The outputs to fetch; all by default. The server batches requests for different ones apart.
-            timeout: Seconds for this call, all its requests and retries; None: the client's.
+            outputs: The outputs to fetch; all by default. The server does not batch requests for different outputs
+                together.
+            timeout: Seconds for this call with all its requests and retries; None: the client's timeout.
 
         Returns:
-            An array for each output. Strings are objects (bytes); bfloat16 comes as float32 of the same value.
+            An array for each output. Strings come as objects (bytes), bfloat16 as float32 of the same value.
 
         Raises:
-            UsageError: An input cannot be sent, or `outputs` is no list.
+            UsageError: An input cannot be sent, or `outputs` is not a list.
             CallError: The server did not answer.
-            MalformedAnswer: The answer makes no sense.
+            MalformedAnswer: The answer is not valid.
         """
         return self._server.perform(self._predicting(inputs, signature, outputs, timeout))
 
@@ -172,41 +175,42 @@ class Client(BaseClient[Token, ModelServer]):
 
         Raises:
             CallError: The server did not answer.
-            MalformedAnswer: The answer makes no sense.
+            MalformedAnswer: The answer is not valid.
         """
         return self._server.perform(self._asking_metadata())
 
     def status(self) -> tuple[VersionStatus, ...]:
-        """Ask which versions of the model the server knows, and how far each is; the newest first.
+        """Ask which versions of the model the server knows, and the state of each; the newest version is first.
 
             any(version.available for version in client.status())
 
-        With a `version`, only of that one. The server knows no answer by label: with a `version_label`, of all.
+        With a `version`, only that one. The server cannot look up a label: with a `version_label`, all versions.
 
         Raises:
-            CallError: The server did not answer; `ModelNotFound`: it has never heard of the model.
+            CallError: The server did not answer; `ModelNotFound`: it does not know the model.
         """
         return self._server.perform(self._asking_status(self._settings.timeout))
 
     def wait_until_ready(self, timeout: float) -> tuple[VersionStatus, ...]:
-        """Wait until the server is there and serves the model (the client's version of it, if it has one).
+        """Wait until the server runs and serves the model (the client's version of it, if one is set).
 
             client.wait_until_ready(60)
 
         Args:
-            timeout: Seconds to wait at the most.
+            timeout: The most seconds to wait.
 
         Returns:
-            What `status()` says then.
+            The versions, as `status()` returns them.
 
         Raises:
             ModelNotReady: The time is over, and the model is not loaded.
-            CallError: The time is over, and the server still did not answer; or no waiting would mend its answer.
+            CallError: The time is over, and the server still did not answer; or waiting cannot help, as with a wrong
+                name.
         """
         return self._server.perform(self._waiting(timeout))
 
     def close(self) -> None:
-        """Give up what is on its way, and close the connection. Closing twice does no harm."""
+        """Cancel what is in flight, and close the connection. Closing twice does no harm."""
         self._server.close()
 
     def __enter__(self) -> Self:

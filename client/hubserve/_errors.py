@@ -1,25 +1,25 @@
-"""Everything that hubserve raises on purpose, by what the caller does next.
+"""All errors that hubserve raises on purpose, sorted by what the caller does next.
 
 HubserveError
 ├── UsageError              the call itself is wrong: change the program (also a ValueError)
 ├── ImageError              this image cannot be sent: fix it, or leave it out
-├── UnsuitableModel         the model does not give what was asked: use another method or another model
-├── MalformedAnswer         the answer makes no sense: check the model and the server
-├── ModelNotReady           the server knows the model but does not serve it yet: wait longer, or read its reason
-└── CallError               the server, or the way to it, failed the call; has .code and .details
-    ├── ServerUnavailable   no answer: check that it runs and that the address is right; a retry may help
-    ├── ServerBusy          it has too much to do: retry later, send less at a time
-    ├── DeadlineExceeded    it took too long: allow more time, send smaller batches
-    │   └── ImageTooSlow    it answers other images in time: look at this one
-    ├── ModelNotFound       it has no such model, version or label: correct the name
-    ├── InvalidRequest      it refuses the request: change what is sent
-    ├── AccessDenied        it does not let this caller in: bring other credentials
-    ├── NotAModelServer     it does not know the RPC: correct the address, or have the gateway let it through
-    ├── ServerFailed        it failed: look in its log
+├── UnsuitableModel         the model does not have these outputs: use another method or another model
+├── MalformedAnswer         the answer is not valid: check the model and the server
+├── ModelNotReady           the server knows the model but does not serve it yet: wait longer, or read the reason
+└── CallError               the server, or the connection to it, failed the call; has .code and .details
+    ├── ServerUnavailable   no answer: check that the server runs and that the address is right; a retry may help
+    ├── ServerBusy          the server has too much to do: retry later, send less at a time
+    ├── DeadlineExceeded    the answer took too long: allow more time, send smaller batches
+    │   └── ImageTooSlow    the server answers other images in time: look at this one
+    ├── ModelNotFound       the server does not have this model, version or label: correct the name
+    ├── InvalidRequest      the server refuses the request: change what is sent
+    ├── AccessDenied        the server does not let this caller in: give other credentials
+    ├── NotAModelServer     the server does not know the RPC: correct the address, or open the gateway for the RPC
+    ├── ServerFailed        the server failed: look in its log
     └── ClientClosed        this client was closed: keep it open until the last answer is read
 """
 
-# The names say what is the matter; an Error at the end of each would say nothing more.
+# The names say what is wrong; the suffix "Error" would add nothing.
 # ruff: noqa: N818
 
 import textwrap
@@ -31,11 +31,11 @@ _Code = grpc.StatusCode
 
 
 class HubserveError(Exception):
-    """The root: whatever else goes wrong in hubserve's client is a defect of it."""
+    """The base class of all errors; any other exception from the client is a defect of hubserve."""
 
 
 class UsageError(HubserveError, ValueError):
-    """The call itself is wrong; no server was asked."""
+    """The call itself is wrong; no server was called."""
 
 
 class ImageError(HubserveError):
@@ -43,7 +43,7 @@ class ImageError(HubserveError):
 
 
 class UnsuitableModel(HubserveError):
-    """The model answered, but has not the outputs that the call is about."""
+    """The model answered, but does not have the outputs that the call needs."""
 
 
 class MalformedAnswer(HubserveError):
@@ -55,24 +55,24 @@ class ModelNotReady(HubserveError):
 
 
 class Then(Enum):
-    """Say what comes next for the images of a request that failed."""
+    """Say what happens next to the images of a failed request."""
 
-    # It would fail again.
+    # The same request would fail again.
     REPORT = "report"
-    # It may well succeed a little later: a prediction changes nothing on the server, so that it can always be repeated.
+    # A retry may succeed. A prediction changes nothing on the server, so a retry is always safe.
     RETRY = "retry"
-    # The server had no room for it. It waits until there is room, and is sent again: see `hubserve._schedule.gate`.
+    # The server had no room. The request waits until there is room, and is sent again: see `hubserve._schedule.gate`.
     WAIT = "wait"
-    # RETRY, if this client has had answers before: then the server is between two versions.
+    # RETRY if this client has had answers before: the server may be between two versions. Else REPORT.
     RETRY_IF_MET = "retry if met"
-    # Fewer images at once may succeed.
+    # A request with fewer images may succeed.
     SPLIT = "split"
-    # The server merged it with a stranger's request of another dtype or shape: TensorFlow Serving merges first, and
-    # checks after. What one client sends to one model in `classify` cannot differ so.
+    # The server merged the request with another client's request of another dtype or shape: TensorFlow Serving merges
+    # first, and checks later. Requests of one client to one model in `classify` never differ like this.
     NEIGHBOUR = "neighbour"
-    # The server broke, perhaps on a request that it merged with this one: it is sent alone once more, and then judged.
+    # The server failed, perhaps because of a request that it merged with this one: retry once, with no other in flight.
     ALONE = "alone"
-    # One of the images may be at fault; or a stranger's, which the server put into the same batch.
+    # One of the images may be the cause; or another client's image, which the server put into the same batch.
     SUSPECT = "suspect"
 
 
@@ -81,7 +81,7 @@ class CallError(HubserveError):
 
     Attributes:
         code: gRPC's status code.
-        details: The server's own words (gRPC's, where the server was not reached), whole.
+        details: The complete message of the server, or of gRPC where no server was reached.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class DeadlineExceeded(CallError):
 
 
 class ImageTooSlow(DeadlineExceeded):
-    """The server answers other images, and twice did not answer this one in time."""
+    """The server answers other images, and missed the deadline for this one twice."""
 
     @classmethod
     def of(cls, source: str, error: CallError) -> "ImageTooSlow":
@@ -117,8 +117,8 @@ class ImageTooSlow(DeadlineExceeded):
             error: The last timeout.
         """
         return cls(
-            f"{source}: the server answers other images, and twice did not answer this one in time: look at the image, "
-            "or give a longer timeout",
+            f"{source}: the server answers other images, and missed the deadline for this one twice: look at the "
+            "image, or give a longer timeout",
             error.code,
             error.details,
         )
@@ -137,11 +137,11 @@ class AccessDenied(CallError):
 
 
 class NotAModelServer(CallError):
-    """The program at the target does not know the RPC: it is not TF Serving, or a gateway that stops the RPC."""
+    """The program at the target does not know the RPC: it is not TF Serving, or it is a gateway that blocks the RPC."""
 
 
 class ServerFailed(CallError):
-    """The server broke while it worked on the request."""
+    """The server failed while it worked on the request."""
 
 
 class ClientClosed(CallError):
@@ -149,18 +149,18 @@ class ClientClosed(CallError):
 
 
 _GONE = "no answer from {target}: check that a model server runs there and that the address is right"
-_BROKEN_OFF = "the connection to {target} broke while it worked for {model}: see whether the server still runs"
+_BROKEN_OFF = "the connection to {target} broke during a request for {model}: check that the server still runs"
 _HUNG_UP = (
-    "{target} hung up: if it speaks TLS, give tls= (and certificate and key, where it asks for them); "
-    "else see whether the server still runs"
+    "{target} closed the connection: if it uses TLS, give tls= (with certificate and key, where it asks for them); "
+    "else check that the server still runs"
 )
 _OWN_TLS = (
-    "this client's tls= cannot be used for {target}: see whether each file is the PEM that it should be, and "
-    "whether key belongs to certificate"
+    "this client's tls= cannot be used for {target}: check that each file is the right PEM file, and that key belongs "
+    "to certificate"
 )
 _TLS = "{target} and this client do not agree on TLS: compare tls= with the server's certificate"
-_UNSERVED = "{target} does not serve {model}: correct the name, version or label, or ask client.status() what it has"
-_BUSY = "{target} has no room for the request: try again later, or send less at once"
+_UNSERVED = "{target} does not serve {model}: correct the name, version or label; client.status() lists the versions"
+_BUSY = "{target} has no room for the request: retry later, or send less at once"
 _MEMORY = (
     "{target} does not have enough memory for one batch of {model}: lower max_batch_size, or give predict fewer rows"
 )
@@ -173,25 +173,25 @@ _TOO_LARGE = "{target} takes no message as large as this request: make max_batch
 _TOO_MANY = "{target} takes no batch as large as this one for {model}: make max_batch_size smaller"
 _ENDLESS = "the request for {model} is larger than a message can be (2 GiB): split it"
 _SLOW = "{target} did not answer for {model} in time: give a longer timeout, or send smaller batches"
-_UNKNOWN_CALLER = "{target} wants to know who calls: give token= or tls="
-_FORBIDDEN = "{target} does not let this caller use {model}: ask its keeper"
+_UNKNOWN_CALLER = "{target} asks who is calling: give token= or tls="
+_FORBIDDEN = "{target} does not let this caller use {model}: ask its administrator"
 _FOREIGN = (
-    "what answers at {target} does not know {rpc}: check the address (TF Serving's gRPC port is usually 8500), or have "
+    "the program at {target} does not know {rpc}: check the address (TF Serving's gRPC port is usually 8500), or make "
     "the gateway before the server let {rpc} through"
 )
 _HTTP1 = (
-    "what answers at {target} speaks HTTP/1 and not gRPC: TF Serving's REST port is usually 8501, and its gRPC port, "
+    "the program at {target} speaks HTTP/1 and not gRPC: TF Serving's REST port is usually 8501, and its gRPC port, "
     "which this client needs, 8500"
 )
-_PROXY = "the proxy before {target} lets no call through"
+_PROXY = "the proxy before {target} blocks the call: check the proxy's rules, or set no_proxy for this address"
 _CLOSED = "the client of {target} was closed: keep it open until the last answer is read"
 _BROKE = "{target} failed while answering for {model}: look in the server's log"
 
-# Of a request that had its place in the server's queue, and missed its time there.
+# TF Serving's words for a request that timed out in the batching queue.
 QUEUE_TIMEOUT = "timeout exceeded while waiting in batching queue"
 
-# The one table of what failures mean and of what is tried again. The first line that fits code and words decides; ""
-# fits any words. The words are TF Serving 2.20's and gRPC's, where one of their codes means several things.
+# The one table of what failures mean and what is retried. The first line that fits code and words decides; "" fits
+# any words. The words are those of TF Serving 2.20 and gRPC, for codes that mean several things.
 _RULES: tuple[tuple[grpc.StatusCode, str, type[CallError], Then, str], ...] = (
     (_Code.UNAVAILABLE, "batch scheduling queue", ServerBusy, Then.WAIT, _BUSY),
     (_Code.UNAVAILABLE, "handshake failed", ServerUnavailable, Then.REPORT, _TLS),
@@ -199,18 +199,18 @@ _RULES: tuple[tuple[grpc.StatusCode, str, type[CallError], Then, str], ...] = (
     (_Code.UNAVAILABLE, "Failed to create security handshaker", ServerUnavailable, Then.REPORT, _OWN_TLS),
     *(
         (_Code.UNAVAILABLE, words, NotAModelServer, Then.REPORT, _HTTP1)
-        # The frame's type is a letter of the answer, such as the P of HTTP/1.1.
+        # gRPC takes a letter of an HTTP/1.1 answer for the type of a frame: 80 is P, 79 is O.
         for words in ("http1.x server", "frame, got frame type 80", "frame, got frame type 79")
     ),
     (_Code.UNAVAILABLE, "HTTP proxy returned", ServerUnavailable, Then.RETRY, _PROXY),
-    # Of a server that died, too.
+    # Also seen when a server dies.
     (_Code.UNAVAILABLE, "Socket closed", ServerUnavailable, Then.RETRY, _HUNG_UP),
     (_Code.UNAVAILABLE, "Connection reset by peer", ServerUnavailable, Then.RETRY, _HUNG_UP),
     (_Code.UNAVAILABLE, "", ServerUnavailable, Then.RETRY, _GONE),
     (_Code.UNKNOWN, "Stream removed", ServerUnavailable, Then.RETRY, _BROKEN_OFF),
     (_Code.INTERNAL, "RST_STREAM", ServerUnavailable, Then.RETRY, _BROKEN_OFF),
     (_Code.RESOURCE_EXHAUSTED, "message larger than max", InvalidRequest, Then.SPLIT, _TOO_LARGE),
-    # TensorFlow's own words, then XLA's and those of TensorFlow's kernels.
+    # The words of TensorFlow, then of XLA and of TensorFlow's kernels.
     (_Code.RESOURCE_EXHAUSTED, "OOM when allocating", ServerBusy, Then.SPLIT, _MEMORY),
     (_Code.RESOURCE_EXHAUSTED, "Out of memory", ServerBusy, Then.SPLIT, _MEMORY),
     (_Code.RESOURCE_EXHAUSTED, "ailed to allocate memory", ServerBusy, Then.SPLIT, _MEMORY),
@@ -219,13 +219,13 @@ _RULES: tuple[tuple[grpc.StatusCode, str, type[CallError], Then, str], ...] = (
     (_Code.RESOURCE_EXHAUSTED, "", ServerBusy, Then.RETRY, _BUSY),
     (_Code.ABORTED, "", ServerBusy, Then.RETRY, _BUSY),
     (_Code.INTERNAL, "serializing request", InvalidRequest, Then.SPLIT, _ENDLESS),
-    # Another release, or a gateway, may give the queue's words this code.
+    # Another release, or a gateway, may give the queue's message this code.
     (_Code.DEADLINE_EXCEEDED, QUEUE_TIMEOUT, ServerBusy, Then.WAIT, _BUSY),
     (_Code.DEADLINE_EXCEEDED, "", DeadlineExceeded, Then.RETRY, _SLOW),
     (_Code.NOT_FOUND, "", ModelNotFound, Then.RETRY_IF_MET, _UNSERVED),
     (_Code.INVALID_ARGUMENT, "Unrecognized servable version label", ModelNotFound, Then.RETRY_IF_MET, _UNSERVED),
     (_Code.INVALID_ARGUMENT, "larger than maximum input batch size", InvalidRequest, Then.SPLIT, _TOO_MANY),
-    # About the request, whatever images are in it: its model, signature, inputs or outputs.
+    # These are about the whole request, not about an image: its model, signature, inputs or outputs.
     (_Code.INVALID_ARGUMENT, "ModelSpec", InvalidRequest, Then.REPORT, _REFUSED),
     (_Code.INVALID_ARGUMENT, "input size does not match signature", InvalidRequest, Then.REPORT, _REFUSED),
     (_Code.INVALID_ARGUMENT, "Signature input alias", InvalidRequest, Then.REPORT, _REFUSED),
@@ -241,7 +241,7 @@ _RULES: tuple[tuple[grpc.StatusCode, str, type[CallError], Then, str], ...] = (
     (_Code.PERMISSION_DENIED, "", AccessDenied, Then.REPORT, _FORBIDDEN),
     (_Code.UNIMPLEMENTED, "", NotAModelServer, Then.REPORT, _FOREIGN),
     (_Code.CANCELLED, "Channel closed", ClientClosed, Then.REPORT, _CLOSED),
-    # Nobody here cancelled it: the server did, going down, or what stands before it.
+    # This client did not cancel the call: the server did while it stopped, or a proxy did.
     (_Code.CANCELLED, "", ServerUnavailable, Then.RETRY, _BROKEN_OFF),
 )
 
@@ -253,14 +253,14 @@ def call_error(
 
     Args:
         code: gRPC's status code.
-        details: The words that came with it.
+        details: The message that came with it.
         target: Where the call went.
         model: The model in words, such as `model pnasnet, version 3`.
         rpc: The RPC's name, such as `Predict`.
-        hint: What else may keep a call from its server, for the end of such an error.
+        hint: Another possible reason why no server was reached; added to such errors.
     """
     details = details or ""
-    # What no line fits broke on the server.
+    # A failure that fits no line is taken as one of the server.
     fitting = ((kind, then, text) for its, words, kind, then, text in _RULES if its is code and words in details)
     kind, then, text = next(fitting, (ServerFailed, Then.ALONE, _BROKE))
     reason = textwrap.shorten(f"{code.name}: {details}", 300, placeholder=" ...")
@@ -278,5 +278,5 @@ def hide(error: CallError, origin: BaseException | None) -> None:
 
 
 def then(error: CallError) -> Then:
-    """Return what comes next for the images of a request that failed so."""
+    """Return what happens next to the images of a request that failed with this error."""
     return error._then

@@ -1,8 +1,8 @@
-"""Imports gRPC with its own log lines switched off; imported before anything that imports gRPC.
+"""Import gRPC with its log lines switched off; this module must be imported before any other that imports gRPC.
 
-gRPC writes lines to standard error about what it handles by itself, such as a server without a health service ("health
-checking Watch method returned UNIMPLEMENTED"). What fails a call is in hubserve's errors. gRPC reads the variables when
-it is imported. So a program keeps the lines if it has set the variables, or has imported gRPC before.
+gRPC writes lines to standard error about problems that it handles, such as a server without a health service ("health
+checking Watch method returned UNIMPLEMENTED"). Hubserve's errors tell why a call failed. gRPC reads the variables when
+it is imported. To keep the lines, a program sets one of the variables, or imports gRPC before hubserve.
 """
 
 import os
@@ -15,5 +15,5 @@ if "grpc" not in sys.modules and not any(variable in os.environ for variable in 
     try:
         import grpc  # noqa: F401
     finally:
-        # Not for the programs that this one starts.
+        # Programs that this one starts must not inherit it.
         del os.environ["GRPC_VERBOSITY"]

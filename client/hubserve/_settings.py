@@ -1,4 +1,4 @@
-"""Check the arguments of a client, in the same way for `Client` and `AsyncClient`."""
+"""Check the arguments of both clients."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _Client = TypeVar("_Client")
 class Settings:
     """The arguments of a client, as a value: `shared_client(Settings("localhost:8500", model="pnasnet"))`.
 
-    It can be pickled: settings travel to another process, connections do not. A path in `tls` travels as a path, and is
-    read where the client is made. A token function travels as pickle has it: by its name. `repr` shows no secret.
+    Settings can be pickled, connections cannot. A path in `tls` stays a path, which is read where the client is made.
+    pickle sends a token function by its name. `repr` does not show secrets.
 
     Args:
-        target: As for `Client`, and so are all others.
+        target: As for `Client`, like all other arguments.
 
     Raises:
-        UsageError: An argument makes no sense, or the token would travel unencrypted.
+        UsageError: An argument is not valid, or the token would be sent unencrypted.
     """
 
     target: str | Sequence[str] = field(kw_only=False)
@@ -87,7 +87,7 @@ class Settings:
             object.__setattr__(self, "token_id", uuid.uuid4().hex)
 
     def key(self) -> Hashable:
-        """Return what is equal for settings that one client may serve."""
+        """Return a key that is equal for settings that may share a client."""
         values = {each.name: getattr(self, each.name) for each in fields(self) if each.init}
         values["target"] = self.target if isinstance(self.target, str) else tuple(self.target)
         values["channel_options"] = frozenset((self.channel_options or {}).items())
@@ -96,26 +96,26 @@ class Settings:
         return (*values.values(), self.token_id)
 
     def contact(self) -> Contact:
-        """Return a client's knowledge of its servers, to begin with."""
+        """Return the initial state of a client's servers."""
         _, several = grpc_targets(self.target)
         return Contact(NEVER if self.retry is None else self.retry, several=several, lock=threading.Lock())
 
     def capacity(self) -> Capacity:
-        """Tell what one request for images may hold, until a server takes less."""
+        """Return the limits on one request for images."""
         return Capacity(Limits(self.max_batch_size, self.max_batch_bytes), threading.Lock())
 
     def window(self) -> Window:
-        """Tell how many requests a call may have on their way."""
+        """Return the limit on a call's requests in flight."""
         if self.concurrency == "auto":
-            # Half a GiB of requests at the most.
+            # At most half a GiB of requests.
             return Vegas(max(2, min(MOST, 2**29 // self.max_batch_bytes)))
         return Fixed(self.concurrency)
 
     def batcher_capacity(self, max_delay: float, max_size: int | None) -> Capacity:
-        """Tell what one request of a batcher may hold.
+        """Return the limits on one request of a batcher.
 
         Raises:
-            UsageError: An argument makes no sense.
+            UsageError: An argument is not valid.
         """
         check_seconds("max_delay", max_delay, zero=True)
         if max_size is not None:
@@ -124,11 +124,11 @@ class Settings:
         return Capacity(Limits(size, self.max_batch_bytes))
 
     def batcher_window(self) -> Window:
-        """Tell how many requests a batcher may have in flight: callers who wait are a limit already."""
+        """Return the limit on a batcher's requests in flight: waiting callers already limit them."""
         return Fixed(MOST if self.concurrency == "auto" else self.concurrency)
 
     def call_timeout(self, timeout: float | None) -> float | None:
-        """Give the seconds of one call: those that its caller gave, or the client's; None: no limit.
+        """Return the seconds of one call: the caller's, or the client's; None: no limit.
 
         Raises:
             UsageError: `timeout` is not a finite number above 0.
@@ -139,7 +139,7 @@ class Settings:
         return timeout
 
     def model_in_words(self) -> str:
-        """Return the words for errors."""
+        """Return the model as errors name it."""
         if self.version is not None:
             return f"model {self.model}, version {self.version}"
         if self.version_label is not None:
@@ -147,26 +147,26 @@ class Settings:
         return f"model {self.model}"
 
     def target_in_words(self) -> str:
-        """Return the words for errors."""
+        """Return the target as errors name it."""
         return ", ".join(grpc_targets(self.target)[0])
 
     def proxy_hint(self) -> str:
-        """Tell, for errors, which proxy stands before the first target, if one does."""
+        """Return a sentence for errors that names the proxy before the first target; empty without a proxy."""
         return proxy_hint(grpc_targets(self.target)[0][0])
 
 
 def deadline_in(timeout: float | None) -> float | None:
-    """Return the time at which a call that begins now is over, on the clock of `time.monotonic`; None for never."""
+    """Return the deadline of a call that starts now, on the clock of `time.monotonic`; None: none."""
     return None if timeout is None else time.monotonic() + timeout
 
 
 def made_of(kind: Callable[..., _Client], settings: Settings) -> _Client:
-    """Make a client of the arguments of another one, for pickle."""
+    """Make a client from another one's arguments, for pickle."""
     return kind(**{each.name: getattr(settings, each.name) for each in fields(settings) if each.init})
 
 
 def _importable(function: object) -> bool:
-    """Tell whether a function is in its module by its name, so that it is the same one wherever it is unpickled."""
+    """Tell whether a function can be imported by its name, so that unpickling gives the same function everywhere."""
     try:
         module = sys.modules[function.__module__]
         names: list[str] = function.__qualname__.split(".")  # type: ignore[attr-defined]
@@ -176,5 +176,5 @@ def _importable(function: object) -> bool:
 
 
 def seconds_left(end: float | None) -> float | None:
-    """Give the seconds until `end` on the clock of `time.monotonic`; None: no limit."""
+    """Return the seconds until `end` on the clock of `time.monotonic`; None: no limit."""
     return None if end is None else end - time.monotonic()

@@ -1,6 +1,6 @@
-"""Give hubserve's own command and load generator what they need of the library besides its public names.
+"""What hubserve's own command and load generator need of the library besides its public names.
 
-This is not part of the public API: a name here may change in any release. Bytes of messages are in `hubserve.wire`.
+This module is not public API: a name here may change in any release. The bytes of messages are in `hubserve.wire`.
 """
 
 from ._checks import LONGEST_SECONDS

@@ -97,7 +97,7 @@ def test_wait_ends_at_once_when_the_model_could_not_be_loaded(server: FakeServer
     assert (result.exit_code, result.stdout, len(looks)) == (1, "", 1)
     assert result.stderr == (
         f"Error: {server.target} could not load model pnasnet (version 2 is END (no such file), version 1 is END): "
-        "mend the version, or give the server another one\n"
+        "fix the version, or publish another one\n"
     )
 
 

@@ -98,7 +98,7 @@ def test_the_first_of_several_pictures_is_sent_and_said_to_be_the_first():
     }
     for name, data in files.items():
         sent = prepared(data)
-        assert sent.note == "the file holds several pictures, and the first was looked at", name
+        assert sent.note == "the file holds several images, and only the first was used", name
         np.testing.assert_allclose(np.asarray(opened(sent.data))[32, 32], (255, 0, 0), atol=6)
     assert prepared(heic(red)).note is None
 
@@ -112,9 +112,9 @@ RAMP = np.linspace(0, 4000, 64 * 64).reshape(64, 64)
     ("data", "words"),
     [
         (heic(PICTURE)[:2000], ["this is a HEIC photograph that cannot be converted"]),
-        (encoded(PICTURE, "TIFF")[:-1000], ["this is a TIFF picture that cannot be converted"]),
-        (encoded(PICTURE, "TIFF", compression="tiff_lzw")[:60_000], ["this is a TIFF picture", "cut short"]),
-        (encoded(PICTURE, "AVIF")[:3000], ["this is an AVIF picture that cannot be converted"]),
+        (encoded(PICTURE, "TIFF")[:-1000], ["this is a TIFF image that cannot be converted"]),
+        (encoded(PICTURE, "TIFF", compression="tiff_lzw")[:60_000], ["this is a TIFF image", "cut short"]),
+        (encoded(PICTURE, "AVIF")[:3000], ["this is an AVIF image that cannot be converted"]),
         (tiff(RAMP.astype(np.uint16)), ["16-bit values end at 4000", "if they have 12, multiply them by 16"]),
         (tiff(RAMP.astype(np.float32)), ["from 0 to 4000", "scale them to 0 to 1"]),
         (tiff(-RAMP.astype(np.int16)), ["from -4000 to 0"]),
@@ -125,8 +125,8 @@ RAMP = np.linspace(0, 4000, 64 * 64).reshape(64, 64)
         (encoded(PICTURE, "JPEG2000", no_jp2=True, mct=0), ["does not say what colours", "save it as .jp2"]),
         (encoded(PICTURE.convert("RGBA"), "JPEG2000", no_jp2=True), ["does not say what colours"]),
         (dng(b""), ["this is a camera's RAW file"]),
-        (b"II*\0\x08\0\0\0\xff\xff" + bytes(100), ["this is a TIFF picture"]),
-        (b"II*\0\x08\0\0\0\0\0", ["this is a TIFF picture"]),
+        (b"II*\0\x08\0\0\0\xff\xff" + bytes(100), ["this is a TIFF image"]),
+        (b"II*\0\x08\0\0\0\0\0", ["this is a TIFF image"]),
     ],
 )
 def test_a_file_that_cannot_be_converted_fails_alone_and_says_what_it_is(data: bytes, words: list[str]):

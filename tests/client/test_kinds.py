@@ -162,7 +162,7 @@ def test_the_first_of_several_pictures_is_said_to_be_the_first(form: str):
     with FakeServer(lambda image: {"cat": 1.0}) as server, Client(server.target, model="m") as client:
         several, one = client.classify([frames(form), single])
 
-    assert several.note == "the file holds several pictures, and the first was looked at"
+    assert several.note == "the file holds several images, and only the first was used"
     assert one.note is None
 
 

@@ -12,7 +12,7 @@ from client.test_first_requests import of_all_verbs
 from hubserve.testing import FakeServer, Request
 
 TESTS = Path(__file__).parents[1]
-AT_WORK = "UsageError gRPC was at work when this process was forked, and does not survive that: "
+AT_WORK = "UsageError gRPC was in use when this process was forked, and does not work after that: "
 
 
 def run(name: str, *arguments: str, stdin: str = "", **options) -> list[str]:

@@ -81,4 +81,4 @@ def test_where_a_gateway_lets_no_status_through_the_error_says_how_to_find_out(s
     with Scripted() as server:
         server.predict, server.status = refuse, shut
         error = failed(shell, server.target, "classify")
-    assert "correct the name, version or label, or ask client.status() what it has" in str(error)
+    assert "correct the name, version or label; client.status() lists the versions" in str(error)

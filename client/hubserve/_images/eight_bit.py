@@ -1,4 +1,4 @@
-"""Samples of any depth as the 8 bits that the model looks at: scaled by what their type can hold, and never clipped."""
+"""Convert samples of any depth to 8 bits, scaled by the range of their type and never clipped."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 
 class Levels:
-    """Make uint8 of a picture's samples, piece by piece: `levels.of(rows)` for each, and `levels.check()` at the end.
+    """Convert an image's samples to uint8, piece by piece: `levels.of(rows)` for each, `levels.check()` at the end.
 
-    Integers of more than 8 bits keep their upper eight, as the server has it with 16-bit PNG. Floats are taken from
-    [0, 1] to 0 to 255, and rounded. Where the values show that the picture cannot be meant so, `check` refuses it.
+    Integers of more than 8 bits keep their upper eight, as the server does for 16-bit PNG. Floats from 0 to 1 become 0
+    to 255, rounded. If the values show that this reading is wrong, `check` refuses the image.
 
     Args:
-        bits: Bits of an integer sample; by default those of its type.
+        bits: Bits of an integer sample; by default the bits of its type.
     """
 
     def __init__(self, bits: int | None = None) -> None:
@@ -29,7 +29,7 @@ class Levels:
         self._nan = False
 
     def of(self, samples: NDArray[Any]) -> NDArray[np.uint8]:
-        """Give the samples as uint8, of the same shape.
+        """Return the samples as uint8, in the same shape.
 
         Args:
             samples: bool, unsigned integers, integers whose values fit `bits`, or floats.
@@ -44,7 +44,7 @@ class Levels:
             self._least, self._most = min(self._least, samples.min()), max(self._most, samples.max())
         if samples.dtype.kind == "f":
             self._float = True
-            # NaN is less than nothing and more than nothing.
+            # Comparisons with NaN are always false, so that the range does not show it.
             self._nan = self._nan or bool(np.isnan(samples).any())
             levels = np.nan_to_num(samples.astype(np.float32)).clip(0, 1) * np.float32(255)
             return np.rint(levels).astype(np.uint8)
@@ -55,11 +55,11 @@ class Levels:
         return upper.astype(np.uint8)
 
     def check(self) -> None:
-        """Refuse what was seen, if it was not in the range of its type.
+        """Refuse the image if its values were not in the range of their type.
 
         Raises:
-            ImageError: Floats beyond [0, 1], integers beyond `bits`, or integers so small that the picture would be
-                nearly black: those of 8 or 12 bits in a type of 16.
+            ImageError: Floats beyond [0, 1], integers beyond `bits`, or integers so small that the image would be
+                nearly black: 8-bit or 12-bit values in a 16-bit type.
         """
         if self._nan:
             raise ImageError("some of its values are not numbers (NaN): replace them")

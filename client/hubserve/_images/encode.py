@@ -1,8 +1,8 @@
-"""From whatever a caller calls an image to the bytes of an image file.
+"""Turn the images that callers give into the bytes of image files.
 
-Files and bytes go as they are, unless the client converts what the server does not read. Pixels are written as PNG,
-which loses nothing. numpy and Pillow are never imported here: who hands over an array or a Pillow image has imported
-them.
+Files and bytes are sent unchanged, unless the client converts a format that the server does not read. Pixels are
+written as PNG, which loses nothing. This module never imports numpy or Pillow: a caller that gives an array or a Pillow
+image has imported them.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ if TYPE_CHECKING:
 ImageLike: TypeAlias = (
     "str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | PIL.Image.Image | NDArray[np.uint8]"
 )
-# Makes a file that the server reads of one that it does not, and notes what else that holds.
+# Converts a file into one that the server reads, and returns it with a note about what else the file holds.
 Convert: TypeAlias = "Callable[[BinaryIO, Kind], tuple[bytes, str | None]]"
-# Reads the image at a place among many.
+# Reads or encodes the image at an index.
 Encode: TypeAlias = "Callable[[int, ImageLike], EncodedImage]"
-# Twice the 64 million pixels that models allow by default, at three bytes each: whatever is larger is no image.
+# Twice the 64 million pixels that models allow by default, at three bytes each: a larger file is not an image.
 _MAX_BYTES = 384 * 2**20
 
 
-# Not frozen: one is made for each image of millions, and that would double what it takes.
+# Not frozen: a frozen dataclass takes twice as long to make, and there is one for each of millions of images.
 @dataclass(slots=True)
 class EncodedImage:
-    """An image to be sent: `EncodedImage(index=0, source="cat.jpg", data=b"...")`; with an error, it cannot.
+    """An image to send: `EncodedImage(index=0, source="cat.jpg", data=b"...")`; with an error, it is not sent.
 
-    `note` says what the file holds besides the picture that is sent.
-    `caller` is OpenTelemetry's span of the one who asked, where its request carries the images of several.
+    `note` says what the file holds besides the image that is sent.
+    `caller` is the caller's OpenTelemetry span, where a request carries images of several callers.
     """
 
     index: int
@@ -61,16 +61,16 @@ def encode(
     smaller: Callable[[bytes], bytes] | None = None,
     convert: Convert | None = None,
 ) -> EncodedImage:
-    """Read or encode one image; what is wrong with it is kept in the answer, not raised.
+    """Read or encode one image; an error is kept in the answer, not raised.
 
     Args:
-        index: Its place among the images.
-        image: The caller's.
-        smaller: Makes smaller what will be sent.
-        convert: Makes a file that the server reads of one that it does not.
+        index: The image's place among the images.
+        image: The image, as the caller gave it.
+        smaller: Downscales the bytes that will be sent.
+        convert: Converts a file that the server does not read.
     """
     if type(image) is bytes and smaller is None and convert is None and 0 < len(image) <= _MAX_BYTES:
-        # What most are, and in a long run what is done for each image counts.
+        # The most common case, kept fast: a long run does this for each image.
         return EncodedImage(index, f"image {index}", image)
     source = _source(index, image)
     try:
@@ -81,7 +81,7 @@ def encode(
         return EncodedImage(index, source, error=ImageError(f"{source}: {error}"))
     except ImageError as error:
         return EncodedImage(index, source, error=ImageError(f"{without_control(source)}: {error}"))
-    # Reading runs code that is not ours (Pillow's, a remote file's), which raises what it likes.
+    # Reading runs code of others (Pillow's, a remote file's), which may raise any error.
     except Exception as error:  # noqa: BLE001
         reason = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
         failure = ImageError(f"{without_control(source)}: {reason}: check that it can be read")
@@ -90,7 +90,7 @@ def encode(
 
 
 class _NotAPathError(ImageError):
-    """A text names no file, and is none of a path either."""
+    """The text is neither the name of a file nor a possible path."""
 
 
 def _refuse_huge(size: int) -> None:
@@ -99,8 +99,8 @@ def _refuse_huge(size: int) -> None:
 
 
 def is_path(image: object) -> TypeGuard[str | os.PathLike[str]]:
-    """Tell whether the image is to be read from the file system."""
-    # Asking for os.PathLike takes a while, and most images are bytes or text.
+    """Tell whether the image is a path, to be read from the file system."""
+    # The check for os.PathLike is slow, and most images are bytes or text.
     return isinstance(image, str) or (not isinstance(image, bytes) and isinstance(image, os.PathLike))
 
 
@@ -108,10 +108,10 @@ _Images = TypeVar("_Images", bound="Iterable[ImageLike] | AsyncIterable[ImageLik
 
 
 def many(images: _Images) -> _Images:
-    """Give back the images, unless what came is one image: iterating it would give letters, lines or rows of pixels.
+    """Return the images; refuse a single image, whose iteration would give letters, lines or rows of pixels.
 
     Raises:
-        UsageError: It is one image, or nothing that can be iterated.
+        UsageError: `images` is a single image, or is not iterable.
     """
     one = (
         is_path(images)
@@ -127,13 +127,13 @@ def many(images: _Images) -> _Images:
 def _source(index: int, image: Any) -> str:
     if is_path(image):
         return short_name(os.fsdecode(image))
-    # A file's name, or that of the file a Pillow image was opened from; it may be missing, or a descriptor's number.
+    # The name of a file, or of the file that Pillow opened; it may be missing, or be the number of a descriptor.
     name = getattr(image, "name", None) or getattr(image, "filename", None)
     return short_name(os.fsdecode(name)) if name and isinstance(name, str | bytes | os.PathLike) else f"image {index}"
 
 
 def _encoded(image: Any, convert: Convert | None) -> tuple[bytes, str | None]:
-    """Return the bytes to send, and what to note of the file that they come from."""
+    """Return the bytes to send, and a note about the file that they come from."""
     if is_path(image):
         with _opened(image) as file:
             if convert is not None:
@@ -161,7 +161,7 @@ def _encoded(image: Any, convert: Convert | None) -> tuple[bytes, str | None]:
 
 def _checked(data: bytes, convert: Convert | None) -> tuple[bytes, str | None]:
     if not data:
-        raise ImageError("it is empty, 0 bytes: check that it was written to its end")
+        raise ImageError("it is empty, 0 bytes: check that it was written completely")
     _refuse_huge(len(data))
     if convert is not None and (kind := kind_of(data)).reader is Reader.CLIENT:
         return convert(io.BytesIO(data), kind)
@@ -175,9 +175,9 @@ def _opened(path: Any) -> BinaryIO:
         if isinstance(path, str) and (reason := not_a_path(path)):
             raise _NotAPathError(reason) from None
         raise
-    # Before it is opened, which for a pipe waits until somebody writes into it.
+    # Checked before opening: opening a pipe waits until a program writes into it.
     if not (stat.S_ISREG(about.st_mode) or stat.S_ISDIR(about.st_mode)):
-        raise ImageError("it is no regular file: read it yourself, and give the bytes")
+        raise ImageError("it is not a regular file: read it yourself, and give the bytes")
     return open(path, "rb")
 
 
@@ -190,6 +190,6 @@ def _is_pillow(image: object) -> bool:
 
 
 def _is_instance(image: object, module: str, name: str) -> bool:
-    # Another thread may be importing the module: it is there then, without its names. Whoever has an instance has them.
+    # While another thread imports the module, its names may be missing. Then the image cannot be an instance.
     kind = getattr(sys.modules.get(module), name, None)
     return kind is not None and isinstance(image, kind)

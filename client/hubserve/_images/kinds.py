@@ -1,6 +1,6 @@
-"""Kinds of files, told by how their bytes begin: `kind_of(data).name`.
+"""Tell kinds of files by their first bytes: `kind_of(data).name`.
 
-The names say what a person calls the file. They stand in counts ("480 HEIC, 20 PDF") and in errors.
+The names are what users call the files. They appear in counts ("480 HEIC, 20 PDF") and in errors.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
-# Enough for every test below.
+# Enough bytes for every check below.
 HEAD_BYTES = 4096
 
 
 class Reader(Enum):
-    """Name the program that can make pixels of a kind of file."""
+    """Name the program that can decode a kind of file."""
 
-    # A model that hubserve exported.
+    # A model that hubserve exported decodes it.
     SERVER = "server"
-    # The client, with the extra `photos`.
+    # The client converts it, with the extra `photos`.
     CLIENT = "client"
     NOBODY = "nobody"
 
@@ -34,8 +34,8 @@ class Kind:
     Attributes:
         name: For counts: `480 HEIC`.
         words: For sentences: `this is a HEIC photograph`.
-        reader: Who can make pixels of it.
-        remedy: What to do about such a file; empty: there is nothing to say.
+        reader: Which program can decode it.
+        remedy: What to do about such a file; empty: no advice.
     """
 
     name: str
@@ -51,22 +51,22 @@ PNG = Kind("PNG", "a PNG file", Reader.SERVER)
 GIF = Kind("GIF", "a GIF file", Reader.SERVER)
 BMP = Kind("BMP", "a BMP file", Reader.SERVER)
 WEBP = Kind("WebP", "a WebP file", Reader.SERVER)
-# TensorFlow would read wrong colours.
+# TensorFlow would decode it with wrong colours.
 RARE_BMP = Kind(
     "BMP of a rare form", "a BMP file of 1, 4 or 16 bits, with run lengths or of OS/2", Reader.CLIENT, _CONVERT
 )
 HEIC = Kind("HEIC", "a HEIC photograph", Reader.CLIENT, _CONVERT)
-AVIF = Kind("AVIF", "an AVIF picture", Reader.CLIENT, _CONVERT)
-TIFF = Kind("TIFF", "a TIFF picture", Reader.CLIENT, _CONVERT)
-JPEG_2000 = Kind("JPEG 2000", "a JPEG 2000 picture", Reader.CLIENT, _CONVERT)
+AVIF = Kind("AVIF", "an AVIF image", Reader.CLIENT, _CONVERT)
+TIFF = Kind("TIFF", "a TIFF image", Reader.CLIENT, _CONVERT)
+JPEG_2000 = Kind("JPEG 2000", "a JPEG 2000 image", Reader.CLIENT, _CONVERT)
 RAW = Kind("RAW", "a camera's RAW file", Reader.CLIENT, _CONVERT)
-PNM = Kind("PNM", "a PNM picture (PBM, PGM, PPM, PFM)", Reader.CLIENT, _CONVERT)
-PAM = Kind("PAM or colour PFM", "a PAM picture or a PFM picture in colour", remedy="convert it to PNG")
-JPEG_XL = Kind("JPEG XL", "a JPEG XL picture", remedy="convert it to JPEG")
+PNM = Kind("PNM", "a PNM image (PBM, PGM, PPM, PFM)", Reader.CLIENT, _CONVERT)
+PAM = Kind("PAM or colour PFM", "a PAM image or a PFM image in colour", remedy="convert it to PNG")
+JPEG_XL = Kind("JPEG XL", "a JPEG XL image", remedy="convert it to JPEG")
 PSD = Kind("PSD", "a Photoshop document", remedy="convert it to JPEG or PNG")
 ICO = Kind("ICO", "an icon (ICO)", remedy="convert it to PNG")
 SVG = Kind("SVG", "an SVG drawing", remedy="draw it as a PNG")
-EXR = Kind("OpenEXR", "an OpenEXR picture", remedy="convert it to PNG")
+EXR = Kind("OpenEXR", "an OpenEXR image", remedy="convert it to PNG")
 DICOM = Kind("DICOM", "a DICOM file", remedy="convert it to PNG")
 FITS = Kind("FITS", "a FITS file", remedy="convert it to PNG")
 NUMPY = Kind("NumPy", "a NumPy array's file", remedy="give numpy.load(path)")
@@ -134,7 +134,7 @@ _STARTS: tuple[tuple[bytes, Kind], ...] = (
     (b"\x89HDF\r\n\x1a\n", DATABASE),
     (b"PAR1", DATABASE),
 )
-# The brands of ISO 14496-12 files; whatever else has an `ftyp` box is a video.
+# The brands of ISO 14496-12 files. Any other file with an `ftyp` box is a video.
 _AVIF_BRANDS = frozenset({b"avif", b"avis"})
 _HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"mif2"})
 _TIFF_MAGIC = {b"II*\0": "<", b"MM\0*": ">", b"II+\0": "<", b"MM\0+": ">"}
@@ -147,7 +147,7 @@ _RIFF = {b"WEBP": WEBP, b"AVI ": VIDEO, b"WAVE": SOUND}
 
 
 def kind_of(data: bytes) -> Kind:
-    """Tell what kind of file begins with these bytes; the first `HEAD_BYTES` are looked at."""
+    """Tell the kind of a file by its first bytes; at most `HEAD_BYTES` are used."""
     head = bytes(data[:HEAD_BYTES])
     if not head:
         return EMPTY
@@ -162,18 +162,18 @@ def _riff(head: bytes) -> Kind | None:
 
 
 def _bmp(head: bytes) -> Kind | None:
-    """Return a BMP file; the fields are those of the BITMAPINFOHEADER."""
+    """Recognise a BMP file, by the fields of its BITMAPINFOHEADER."""
     if not head.startswith(b"BM") or len(head) < 34:
         return None
     (size,) = struct.unpack_from("<I", head, 14)
     if size == 12:
-        # OS/2, which TensorFlow does not know.
+        # OS/2, which TensorFlow does not support.
         return RARE_BMP
     if 16 <= size <= 256:
         bits, compression = struct.unpack_from("<HI", head, 28)
     else:
         return None
-    # 3 and 6 are masks, with which the server reads 32 bits.
+    # Compressions 3 and 6 are colour masks, which the server supports for 32 bits.
     return RARE_BMP if bits in (1, 2, 4, 16) or compression in (1, 2) else BMP
 
 
@@ -191,7 +191,7 @@ def _iso_media(head: bytes) -> Kind | None:
 
 
 def _tiff(head: bytes) -> Kind | None:
-    """Return a TIFF file; or a RAW file, whose first directory is of a preview or of a sensor's pixels."""
+    """Recognise a TIFF file, or a RAW file: its first directory describes a preview or a sensor's pixels."""
     order = _TIFF_MAGIC.get(head[:4])
     if order is None:
         return None
@@ -236,7 +236,7 @@ def _elsewhere(head: bytes) -> Kind | None:
 
 
 def _words(head: bytes) -> Kind | None:
-    """Return text of some kind; a character at the end may be cut in two."""
+    """Recognise kinds of text; the last character may be incomplete."""
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     start = text[:1024].lower()
     if start.startswith((b"<!doctype html", b"<html", b"<head", b"<body", b"<script")):
@@ -256,7 +256,7 @@ def _words(head: bytes) -> Kind | None:
 
 
 def _is_base64(text: bytes) -> bool:
-    """Tell whether it is base64, of an image or very long; `data:image/jpeg;base64,` may stand before."""
+    """Tell whether the text is base64 of an image, or long base64; `data:image/jpeg;base64,` may come before it."""
     if text[:64].lower().startswith(b"data:") and b";base64," in text[:128]:
         return True
     match = _BASE64.match(text)
@@ -283,10 +283,10 @@ _TESTS: tuple[Callable[[bytes], Kind | None], ...] = (
 
 
 def undecodable(name: str | None) -> str:
-    """Return the sentence about a file that the server cannot decode.
+    """Return the error sentence for a file that the server cannot decode.
 
     Args:
-        name: Its kind's name; None: it is not known.
+        name: The name of the file's kind; None: unknown.
     """
     kind = KINDS.get(name or "", OTHER)
     if kind is OTHER:
@@ -294,6 +294,6 @@ def undecodable(name: str | None) -> str:
     if kind.reader is Reader.SERVER:
         return (
             f"the server cannot decode it, though it begins like {kind.words}: it is damaged, cut short, or of a rare "
-            "form; write it anew as JPEG or PNG"
+            "form; save it again as JPEG or PNG"
         )
     return f"the server cannot decode it: this is {kind.words}" + (f": {kind.remedy}" if kind.remedy else "")

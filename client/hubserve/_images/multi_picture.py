@@ -1,20 +1,20 @@
-"""Image files of several pictures, of which the model sees the first; they are told without unpacking any."""
+"""Recognise image files that hold several images, of which the model sees the first, without decoding them."""
 
 from __future__ import annotations
 
-FIRST_OF_SEVERAL = "the file holds several pictures, and the first was looked at"
-# Segments before a JPEG's picture have 64 KiB each, and the one that lists others comes soon.
+FIRST_OF_SEVERAL = "the file holds several images, and only the first was used"
+# Segments before a JPEG's pixels have at most 64 KiB each, and the segment that lists other images comes early.
 _JPEG_HEAD = 2**17
 _MOST_GIF_BLOCKS = 100_000
 
 
 def holds_several(data: bytes) -> bool:
-    """Tell whether a JPEG (MPO), PNG, GIF or WebP file holds several pictures."""
+    """Tell whether a JPEG (MPO), PNG, GIF or WebP file holds several images."""
     if data.startswith(b"\xff\xd8"):
-        # CIPA DC-007, the Multi-Picture Format: an APP2 segment that begins so.
+        # CIPA DC-007, the Multi-Picture Format: the file has an APP2 segment that begins with MPF.
         return data.find(b"MPF\0", 0, _JPEG_HEAD) >= 0
     if data.startswith(b"RIFF"):
-        # The flags of the extended header; of an animation, the second bit.
+        # The flags of the extended header; the second bit means animation.
         return data[8:16] == b"WEBPVP8X" and bool(data[20] & 2) if len(data) > 20 else False
     if data.startswith(b"\x89PNG"):
         return 0 <= data.find(b"acTL", 0, 2**16) < max(data.find(b"IDAT", 0, 2**16), 0)
@@ -22,7 +22,7 @@ def holds_several(data: bytes) -> bool:
 
 
 def _gif_has_two(data: bytes) -> bool:
-    """Go over the blocks up to the second picture (GIF89a, sections 15 to 27)."""
+    """Follow the blocks up to the second image (GIF89a, sections 15 to 27)."""
     try:
         at = 13 + _colours(data[10])
         pictures = 0
@@ -46,5 +46,5 @@ def _gif_has_two(data: bytes) -> bool:
 
 
 def _colours(flags: int) -> int:
-    """Return bytes of a colour table."""
+    """Return the size of a colour table in bytes."""
     return 3 << ((flags & 7) + 1) if flags & 0x80 else 0

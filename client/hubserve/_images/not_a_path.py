@@ -1,4 +1,4 @@
-"""Name the kind of a text that is given as a path and is not one: a web address, base64, markup, blanks."""
+"""Recognise text that is given as a path but is something else: a web address, base64, markup, blanks."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ import os
 import re
 from pathlib import Path
 
-# Linux's PATH_MAX; what is longer is no path. Windows and macOS take less.
+# Linux's PATH_MAX; longer text is not a path. Windows and macOS have lower limits.
 _LONGEST_PATH = 4096
 _SHOWN_LETTERS = 60
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _DATA_URL = re.compile(r"data:[^,]{0,200},", re.IGNORECASE)
-# The usual alphabet and the one for URLs, in lines or in one.
+# The usual alphabet and the URL-safe one, on one line or several.
 _BASE64 = re.compile(r"[A-Za-z0-9+/_\s-]+={0,2}\s*")
 _BASE64_IMAGES = ("/9j/", "_9j_", "iVBORw0KGgo", "R0lGOD", "UklGR")
 # The beginnings of JPEG, PNG, GIF, WebP and BMP.
 _HEX_IMAGE = re.compile(r"(?:ffd8ff|89504e47|47494638|52494646|424d)[0-9a-f\s]{10,}", re.IGNORECASE)
-# A path of so many letters and digits without a dot is rare, and this is asked only of those that are not there.
+# Paths of so many letters and digits without a dot are rare, and the check runs only for missing files.
 _FEWEST_BASE64_LETTERS = 200
 _FEWEST_WITH_A_START = 16
 _DECODE = "this is base64 text, not a path: give base64.b64decode(...) of it, without a data: prefix"
 _MARKUP = {"<": "HTML or XML", "{": "JSON", "[": "JSON"}
-# How the bytes of an image begin that were decoded as Latin-1, which gives each byte its own letter.
+# Beginnings of image files whose bytes were decoded as Latin-1, which gives each byte one letter.
 _LATIN_IMAGES = ("\xff\xd8\xff", "\x89PNG\r", "GIF87a", "GIF89a", "RIFF")
 
 
 def not_a_path(text: str) -> str | None:
-    """Tell what a text is that names no file; None: it looks like a path."""
+    """Say why a text that names no existing file is not a path; None: it looks like a path."""
     bare = text.strip()
     if not bare:
         return "this is an empty path: give the path of a file"
@@ -50,31 +50,31 @@ def not_a_path(text: str) -> str | None:
         return f"this is {_MARKUP[bare[0]]} text, not a path: give a path, or bytes"
     unquoted = bare.strip("\"'").strip()
     if unquoted != text and _is_there(unquoted):
-        return "the path has blanks, line ends or quotation marks around it: take them off"
+        return "the path has blanks, line ends or quotation marks around it: remove them"
     if bare.startswith("~") and _is_there(os.path.expanduser(bare)):
         return "~ is not replaced in a path: give os.path.expanduser(path)"
     return "this is text, not a path: give a path, or bytes" if _is_too_long(text) else None
 
 
 def short_name(name: str) -> str:
-    """Give a name as it is; of a text that no system takes for a path, its beginning and its length."""
+    """Return a name unchanged; if it is too long for a path, only its beginning and its length."""
     return name if len(name) <= _LONGEST_PATH else beginning(name)
 
 
 def beginning(text: str) -> str:
-    """Give a text as it can stand in a sentence: no more than its beginning, and without control characters."""
+    """Return a text as it can stand in a sentence: at most its beginning, and without control characters."""
     shown = text if len(text) <= 2 * _SHOWN_LETTERS else text[:_SHOWN_LETTERS]
     shown = _CONTROL.sub(lambda match: repr(match[0])[1:-1], shown)
     return shown if len(text) <= 2 * _SHOWN_LETTERS else f"{shown}... ({len(text):,} characters)"
 
 
 def without_control(name: str) -> str:
-    """Give a name on one line: a file's name may have line ends."""
+    """Return a name on one line: a file's name may contain line ends."""
     return _CONTROL.sub(lambda match: repr(match[0])[1:-1], name)
 
 
 def _is_too_long(text: str) -> bool:
-    # No file system takes a longer name.
+    # File systems do not allow longer names.
     return len(text) > _LONGEST_PATH or max(map(len, re.split(r"[/\\]", text))) > 255
 
 

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     import PIL.Image
     from numpy.typing import NDArray
 
-# What PNG holds without loss, in Pillow's names.
+# Pillow's names of the modes that PNG holds without loss.
 _PNG_MODES = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I;16"})
-# Pillow's own conversion keeps what these show.
+# Modes that Pillow converts without loss of what is visible.
 _SAME_AS = {"CMYK": "RGB", "YCbCr": "RGB", "HSV": "RGB", "RGBX": "RGB", "RGBa": "RGBA", "La": "LA", "PA": "RGBA"}
 _DEEP_MODES = frozenset({"I", "F", "I;16B", "I;16L", "I;16N"})
-# What PNG calls a pixel of so many channels.
+# PNG's colour type for each number of channels.
 _PNG_COLOR_TYPES = {1: 0, 3: 2, 4: 6}
 _SUB_FILTER = 1
 
@@ -28,15 +28,15 @@ _SUB_FILTER = 1
 def png_from_pillow(image: PIL.Image.Image) -> bytes:
     """Write a Pillow image as PNG, upright.
 
-    Modes that PNG does not have are converted. 16-bit samples keep their upper eight bits (`I;16` all sixteen, of
-    which the model keeps the upper eight); floats (`F`) are taken from [0, 1].
+    Modes that PNG does not have are converted. 16-bit samples keep their upper eight bits (`I;16` keeps all sixteen, of
+    which the model uses the upper eight); floats (`F`) are scaled from [0, 1].
 
     Raises:
-        ImageError: Its values or its mode can be meant in several ways, or not be shown.
+        ImageError: The values or the mode are ambiguous, or cannot be shown.
     """
     from PIL import ImageOps
 
-    # The model turns a photograph's file upright by its EXIF orientation; PNG would lose that, so it is done here.
+    # The model applies EXIF orientation to photographs' files. PNG would lose it, so it is applied here.
     upright = ImageOps.exif_transpose(image)
     if upright.mode in _DEEP_MODES:
         import numpy as np
@@ -45,7 +45,7 @@ def png_from_pillow(image: PIL.Image.Image) -> bytes:
     if upright.mode == "I;16":
         import numpy as np
 
-        # It goes as it is, which keeps its transparent level; but not where that would be nearly black.
+        # It is written unchanged, to keep its transparent level; `_deep` refuses values that would be nearly black.
         _deep(np.asarray(upright))
     if upright.mode == "LAB":
         upright = _from_lab(upright)
@@ -61,10 +61,10 @@ def png_from_pillow(image: PIL.Image.Image) -> bytes:
 def png_from_array(pixels: NDArray[Any]) -> bytes:
     """Write [H, W], [H, W, 1], [H, W, 3] or [H, W, 4] as PNG, without Pillow.
 
-    uint8 goes as it is, bool as black and white, uint16 with its upper eight bits, floats from [0, 1].
+    uint8 is written unchanged, bool as black and white, uint16 with its upper eight bits, floats scaled from [0, 1].
 
     Raises:
-        ImageError: It has another shape or type, values beyond its range, or a mask.
+        ImageError: The array has another shape or type, values beyond its range, or a mask.
     """
     if hasattr(pixels, "mask") and pixels.mask.any():
         raise ImageError("a masked array has pixels that are hidden: give array.filled(0), or another value for them")
@@ -83,7 +83,7 @@ def png_from_array(pixels: NDArray[Any]) -> bytes:
 
 
 def _other_shape(pixels: NDArray[Any]) -> str:
-    """Return what makes an image of an array whose shape is of none."""
+    """Say how to make an image of an array whose shape is not that of an image."""
     if not pixels.ndim and pixels.dtype.kind in "OS":
         return "array.item() gives what it holds"
     if pixels.ndim == 3 and pixels.size and pixels.shape[0] in _PNG_COLOR_TYPES:
@@ -101,7 +101,7 @@ def _shallow(samples: NDArray[Any], bits: int | None = None) -> NDArray[np.uint8
 
 
 def _deep(samples: NDArray[Any]) -> NDArray[np.uint8]:
-    # Pillow opens 16-bit files as int32, too.
+    # Pillow opens 16-bit files as int32 in some cases.
     return _shallow(samples, None if samples.dtype.kind == "f" else 16)
 
 
@@ -119,7 +119,7 @@ def _png(pixels: NDArray[np.uint8]) -> bytes:
 
     height, width = pixels.shape[:2]
     channels = 1 if pixels.ndim == 2 else pixels.shape[-1]
-    # Each row begins with its filter; "sub" keeps the difference from the pixel to the left, modulo 256.
+    # Each row begins with its filter. The filter "sub" stores the difference from the pixel to the left, modulo 256.
     rows = pixels.reshape(height, width * channels)
     filtered = np.empty((height, 1 + width * channels), np.uint8)
     filtered[:, 0] = _SUB_FILTER

@@ -1,4 +1,4 @@
-"""Reads images ahead, off the calling thread, while requests are on their way."""
+"""Read images ahead on other threads, while requests are in flight."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from concurrent.futures import Executor, Future
 
 from .encode import Encode, EncodedImage, ImageLike, encode, is_path
 
-# Enough for a disk or a network file system to have the next file ready, few enough for any memory.
+# Enough for a disk or a network file system to have the next file ready, and few enough to save memory.
 READERS = 4
 _READ_AHEAD = 2 * READERS
 
 
 class Source:
-    """The caller's images, up to their end or to the exception that ended them: `raise source.failure` comes last."""
+    """The caller's images, up to their end or to an exception, which `failure` keeps."""
 
     def __init__(self, images: Iterable[ImageLike] | AsyncIterable[ImageLike]) -> None:
         self._images = images
         self.failure: Exception | None = None
 
     def __iter__(self) -> Iterator[ImageLike]:
-        assert isinstance(self._images, Iterable)  # noqa: S101 - the callers saw to it
+        assert isinstance(self._images, Iterable)  # noqa: S101 - the callers checked it
         images = iter(self._images)
         while True:
             try:
                 image = next(images)
             except StopIteration:
                 return
-            # Whatever the caller's own code raises is the caller's: kept until the images before it are answered.
+            # An exception of the caller's own code is raised later, when earlier images are answered.
             except Exception as error:  # noqa: BLE001
                 self.failure = error
                 return
@@ -52,12 +52,12 @@ class Source:
 
 
 class Ahead:
-    """Encodes images in their order; those named by a path are read by `readers`, a few before their turn.
+    """Encode images in their order; `readers` read those that are paths, a few before their turn.
 
-    Bytes too, where they are not sent as they are.
+    When images are converted or downscaled, `readers` also take bytes.
 
-    All others are encoded before the next image is asked for: a generator may close a file, or fill the same array with
-    the next picture, as soon as it goes on.
+    All other images are encoded before the next one is asked for, because a generator may close a file, or fill the
+    same array with the next image, when it continues.
     """
 
     def __init__(self, readers: Executor, how: Encode = encode) -> None:
@@ -71,13 +71,13 @@ class Ahead:
 
     @property
     def full(self) -> bool:
-        """Whether enough are being read."""
+        """Whether enough images are being read."""
         return len(self._waiting) >= _READ_AHEAD
 
     def next(self, images: Iterator[ImageLike]) -> EncodedImage | None:
-        """Give the next image, when it is read; None: there are no more.
+        """Return the next image when it is read; None if there are no more.
 
-        More of `images` are started as long as the next one is not there.
+        While the next image is not ready, more of `images` are started.
         """
         waiting = self._waiting
         while not waiting or (isinstance(waiting[0], Future) and not self.full):
@@ -92,7 +92,7 @@ class Ahead:
         return head.result() if isinstance(head, Future) else head
 
     def start(self, image: ImageLike) -> None:
-        """Begin to read the next image, if another thread can; encode it at once, if not."""
+        """Start reading the next image on another thread if possible; else encode it now."""
         if self._how is not encode if isinstance(image, bytes) else is_path(image):
             self.start_off_thread(image)
         else:
@@ -100,11 +100,11 @@ class Ahead:
             self._count += 1
 
     def start_off_thread(self, image: ImageLike) -> Future[EncodedImage]:
-        """Begin to read or encode the next image on another thread."""
+        """Start reading or encoding the next image on another thread."""
         try:
             future = self._readers.submit(self._how, self._count, image)
         except RuntimeError:
-            # The interpreter ends, and starts no threads any more: in an `atexit` function this one reads.
+            # The interpreter is shutting down, and starts no more threads: read on this thread.
             future = Future()
             future.set_result(self._how(self._count, image))
         self._count += 1
@@ -112,5 +112,5 @@ class Ahead:
         return future
 
     def take(self) -> EncodedImage | Future[EncodedImage]:
-        """Give the image whose turn it is, or that will be it when it is read."""
+        """Return the next image, or the future that will be the image."""
         return self._waiting.popleft()

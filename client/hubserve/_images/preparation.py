@@ -1,4 +1,4 @@
-"""Convert files or make them smaller before they are sent, if the caller wants that."""
+"""Convert or downscale files before they are sent, if the settings say so."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from .multi_picture import FIRST_OF_SEVERAL
 
 
 def encoder(size: int, *, convert: bool) -> Encode:
-    """Describe how images are read: `encoder(448, convert=False)`.
+    """Return the function that reads images: `encoder(448, convert=False)`.
 
     Args:
-        size: The pixels that each side keeps at the least; 0: all.
+        size: The fewest pixels to keep on each side; 0: all.
         convert: Convert files that the server does not read.
     """
     if not size and not convert:

@@ -11,13 +11,13 @@ from .kinds import HEAD_BYTES, OTHER, Reader, kind_of
 
 
 def contents(stream: Any, most: int) -> bytes:
-    """Read a stream from where it stands to its end, or to one byte more than `most`.
+    """Read a stream from its position to its end, or to one byte more than `most`.
 
-    A pipe or a socket gives a part of what was asked for, and the rest when it is asked again.
+    A pipe or a socket may return less than was asked for; reading continues.
 
     Raises:
-        ImageError: It is open for text or for writing, stands at its end or inside of an image, or its `read` is of
-            another kind.
+        ImageError: The stream is open for text or for writing, is at its end or inside an image, or its `read` does
+            not return bytes.
     """
     start = _place(stream)
     parts: list[bytes] = []
@@ -27,9 +27,9 @@ def contents(stream: Any, most: int) -> bytes:
         left -= len(part)
     data = parts[0] if len(parts) == 1 else b"".join(parts)
     if not data and start:
-        raise ImageError("nothing is left to read, because it was read or written to its end: stream.seek(0) first")
+        raise ImageError("nothing is left to read, because it was read or written to its end: call seek(0) first")
     if start and kind_of(data) is OTHER and _is_image_from_its_beginning(stream):
-        raise ImageError(f"its first {start:,} bytes were read before, and an image begins there: stream.seek(0) first")
+        raise ImageError(f"its first {start:,} bytes were read before: call seek(0) first")
     return data
 
 
@@ -45,7 +45,7 @@ def _part(stream: Any, size: int) -> bytes:
     if isinstance(part, str):
         raise ImageError('the file is open for text: open it with mode "rb"')
     if part is None:
-        raise ImageError("nothing is there to read yet, because the stream does not block: read it, and give the bytes")
+        raise ImageError("its read() returned None, because the stream does not block: read it, and give the bytes")
     if inspect.iscoroutine(part):
         part.close()
         raise ImageError("its read() is a coroutine: await it, and give the bytes")
@@ -55,7 +55,7 @@ def _part(stream: Any, size: int) -> bytes:
 def _place(stream: Any) -> int:
     try:
         place = stream.tell()
-    # Not every stream knows where it is.
+    # Some streams do not know their position.
     except (AttributeError, OSError, ValueError):
         return 0
     return place if isinstance(place, int) else 0

@@ -1,1 +1,1 @@
-"""Decide what is sent when, without I/O, threads or clocks: every time is passed in."""
+"""Decide what is sent when, without I/O, threads or clocks: callers pass in every time."""

@@ -1,19 +1,19 @@
-"""The limit on requests in flight that all calls of one client share: plain arithmetic on times that are passed in.
+"""Limit the requests in flight of all calls of one client: plain arithmetic on times that are passed in.
 
 TensorFlow Serving refuses a request when it has no thread or no place in a queue for it. The request itself did not
-fail: the refusal says how much the server takes. All calls of a client share one gate, and so what one of them learns:
+fail: the refusal shows how much the server takes. All calls of a client share one gate, so that each profits from it:
 
 - Until the first refusal, every request is sent at once.
-- At a refusal, the server has taken the other requests in flight. They become the limit, and the refused request waits
-  in its old place in the line. Refusals of requests that were in flight together count as one.
-- A few refusals are tolerated; more lower what the server is thought to take.
-- Answers raise the limit: by one each up to what the server took before, and beyond that by one after some rounds. The
-  rounds double when the raise is refused; the raise doubles when several in a row are not (as CUBIC remembers where it
-  lost, RFC 9438).
+- At a refusal, the other requests in flight were taken by the server. Their number becomes the limit, and the refused
+  request waits in its old place in the line. Refusals of requests that were in flight together count as one.
+- A few refusals are tolerated; more of them lower the limit.
+- Answers raise the limit: by one each up to the number that the server took before, and above it by one after some
+  rounds. The number of rounds doubles when a raise is refused. After several raises without a refusal, the step doubles
+  (as CUBIC grows again after a loss, RFC 9438).
 - When nothing is in flight, the next request waits for a random time, whose bound doubles with each refusal.
 
-A request waits as long as the server answers any request of the client. If it answers none for the patience of the
-retry policy, the refusal is reported.
+A request waits as long as the server answers any request of the client. If no request is answered for the seconds of
+the retry policy, the refusal is reported.
 """
 
 from __future__ import annotations
@@ -27,31 +27,31 @@ from typing import Any
 
 from .._errors import QUEUE_TIMEOUT, CallError
 
-# Of what the server took: what it still works on must end first.
+# A share of what the server took, because it still works on those requests.
 _AFTER_REFUSAL = 0.9
-# A queue that makes requests miss their time is too long for all that are in it.
+# If requests time out in the queue, the queue is too long for all requests in it.
 _AFTER_QUEUE_TIMEOUT = 0.5
 _ROUNDS_TO_RAISE = 4
 _MOST_ROUNDS_TO_RAISE = 64
-# Of the requests, so many of which may be refused before the server is thought to take less.
+# The share of requests that may be refused before the limit is lowered.
 _SHARE_TOLERATED = 0.1
 _SHARE_OVER = 32
-# So many raises in a row, and the server has more room than it had.
+# After this number of raises in a row, the server seems to have more room than before.
 _RAISES_TO_SPEED_UP = 3
-# Where nothing ends for so long, one request more than the limit is tried: those in flight may be long ones.
+# If no request ends for this long, one request above the limit is tried: those in flight may take long.
 _STALLED_SECONDS = 1.0
-# Requests that have ended and may stand behind one that waits, where nobody waits otherwise.
+# Entries of ended requests that may stay in the heaps behind a waiting one, before the heaps are cleaned.
 _KEPT = 8
 
 
 class Turn:
-    """One request's place: in line, then in flight; after a refusal in line again.
+    """One request's place: in line, then in flight; in line again after a refusal.
 
     Attributes:
-        owner: Whoever joined.
-        deadline: When it leaves the line without an answer; None: never.
-        in_flight: Whether it may be sent, or has been.
-        waits: Whether it is in line.
+        owner: The object that joined the line.
+        deadline: The time at which the request leaves the line without an answer; None: never.
+        in_flight: Whether the request may be sent, or was sent.
+        waits: Whether the request is in line.
         refusal: The last refusal of this request.
     """
 
@@ -73,15 +73,15 @@ class Turn:
 
 
 class Gate:
-    """Tells which requests may be sent: `turn = gate.join()`, then `gate.next(now)`.
+    """Decide which requests may be sent: `turn = gate.join()`, then `gate.next(now)`.
 
-    It is not thread-safe: threads that share it hold a lock.
+    It is not thread-safe: threads that share a gate hold a lock.
 
     Args:
-        patience: Seconds without any answer after which a refusal is reported; 0: at once, and nothing ever waits.
-        first_delay: As of `Retry`.
-        max_delay: As of `Retry`.
-        draw: Gives random numbers in [0, 1).
+        patience: Seconds without any answer after which a refusal is reported; 0: refusals are reported at once.
+        first_delay: As for `Retry`.
+        max_delay: As for `Retry`.
+        draw: Returns random numbers in [0, 1).
     """
 
     def __init__(
@@ -96,21 +96,21 @@ class Gate:
         self._deadlines: list[tuple[float, int, Turn]] = []
         self._waiting = 0
         self._in_flight = 0
-        # The most in flight, and what the server took when it last refused.
+        # The most in flight, and the number that the server took at its last refusal.
         self._limit = math.inf
         self._room = math.inf
-        # Counts refusals; those of requests that were in flight together count as one.
+        # The number of refusals; refusals of requests that were in flight together count as one.
         self._round = 0
         self._answers = 0
         self._rounds = 0
         self._rounds_to_raise = _ROUNDS_TO_RAISE
         self._raises = 0
         self._refused_share = 0.0
-        # The fewest in flight at a refusal of the last round.
+        # The fewest requests in flight at a refusal of the last round.
         self._least: float = math.inf
         self._not_before = -math.inf
         self._last_event = -math.inf
-        # What the last answer took.
+        # Seconds until the last answer.
         self._seconds = math.inf
         self._refusals = 0
         self._refused_since: float | None = None
@@ -132,9 +132,9 @@ class Gate:
         return self._limit
 
     def join(self, *, owner: Any = None, deadline: float | None = None, urgent: bool = False) -> Turn:
-        """Add a request to the line: at its end, or before all that are not urgent."""
+        """Add a request to the line: at its end, or before all requests that are not urgent."""
         if not (self._waiting or self._in_flight):
-            # What was refused before this client had nothing to ask says nothing of now.
+            # While the client had no requests, the server may have recovered.
             self._refused_since = None
         turn = Turn((0 if urgent else 1, next(self._orders)), owner, deadline)
         self._enqueue(turn)
@@ -162,7 +162,7 @@ class Gate:
         return turn
 
     def wake_at(self) -> float | None:
-        """Return when `next` or `expired` may have something though no call ends; None if that cannot be."""
+        """Return the time at which `next` or `expired` may return something without another event; None if never."""
         if not self._waiting:
             return None
         at = self._not_before
@@ -171,7 +171,7 @@ class Gate:
         return min(at, self._deadlines[0][0]) if self._deadlines else at
 
     def expired(self, now: float) -> list[Turn]:
-        """Return the requests whose deadline has passed in line, and take them out."""
+        """Remove and return the requests in line whose deadline has passed."""
         turns = []
         while self._deadlines and self._deadlines[0][0] <= now:
             turn = self._deadlines[0][2]
@@ -187,7 +187,7 @@ class Gate:
         self._refused_share -= self._refused_share / _SHARE_OVER
         self._refusals = 0
         self._refused_since = None
-        # An answer with room left says nothing about the limit.
+        # Below the limit, an answer does not show whether the limit could be higher.
         if not full or turn.extra:
             return
         if self._limit < self._room:
@@ -205,12 +205,12 @@ class Gate:
         """Record a refusal for lack of room.
 
         Args:
-            turn: The request's.
+            turn: The request's turn.
             now: The time.
-            error: What the server said.
+            error: The refusal.
 
         Returns:
-            Whether the request waits in line again; else the refusal is to be reported.
+            True if the request waits in line again; False if the refusal must be reported.
         """
         waited = QUEUE_TIMEOUT in error.details
         self.leave(turn, now)
@@ -226,7 +226,7 @@ class Gate:
             self._limit = min(self._limit, taken)
             self._least = min(self._least, taken)
             if turn.round == 0:
-                # Sent before anything was known.
+                # The request was sent before the first refusal.
                 self._room = min(self._room, taken)
         self._refusals += 1
         self._refused_since = now if self._refused_since is None else self._refused_since
@@ -238,7 +238,7 @@ class Gate:
         return True
 
     def leave(self, turn: Turn, now: float) -> None:
-        """Take a request out: it was given up, or failed for another reason than lack of room."""
+        """Remove a request that was cancelled, or that failed for another reason than lack of room."""
         if turn.in_flight:
             turn.in_flight = False
             self._in_flight -= 1
@@ -249,12 +249,12 @@ class Gate:
             self._let_go()
 
     def hopeless(self, now: float) -> list[Turn]:
-        """Take all requests out of the line if the server has answered none for the patience."""
+        """Remove all requests from the line if the server has not answered any for the seconds of the retry policy."""
         over = self._refused_since is not None and now - self._refused_since >= self._patience
         return self.empty(now) if over else []
 
     def empty(self, now: float) -> list[Turn]:
-        """Take all requests out of the line."""
+        """Remove all requests from the line."""
         turns = [turn for turn in self._line if turn.waits]
         for turn in turns:
             self.leave(turn, now)
@@ -270,12 +270,12 @@ class Gate:
             heapq.heappush(self._deadlines, (turn.deadline, next(self._orders), turn))
 
     def _let_go(self) -> None:
-        """Keep no request that does not wait: its owner holds an answer."""
+        """Drop ended requests from the heaps: they would keep their owners, and so the answers, in memory."""
         while self._line and not self._line[0].waits:
             heapq.heappop(self._line)
         while self._deadlines and not self._deadlines[0][2].waits:
             heapq.heappop(self._deadlines)
-        # Those behind one that waits go by and by.
+        # Ended requests behind a waiting one are removed now and then.
         if len(self._line) + len(self._deadlines) > 4 * self._waiting + _KEPT:
             self._line = [turn for turn in self._line if turn.waits]
             self._deadlines = [entry for entry in self._deadlines if entry[2].waits]
@@ -286,7 +286,7 @@ class Gate:
         return self._last_event + max(_STALLED_SECONDS, self._longest_delay())
 
     def _longest_delay(self) -> float:
-        # What a server that answers within milliseconds has no room for now, it may have room for a little later.
+        # A server that answers within milliseconds may have room again within milliseconds.
         first = min(self._first_delay, self._seconds / 4)
         return min(self._max_delay, first * 2.0 ** min(max(self._refusals - 1, 0), 60))
 
@@ -299,12 +299,12 @@ class Gate:
             return
         self._limit = taken
         least, self._least = self._least, taken
-        # A server's thread may be free a little later than its answer is here: now and then that is refused, too.
+        # A server's thread may become free a little later than its answer arrives, so that a few refusals are normal.
         self._refused_share += (1 - self._refused_share) / _SHARE_OVER
         if self._refused_share > _SHARE_TOLERATED:
             self._refused_share = 0.0
-            # Down towards what was left in flight when all refusals of the round before were here: where requests are
-            # long on their way, the first refusal comes while many that will be refused still count as in flight.
+            # Go down towards the number that was left in flight after all refusals of the last round: with long network
+            # delays, the first refusal arrives while many requests that will be refused still count as in flight.
             lower = max(1, self._room // _SHARE_OVER, int(max(0, self._room - least) // 2))
             self._room = max(min(taken, least), self._room - lower)
             self._raises = 0
@@ -313,7 +313,7 @@ class Gate:
     def _raise(self) -> None:
         self._rounds = 0
         self._raises += 1
-        # Two refusals soon are enough to take it back.
+        # Two refusals soon after a raise take it back.
         self._refused_share = max(self._refused_share, _SHARE_TOLERATED / 2)
         step = 1
         if self._raises >= _RAISES_TO_SPEED_UP:

@@ -1,4 +1,4 @@
-"""Images that travel together in the course of one call, and the requests that carry them."""
+"""Batches of images during one call, and the requests that carry them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .._images.encode import EncodedImage
 
 
 class Request:
-    """A request to be sent now; `number` names it when it ends, `resends` tells how often it was sent before."""
+    """A request to send now; `number` identifies it when it ends, `resends` counts earlier attempts."""
 
     __slots__ = ("images", "number", "resends")
 
@@ -20,7 +20,7 @@ class Request:
 
 
 class Piece:
-    """Images that go together until they are answered or cut further."""
+    """Images that stay in one request until they are answered or split."""
 
     __slots__ = (
         "answers",
@@ -47,21 +47,21 @@ class Piece:
         self.refusals = 0
         self.repeats = 0
         self.timeouts = 0
-        # How many answers there were when it first missed its time.
+        # The number of answers when this piece first timed out.
         self.answers = 0
-        # Whether it came of a request that missed its time twice.
+        # Whether it is a part of a request that timed out twice.
         self.slow = False
-        # Whether it only asks if the server answers: its image has its result.
+        # Whether it only tests that the server answers: its image already has a result.
         self.control = False
         self.first_failure: float | None = None
         self.hedged = False
         self.flights: set[int] = set()
-        # What refused it, when it goes only if there is hope again.
+        # The error of a piece that is sent only if another image of its batch is answered.
         self.given_up: CallError | None = None
 
 
 class Flight:
-    """A request on its way: what it carries, when it was sent, how many were out then, itself included."""
+    """A request in flight: its piece, the time of sending, and how many were in flight then, itself included."""
 
     __slots__ = ("in_flight", "piece", "sent")
 

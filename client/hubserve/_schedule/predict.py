@@ -1,4 +1,4 @@
-"""`predict`'s arrays: written, cut into what the server takes, and joined again. It imports numpy."""
+"""Write the arrays of `predict`, split them into requests that the server takes, and join the answers."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from .batching import Limits
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-# Around each string in a message.
+# The field header of each string in a message.
 _STRING_BYTES = 6
 
 
 class Question:
-    """One `predict`: what is asked, whole or in pieces.
+    """One call of `predict`, as one request or split into several.
 
     Args:
         requests: Writes requests.
-        inputs: The caller's.
+        inputs: The caller's arrays.
         signature: The signature's name.
         outputs: The outputs to fetch; None: all.
 
     Raises:
-        UsageError: An input cannot be sent, `inputs` is not a mapping, `outputs` is not a list, or a name is not one.
+        UsageError: An input cannot be sent, `inputs` is not a mapping, `outputs` is not a list, or a name is not valid.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Question:
 
     @property
     def rows(self) -> int | None:
-        """The size of the batch; None where the inputs have no first dimension in common."""
+        """The size of the batch; None if the inputs do not have the same first dimension."""
         sizes = {array.shape[:1] for array in self._arrays.values()}
         shape = sizes.pop() if len(sizes) == 1 else ()
         return shape[0] if shape else None
@@ -67,7 +67,7 @@ class Question:
             yield self._request(cut)
 
     def cuts(self, limits: Limits) -> list[slice | None]:
-        """Return the rows of each request; one row at the least, and None for all of what cannot be cut."""
+        """Return the rows of each request, at least one row each; None stands for inputs that cannot be split."""
         if self.rows is None:
             return [None]
         cuts: list[slice | None] = []
@@ -83,10 +83,10 @@ class Question:
         return cuts
 
     def cut_further(self, error: CallError, limits: Limits) -> Limits | None:
-        """Return lower limits after a refusal; None: it was not for the size, or there is nothing left to cut.
+        """Return lower limits after a refusal; None if the size was not the reason, or nothing can be split further.
 
-        Only a server that batches names a number of rows, and its models have one row of each output for each row of
-        the inputs: what is cut can be joined. Of others `joined` sees to it.
+        Only a server that batches names a number of rows. Its models give one row of each output for each row of the
+        inputs, so that answers can be joined. For other models, `joined` checks it.
         """
         if then(error) is not Then.SPLIT or self.rows is None:
             return None
@@ -96,18 +96,18 @@ class Question:
         return lowered if len(self.cuts(lowered)) > len(before) else None
 
     def _bytes(self, rows: slice) -> int:
-        """Tell how large a request for these rows is, nearly."""
+        """Return the approximate size of a request for these rows."""
         return sum(
             sum(len(item) + _STRING_BYTES for item in array[rows].flat) if array.dtype == object else array[rows].nbytes
             for array in self._arrays.values()
         )
 
     def empty_answer(self, metadata: ModelMetadata) -> dict[str, NDArray[Any]]:
-        """Tell what the model would answer to no rows. TF Serving with batching never answers an empty batch.
+        """Return the model's answer to no rows, which TF Serving with batching never answers.
 
         Raises:
-            UsageError: The model has no such signature or output.
-            MalformedAnswer: The metadata describe an output that no array can be.
+            UsageError: The model does not have this signature or output.
+            MalformedAnswer: The metadata describe an output that is not a possible array.
         """
         signature = metadata.signatures.get(self._signature)
         if signature is None:
@@ -128,7 +128,7 @@ class Question:
             except (TypeError, ValueError) as error:
                 raise MalformedAnswer(
                     f"the server describes the output {name} of {self._signature} as {dtype} {list(spec.shape or ())}, "
-                    "which no array can be: look at its export"
+                    "which is not a possible array: look at the model's export"
                 ) from error
         return answer
 
@@ -138,14 +138,14 @@ class Question:
 
 
 def joined(answers: Sequence[bytes], rows: int | None) -> dict[str, NDArray[Any]]:
-    """Read the answers to pieces, in their order, as one.
+    """Read the answers to pieces, in their order, and join them.
 
     Args:
         answers: The answers.
-        rows: How many rows the question had.
+        rows: The number of rows of the whole call.
 
     Raises:
-        MalformedAnswer: One cannot be read, or they do not fit together.
+        MalformedAnswer: An answer cannot be read, or the answers do not fit together.
     """
     parts = [_arrays(answer) for answer in answers]
     if len(parts) == 1:
@@ -154,7 +154,7 @@ def joined(answers: Sequence[bytes], rows: int | None) -> dict[str, NDArray[Any]
         whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     except (KeyError, ValueError) as error:
         raise _apart() from error
-    # An output without a row for each row of the inputs would be another one in each answer.
+    # An output that does not have one row for each row of the inputs would have a different meaning in each answer.
     if any(len(array) != rows for array in whole.values()):
         raise _apart()
     return whole

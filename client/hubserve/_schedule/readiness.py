@@ -1,4 +1,4 @@
-"""Waiting for a model: what to do after each look at its status; plain arithmetic on times that are passed in."""
+"""Wait for a model: decide after each status what to do next; plain arithmetic on times that are passed in."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from .._settings import Settings
 from ..wire.model_info import VersionState, VersionStatus
 
 _POLL_SECONDS = 0.2
-# However short the wait, a busy server that is there shall be found.
+# Even with a short timeout, a busy server must have time to answer once.
 _FIRST_LOOK_SECONDS = 2.0
-# What may pass while a server comes up.
+# Failures that may end while a server starts.
 _PASSING = (ServerUnavailable, ServerBusy, DeadlineExceeded, ModelNotFound)
 
 
 class Waiting:
-    """`seconds, versions = waiting.judge(status_or_error, now)`: look again after so many seconds, or it is ready.
+    """`seconds, versions = waiting.judge(status_or_error, now)`: ask again after `seconds`, or the model is ready.
 
     Args:
-        settings: The client's.
+        settings: The client's settings.
         now: The time.
-        timeout: Seconds to wait at the most.
+        timeout: The most seconds to wait.
 
     Raises:
         UsageError: `timeout` is not a finite number of at least 0.
@@ -42,7 +42,7 @@ class Waiting:
         self._said: HubserveError | None = None
 
     def request_timeout(self, now: float) -> float:
-        """Return seconds that the next look may take."""
+        """Return the seconds that the next status call may take."""
         least = _FIRST_LOOK_SECONDS if self._said is None else _POLL_SECONDS
         left = max(self._end - now, least)
         return left if self._settings.timeout is None else min(left, self._settings.timeout)
@@ -50,11 +50,11 @@ class Waiting:
     def judge(
         self, found: tuple[VersionStatus, ...] | CallError, now: float
     ) -> tuple[float, tuple[VersionStatus, ...] | None]:
-        """Return seconds until the next look, or the versions when one is available.
+        """Return the seconds until the next status call, or the versions if one is available.
 
         Raises:
             ModelNotReady: The time is over, and the model is not loaded; or it could not be loaded.
-            CallError: The time is over, or no waiting would mend this.
+            CallError: The time is over, or waiting cannot help.
         """
         failure: HubserveError
         if isinstance(found, CallError):
@@ -64,17 +64,17 @@ class Waiting:
         elif any(version.available for version in found):
             return 0.0, found
         else:
-            states = ", ".join(map(str, found)) or "it has no version of it"
+            states = ", ".join(map(str, found)) or "it does not have a version of it"
             if _hopeless(found):
                 raise ModelNotReady(
                     f"{self._settings.target_in_words()} could not load {self._settings.model_in_words()} ({states}): "
-                    "mend the version, or give the server another one"
+                    "fix the version, or publish another one"
                 )
             failure = ModelNotReady(
                 f"{self._settings.target_in_words()} does not serve {self._settings.model_in_words()} "
                 f"after {self._timeout:g} s: {states}"
             )
-        # The last look has little time left, and to run out of it tells less than what an earlier one found.
+        # The last call has little time left, and its timeout says less than the failure before it.
         if self._said is None or not isinstance(failure, DeadlineExceeded):
             self._said = failure
         if now + _POLL_SECONDS > self._end:
@@ -83,5 +83,5 @@ class Waiting:
 
 
 def _hopeless(versions: tuple[VersionStatus, ...]) -> bool:
-    # A version in state END has used up its tries, and TF Serving makes no more; without an error it was unloaded.
+    # TF Serving does not try again to load a version in state END. Without an error, the version was unloaded.
     return all(version.state is VersionState.END for version in versions) and any(v.error for v in versions)

@@ -1,13 +1,14 @@
-"""The course of one `classify` or `features` call: a machine without I/O, threads or clocks.
+"""One `classify` or `features` call, as a state machine without I/O, threads or clocks.
 
-A shell pushes images in, sends the requests that the machine hands out, tells it how each ended, and takes results out:
+A driver pushes images in, sends the requests that `Run` returns, reports how each ended, and takes results out:
 
     run.push(image, now)          run.next_request(now) -> Request | None      run.take_results() -> [result, ...]
     run.end()                     run.answered(number, response, now)          run.take_abandoned() -> [number, ...]
     run.wants_images              run.failed(number, error, now)               run.wake_at() -> seconds | None
 
-The table in `hubserve._errors` and `hubserve._schedule.retry` say what follows from a failure. While a server fails,
-one request at a time asks whether it is back: an outage costs retries by its length, not by how many images wait.
+The table in `hubserve._errors` and `hubserve._schedule.retry` decide what happens after a failure. While a server is
+down, only one request at a time is sent to test it. So the number of retries depends on the length of an outage, and
+not on the number of waiting images.
 """
 
 from __future__ import annotations
@@ -29,21 +30,21 @@ from .window import Window
 _log = logging.getLogger("hubserve")
 _Result = TypeVar("_Result", bound=ImageResult)
 
-# Answers that wait for an earlier one, in windows: a slow replica should not stop the others at once.
+# How far answers may be ahead of an earlier one, in windows: a slow replica should not stop the others at once.
 _WINDOWS_AHEAD = 4
 
 
 class Run(Generic[_Result]):
-    """One call's course; see the module.
+    """The state of one call; see the module.
 
     Args:
-        read: Makes results from an answer; may raise `MalformedAnswer`, which becomes the images' error.
+        read: Returns the results in an answer. Its `MalformedAnswer` becomes the error of the images.
         kind: The class of the results.
-        capacity: What one request may hold; lowered here when the server takes less.
+        capacity: What one request may hold; lowered when the server takes less.
         contact: What the client knows about its servers.
-        window: How many requests may be on their way.
-        ordered: Give results in the order of the images.
-        linger: Seconds after which a batch is sent though it is not full; None: only full ones, and the last.
+        window: How many requests may be in flight.
+        ordered: Return results in the order of the images.
+        linger: Seconds after which a batch is sent though it is not full; None: only the last batch may be smaller.
 
     Attributes:
         ended: Whether `end` was called.
@@ -85,26 +86,26 @@ class Run(Generic[_Result]):
 
     @property
     def wants_images(self) -> bool:
-        """Whether the next image may be pushed: one batch waits for room at the most."""
+        """Whether the next image may be pushed: at most one batch waits for room."""
         return not (self.ended or self._fresh or self._search.waiting or self._too_far_ahead)
 
     @property
     def finished(self) -> bool:
-        """Whether every image that was pushed has been answered, and no more will be."""
+        """Whether every pushed image is answered, and no more images will come."""
         return self.ended and self._taken == self._given
 
     @property
     def watches_the_clock(self) -> bool:
-        """Whether something may fall due though nothing happens."""
+        """Whether something may become due without another event."""
         return bool(self._again or self._search.waiting) or self._contact.retry.hedge_after is not None
 
     @property
     def in_flight(self) -> int:
-        """How many requests are on their way."""
+        """The number of requests in flight."""
         return len(self._flights)
 
     def push(self, image: EncodedImage, now: float) -> None:
-        """Take the next image."""
+        """Add the next image."""
         self._taken += 1
         if image.error is not None:
             self._settle(image, self._failure(image, image.error))
@@ -116,15 +117,15 @@ class Run(Generic[_Result]):
             self._collecting_since = now
 
     def end(self) -> None:
-        """Take note that there are no more images."""
+        """Record that there are no more images."""
         self.ended = True
         if rest := self._cutter.rest():
             self._fresh.append(Piece(rest))
 
     def next_request(self, now: float) -> Request | None:
-        """Give a request to be sent at once, if there is one and it may go."""
+        """Return a request to send now, or None."""
         lingered = self._linger is not None and now >= self._collecting_since + self._linger
-        # No image is taken now: what the results wait for may be in a batch that would never be full.
+        # Send the batch although it is not full: no image can be added until its results are taken.
         if len(self._cutter) and (lingered or (self._ordered and self._too_far_ahead)):
             self._fresh.append(Piece(self._cutter.rest()))
         piece = self._next_piece(now) or self._next_hedge(now)
@@ -137,7 +138,7 @@ class Run(Generic[_Result]):
         return Request(self._sent, piece.images, piece.sent - 1)
 
     def wake_at(self) -> float | None:
-        """Tell when to ask `next_request` again though nothing has happened, or None."""
+        """Return the time at which to call `next_request` without another event, or None."""
         times = []
         if self._again or self._search.waiting or self._fresh:
             if self._room():
@@ -149,10 +150,10 @@ class Run(Generic[_Result]):
         return min(times, default=None)
 
     def answered(self, number: int, response: bytes, now: float) -> None:
-        """Take an answer.
+        """Record an answer.
 
         Raises:
-            UnsuitableModel: The model is not for this call.
+            UnsuitableModel: The model does not have the outputs that the call needs.
         """
         flight = self._land(number)
         if flight is None:
@@ -180,7 +181,7 @@ class Run(Generic[_Result]):
         self._search.looked_at(results, piece.images)
 
     def failed(self, number: int, error: CallError, now: float) -> None:
-        """Take a failure: the images are tried again, cut into smaller requests, or get it as their result."""
+        """Record a failure: its images are retried, split into smaller requests, or get the error as their result."""
         flight = self._land(number)
         if flight is None:
             return
@@ -190,7 +191,7 @@ class Run(Generic[_Result]):
             self._reduced_at = now
         at = self._contact.retry_at(error, sent=flight.sent, now=now, first_failure=piece.first_failure)
         if piece.flights:
-            # A second request for the same images is still out.
+            # A second request for the same images is still in flight.
             return
         if isinstance(error, DeadlineExceeded) and (given_up := self._search.too_slow(piece, error, at)) is not None:
             if piece.control and at is not None:
@@ -199,15 +200,15 @@ class Run(Generic[_Result]):
                 self._report(slow, why)
             return
         if piece.control:
-            # Whatever failed it will fail those that it stands before, too.
+            # The failure will also hit the images that wait behind it.
             return
         if at is not None:
             piece.first_failure = now if piece.first_failure is None else piece.first_failure
             piece.hedged = False
             self._wait(at)
-            _log.info("%d images again in %.2f s: %s", len(piece.images), at - now, error)
+            _log.info("retrying %d images in %.2f s: %s", len(piece.images), at - now, error)
             if piece.suspect:
-                # Before those that wait for what becomes of it.
+                # It comes before the pieces that wait for its outcome.
                 self._search.waiting.appendleft(piece)
             else:
                 self._again.append(piece)
@@ -223,7 +224,7 @@ class Run(Generic[_Result]):
             self._report(piece, error)
 
     def take_results(self) -> list[_Result]:
-        """Give the results that are due, each once."""
+        """Return the results that are due, each once."""
         if not self._ordered:
             ready = list(self._results.values())
             self._results.clear()
@@ -236,7 +237,7 @@ class Run(Generic[_Result]):
         return ready
 
     def take_abandoned(self) -> list[int]:
-        """Give the requests that nobody waits for any more."""
+        """Return the requests whose answers are no longer needed."""
         abandoned, self._abandoned = self._abandoned, []
         return abandoned
 
@@ -245,7 +246,7 @@ class Run(Generic[_Result]):
         return self._taken - self._given > _WINDOWS_AHEAD * self._window.limit * self._capacity.limits.max_size
 
     def _room(self) -> bool:
-        # A suspect travels alone: the server could put it into one batch with others, and fail them with it.
+        # A suspect is sent alone: the server could put it into one batch with others, and they would fail with it.
         if self._search.waiting or self._failing or any(flight.piece.suspect for flight in self._flights.values()):
             return not self._flights
         return len(self._flights) < self._window.limit
@@ -279,13 +280,13 @@ class Run(Generic[_Result]):
         return flight
 
     def _wait(self, at: float) -> None:
-        """Send nothing before that time."""
+        """Send nothing before this time."""
         self._failing = True
         self._not_before = max(self._not_before, at)
 
     def _repeat(self, piece: Piece, error: CallError) -> None:
-        """Send the images again, because a neighbour in the server's batch may have failed them."""
-        _log.debug("%d images once more, which a neighbour may have failed: %s", len(piece.images), error)
+        """Retry the images, because another request in the server's batch may have caused the failure."""
+        _log.debug("retrying %d images that another request may have failed: %s", len(piece.images), error)
         piece.repeats += 1
         if then(error) is Then.ALONE:
             piece.suspect = True
@@ -294,11 +295,11 @@ class Run(Generic[_Result]):
             self._again.append(piece)
 
     def _learn(self, piece: Piece, error: CallError) -> None:
-        """Lower the limits to what the server takes, as far as its refusal tells."""
+        """Lower the limits after a refusal for size."""
         total = sum(len(image.data) for image in piece.images)
         self._capacity.lower(self._capacity.limits.lowered(error, len(piece.images), total))
         limits = self._capacity.limits
-        _log.warning("at most %d images and %d bytes at once from now on: %s", limits.max_size, limits.max_bytes, error)
+        _log.warning("sending at most %d images and %d bytes at once: %s", limits.max_size, limits.max_bytes, error)
 
     def _report(self, piece: Piece, error: HubserveError) -> None:
         _log.warning("%d images failed, the first of them %s: %s", len(piece.images), piece.images[0].source, error)
@@ -306,7 +307,7 @@ class Run(Generic[_Result]):
             self._settle(image, self._failure(image, error))
 
     def _failure(self, image: EncodedImage, error: HubserveError) -> _Result:
-        # Results may be kept for long, and a traceback would keep the whole batch with them.
+        # Results may be kept for long, and a traceback would keep the whole batch in memory.
         error.__traceback__ = None
         for origin in (error.__cause__, error.__context__):
             if origin is not None:

@@ -1,4 +1,4 @@
-"""Search for the images that fail their batch: refused ones, and those that take all of the server's time."""
+"""Search for images that make their batch fail: images that are refused, and images that take too long."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from .retry import Contact
 
 _log = logging.getLogger("hubserve")
 
-# An image that is refused alone is sent once more: the server may have batched it with a stranger's bad one.
+# An image that is refused alone is retried once: the server may have batched it with another client's bad image.
 _REFUSALS_TO_CONVICT = 2
-# So many images refused alone in the same words, and the model has never answered: searching is probably in vain.
+# If the model has never answered, and this many single images are refused in the same words, the search is hopeless.
 _HOPELESS = 64
-# An image that misses its time alone is sent once more, after the server has answered another one.
+# An image that times out alone is retried once, after the server has answered another one.
 _TIMEOUTS_TO_CONVICT = 2
-# So many requests in a row without an answer, and nothing shows that the server answers anything: it is not searched.
+# After this number of requests in a row without an answer, the server probably answers nothing: no search.
 _SILENT = 10
 
 
 class Search:
-    """Halve what failed until a bad image stands alone. See `Run`.
+    """Split failed batches in halves until a bad image is alone. See `Run`.
 
     Args:
         contact: What the client knows about its servers.
@@ -44,29 +44,29 @@ class Search:
         self._good: EncodedImage | None = None
 
     def answered(self) -> None:
-        """Take note that the server has answered a request."""
+        """Record that the server has answered a request."""
         self._answers += 1
         self._silent = 0
 
     def looked_at(self, results: Sequence[ImageResult], images: Sequence[EncodedImage]) -> None:
-        """Keep one image that the model could answer."""
+        """Keep one image that the model has answered."""
         if self._good is None:
             self._good = next((image for image, result in zip(images, results, strict=True) if result.ok), None)
 
     def hopeless(self, error: CallError) -> bool:
-        """Tell whether to search further is probably in vain."""
+        """Tell whether a further search is probably useless."""
         return not self._contact.predicts and self._refused_alone >= _HOPELESS and error.details == self._words
 
     def refused(self, piece: Piece, error: CallError) -> bool:
-        """Halve the images until a bad one stands alone: at most 2 N - 1 requests more for N images, and N repeats.
+        """Split the images until a bad one is alone: at most 2 N - 1 more requests for N images, and N retries.
 
         Returns:
-            Whether they are sent again; else the failure is theirs.
+            True if they are sent again; False if the failure is theirs.
         """
         if self.hopeless(error):
             return self._probe(piece, error)
         if len(piece.images) > 1:
-            _log.info("looking for the image that fails %d: %s", len(piece.images), error)
+            _log.info("searching %d images for the one that fails them: %s", len(piece.images), error)
             self.waiting.extendleft(reversed(_halves(piece)))
             return True
         piece.refusals += 1
@@ -79,24 +79,24 @@ class Search:
         return False
 
     def too_slow(self, piece: Piece, error: CallError, at: float | None) -> list[tuple[Piece, HubserveError]] | None:
-        """Search for the image that takes the server's time: after two timeouts, a request's images are halved.
+        """Search for the image that takes too long: after two timeouts, a request's images are split in halves.
 
-        A single image is convicted when it misses its time twice, and the server has answered another request in
-        between. Where the server answers nothing, an image that was answered before is sent until it is answered again:
-        the server may still be at work for the slow one.
+        A single image gets the error when it times out twice, and the server has answered another request in between.
+        If the server answers nothing, an image that was answered before is sent until it is answered again, because the
+        server may still be working on the slow one.
 
         Args:
-            piece: What missed its time.
+            piece: The piece that timed out.
             error: The failure.
-            at: When the retry policy would send it again; None: never.
+            at: The time of the retry by the retry policy; None: no retry.
 
         Returns:
-            The images that fail for good, with their errors; None where nothing is searched, and the request is tried
-            again or reported.
+            The images that fail for good, with their errors; None if there is no search, and the request is retried or
+            reported.
         """
         self._silent += 1
         if self._contact.retry.max_seconds <= 0 or self._contact.several:
-            # Of several servers one may hang, and the next one answers: the image is not at fault.
+            # Of several servers one may hang, and the next one answers: the image is not the cause.
             return None
         if piece.control:
             return self._wait_for_control(piece, error, at)
@@ -109,12 +109,12 @@ class Search:
         alone = len(piece.images) == 1
         if alone and piece.timeouts >= _TIMEOUTS_TO_CONVICT and self._answers > piece.answers:
             return [(piece, ImageTooSlow.of(piece.images[0].source, error))]
-        _log.info("looking for the image that takes too long among %d: %s", len(piece.images), error)
+        _log.info("searching %d images for the one that takes too long: %s", len(piece.images), error)
         parts = [piece] if alone else _halves(piece)
         for part in parts:
             part.slow = part.suspect = True
         if alone and self._good is None:
-            # The others may show that the server answers.
+            # Other images may show that the server answers.
             self.waiting.append(piece)
         else:
             self.waiting.extendleft(reversed(parts))
@@ -127,7 +127,7 @@ class Search:
     def _wait_for_control(
         self, control: Piece, error: CallError, at: float | None
     ) -> list[tuple[Piece, HubserveError]]:
-        """Send it again; or, when the server's time is over, give up the images that wait for it."""
+        """Send the control again; when the retry time is over, return the images that wait for it as failed."""
         if at is not None:
             self.waiting.appendleft(control)
             return []
@@ -136,7 +136,7 @@ class Search:
         return [(piece, error) for piece in waiting if piece.slow]
 
     def _probe(self, piece: Piece, error: CallError) -> bool:
-        """Ask for the first, the middle and the last image alone: one answer, and the others are searched too."""
+        """Send the first, the middle and the last image alone: if one is answered, the others are searched too."""
         last = len(piece.images) - 1
         if not last:
             return False

@@ -1,6 +1,6 @@
-"""Describe a call step by step, without I/O: a generator that threads and asyncio drive in the same way.
+"""Describe a call as steps without I/O: a generator that threads and asyncio run in the same way.
 
-It yields what to do next. The driver does that, and sends back the answer or throws the failure in:
+It yields what to do next. The driver does it, then sends the answer or throws the failure:
 
     step = next(steps)        Ask(...)         send the request, then steps.send(answer) or steps.throw(error)
                               Pause(seconds)   wait, then next(steps)
@@ -20,13 +20,13 @@ _T = TypeVar("_T")
 
 
 class Ask(NamedTuple):
-    """Send a request, and come back with its answer.
+    """Send a request, and return its answer.
 
     Attributes:
-        path: The RPC's.
+        path: The RPC's path.
         request: The message.
-        timeout: Seconds that the server has, each time that the request is sent.
-        deadline: When the caller's time is over, on the clock of the steps; None: never.
+        timeout: Seconds that the server has for each attempt.
+        deadline: The caller's deadline, on the clock of the steps; None: none.
         resends: How often the same request was sent before.
     """
 
@@ -38,7 +38,7 @@ class Ask(NamedTuple):
 
 
 class Pause(NamedTuple):
-    """Wait so many seconds, or until the client is closed: the next request says so."""
+    """Wait for some seconds, or until the client is closed: then the next request raises the error."""
 
     seconds: float
 
@@ -49,17 +49,17 @@ Steps: TypeAlias = Generator[Ask | Pause, bytes, _T]
 def asked(
     contact: Contact, path: str, request: bytes, timeout: float | None, clock: Callable[[], float]
 ) -> Steps[bytes]:
-    """Send a request, and try again as the retry policy has it, within the timeout.
+    """Send a request, and retry it by the retry policy, within the timeout.
 
     Args:
         contact: What the client knows about its servers.
-        path: The RPC's.
+        path: The RPC's path.
         request: The message.
-        timeout: Seconds for all tries together; None: no limit.
-        clock: Gives the time in seconds.
+        timeout: Seconds for all attempts together; None: no limit.
+        clock: Returns the time in seconds.
 
     Raises:
-        CallError: There is no answer.
+        CallError: The server did not answer.
     """
     deadline = None if timeout is None else clock() + timeout
     first_failure = None
@@ -77,7 +77,7 @@ def asked(
                 repeats += 1
             if at is None:
                 raise
-            _log.info("again in %.2f s: %s", at - now, error)
+            _log.info("retrying in %.2f s: %s", at - now, error)
             seconds = at - now
         else:
             contact.answered(clock())

@@ -1,18 +1,18 @@
-"""Decide how many requests are in flight: plain arithmetic on the times that answers take.
+"""Decide how many requests may be in flight: plain arithmetic on the seconds that answers take.
 
 "auto" is TCP Vegas (Brakmo, O'Malley and Peterson, SIGCOMM 1994), as Netflix's concurrency-limits applies it to
-requests. Answers take longer than the best time because requests wait for one another, so that with W on their way
-W * (1 - best / now) of them are waiting. One or two should be: with none, a server idles between requests; more only
-makes each answer later. A server's word that it has no room halves W for a round, and keeps it below what was refused
-for a while (as CUBIC remembers where it lost, RFC 9438). The best time is measured anew now and then with half the
-window (after BBR's ProbeRTT), because images and servers change in the course of a long run.
+requests. Answers take longer than the best time when requests wait for one another: of W requests in flight,
+W * (1 - best / now) wait. One or two should wait: with none, a server is idle between requests; more only make each
+answer later. When a server says that it has no room, W is halved for a round, and stays below the refused number for a
+while (as CUBIC remembers a loss, RFC 9438). The best time is measured again from time to time with half the window
+(after BBR's ProbeRTT), because images and servers change during a long run.
 """
 
 from __future__ import annotations
 
 from typing import Protocol
 
-# Of the window, where that is more than one request: answers differ by themselves, and the more so over many servers.
+# A share of the window, if that is more than one request: times vary, and vary more over many servers.
 _WAITING_SHARE = 1 / 6
 _FEWEST_TIMES = 3
 _ROUNDS_BETWEEN_PROBES = 50
@@ -21,21 +21,21 @@ MOST = 32
 
 
 class Window(Protocol):
-    """Decides how many requests may be on their way."""
+    """Decide how many requests may be in flight."""
 
     @property
     def limit(self) -> int:
         """The most requests without an answer."""
 
     def answered(self, seconds: float, in_flight: int) -> None:
-        """Take note of a full batch's answer: how long it took, and how many requests were out when it was sent."""
+        """Record the answer to a full batch: its seconds, and how many requests were in flight when it was sent."""
 
     def overloaded(self) -> None:
-        """Take note that a server has no room."""
+        """Record that a server has no room."""
 
 
 class Fixed:
-    """Always the same: `Fixed(4)`."""
+    """A constant limit: `Fixed(4)`."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -48,7 +48,7 @@ class Fixed:
 
 
 class Vegas:
-    """Finds the limit by itself: `window = Vegas(); window.answered(0.2, in_flight=1); window.limit`."""
+    """A limit that adapts: `window = Vegas(); window.answered(0.2, in_flight=1); window.limit`."""
 
     def __init__(self, most: int = MOST) -> None:
         self._most = most
@@ -58,7 +58,7 @@ class Vegas:
         self._times: list[float] = []
         self._rounds = 0
         self._probing = False
-        # Nothing above has been refused lately; and this much has been taken.
+        # The highest limit until a raise is tried again, and the highest that was not refused.
         self._ceiling = most
         self._taken = 1
         self._lift = 1
@@ -69,13 +69,13 @@ class Vegas:
         return max(1, self._limit // 2) if self._probing else self._limit
 
     def answered(self, seconds: float, in_flight: int) -> None:
-        """Take note of a full batch's answer, and after as many as the limit, change the limit.
+        """Record the answer to a full batch; after as many answers as the limit, change the limit.
 
         Args:
-            seconds: What the answer took.
-            in_flight: How many requests were on their way when it was sent, itself included.
+            seconds: The time until the answer.
+            in_flight: How many requests were in flight when it was sent, itself included.
         """
-        # With room left, the time says nothing of a full window; with more than the limit, it is of an older one.
+        # Only times at exactly the limit count: fewer requests do not fill the window, more belong to an older limit.
         if in_flight != self.limit:
             return
         self._times.append(seconds)
@@ -96,7 +96,7 @@ class Vegas:
             self._lift *= 2
 
     def overloaded(self) -> None:
-        """Take note that a server has no room: half as many from now on."""
+        """Record that a server has no room: halve the limit."""
         self._times.clear()
         self._growing_fast = False
         self._ceiling = max(1, self._limit - 1)

@@ -1,4 +1,4 @@
-"""Requests of many tasks through one `Gate`: each waits for its turn, and for another one where it is refused."""
+"""Send requests of many tasks through one `Gate`: each waits for its turn, and waits again if it is refused."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import grpc
 from .._errors import CallError, Then, then
 from .._schedule.gate import Gate, Turn
 
-# Makes the error for gRPC's code and words.
+# Makes the error for gRPC's code and message.
 Failed = Callable[[grpc.StatusCode, "str | None"], CallError]
 
 
 class AsyncLine:
-    """Makes calls as a gate lets them: `answer = await line.call(attempt)`.
+    """Make calls when a gate allows them: `answer = await line.call(attempt)`.
 
     Args:
         gate: Shared by all calls of a client.
-        failed: Makes the error for gRPC's code and words.
+        failed: Makes the error for gRPC's code and message.
     """
 
     def __init__(self, gate: Gate, failed: Failed) -> None:
@@ -31,15 +31,15 @@ class AsyncLine:
     async def call(
         self, attempt: Callable[[int], Awaitable[bytes]], *, deadline: float | None = None, urgent: bool = False
     ) -> bytes:
-        """Make an attempt when there is room, and another one after each refusal for want of room.
+        """Make an attempt when there is room, and another one after each refusal for lack of room.
 
         Args:
-            attempt: Sends the request; the argument tells how often it was sent before.
+            attempt: Sends the request; the argument is the number of earlier attempts.
             deadline: When the request leaves the line, on the clock of `time.monotonic`; None: never.
-            urgent: Put it before those that are not.
+            urgent: Put it before requests that are not urgent.
 
         Raises:
-            CallError: There is no answer.
+            CallError: The server did not answer.
         """
         gate = self._gate
         turn = gate.join(deadline=deadline, urgent=urgent)
@@ -58,12 +58,12 @@ class AsyncLine:
                     gate.answered(turn, time.monotonic())
                     return answer
         finally:
-            # Whatever ended it: a failure, or the caller who cancelled it.
+            # Also after a failure, and after a cancellation by the caller.
             gate.leave(turn, time.monotonic())
             self._let_go()
 
     def close(self) -> None:
-        """Fail what waits."""
+        """Fail the requests in line."""
         for turn in self._gate.empty(time.monotonic()):
             _fail(turn, self._failed(grpc.StatusCode.CANCELLED, "Channel closed!"))
 
@@ -76,7 +76,7 @@ class AsyncLine:
         await turn.owner
 
     def _let_go(self) -> None:
-        """Wake those whose turn has come, or whose time is over, and see to it that the rest is not forgotten."""
+        """Wake the requests whose turn has come or whose deadline has passed, and set a timer for the others."""
         now = time.monotonic()
         while (turn := self._gate.next(now)) is not None:
             if turn.owner is not None and not turn.owner.done():

@@ -1,4 +1,4 @@
-"""The way to the server for asyncio: calls by name, bytes in and out, and gRPC's errors as ours."""
+"""Call the server from asyncio: paths and bytes in, bytes or the library's errors out."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _T = TypeVar("_T")
 
 
 class AsyncModelServer(BaseServer[asyncio.Event]):
-    """The RPCs of one model's server, or of its replicas, over a channel each of the running event loop.
+    """The RPCs of one model's server, or of its replicas, each over its own channel of the running event loop.
 
     See `BaseServer`.
     """
@@ -48,12 +48,12 @@ class AsyncModelServer(BaseServer[asyncio.Event]):
         images: Sequence[EncodedImage] = (),
         resends: int = 0,
     ) -> bytes:
-        """Send a request, at once or when the server has room, and wait for its answer.
+        """Send a request, now or when the server has room, and wait for its answer.
 
         The arguments are those of `ModelServer.start`.
 
         Raises:
-            CallError: There is no answer.
+            CallError: The server did not answer.
         """
         self._prepare(request)
 
@@ -62,7 +62,7 @@ class AsyncModelServer(BaseServer[asyncio.Event]):
             return await self._attempt(path, request, seconds, images=images, resends=resends + tries)
 
         try:
-            # What tells about the model is asked beside thousands of predictions, too.
+            # Other RPCs than Predict go first: they must not wait behind thousands of predictions.
             return await self._line.call(attempt, deadline=deadline, urgent=path != PREDICT)
         except CallError as error:
             said = await self._explained(path, error)
@@ -87,7 +87,7 @@ class AsyncModelServer(BaseServer[asyncio.Event]):
         if self.closed.is_set():
             raise self._failed(grpc.StatusCode.CANCELLED, CLOSED)
         metadata = await self._metadata()
-        # Closed while the token was fetched: a channel must not be opened again.
+        # The client may be closed while the token is fetched; then no channel may be opened again.
         if self.closed.is_set():
             raise self._failed(grpc.StatusCode.CANCELLED, CLOSED)
         attempt = None
@@ -99,11 +99,11 @@ class AsyncModelServer(BaseServer[asyncio.Event]):
             answer: bytes = await self._next()[path](request, timeout=timeout, metadata=metadata)
             code = grpc.StatusCode.OK
         except grpc.RpcError as error:
-            # grpc.aio's error has them, as AioRpcError says.
+            # The error of grpc.aio has code and details, as AioRpcError documents.
             code, details = error.code(), error.details()
             raise self._failed(code, details, path) from None
         except asyncio.CancelledError:
-            # Closing the channel cancels its calls; so does the caller, who then must not see another error.
+            # Closing the channel cancels its calls. A caller that cancels must get CancelledError.
             if self.closed.is_set():
                 raise self._failed(grpc.StatusCode.CANCELLED, CLOSED) from None
             raise
@@ -113,10 +113,10 @@ class AsyncModelServer(BaseServer[asyncio.Event]):
         return answer
 
     async def perform(self, steps: Steps[_T]) -> _T:
-        """Take the steps of a call, and give what it comes to.
+        """Take the steps of a call, and return its result.
 
         Raises:
-            CallError: There is no answer.
+            CallError: The server did not answer.
         """
         try:
             step = next(steps)
@@ -136,32 +136,32 @@ class AsyncModelServer(BaseServer[asyncio.Event]):
             return cast(_T, end.value)
 
     async def sleep(self, seconds: float) -> None:
-        """Wait so long, or until the client is closed: the next call says so."""
+        """Wait for some seconds, or until the client is closed: then the next call raises the error."""
         try:
             await asyncio.wait_for(self.closed.wait(), seconds)
         except asyncio.TimeoutError:
             return
 
     async def close(self) -> None:
-        """Give up what is on its way, and close the connection."""
+        """Cancel what is in flight, and close the connection."""
         self.closed.set()
         self._line.close()
         for channel in self._channels:
             await channel.close()
 
     def leave_behind(self) -> None:
-        """Give up the channels in a child of a fork."""
+        """Keep the channels unused in a child of a fork."""
         leave_behind(self)
 
     def renewed(self) -> AsyncModelServer:
-        """Give what takes its place on another event loop, or in a child of a fork."""
+        """Return the replacement on another event loop, or in a child of a fork."""
         server = AsyncModelServer(self._settings, self._settings.contact())
         if self.closed.is_set():
             server.closed.set()
         return server
 
     def _next(self) -> dict[str, Any]:
-        """Return the calls of the server whose turn it is."""
+        """Return the calls of the next server in turn."""
         if not self._channels:
             self._open()
         if len(self._channels) > 1:
@@ -170,8 +170,8 @@ class AsyncModelServer(BaseServer[asyncio.Event]):
         return self._calls[self._turns.next()]
 
     def _open(self) -> None:
-        # Not in __init__: channels belong to the event loop that runs when they are made.
-        # The half of gRPC that only asyncio needs.
+        # Not in __init__: channels belong to the event loop that is running when they are made.
+        # Only asyncio needs this part of gRPC.
         import grpc.aio
 
         polls_from_now_on()
@@ -185,6 +185,6 @@ class AsyncModelServer(BaseServer[asyncio.Event]):
         try:
             made = token() if callable(token) else token
             return bearer(await made if inspect.isawaitable(made) else made)
-        # Whatever the caller's own function raises.
+        # The caller's own function may raise anything.
         except Exception as error:
             raise self._no_token(error) from error

@@ -1,4 +1,4 @@
-"""Images in, results out, for asyncio: moves a `Run`'s requests and answers, and does the waiting."""
+"""Send images and yield results, for asyncio: move requests and answers between a `Run` and the server."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _Result = TypeVar("_Result", bound=ImageResult)
 
 
 class AsyncMover(Generic[_Result]):
-    """Moves a run's requests and answers, as `Mover` does for threads.
+    """Move a run's requests and answers, as `Mover` does for threads.
 
     Args:
-        run: The course of the call.
+        run: The state of the call.
         send: Makes the call for a request.
-        sleep: Waits so many seconds, or until the client is closed.
+        sleep: Waits this number of seconds, or until the client is closed.
     """
 
     def __init__(
@@ -47,11 +47,11 @@ class AsyncMover(Generic[_Result]):
         self._calls: dict[int, asyncio.Task[tuple[bytes | CallError, float]]] = {}
 
     def move(self) -> None:
-        """Take the answers that are there, and send what is due.
+        """Handle the answers that have arrived, and send what is due.
 
         Raises:
-            ClientClosed: Nothing can be sent any more.
-            UnsuitableModel: The model is not for this call.
+            ClientClosed: The client was closed.
+            UnsuitableModel: The model does not have the outputs that the call needs.
         """
         for number in [number for number, call in self._calls.items() if call.done()]:
             answer, at = self._calls.pop(number).result()
@@ -64,7 +64,7 @@ class AsyncMover(Generic[_Result]):
         while request := self._run.next_request(time.monotonic()):
             self._calls[request.number] = asyncio.ensure_future(self._timed(request))
         for number in self._run.take_abandoned():
-            # Its answer may have come together with the one that counts.
+            # Its own answer may have arrived together with the first one.
             if (abandoned := self._calls.pop(number, None)) is not None:
                 abandoned.cancel()
 
@@ -79,7 +79,7 @@ class AsyncMover(Generic[_Result]):
             await self._sleep(seconds)
 
     async def stop(self) -> None:
-        """Give up what is on its way: the server need not work on it."""
+        """Cancel what is in flight: the server need not work on it."""
         for call in self._calls.values():
             call.cancel()
         await asyncio.gather(*self._calls.values(), return_exceptions=True)
@@ -100,14 +100,14 @@ async def stream(
     sleep: Callable[[float], Awaitable[None]],
     how: Callable[[], Awaitable[Encode]],
 ) -> AsyncGenerator[_Result, None]:
-    """Read images, send them as the run has it, and yield one result for each; see the `stream` for threads."""
+    """Read images, send them as the run says, and yield one result for each; see the `stream` for threads."""
     source = Source(images)
     remaining = aiter(source)
     mover = AsyncMover(run, send, sleep)
     encode = await how()
     readers = ThreadPoolExecutor(READERS, thread_name_prefix="hubserve-reader")
     ahead = Ahead(readers, encode)
-    # Fetching goes on while answers come: whoever gives images slowly gets results all the same.
+    # Images are fetched while answers arrive, so that a slow source of images does not delay results.
     fetching: asyncio.Task[bool] | None = None
     head: EncodedImage | asyncio.Future[EncodedImage] | None = None
     more = True
@@ -145,7 +145,7 @@ async def stream(
 
 
 async def _fetch(images: AsyncIterator[ImageLike], ahead: Ahead, *, many: bool) -> bool:
-    """Take the next image, or as many as may be read ahead, and begin to read them; False: there are no more."""
+    """Fetch the next image, or as many as may be read ahead, and start reading them; return False at the end."""
     while True:
         try:
             image = await anext(images)
@@ -154,7 +154,8 @@ async def _fetch(images: AsyncIterator[ImageLike], ahead: Ahead, *, many: bool) 
         if is_path(image) or isinstance(image, bytes):
             ahead.start(image)
         else:
-            # Encoded before the next one is asked for, see `Ahead`; but pixels take a while.
+            # It must be encoded before the next image is fetched (see `Ahead`); on another thread, because that is
+            # slow.
             await asyncio.wrap_future(ahead.start_off_thread(image))
         if ahead.full or not many:
             return True

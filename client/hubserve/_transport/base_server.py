@@ -1,4 +1,4 @@
-"""Share what threads and asyncio need to reach a server: channels, credentials, the mapping of gRPC's errors."""
+"""What threads and asyncio share to reach a server: channels, credentials, the mapping of gRPC's errors."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import threading
 
 _Event = TypeVar("_Event", bound="threading.Event | asyncio.Event")
-# What protobuf and gRPC hold in one message is less.
+# protobuf's and gRPC's limits on one message are lower.
 _TOO_LARGE = 2**31
 CLOSED = "Channel closed!"
 
@@ -31,9 +31,9 @@ class BaseServer(Generic[_Event]):
     """Keep the settings of one model's server, or of its replicas, and map the errors of its calls.
 
     Args:
-        settings: The client's.
+        settings: The client's settings.
         contact: What the client knows about its servers.
-        closed: Is set when the client is closed.
+        closed: An event that is set when the client is closed.
 
     Attributes:
         contact: See the argument.
@@ -44,18 +44,18 @@ class BaseServer(Generic[_Event]):
     """
 
     def __init__(self, settings: Settings, contact: Contact, closed: _Event) -> None:
-        # Here, not where the channels are opened: what is wrong with a file is said when the client is made. A client
-        # that begins anew does not read the files again.
+        # Files are read here, not when channels are opened, so that the constructor raises the error of a bad file. A
+        # client after a fork does not read the files again.
         self._settings = replace(settings, tls=loaded(settings.tls))
         self.contact = contact
         self.closed = closed
         self._telemetry = telemetry(settings)
 
     def _prepare(self, request: bytes) -> None:
-        """Make ready for a request of this size.
+        """Prepare for a request of this size.
 
         Raises:
-            CallError: No message can be so large.
+            CallError: The request is larger than a message can be.
         """
         if len(request) >= _TOO_LARGE:
             raise self._failed(grpc.StatusCode.INTERNAL, "serializing request: 2 GiB or more")
@@ -65,7 +65,7 @@ class BaseServer(Generic[_Event]):
         return no_token(self._settings.target_in_words(), error)
 
     def _failed(self, code: grpc.StatusCode, details: str | None, path: str = PREDICT) -> CallError:
-        """Make the error for gRPC's code and words."""
+        """Make the error for gRPC's code and message."""
         if self.closed.is_set() and code is grpc.StatusCode.CANCELLED:
             details = CLOSED
         words = self._settings
@@ -78,13 +78,13 @@ def open_channels(api: Any, settings: Settings) -> tuple[list[Any], list[dict[st
 
     Args:
         api: `grpc` or `grpc.aio`.
-        settings: The client's; its TLS files are read.
+        settings: The client's settings, with TLS files already read.
 
     Returns:
-        The channels, and the calls of each by their path. Requests and answers are bytes.
+        The channels, and for each its calls by path. Requests and answers are bytes.
 
     Raises:
-        UsageError: This process was forked while gRPC was at work.
+        UsageError: gRPC was in use when this process was forked.
     """
     refuse_after_fork_at_work()
     targets, replicas = grpc_targets(settings.target)

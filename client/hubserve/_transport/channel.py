@@ -1,4 +1,4 @@
-"""Describe a channel: its address, how it spreads calls over replicas, how it notices that one is gone."""
+"""Describe channels: address, load balancing over replicas, and detection of broken connections."""
 
 from __future__ import annotations
 
@@ -16,33 +16,32 @@ from .._errors import UsageError
 from .security import TLS
 
 _State = grpc.ChannelConnectivity
-# TensorFlow Serving's port for gRPC.
+# TensorFlow Serving's gRPC port.
 DEFAULT_PORT = 8500
 _WEB_SCHEME = re.compile(r"([a-zA-Z][\w+.-]*)://([^/]*)")
 _GRPC_SCHEMES = ("dns", "xds", "ipv4", "ipv6", "unix", "unix-abstract", "vsock", "google-c2p")
-# Of one server; an IPv6 address stands in brackets.
+# HOST:PORT of one server; an IPv6 address is in brackets.
 _ADDRESS = re.compile(r"(?:[^\s:/@\[\]\x00-\x1f]+|\[[0-9a-fA-F:.%\w]+\]):(\d{1,5})", re.ASCII)
 _OPTIONS: dict[str, Any] = {
-    # gRPC's own limit is 4 MiB: an answer with logits or feature maps is soon larger.
+    # gRPC's own limit is 4 MiB, and answers with logits or feature maps may be larger.
     "grpc.max_receive_message_length": -1,
     "grpc.max_send_message_length": -1,
-    # A server that comes up is noticed within seconds; gRPC would let its tries grow two minutes apart.
+    # A server that starts is noticed within seconds; gRPC's default delay grows to two minutes.
     "grpc.initial_reconnect_backoff_ms": 200,
     "grpc.max_reconnect_backoff_ms": 2000,
-    # A machine that vanished says nothing. More often, and a server that was not told takes it for an attack (GOAWAY,
-    # "too many pings").
+    # Detects a machine that vanished. A server may close connections that ping more often (GOAWAY, "too many pings").
     "grpc.keepalive_time_ms": 30_000,
     "grpc.keepalive_timeout_ms": 10_000,
-    # They stop at 256 KiB, and would be multiplied with ours.
+    # gRPC's retries stop at 256 KiB, and would multiply with the client's.
     "grpc.enable_retries": 0,
 }
 
 
 def grpc_targets(target: str | Sequence[str]) -> tuple[list[str], bool]:
-    """Make gRPC's targets, one for each channel, and tell whether they can stand for several servers.
+    """Return gRPC's targets, one for each channel, and whether they can stand for several servers.
 
     Raises:
-        UsageError: It is none.
+        UsageError: A target is not valid.
     """
     listed = isinstance(target, Collection) and not isinstance(target, str | bytes)
     targets: list[Any] = list(dict.fromkeys(target)) if listed else [target]
@@ -69,10 +68,10 @@ def grpc_targets(target: str | Sequence[str]) -> tuple[list[str], bool]:
 
 
 def _check_address(target: str) -> None:
-    """Check HOST:PORT and dns:///HOST:PORT. gRPC itself takes a port modulo 65536, and 443 for an empty one.
+    """Check HOST:PORT and dns:///HOST:PORT. gRPC takes a port modulo 65536, and 443 for an empty one.
 
     Raises:
-        UsageError: It is not an address.
+        UsageError: The address is not valid.
     """
     scheme, _, rest = target.partition(":")
     if scheme in _GRPC_SCHEMES and scheme != "dns":
@@ -87,9 +86,9 @@ def _check_address(target: str) -> None:
 
 
 def _with_port(target: str) -> str:
-    """Add TensorFlow Serving's port where there is none: gRPC itself would take 443."""
+    """Add TensorFlow Serving's port if there is none: gRPC would use 443."""
     if target.count(":") > 1 and _is_ipv6(target):
-        # Its last part could be a port, too.
+        # The last part of the address could also be a port.
         raise UsageError(f"target must be HOST:PORT, with an IPv6 address in brackets: [::1]:8500, not {target!r}")
     # HOST, or dns:HOST, dns:///HOST and dns://RESOLVER/HOST, with or without a port.
     scheme, colon, rest = target.partition(":")
@@ -114,12 +113,12 @@ def channel_options(*, replicas: bool, tls: TLS | None, more: Mapping[str, str |
 
     Args:
         replicas: Whether the target can stand for several servers.
-        tls: The encryption, for the server's name.
-        more: The caller's, which win.
+        tls: The TLS settings, for the server's name.
+        more: The caller's options, which override the others.
     """
     config: dict[str, Any] = {"loadBalancingConfig": [{"round_robin": {}}]}
     if replicas:
-        # One that says it is not serving gets no calls. Where nobody answers grpc.health.v1, gRPC takes it for healthy.
+        # A server that reports "not serving" gets no calls. Without grpc.health.v1, gRPC takes a server as healthy.
         config["healthCheckConfig"] = {"serviceName": ""}
     options = {**_OPTIONS, "grpc.service_config": json.dumps(config)}
     if tls is not None and tls.server_name is not None:
@@ -128,14 +127,14 @@ def channel_options(*, replicas: bool, tls: TLS | None, more: Mapping[str, str |
 
 
 class Turns:
-    """Each in turn among those that are connected, as round_robin has it: `turns.note(0, state); turns.next()`.
+    """Choose connected servers in turn, as round_robin does: `turns.note(0, state); turns.next()`.
 
-    gRPC's round_robin knows only the addresses of one target, which for a list must be numbers; and it would hold the
-    certificates of all of them against one name. Where none is connected, each in turn among those that are not known
-    to fail. Threads may share it.
+    gRPC's round_robin knows only the addresses of one target. A list of targets must then be numbers, and gRPC would
+    check all their certificates against one name. If none is connected, the servers that are not known to fail are
+    chosen in turn. Threads may share an object.
 
     Args:
-        count: How many there are.
+        count: The number of servers.
     """
 
     def __init__(self, count: int) -> None:
@@ -143,11 +142,11 @@ class Turns:
         self._turn = itertools.count()
 
     def note(self, place: int, state: grpc.ChannelConnectivity) -> None:
-        """Take note of a channel's state."""
+        """Record a channel's state."""
         self._states[place] = state
 
     def next(self) -> int:
-        """Return the place of the one to ask."""
+        """Return the index of the next server."""
         states = list(self._states)
         ready = [place for place, state in enumerate(states) if state is _State.READY]
         trying = [place for place, state in enumerate(states) if state in (_State.IDLE, _State.CONNECTING)]

@@ -1,4 +1,4 @@
-"""Requests of many threads through one `Gate`: sent at once where there is room, else later and on another thread."""
+"""Send requests of many threads through one `Gate`: at once if there is room, else later from another thread."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ import grpc
 from .._errors import CallError, Then, hide, then
 from .._schedule.gate import Gate, Turn
 
-# Sends the request, and gives gRPC's future; the argument tells how often the line has sent it before.
+# Sends the request and returns gRPC's future; the argument is how often the line has sent it before.
 Begin = Callable[[int], Any]
-# Makes the error for gRPC's code and words.
+# Makes the error for gRPC's code and message.
 Failed = Callable[[grpc.StatusCode, "str | None"], CallError]
-# Finds out more about a failure, and ends the call with it, on any thread.
+# Finds out more about a failure, then ends the call with it, on any thread.
 Explain = Callable[[CallError, Callable[[CallError], object]], object]
 
 _CLOSED = "Channel closed!"
@@ -32,7 +32,7 @@ class LinedCall:
         self._failed = failed
         self._explain = explain
         self._begin: Begin | None = begin
-        # A span begins below the caller's, though another thread may send the request.
+        # The span must belong to the caller's span, although another thread may send the request.
         self._context = contextvars.copy_context()
         self._lock = threading.Lock()
         self._ended = threading.Event()
@@ -53,7 +53,7 @@ class LinedCall:
         try:
             self._ended.wait()
         except BaseException:
-            # Ctrl-C, while waiting: nobody will take the answer.
+            # Ctrl-C while waiting: the answer is no longer needed.
             self.cancel()
             raise
         if self._error is not None:
@@ -61,7 +61,7 @@ class LinedCall:
         return self._answer
 
     def cancel(self) -> None:
-        """Give the call up."""
+        """Cancel the call."""
         self._cancelled = True
         if self._line.leave(self):
             self.fail(grpc.StatusCode.CANCELLED, "Locally cancelled by application!")
@@ -69,7 +69,7 @@ class LinedCall:
             self._future.cancel()
 
     def add_done_callback(self, callback: Callable[[Any], object]) -> None:
-        """Call back when the answer or failure is there, on any thread."""
+        """Call the function when the call has ended, on any thread."""
         with self._lock:
             if not self._ended.is_set():
                 self._callbacks.append(callback)
@@ -77,11 +77,11 @@ class LinedCall:
         callback(self)
 
     def send(self) -> None:
-        """Send the request: its turn has come."""
+        """Send the request, when its turn has come."""
         tries, self._tries = self._tries, self._tries + 1
         begin = self._begin
         if begin is None:
-            # Failed meanwhile, as the client was closed.
+            # The call has failed meanwhile, because the client was closed.
             self._line.ended(self)
             return
         try:
@@ -96,7 +96,7 @@ class LinedCall:
         future.add_done_callback(self._landed)
 
     def fail(self, code: grpc.StatusCode, details: str) -> None:
-        """End the call with the error for gRPC's code and words."""
+        """End the call with the error for gRPC's code and message."""
         self._end(b"", self._failed(code, details))
 
     def _landed(self, future: Any) -> None:
@@ -121,7 +121,7 @@ class LinedCall:
             if self._ended.is_set():
                 return
             self._answer, self._error = answer, error
-            # The request's memory is free for the next one at once, and not when garbage is collected.
+            # Release the request's memory now for the next request, and not at garbage collection.
             self._begin = self._future = None
             callbacks, self._callbacks = self._callbacks, []
             self._ended.set()
@@ -130,9 +130,9 @@ class LinedCall:
 
 
 class Line:
-    """Starts calls as a gate permits: `call = line.start(begin, failed); call.result()`.
+    """Start calls when a gate allows them: `call = line.start(begin, failed); call.result()`.
 
-    Requests that must wait are sent by a thread, which runs only while some wait.
+    A thread sends requests that had to wait. It runs only while some wait.
 
     Args:
         gate: Shared by all calls of a client.
@@ -153,14 +153,14 @@ class Line:
         deadline: float | None = None,
         urgent: bool = False,
     ) -> LinedCall:
-        """Send a request, or put it into the line, and do not wait for its answer.
+        """Send a request, or put it into the line, without waiting for its answer.
 
         Args:
-            begin: Sends it.
-            failed: Makes the error for gRPC's code and words.
-            explain: Finds out more about a failure that is not for lack of room.
-            deadline: When it leaves the line, on the clock of `time.monotonic`; None: never.
-            urgent: Put it before those that are not.
+            begin: Sends the request.
+            failed: Makes the error for gRPC's code and message.
+            explain: Finds out more about a failure other than lack of room.
+            deadline: When the request leaves the line, on the clock of `time.monotonic`; None: never.
+            urgent: Put it before requests that are not urgent.
         """
         call = LinedCall(self, begin, failed, explain)
         with self._changed:
@@ -182,13 +182,13 @@ class Line:
             self._see_to_the_rest()
 
     def ended(self, call: LinedCall) -> None:
-        """Record a failure that says nothing about room."""
+        """Record a failure other than lack of room."""
         with self._changed:
             self._gate.leave(call.turn, time.monotonic())
             self._see_to_the_rest()
 
     def refused(self, call: LinedCall, error: CallError) -> bool:
-        """Record a refusal for lack of room; return False if it is to be reported."""
+        """Record a refusal for lack of room; return False if it must be reported."""
         given_up: list[Turn] = []
         with self._changed:
             now = time.monotonic()
@@ -204,7 +204,7 @@ class Line:
         return again
 
     def leave(self, call: LinedCall) -> bool:
-        """Take a call out of the line; return False if it is not in line."""
+        """Remove a call from the line; return False if it is not in line."""
         with self._changed:
             waits = call.turn.waits
             if waits:
@@ -212,7 +212,7 @@ class Line:
             return waits
 
     def close(self) -> None:
-        """Fail what waits, and take no more."""
+        """Fail the requests in line, and take no more."""
         with self._changed:
             self._closed = True
             waiting = self._gate.empty(time.monotonic())

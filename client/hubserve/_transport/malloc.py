@@ -1,21 +1,21 @@
-"""Has the C library keep the memory of one request for the next one."""
+"""Stop glibc from returning request buffers to the system between requests."""
 
 from __future__ import annotations
 
 import functools
 
-# Larger blocks glibc takes from the system and returns at once, until it knows better.
+# glibc takes larger blocks from the system and returns them at once, until it adapts.
 _MMAP_THRESHOLD = 128 * 2**10
-# The largest block that glibc learns from is 32 MiB; some of it is its own.
+# The largest block to which glibc adapts is 32 MiB, including its own header.
 _LESSON = 32 * 2**20 - 2**16
 
 
 def expect(size: int) -> None:
-    """Prepare for blocks of so many bytes that come and go with every request: `expect(len(request))`.
+    """Prepare for blocks of this size that are allocated and freed with every request: `expect(len(request))`.
 
-    A request of some megabytes is in memory twice, here and in gRPC. When both become free at the end of the heap,
-    glibc gives them back, and the system clears a thousand pages for the next request: more processor time than all
-    else that a client does (`tests/client/test_request_memory.py` counts them).
+    A request of some megabytes is in memory twice, here and in gRPC. When both copies become free at the end of the heap,
+    glibc returns them, and the system clears a thousand pages for the next request. That takes more processor time than
+    everything else that a client does (`tests/client/test_request_memory.py` counts the pages).
     """
     if size > _MMAP_THRESHOLD:
         _teach()
@@ -23,10 +23,10 @@ def expect(size: int) -> None:
 
 @functools.cache
 def _teach() -> None:
-    """Do once what every program does that frees an array of 32 MB; it sets nothing.
+    """Free one block of 32 MB, once, as many programs do; no setting is changed.
 
-    glibc takes the size of a freed block as a sign of what will come, and then keeps up to twice as much, 64 MiB here
-    (mallopt(3), M_MMAP_THRESHOLD, "dynamic"). Thresholds that the program or its environment has set stay as they are;
-    other C libraries learn nothing. The block comes from calloc and is never written to: it takes no memory itself.
+    glibc adapts to the size of a freed block, and then keeps up to twice as much, 64 MiB here (mallopt(3),
+    M_MMAP_THRESHOLD, "dynamic"). Thresholds that the program or its environment has set do not change, and other C
+    libraries do not adapt. The block comes from calloc and is never written to, so that it takes no memory itself.
     """
     bytes(_LESSON)

@@ -1,4 +1,4 @@
-"""The HTTP proxy that gRPC takes for a target: it reads the environment, and its errors do not say so.
+"""The HTTP proxy that gRPC uses for a target. gRPC reads it from the environment, and its errors do not mention it.
 
 The rules are those of `HttpProxyMapper` in gRPC's `http_proxy_mapper.cc`.
 """
@@ -13,7 +13,7 @@ _EXCEPTIONS = ("no_grpc_proxy", "no_proxy")
 
 
 def proxy_hint(target: str) -> str:
-    """Tell which proxy stands between this process and a target, and how to go past it.
+    """Name the proxy between this process and a target, and say how to avoid it.
 
         proxy_hint("localhost:8500")
 
@@ -21,7 +21,7 @@ def proxy_hint(target: str) -> str:
         target: gRPC's target.
 
     Returns:
-        A sentence for the end of an error, or "" where no proxy is used.
+        A sentence for the end of an error, or "" if no proxy is used.
     """
     variable = next((name for name in _PROXIES if os.environ.get(name)), None)
     host = _host(target)
@@ -30,12 +30,12 @@ def proxy_hint(target: str) -> str:
     proxy = _shown(os.environ[variable])
     return (
         f"; calls to {host} go through the proxy of the environment variable {variable} ({proxy}): "
-        f"set no_grpc_proxy={host} to go past it"
+        f"set no_grpc_proxy={host} to avoid the proxy"
     )
 
 
 def _host(target: str) -> str | None:
-    """Return the host of a target; None where gRPC takes no proxy."""
+    """Return the host of a target; None if gRPC never uses a proxy for it."""
     scheme, colon, rest = target.partition(":")
     if colon and scheme in ("unix", "unix-abstract", "vsock", "xds"):
         return None

@@ -1,4 +1,4 @@
-"""Prove who the server is and who calls: TLS and tokens. No secret is in a repr, a log or an error."""
+"""TLS and tokens: prove who the server is and who calls. A repr, a log or an error never shows a secret."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ AsyncToken: TypeAlias = "str | Callable[[], str] | Callable[[], Awaitable[str]]"
 class TLS:
     """An encrypted connection: `Client(target, model="m", tls=TLS(ca="ca.pem"))`.
 
-    With `certificate` and `key` the client shows who it is, too (mutual TLS). Each is a file's path, or the PEM text
-    as bytes.
+    With `certificate` and `key` the client proves its identity, too (mutual TLS). Each is a file's path, or the PEM
+    text as bytes.
 
     Attributes:
-        ca: The authorities that may have signed the server's certificate; None: those that gRPC ships.
+        ca: The authorities that may have signed the server's certificate; None: those that gRPC contains.
         certificate: The client's certificate, with the chain that leads to its authority.
         key: The private key of `certificate`.
-        server_name: The name in the server's certificate, where it is not the target's.
+        server_name: The name in the server's certificate, if it differs from the target's.
 
     Raises:
         UsageError: Only one of `certificate` and `key` is given.
@@ -43,10 +43,10 @@ class TLS:
             raise UsageError("TLS needs certificate and key together: give both, or neither")
 
     def credentials(self) -> grpc.ChannelCredentials:
-        """Read the files.
+        """Read the files, and return gRPC's credentials.
 
         Raises:
-            UsageError: One cannot be read.
+            UsageError: A file cannot be read.
         """
         return grpc.ssl_channel_credentials(
             root_certificates=_pem("ca", self.ca),
@@ -56,7 +56,7 @@ class TLS:
 
 
 def loaded(tls: TLS | None) -> TLS | None:
-    """Read the files of a TLS, and give the same with their contents in place of their paths.
+    """Return the same TLS settings with the contents of the files instead of their paths.
 
     Raises:
         UsageError: A file cannot be read.
@@ -72,26 +72,26 @@ def loaded(tls: TLS | None) -> TLS | None:
 
 
 def check_token(token: object, *, encrypted: bool, allow_plaintext: bool) -> None:
-    """Refuse a token that anyone on the way could read.
+    """Refuse a token that others on the network could read.
 
     Raises:
-        UsageError: The connection is not encrypted, and that is not allowed; or the token is no token.
+        UsageError: The connection is not encrypted, and that is not allowed; or the token is not valid.
     """
     if token is None:
         return
     if not encrypted and not allow_plaintext:
         raise UsageError(
-            "the token would travel unencrypted: give tls=TLS(), or allow_plaintext_token=True where nobody listens"
+            "the token would be sent unencrypted: give tls=TLS(), or allow_plaintext_token=True on a trusted network"
         )
     if not callable(token):
         bearer(token)
 
 
 def bearer(token: object) -> tuple[tuple[str, str], ...]:
-    """Return the metadata of a call that shows the token.
+    """Return the call metadata that carry the token.
 
     Raises:
-        UsageError: It cannot be sent. The message does not show it.
+        UsageError: The token cannot be sent. The message does not show the token.
     """
     if not isinstance(token, str) or not token or not token.isascii() or not token.isprintable():
         raise UsageError(
@@ -101,7 +101,7 @@ def bearer(token: object) -> tuple[tuple[str, str], ...]:
 
 
 def no_token(target: str, error: Exception) -> AccessDenied:
-    """Return the error for a token function that raised `error`; gRPC calls such a failure UNAUTHENTICATED."""
+    """Return the error for a token function that raised `error`; gRPC's code for it is UNAUTHENTICATED."""
     failure = AccessDenied(
         f"no token for {target}: the token function raised {type(error).__name__}, which is this error's cause",
         grpc.StatusCode.UNAUTHENTICATED,

@@ -1,4 +1,4 @@
-"""The way to the server for threads: calls by name, bytes in and out, and gRPC's errors as ours."""
+"""Call the server from threads: paths and bytes in, bytes or the library's errors out."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ _T = TypeVar("_T")
 
 
 class Call(Protocol):
-    """An answer on its way: a `LinedCall`, or a `concurrent.futures.Future`."""
+    """A call in flight: a `LinedCall`, or a `concurrent.futures.Future`."""
 
     def result(self) -> bytes:
-        """Wait for the answer, or raise the failure as a `CallError`."""
+        """Wait for the answer; raise a `CallError` if the call failed."""
 
     def cancel(self) -> object:
-        """Give the answer up."""
+        """Cancel the call."""
 
     def add_done_callback(self, callback: Callable[[Any], object], /) -> object:
-        """Call back when the answer or failure is there, on any thread."""
+        """Call the function when the call has ended, on any thread."""
 
 
 class ModelServer(BaseServer[threading.Event]):
-    """The RPCs of one model's server, or of its replicas, over a channel each; see `BaseServer`."""
+    """The RPCs of one model's server, or of its replicas, each over its own channel; see `BaseServer`."""
 
     def __init__(self, settings: Settings, contact: Contact) -> None:
         super().__init__(settings, contact, threading.Event())
         self._line = Line(contact.gate)
         self._channels = Channels(self._settings)
-        # Those of the last call.
+        # The metadata of the last call.
         self._credentials: tuple[tuple[str, str], ...] = ()
 
     def start(
@@ -59,18 +59,18 @@ class ModelServer(BaseServer[threading.Event]):
         images: Sequence[EncodedImage] = (),
         resends: int = 0,
     ) -> Call:
-        """Send a request, at once or when the server has room, and do not wait for its answer.
+        """Send a request, now or when the server has room, without waiting for its answer.
 
         Args:
-            path: The RPC's.
+            path: The RPC's path.
             request: The message.
-            timeout: Seconds that the server has, each time that the request is sent.
-            deadline: When the caller's time is over, on the clock of `time.monotonic`; None: never.
+            timeout: Seconds that the server has for each attempt.
+            deadline: The caller's deadline, on the clock of `time.monotonic`; None: none.
             images: As for `Telemetry.begin`.
             resends: As for `Telemetry.begin`.
 
         Raises:
-            UsageError: This process was forked while gRPC was at work.
+            UsageError: gRPC was in use when this process was forked.
         """
         self._channels.open()
 
@@ -82,7 +82,7 @@ class ModelServer(BaseServer[threading.Event]):
             self._prepare(request)
         except CallError as error:
             return _failed_call(error)
-        # What tells about the model is asked beside thousands of predictions, too.
+        # Other RPCs than Predict go first: they must not wait behind thousands of predictions.
         return self._line.start(
             begin,
             partial(self._failed, path=path),
@@ -103,7 +103,7 @@ class ModelServer(BaseServer[threading.Event]):
             future = self._channels.call(path).future(request, timeout=timeout, metadata=metadata)
         except (ValueError, RuntimeError, grpc.RpcError) as error:
             # ValueError: the channel is closed. RpcError: the request cannot be sent. RuntimeError: the program ends,
-            # and Python starts no thread for gRPC any more.
+            # and Python starts no more threads for gRPC.
             code, details = grpc.StatusCode.CANCELLED, CLOSED
             if isinstance(error, RuntimeError):
                 details = f"{CLOSED} {error}"
@@ -118,10 +118,10 @@ class ModelServer(BaseServer[threading.Event]):
         return future
 
     def perform(self, steps: Steps[_T]) -> _T:
-        """Take the steps of a call, and give what it comes to.
+        """Take the steps of a call, and return its result.
 
         Raises:
-            CallError: There is no answer.
+            CallError: The server did not answer.
         """
         try:
             step = next(steps)
@@ -141,22 +141,22 @@ class ModelServer(BaseServer[threading.Event]):
             return cast(_T, end.value)
 
     def close(self) -> None:
-        """Give up what is on its way, and close the connection."""
+        """Cancel what is in flight, and close the connection."""
         self.closed.set()
         self._line.close()
-        # gRPC waits there for its own threads. Where Ctrl-C or a signal breaks into that, what is half closed keeps the
-        # process from ever ending; no signal breaks into another thread.
+        # Closing waits for gRPC's threads. If Ctrl-C or a signal interrupted it, the half-closed channel would keep the
+        # process from ending. Signals do not interrupt another thread.
         closing = threading.Thread(target=self._channels.close)
         try:
             closing.start()
         except RuntimeError:
-            # The interpreter ends, and starts no threads any more.
+            # The interpreter is shutting down, and starts no more threads.
             self._channels.close()
             return
         closing.join()
 
     def forked(self) -> ModelServer:
-        """Give what takes its place in a child, in which this one cannot be used."""
+        """Return the replacement in a child of a fork, where this object cannot be used."""
         leave_behind(self)
         server = ModelServer(self._settings, self._settings.contact())
         if self.closed.is_set():
@@ -191,7 +191,7 @@ class ModelServer(BaseServer[threading.Event]):
             return ()
         try:
             return bearer(token() if callable(token) else token)
-        # Whatever the caller's own function raises.
+        # The caller's own function may raise anything.
         except Exception as error:
             raise self._no_token(error) from error
 

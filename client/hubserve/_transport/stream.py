@@ -1,4 +1,4 @@
-"""Images in, results out, for threads: moves a `Run`'s requests and answers, and does the waiting."""
+"""Send images and yield results, for threads: move requests and answers between a `Run` and the server."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _Result = TypeVar("_Result", bound=ImageResult)
 
 
 class Mover(Generic[_Result]):
-    """Moves a run's requests and answers: `move()` does what can be done at once, `wait()` waits for the next event.
+    """Move a run's requests and answers: `move()` does all that is possible now, `wait()` waits for the next event.
 
     Args:
-        run: The course of the call.
+        run: The state of the call.
         send: Starts the call for a request.
-        sleep: Waits so many seconds, or until the client is closed, when nothing is on its way. None: for what is
-            posted from other threads.
+        sleep: Waits this number of seconds, or until the client is closed, when nothing is in flight. None: `wait`
+            waits for events that other threads post.
     """
 
     def __init__(
@@ -46,15 +46,15 @@ class Mover(Generic[_Result]):
         self._events: SimpleQueue[Callable[[], None]] = SimpleQueue()
 
     def move(self) -> None:
-        """Take the answers that are there, and send what is due.
+        """Handle the answers that have arrived, and send what is due.
 
         Raises:
-            ClientClosed: Nothing can be sent any more.
-            UnsuitableModel: The model is not for this call.
+            ClientClosed: The client was closed.
+            UnsuitableModel: The model does not have the outputs that the call needs.
             UsageError: This process was forked after the call began.
         """
         if os.getpid() != self._process:
-            raise UsageError("these results are of the process that began the call: call the client again after a fork")
+            raise UsageError("these results belong to the process that started the call: call again after a fork")
         while True:
             try:
                 event = self._events.get_nowait()
@@ -65,7 +65,7 @@ class Mover(Generic[_Result]):
             call = self._calls[request.number] = self._send(request)
             call.add_done_callback(partial(self._note, request.number, call))
         for number in self._run.take_abandoned():
-            # Its answer may have come together with the one that counts.
+            # Its own answer may have arrived together with the first one.
             if (abandoned := self._calls.pop(number, None)) is not None:
                 abandoned.cancel()
 
@@ -83,7 +83,7 @@ class Mover(Generic[_Result]):
         event()
 
     def post(self, event: Callable[[], None]) -> None:
-        """Have the thread that moves and waits call this, soon; from any thread."""
+        """Run a function soon on the thread that moves and waits; callable from any thread."""
         self._events.put(event)
 
     @property
@@ -93,18 +93,18 @@ class Mover(Generic[_Result]):
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is on its way or posted."""
+        """Whether nothing is in flight or posted."""
         return not self._calls and self._events.empty()
 
     def start_over(self, run: Run[_Result]) -> None:
-        """Give up what is on its way, and go on with another run; what was posted is still called."""
+        """Cancel what is in flight, and continue with another run; posted functions still run."""
         self.stop()
         self._run = run
 
     def stop(self) -> None:
-        """Give up what is on its way: the server need not work on it."""
+        """Cancel what is in flight: the server need not work on it."""
         if os.getpid() != self._process:
-            # They are the parent's, and gRPC would cancel them when nobody holds them any more.
+            # The calls belong to the parent, and gRPC would cancel them when they are freed.
             leave_behind(self._calls)
             self._calls = {}
         for call in self._calls.values():
@@ -115,7 +115,7 @@ class Mover(Generic[_Result]):
         self.post(partial(self._land, number, call, time.monotonic()))
 
     def _land(self, number: int, call: Call, at: float) -> None:
-        # Given up in the meantime, and perhaps of a run before this one, which had the same numbers.
+        # The call was cancelled meanwhile, perhaps in an earlier run, which used the same numbers.
         if self._calls.get(number) is not call:
             return
         del self._calls[number]
@@ -137,18 +137,18 @@ def stream(
     sleep: Callable[[float], object],
     how: Callable[[], Encode],
 ) -> Iterator[_Result]:
-    """Read images, send them as the run has it, and yield one result for each.
+    """Read images, send them as the run says, and yield one result for each.
 
     Args:
-        images: The caller's.
-        run: The course of the call, which gives the results' order.
+        images: The caller's images.
+        run: The state of the call, which gives the results' order.
         send: As for `Mover`.
         sleep: As for `Mover`.
-        how: Tells how an image is read.
+        how: Returns the function that reads an image.
 
     Raises:
-        UnsuitableModel: `how` could not tell.
-        Exception: What iterating `images` raised, after the results of those before.
+        UnsuitableModel: `how` needs the size of the model's input, and the metadata do not give it.
+        Exception: Iterating `images` raised it; it comes after the results of the images before.
     """
     source = Source(images)
     remaining = iter(source)
@@ -165,7 +165,7 @@ def stream(
             if not run.wants_images:
                 mover.wait()
                 continue
-            # On to the next batch, unless an answer comes or a request falls due.
+            # Collect the next batch, until an answer arrives or a request is due.
             watchful = run.watches_the_clock
             while run.wants_images:
                 if (image := ahead.next(remaining)) is None:

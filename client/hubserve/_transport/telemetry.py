@@ -1,8 +1,8 @@
-"""Spans and metrics of the requests, through OpenTelemetry's API where that is installed.
+"""Spans and metrics of requests, through OpenTelemetry's API if it is installed.
 
-Each request to a server is one span and one measurement, so that a retry is seen as a request of its own. Names follow
-the semantic conventions for gRPC of OpenTelemetry 1.44 (opentelemetry.io/docs/specs/semconv/rpc/grpc); what those do
-not know begins with `hubserve.`. No metadata, no bytes of an image and no input is ever in a span.
+Each request to a server is one span and one measurement, so that a retry is visible as a separate request. Names follow
+OpenTelemetry 1.44's semantic conventions for gRPC (opentelemetry.io/docs/specs/semconv/rpc/grpc); names that those do
+not define begin with `hubserve.`. Spans never contain metadata, bytes of an image or inputs.
 """
 
 from __future__ import annotations
@@ -23,29 +23,29 @@ if TYPE_CHECKING:
 
 _SCHEMA = "https://opentelemetry.io/schemas/1.44.0"
 _DURATION = "rpc.client.call.duration"
-# The conventions': seconds.
+# Seconds, as in the conventions.
 _BOUNDARIES = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
 
 
 def telemetry(settings: Settings) -> Telemetry | None:
-    """Return what tells OpenTelemetry about a client's requests; None where it (1.30 or newer) is not installed."""
+    """Return the telemetry of a client; None if OpenTelemetry (1.30 or newer) is not installed."""
     try:
-        # Only when a client is made: importing hubserve loads none of it.
+        # Imported when a client is made: importing hubserve imports none of it.
         import opentelemetry.metrics
         import opentelemetry.propagate
         import opentelemetry.trace  # noqa: F401
 
         return Telemetry(settings)
-    # TypeError: older than 1.30, for somebody else's sake, and without a histogram's boundaries.
+    # TypeError: a version older than 1.30, which does not know a histogram's boundaries.
     except (ImportError, TypeError):
         return None
 
 
 class Telemetry:
-    """Tells OpenTelemetry about the requests of one client: `attempt = telemetry.begin(PREDICT); attempt.end(code)`.
+    """Report the requests of one client to OpenTelemetry: `attempt = telemetry.begin(PREDICT); attempt.end(code)`.
 
     Args:
-        settings: The client's.
+        settings: The client's settings.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -63,12 +63,12 @@ class Telemetry:
         self._where = server_attributes(settings.target)
 
     def begin(self, path: str, *, images: Sequence[EncodedImage] = (), resends: int = 0) -> Attempt:
-        """Begin a span, below the caller's.
+        """Start a span, as a child of the caller's.
 
         Args:
-            path: The RPC's.
-            images: What the request carries; those of a batcher name the spans of those who asked.
-            resends: How often the same was sent before.
+            path: The RPC's path.
+            images: The images of the request; those of a batcher carry the spans of their callers.
+            resends: How often the same request was sent before.
         """
         from opentelemetry import propagate, trace
 
@@ -87,16 +87,16 @@ class Telemetry:
         )
         carrier: dict[str, str] = {}
         propagate.inject(carrier, context=trace.set_span_in_context(span))
-        # gRPC takes keys in lower case only.
+        # gRPC allows only lower case in keys.
         headers = tuple((key.lower(), value) for key, value in carrier.items())
         return Attempt(span, self._durations, measured, headers)
 
 
 class Attempt:
-    """One request on its way.
+    """One request in flight.
 
     Attributes:
-        headers: The metadata that lets the server's spans join the trace.
+        headers: The metadata that connects the server's spans to the trace.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class Attempt:
         self.headers = headers
 
     def end(self, code: grpc.StatusCode, details: str | None = None) -> None:
-        """End the span with gRPC's code and, where that is a failure's, the words that came with it."""
+        """End the span with gRPC's code and, after a failure, its message."""
         from opentelemetry.trace import Status, StatusCode
 
         seconds = time.perf_counter() - self._sent
@@ -127,25 +127,22 @@ class Attempt:
         self._span.end()
 
     def ended(self, future: Any) -> None:
-        """End the span with what became of gRPC's future."""
+        """End the span with the outcome of gRPC's future."""
         self.end(future.code(), future.details())
 
 
 def caller() -> SpanContext | None:
-    """Return the span of whoever asks a batcher, for the request that will carry the image.
-
-    None where there is none.
-    """
+    """Return the caller's span, for the request of a batcher that will carry the image; None if there is none."""
     import sys
 
-    # Whoever has a span has imported it, to the end: while another thread imports it, the function is not there yet.
+    # A caller with a span has imported the module. During an import by another thread, the function is missing.
     current = getattr(sys.modules.get("opentelemetry.trace"), "get_current_span", None)
     context: SpanContext | None = current().get_span_context() if current else None
     return context if context and context.is_valid else None
 
 
 def server_attributes(target: str | Sequence[str]) -> dict[str, str | int]:
-    """Return `server.address` and, where there is one, `server.port`, as the conventions read gRPC's targets."""
+    """Return `server.address` and, if there is one, `server.port`, as the conventions define them for gRPC's targets."""
     if not isinstance(target, str):
         addresses = list(target)
         if len(addresses) > 1:

@@ -1,4 +1,4 @@
-"""The channels of a client for threads: opened at the first call, so that a fork before it costs nothing."""
+"""The channels of a client for threads, opened at the first call, so that forking before it is safe."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .base_server import open_channels
 from .channel import Turns
 from .forks import watch_work
 
-# For the threads that watch connections, before a fork; a few times of what they take.
+# Seconds to wait for the threads that watch connections, before a fork; a few times what they need.
 _PATIENCE = 2.0
 
 
@@ -22,7 +22,7 @@ class Channels:
     """A channel for each server: `channels.open(); channels.call(PREDICT).future(request)`.
 
     Args:
-        settings: The client's; its TLS files are read.
+        settings: The client's settings, with TLS files already read.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -40,7 +40,7 @@ class Channels:
         """Open the channels, unless they are open or were closed.
 
         Raises:
-            UsageError: This process was forked while gRPC was at work.
+            UsageError: gRPC was in use when this process was forked.
         """
         if self._calls:
             return
@@ -54,53 +54,53 @@ class Channels:
             self._calls = calls
 
     def call(self, path: str) -> Any:
-        """Give the RPC of the server whose turn it is.
+        """Return the RPC of the next server in turn.
 
         Raises:
-            ValueError: The channels are closed, in gRPC's words.
+            ValueError: The channels are closed; the message is gRPC's.
         """
         if not self._calls:
             raise ValueError("Cannot invoke RPC on closed channel!")
         return self._calls[self._turns.next()][path]
 
     def note(self, future: Any) -> None:
-        """Take note of a call in flight, until it ends."""
+        """Count a call in flight, until it ends."""
         with self._lock:
             self._in_flight += 1
         future.add_done_callback(self._ended)
 
     def close(self) -> None:
-        """Close the channels; a channel that is closed cancels its calls."""
+        """Close the channels, which cancels their calls."""
         with self._lock:
             self._closed = True
         for channel in self._channels:
             channel.close()
 
     def watch(self) -> None:
-        """Watch the connections to several servers, on threads of gRPC's."""
+        """Watch the connections to several servers, on threads of gRPC."""
         if len(self._channels) > 1 and not self._closed:
             for channel, watcher in zip(self._channels, self._watchers, strict=True):
                 channel.subscribe(watcher, try_to_connect=True)
 
     def stop_watching(self) -> None:
-        """End those threads, before a fork: a child in which one is missing crashes, though it does not use gRPC."""
+        """End those threads before a fork: without one of them a child crashes, even if it does not use gRPC."""
         if len(self._channels) > 1 and not self._closed:
             for channel, watcher in zip(self._channels, self._watchers, strict=True):
                 channel.unsubscribe(watcher)
-        # Each looks every 0.2 seconds whether there is somebody to tell.
+        # Each thread checks every 0.2 seconds whether it has subscribers.
         end = time.monotonic() + _PATIENCE
         while self._watched and time.monotonic() < end:
             time.sleep(0.01)
 
     @property
     def _watched(self) -> bool:
-        # gRPC's public names do not tell.
+        # gRPC has no public name for this.
         states = (getattr(channel, "_connectivity_state", None) for channel in self._channels)
         return any(getattr(state, "polling", False) for state in states)
 
     @property
     def at_work(self) -> bool:
-        """Tell whether threads of gRPC are at work: for calls in flight, or to watch several servers."""
+        """Whether threads of gRPC are working: for calls in flight, or to watch several servers."""
         return self._in_flight > 0 or self._watched
 
     def _ended(self, _: object) -> None:

@@ -1,4 +1,4 @@
-"""Ask for the status of a model that is not served as asked, once, for the words of the error."""
+"""When a model is not served as requested, ask for its status once, to explain the error."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from ..wire.codec import STATUS, Requests, parse
 from ..wire.model_info import VersionStatus, read_status
 from ..wire.status_pb2 import GetModelStatusResponse
 
-# Seconds that the look may take: the caller waits for the error meanwhile.
+# Seconds for the status call: the caller waits for its error meanwhile.
 LOOK_SECONDS = 2.0
 
 _NO_SUCH_NAME = (
-    "{target} does not serve {model}, and knows no model of that name: correct the name; a server tells its names to "
-    "its operator alone (--model_name, or the names in its model config file)"
+    "{target} does not serve {model}, and does not know a model of that name: correct the name; only the server's "
+    "operator can list the names (--model_name, or the model config file)"
 )
 _OTHER_VERSIONS = "{target} does not serve {model}; it has {versions}: correct the version or label"
 _NONE_AVAILABLE = (
-    "{target} does not serve {model} now; it has {versions}: wait for it (client.wait_until_ready), or mend the version"
+    "{target} does not serve {model} now; it has {versions}: wait for it (client.wait_until_ready), or fix the version"
 )
 
 
 def look(error: CallError, path: str, settings: Settings) -> bytes | None:
-    """Return the GetModelStatus request whose answer tells more about an error; None: none does.
+    """Return the GetModelStatus request that can explain an error; None if no request can.
 
     Args:
-        error: What a call failed with.
+        error: The call's error.
         path: The call's RPC.
-        settings: The client's.
+        settings: The client's settings.
     """
     if not isinstance(error, ModelNotFound) or (path == STATUS and settings.version is None):
         return None
@@ -35,12 +35,12 @@ def look(error: CallError, path: str, settings: Settings) -> bytes | None:
 
 
 def told(error: CallError, found: bytes | CallError, settings: Settings) -> CallError:
-    """Return the error in words that say what the server has of the model; the same error where that is not known.
+    """Return the error with what the server says about the model; the same error if the server does not say.
 
     Args:
-        error: What a call failed with.
-        found: What came of the look.
-        settings: The client's.
+        error: The call's error.
+        found: The answer to the status request, or its error.
+        settings: The client's settings.
     """
     if isinstance(found, ModelNotFound):
         return _said(error, _NO_SUCH_NAME, settings)
@@ -52,7 +52,7 @@ def told(error: CallError, found: bytes | CallError, settings: Settings) -> Call
         return error
     if settings.version is not None or settings.version_label is not None:
         return _said(error, _OTHER_VERSIONS, settings, versions)
-    # One that is available now was not when the call failed.
+    # If a version is available now, it was not when the call failed: the status does not explain the error.
     return error if any(each.available for each in versions) else _said(error, _NONE_AVAILABLE, settings, versions)
 
 

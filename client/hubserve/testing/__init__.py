@@ -1,4 +1,4 @@
-"""A model server for tests: real gRPC on a real socket, no TensorFlow, answers and faults as a test wants them.
+"""A model server for tests: real gRPC on a real socket, without TensorFlow, with the answers and faults of the test.
 
     from hubserve.testing import FakeServer, Fault
 
@@ -8,7 +8,7 @@
             (result,) = client.classify([b"..."])
             assert result.label == "cat"
 
-As a process of its own: `python -m hubserve.testing --port 8500`. For pytest, `hubserve.testing.fixture` has a fixture.
+As a separate process: `python -m hubserve.testing --port 8500`. For pytest, `hubserve.testing.fixture` has a fixture.
 """
 
 from ._fake_server import FakeServer

@@ -1,4 +1,4 @@
-"""`python -m hubserve.testing`: the fake server in a process of its own, until it is ended or its standard input is."""
+"""`python -m hubserve.testing`: the fake server as a process, until it is ended or its standard input is closed."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from . import FakeServer
 
 
 def main() -> None:
-    """Serve; the first line on standard output is its `HOST:PORT`."""
+    """Serve; the first line on standard output is the server's `HOST:PORT`."""
     parser = argparse.ArgumentParser(prog="python -m hubserve.testing", description=__doc__)
-    parser.add_argument("--port", type=int, default=0, help="0, the default, for a free one")
-    parser.add_argument("--model", help="the model's name; by default it has any")
+    parser.add_argument("--port", type=int, default=0, help="the port; 0, the default, for a free one")
+    parser.add_argument("--model", help="the model's name; by default the server answers for any name")
     parser.add_argument("--version", type=int, default=1, help="the model's version, by which a test can tell servers")
     parser.add_argument("--seconds", type=float, default=0.0, help="how long each answer takes")
     parser.add_argument("--threads", type=int, default=16, help="how many requests are answered at once")

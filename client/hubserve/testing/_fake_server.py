@@ -30,30 +30,30 @@ def _its_text(image: bytes) -> dict[str, float]:
 
 
 class FakeServer:
-    """Serves one model that a test makes up: `with FakeServer(lambda image: {"cat": 0.9}) as server: ...`.
+    """A server of one model that a test defines: `with FakeServer(lambda image: {"cat": 0.9}) as server: ...`.
 
-    It answers Predict, GetModelMetadata, GetModelStatus and health, in threads, and refuses what TF Serving refuses
-    with TF Serving's words.
+    It answers Predict, GetModelMetadata, GetModelStatus and health checks, in threads. It refuses what TF Serving
+    refuses, with TF Serving's messages.
 
     Args:
-        classify: Labels with scores for an image's bytes, best first, or the model's status of a bad one (1 or 2). By
-            default an image's first 40 bytes are its label.
-        features: In place of `classify`: the feature vector of an image's bytes, as floats.
-        predict: In place of both: called with the signature's name and the inputs as arrays, gives the outputs.
-        model: The name to serve it under; None: under any.
-        version: Its number.
-        port: 0 for a free one.
-        max_batch_size: Larger batches are refused.
-        max_message_bytes: Larger messages are refused by gRPC itself; TF Serving takes 2 GiB, as this does by default.
-        input_size: The width and height of the model's input, for its metadata; None: they do not tell.
+        classify: Returns labels with scores for an image's bytes, best first, or the model's status of a bad image (1
+            or 2). By default an image's first 40 bytes are its label.
+        features: Instead of `classify`: returns the feature vector of an image's bytes, as floats.
+        predict: Instead of both: called with the signature's name and the inputs as arrays, returns the outputs.
+        model: The model's name; None: the server answers for any name.
+        version: The model's version.
+        port: The port; 0: a free one.
+        max_batch_size: The server refuses larger batches.
+        max_message_bytes: gRPC refuses larger messages; by default 2 GiB, as in TF Serving.
+        input_size: The width and height of the model's input, for its metadata; None: the metadata do not give them.
         before: See the attribute.
-        credentials: For TLS: what `grpc.ssl_server_credentials` gives.
+        credentials: For TLS: the result of `grpc.ssl_server_credentials`.
         threads: How many requests are answered at once.
 
     Attributes:
         requests: Every Predict request, in the order of arrival.
-        before: Called with each `Request` before it is answered; may wait, or raise `Fault`.
-        ready: Whether the model says it is loaded, and the server that it is healthy.
+        before: Called with each `Request` before it is answered; it may wait, or raise `Fault`.
+        ready: Whether the model is reported as loaded, and the server as healthy.
     """
 
     def __init__(
@@ -92,23 +92,23 @@ class FakeServer:
 
     @property
     def target(self) -> str:
-        """Where it listens: `127.0.0.1:PORT`, the same after each start."""
+        """The server's address: `127.0.0.1:PORT`, the same after each start."""
         return f"127.0.0.1:{self._relay.port}"
 
     def then(self, *steps: Step, times: int = 1) -> None:
-        """Tell what becomes of the next Predict requests, one step each: the whole list, so many times over.
+        """Set what happens to the next Predict requests, one step each: the whole list, repeated `times` times.
 
             server.then(Fault("UNAVAILABLE", "gone"), 0.5, DROP, None)
 
         Args:
-            steps: A `Fault`; seconds to wait before the answer; `DROP` for a connection that breaks; bytes to send in
-                place of an answer; None for an answer as always.
-            times: How often.
+            steps: A `Fault`; seconds to wait before the answer; `DROP` for a connection that breaks; bytes to send
+                instead of an answer; None for a normal answer.
+            times: How often the list is used.
         """
         self._script.add(iter(steps * times))
 
     def start(self) -> None:
-        """Serve, from now on."""
+        """Start serving."""
         self._stopping.clear()
         self._server = grpc.server(
             ThreadPoolExecutor(self._threads + 4, thread_name_prefix="hubserve-fake-server"),
@@ -131,7 +131,7 @@ class FakeServer:
         self._relay.open(behind)
 
     def stop(self) -> None:
-        """End as if it had crashed: connections break, and nobody listens on the port. `start` brings it back."""
+        """Stop like a crash: connections break, and the port is closed. `start` starts the server again."""
         self._relay.close()
         self._stopping.set()
         if self._server is not None:

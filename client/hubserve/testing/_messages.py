@@ -1,4 +1,4 @@
-"""Make the messages that a fake server answers."""
+"""Make the messages of a fake server's answers."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from ..wire.tensor_pb2 import TensorProto
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# Labels with their scores, best first; or the model's status of an image that it cannot look at (1 or 2).
+# Labels with their scores, best first; or the model's status of an image that it cannot decode (1 or 2).
 Classify: TypeAlias = "Callable[[bytes], Mapping[str, float] | int]"
 Featurize: TypeAlias = "Callable[[bytes], Sequence[float]]"
 Predict: TypeAlias = "Callable[[str, dict[str, NDArray[Any]]], Mapping[str, NDArray[Any]]]"
 
 
 def classified(images: Sequence[bytes], classify: Classify) -> PredictResponse:
-    """Return a classifier's outputs of `serving_default`: labels are numbered as they come in an answer."""
+    """Return a classifier's outputs of `serving_default`; labels are numbered in their order in an answer."""
     answers = [classify(image) for image in images]
     width = max((len(answer) for answer in answers if not isinstance(answer, int)), default=1)
     response = PredictResponse()
@@ -62,7 +62,7 @@ def predicted(request: PredictRequest, predict: Predict) -> PredictResponse:
 
 
 def described(model: str, version: int, *, features: bool, input_size: int | None) -> GetModelMetadataResponse:
-    """Return the signature `serving_default` of a model; of `images`, its input's size."""
+    """Return the signature `serving_default` of a model, and the input size of the signature `images`."""
     signatures = SignatureDefMap()
     signature = signatures.signature_def["serving_default"]
     signature.method_name = "tensorflow/serving/predict"

@@ -1,4 +1,4 @@
-"""Describe what a fake server does with its next requests."""
+"""Define what a fake server does with its next requests."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Final, TypeAlias
 import grpc
 
 
-class Fault(Exception):  # noqa: N818 - it is no error of ours
+class Fault(Exception):  # noqa: N818 - it is not an error of hubserve
     """A refusal: `Fault("RESOURCE_EXHAUSTED", "Server Threadpool Exhausted")`; a script may also raise it.
 
     Args:
         code: gRPC's status code, or its name.
-        details: The server's words.
+        details: The server's message.
     """
 
     def __init__(self, code: grpc.StatusCode | str, details: str = "") -> None:
@@ -30,23 +30,23 @@ class _Drop(Enum):
     DROP = "drop"
 
 
-# The connection breaks off without an answer, and all others with it; the server stays.
+# The connection breaks without an answer, and all others with it; the server stays.
 DROP: Final = _Drop.DROP
 
-# A refusal, seconds to wait before the answer, a broken connection, bytes in place of an answer; None: as always.
+# A refusal, seconds to wait before the answer, a broken connection, bytes instead of an answer; None: a normal answer.
 Step: TypeAlias = "Fault | float | _Drop | bytes | None"
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A Predict request as the server got it: `[request.images for request in server.requests]`.
+    """A Predict request as the server received it: `[request.images for request in server.requests]`.
 
     Attributes:
         model: The model's name.
-        version: The version asked for, if one was.
-        version_label: The label asked for, or "".
+        version: The requested version, or None.
+        version_label: The requested label, or "".
         signature: The signature's name.
-        images: The strings of the input `image_bytes`; none when there is no such input.
+        images: The strings of the input `image_bytes`; empty if there is no such input.
         metadata: The call's metadata, such as `authorization`.
     """
 
@@ -59,7 +59,7 @@ class Request:
 
 
 class Script:
-    """Steps for the next requests, one each; any number of threads may take them."""
+    """Steps for the next requests, one each; several threads may take them."""
 
     def __init__(self) -> None:
         self._steps: deque[Step] = deque()
@@ -71,6 +71,6 @@ class Script:
             self._steps.extend(steps)
 
     def next(self) -> Step:
-        """Take the next step; None when there is none."""
+        """Take the next step; return None if there is none."""
         with self._lock:
             return self._steps.popleft() if self._steps else None

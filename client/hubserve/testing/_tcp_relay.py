@@ -1,4 +1,4 @@
-"""A relay before the server, so that a test can break connections off as a failing network does."""
+"""A relay before the server, so that a test can break connections as a failing network does."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _CHUNK = 2**18
 
 
 class Relay:
-    """Listens on a loopback port and passes bytes on: `relay.open(port_behind)`, `relay.drop()`, `relay.close()`.
+    """Listen on a loopback port and forward bytes: `relay.open(port_behind)`, `relay.drop()`, `relay.close()`.
 
     Args:
-        port: 0 for a free one; it is held from the first `open` on, and the same in each.
+        port: The port, the same after each `open`; 0: a free one, chosen by the first `open`.
     """
 
     def __init__(self, port: int = 0) -> None:
@@ -23,22 +23,22 @@ class Relay:
         self._lock = threading.Lock()
 
     def open(self, behind: int) -> None:
-        """Take connections, and make one to the port behind for each."""
+        """Accept connections, and connect each to the port behind."""
         self._listener = socket.create_server(("127.0.0.1", self.port))
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, args=(self._listener, behind), daemon=True).start()
 
     def drop(self) -> None:
-        """Break all connections off."""
+        """Break all connections."""
         with self._lock:
             ends, self._ends = self._ends, set()
         for end in ends:
-            # Wakes the threads that read from it; they close it.
+            # Wakes the threads that read from it, which close it.
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Take no more connections, and break off those that are there."""
+        """Accept no more connections, and break the existing ones."""
         if self._listener is not None:
             with contextlib.suppress(OSError):
                 self._listener.shutdown(socket.SHUT_RDWR)
@@ -66,7 +66,7 @@ class Relay:
                 other.sendall(data)
         with contextlib.suppress(OSError):
             other.shutdown(socket.SHUT_RDWR)
-        # The second of the two threads closes both.
+        # The second of the two threads closes both sockets.
         with self._lock:
             open_ends.pop()
             last = not open_ends

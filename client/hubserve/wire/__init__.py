@@ -1,6 +1,6 @@
-"""TF Serving's wire messages, trimmed to what the client speaks, and free of TensorFlow.
+"""TF Serving's wire messages, reduced to what the client uses, and without TensorFlow.
 
 The `.proto` files here are the sources; `scripts/generate-wire` makes the `_pb2` modules from them. Field numbers and
-types are TF Serving's, so the bytes are the same. The names are not (`hubserve.wire.*`, never `tensorflow.*`): a
-process that also loads TensorFlow would refuse a second registration of its names.
+types are TF Serving's, so that the bytes are the same. The names differ (`hubserve.wire.*`, never `tensorflow.*`),
+because a process that also loads TensorFlow would refuse to register its names twice.
 """

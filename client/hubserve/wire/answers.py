@@ -1,4 +1,4 @@
-"""Reads what a model says about a batch of images: the outputs of the model directory's `serving_default` signature."""
+"""Read a model's answer about a batch of images: the outputs of the model directory's `serving_default` signature."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _TYPES = {
     "scores": _REALS,
     "feature_vector": _REALS,
 }
-# A TensorProto can claim any shape in a few bytes, and would be filled up to it.
+# A TensorProto can claim any shape in a few bytes, and reading would fill it.
 _WIDEST_ROW = 2**20
 
 
 def check_top_k(top_k: int | None) -> None:
-    """Refuse a number of classes that makes no sense.
+    """Refuse a number of classes that is not valid.
 
     Raises:
         UsageError: `top_k` is not an int, or is less than 1.
@@ -59,7 +59,7 @@ def read_classes(
     statuses = _status(response, rows)
     class_ids, labels, scores = (_table(response, name, rows, count) for name in ("class_ids", "labels", "scores"))
     names = [label.decode("utf-8", "replace") for label in labels]
-    # All at once and past NamedTuple's own Python, which costs a third of a loop that calls it.
+    # One C loop that bypasses NamedTuple's own constructor, which would cost a third of the loop.
     classes = list(map(partial(tuple.__new__, ClassScore), zip(class_ids, names, scores, strict=True)))
     version = _version(response)
     for row, (image, status) in enumerate(zip(images, statuses, strict=True)):
@@ -82,7 +82,7 @@ def read_features(response: PredictResponse, images: Sequence[EncodedImage], sec
         UnsuitableModel: The model has other outputs.
         MalformedAnswer: The outputs are of other types, or do not fit each other or the images.
     """
-    # Only here, where arrays are the answer, is numpy needed.
+    # numpy is needed only here, where the answers are arrays.
     from .arrays import to_array
 
     _demand(response, ("feature_vector", "status"), "features")
@@ -125,7 +125,7 @@ def _demand(response: PredictResponse, names: Sequence[str], verb: str) -> None:
 
 
 def _columns(response: PredictResponse, name: str, rows: int) -> int:
-    """Return the second size of an output that has one row an image."""
+    """Return the second dimension of an output with one row for each image."""
     shape = shape_of(response.outputs[name])
     if len(shape) != 2 or shape[0] != rows or not 0 <= shape[1] <= _WIDEST_ROW:
         raise MalformedAnswer(f"the model answers {rows} images with {name} of shape {list(shape)}: look at its export")

@@ -1,4 +1,4 @@
-"""Tensors on the wire as numpy arrays. It imports numpy: it is itself imported only when an array is needed."""
+"""Tensors on the wire as numpy arrays. This module imports numpy, and is imported only when an array is needed."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 _DTYPES = {element.name: dtype for dtype, element in ELEMENTS.items()}
-# numpy has no bfloat16: on the wire it is the upper half of a float32.
+# numpy does not have bfloat16, which is the upper half of a float32.
 _BFLOAT16_BITS = np.dtype("<u2")
 
 
 def to_tensor(name: str, value: ArrayLike) -> TensorProto:
-    """Write an array, a number, a string or a nested list of them, as `as_array` and `to_chunks` do.
+    """Convert an array, a number, a string or a nested list of them, as `as_array` and `to_chunks` do.
 
     Raises:
-        UsageError: A tensor cannot hold it.
+        UsageError: A tensor cannot hold the value.
     """
     return TensorProto.FromString(b"".join(to_chunks(as_array(name, value))))
 
 
 def as_array(name: str, value: ArrayLike) -> NDArray[Any]:
-    """Make an array that a tensor can hold: of numbers, or of objects that are all bytes.
+    """Convert a value to an array that a tensor can hold: of numbers, or of objects that are all bytes.
 
-    Python's own numbers become int32 and float32, as in TensorFlow (int64 where int32 is too small); arrays keep their
-    type. Strings go as UTF-8. bfloat16 arrays are those of the package ml_dtypes.
+    Python numbers become int32 and float32, as in TensorFlow (int64 if int32 is too small); arrays keep their type.
+    Strings become UTF-8. bfloat16 arrays are those of the package ml_dtypes.
 
     Args:
         name: The input's name, for the error.
         value: What to send, of any shape.
 
     Raises:
-        UsageError: A tensor cannot hold it.
+        UsageError: A tensor cannot hold the value.
     """
     array = _any_array(name, value)
     if array.dtype == object:
@@ -56,11 +56,11 @@ def as_array(name: str, value: ArrayLike) -> NDArray[Any]:
 
 
 def to_chunks(array: NDArray[Any]) -> Chunks:
-    """Write what `as_array` made as a TensorProto."""
+    """Write an array from `as_array` as a TensorProto."""
     if array.dtype == object:
         return strings(list(array.flat), array.shape)
     little_endian = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
-    # Not every type has a memoryview of its own (bfloat16); bytes have.
+    # Some types, such as bfloat16, do not support memoryview; bytes do.
     return block(_DTYPES[array.dtype.name], array.shape, little_endian.reshape(-1).view(np.uint8).data)
 
 
@@ -68,7 +68,7 @@ def to_array(tensor: TensorProto) -> NDArray[Any]:
     """Read a tensor in either form: strings become objects (bytes), bfloat16 float32 of the same value.
 
     Raises:
-        MalformedAnswer: The values do not fill the shape, or are of a type that has no array.
+        MalformedAnswer: The values do not fill the shape, or their type has no array form.
     """
     element = ELEMENTS.get(tensor.dtype)
     if element is None:
@@ -87,10 +87,10 @@ def to_array(tensor: TensorProto) -> NDArray[Any]:
 
 
 def _any_array(name: str, value: ArrayLike) -> NDArray[Any]:
-    """Make an array; one of text or bytes has type object, as numpy's own string types drop trailing zero bytes."""
+    """Make an array; text or bytes get type object, because numpy's string types drop trailing zero bytes."""
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         raise UsageError(
-            f"the input {name} is a masked array, and a request has no place for a mask: fill its gaps first, as with "
+            f"the input {name} is a masked array, and a request cannot carry a mask: fill the gaps first, as with "
             "array.filled(0)"
         )
     try:
@@ -114,10 +114,10 @@ def _any_array(name: str, value: ArrayLike) -> NDArray[Any]:
 
 
 def _check_float32(name: str, array: NDArray[Any]) -> None:
-    """Refuse numbers that only float64 can hold: as float32 they would be sent as infinity.
+    """Refuse numbers that only float64 can hold: as float32 they would become infinity.
 
     Raises:
-        UsageError: One is finite and larger than any float32.
+        UsageError: A number is finite and larger than any float32.
     """
     too_large = np.isfinite(array) & (np.abs(array) > np.finfo(np.float32).max)
     if too_large.any():
@@ -134,7 +134,7 @@ def _as_bytes(name: str, item: object) -> bytes:
         check_text(f"the input {name}", item)
         return item.encode()
     if isinstance(item, int) and not -(2**63) <= item < 2**64:
-        raise UsageError(f"the input {name} holds {item}, which no integer type of 64 bits can hold")
+        raise UsageError(f"the input {name} holds {item}, which does not fit an integer type of 64 bits")
     raise UsageError(f"the input {name} holds a {type(item).__name__}: give numbers only, or text and bytes only")
 
 
@@ -173,8 +173,8 @@ def _filled(array: NDArray[Any], size: int, tensor: TensorProto) -> NDArray[Any]
 def _read_packed(tensor: TensorProto, field: str, dtype: np.dtype[Any]) -> NDArray[Any]:
     """Read a packed field of fixed-width numbers from the message's own bytes.
 
-    Before protobuf 7, numpy takes 200 times as long over the field itself, which it fetches item by item. Fields are
-    serialized in the order of their numbers, so when this is the last one that is set, its numbers are the last bytes.
+    Before protobuf 7, numpy fetches the field item by item, which takes 200 times as long. Fields are serialized in the
+    order of their numbers: if this is the last one that is set, its numbers are the last bytes.
     """
     tensor.DiscardUnknownFields()
     fields = tensor.ListFields()

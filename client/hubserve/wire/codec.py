@@ -1,4 +1,4 @@
-"""Write requests as bytes, and read answers from bytes, in the same way for `Client` and `AsyncClient`."""
+"""Write requests as bytes, and read answers from bytes, for both clients."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .writer import Chunks, predict_request, strings
 _Result = TypeVar("_Result", bound=ImageResult)
 _Message = TypeVar("_Message", bound=Message)
 
-# Makes the results of a batch from the bytes of its answer, and from the seconds that it took.
+# Returns the results of a batch, given the bytes of its answer and its seconds.
 Reader: TypeAlias = Callable[[bytes, Sequence[EncodedImage], float], Iterable[_Result]]
 
 PREDICT = "/tensorflow.serving.PredictionService/Predict"
@@ -28,7 +28,7 @@ STATUS = "/tensorflow.serving.ModelService/GetModelStatus"
 
 
 class Requests:
-    """Writes the requests about one model: `Requests("pnasnet", version=3).images([data])`."""
+    """Write the requests about one model: `Requests("pnasnet", version=3).images([data])`."""
 
     def __init__(self, model: str, version: int | None = None, version_label: str | None = None) -> None:
         self._model = model
@@ -37,9 +37,10 @@ class Requests:
         self._images_spec = self._spec("serving_default").SerializeToString()
 
     def images(self, images: Sequence[EncodedImage]) -> bytes:
-        """Return a Predict request for the results of images.
+        """Return a Predict request for results of images.
 
-        It names no outputs: the server batches together what asks for the same ones, so every caller asks for all.
+        It names no outputs: the server batches only requests for the same outputs, so every client requests all of
+        them.
         """
         return predict_request(self._images_spec, {"image_bytes": strings([image.data for image in images])})
 
@@ -48,7 +49,7 @@ class Requests:
         return predict_request(self._spec(signature).SerializeToString(), inputs, outputs or ())
 
     def metadata(self) -> bytes:
-        """Return a GetModelMetadata request; the server knows this one field."""
+        """Return a GetModelMetadata request; "signature_def" is the only field that the server knows."""
         request = GetModelMetadataRequest(model_spec=self._spec(), metadata_field=["signature_def"])
         return request.SerializeToString()
 
@@ -69,14 +70,14 @@ def parse(kind: type[_Message], data: bytes) -> _Message:
     """Read a message.
 
     Raises:
-        MalformedAnswer: It is another message, or none.
+        MalformedAnswer: The bytes are not this message.
     """
     message = kind()
     try:
         message.ParseFromString(data)
     except DecodeError as error:
         raise MalformedAnswer(
-            f"the server's {len(data)} bytes are no {kind.DESCRIPTOR.name}: check that TF Serving listens there"
+            f"the server's {len(data)} bytes are not a {kind.DESCRIPTOR.name}: check that TF Serving listens there"
         ) from error
     return message
 

@@ -1,4 +1,4 @@
-"""Read what a server says about a model: its signatures, and its versions with their states."""
+"""Read a server's description of a model: its signatures, and its versions with their states."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .metadata_pb2 import GetModelMetadataResponse, SignatureDef, SignatureDefMa
 from .status_pb2 import GetModelStatusResponse, ModelVersionStatus
 from .tensors import dtype_name
 
-# TensorFlow keeps its initializer among the signatures; nobody can call it.
+# TensorFlow keeps its initializer among the signatures; it cannot be called.
 _INIT_OP = "__saved_model_init_op"
 
 
@@ -23,7 +23,7 @@ class TensorSpec:
 
     Attributes:
         dtype: numpy's name of the type, or `string`.
-        shape: None in it: a size that each request chooses. None for all of it: any number of dimensions.
+        shape: None for a dimension: each request chooses its size. None for all: any number of dimensions.
     """
 
     dtype: str
@@ -35,9 +35,9 @@ class Signature:
     """A function of the model, as called by `client.predict(inputs, signature=name)`.
 
     Attributes:
-        inputs: What each input must be.
-        outputs: What each output will be.
-        method_name: The RPC it was made for, such as `tensorflow/serving/predict`.
+        inputs: The type and shape of each input.
+        outputs: The type and shape of each output.
+        method_name: The RPC of the signature, such as `tensorflow/serving/predict`.
     """
 
     inputs: Mapping[str, TensorSpec]
@@ -61,7 +61,7 @@ class ModelMetadata:
 
 
 class VersionState(str, Enum):
-    """List the states of a version, in their order: `version.state is VersionState.AVAILABLE`."""
+    """The states of a version, in their order: `version.state is VersionState.AVAILABLE`."""
 
     UNKNOWN = "UNKNOWN"
     START = "START"
@@ -79,9 +79,9 @@ class VersionStatus:
     """A version that the server knows: `VersionStatus(version=3, state=VersionState.AVAILABLE, error=None)`.
 
     Attributes:
-        version: Its number.
+        version: The version's number.
         state: AVAILABLE answers requests; END with an error could not be loaded.
-        error: The server's reason, where it has one.
+        error: The server's reason, if it gave one.
     """
 
     version: int
@@ -101,7 +101,7 @@ def read_metadata(response: GetModelMetadataResponse) -> ModelMetadata:
     """Read the signatures.
 
     Raises:
-        MalformedAnswer: There are none in it.
+        MalformedAnswer: The signatures cannot be read.
     """
     spec = response.model_spec
     try:

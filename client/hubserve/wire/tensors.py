@@ -1,4 +1,4 @@
-"""Tensors on the wire, without numpy: what a request for images and its small answer need."""
+"""Tensors on the wire, without numpy: what requests for images and their small answers need."""
 
 import math
 import struct
@@ -11,20 +11,20 @@ from .._errors import MalformedAnswer
 from . import tensor_pb2
 from .tensor_pb2 import DataType, TensorProto
 
-# numpy 1 has no more; TF Serving's models have five or six.
+# The limit of numpy 1. Tensors of TF Serving's models have five or six dimensions.
 _MOST_DIMENSIONS = 32
-# Bytes of the widest type, and what the bytes of an array must stay below.
+# The bytes of the widest type, and the limit for the bytes of an array.
 _WIDEST = 16
 _END = 2**63
-# Of one answer.
+# The most values that are filled in, in one answer.
 _MOST_FILLED = 2**20
-# A varint has ten bytes at the most.
+# A varint has at most ten bytes.
 _VARINT_BITS = 63
 
 
 @dataclass(frozen=True, slots=True)
 class Element:
-    """`Element("float32", "float_val", "f")`: numpy's name of a type, its field in TensorProto, its `struct` letter."""
+    """`Element("float32", "float_val", "f")`: numpy's name of a type, its TensorProto field, its `struct` letter."""
 
     name: str
     field: str
@@ -32,12 +32,12 @@ class Element:
 
     @property
     def parts(self) -> int:
-        """Return how many numbers of the field make one value."""
+        """The number of items of the field in one value."""
         return 2 if self.name.startswith("complex") else 1
 
     @property
     def zero(self) -> Any:
-        """What stands where no value is."""
+        """The value of elements that are not given."""
         return b"" if self.name == "string" else 0.0 if self.letter in ("e", "f", "d") else 0
 
 
@@ -62,7 +62,7 @@ ELEMENTS: dict[int, Element] = {
 
 
 def dtype_name(dtype: int) -> str:
-    """Name a wire type as numpy does (`float32`), or as TensorFlow does where numpy has no name (`string`)."""
+    """Return numpy's name of a wire type (`float32`), or TensorFlow's if numpy has none (`string`)."""
     if dtype in ELEMENTS:
         return ELEMENTS[dtype].name
     return DataType.Name(dtype) if dtype in DataType.values() else f"DataType {dtype}"
@@ -72,10 +72,10 @@ def shape_of(tensor: TensorProto) -> tuple[int, ...]:
     """Read the shape of a tensor that has values.
 
     Raises:
-        MalformedAnswer: A size is unknown or negative, or the sizes are more than an array can have.
+        MalformedAnswer: A size is unknown or negative, or an array cannot have these sizes.
     """
     shape = tuple(dim.size for dim in tensor.tensor_shape.dim)
-    # An empty array, too, has strides of all its other sizes.
+    # An empty array, too, has strides from all its other sizes.
     largest = math.prod(size for size in shape if size) * _WIDEST
     if (
         tensor.tensor_shape.unknown_rank
@@ -85,7 +85,7 @@ def shape_of(tensor: TensorProto) -> tuple[int, ...]:
     ):
         words = "unknown" if tensor.tensor_shape.unknown_rank else textwrap.shorten(str(list(shape)), 100)
         raise MalformedAnswer(
-            f"the answer holds a tensor of shape {words}, which no array can have: look at its server"
+            f"the answer holds a tensor of shape {words}, which an array cannot have: look at its server"
         )
     return shape
 
@@ -93,14 +93,14 @@ def shape_of(tensor: TensorProto) -> tuple[int, ...]:
 def bound_filling(tensors: Iterable[TensorProto]) -> None:
     """Refuse tensors that claim many more values than they hold, before they are filled up.
 
-    A TensorProto that holds fewer values than its shape stands for the last of them repeated, so that a few bytes can
-    claim any number. TF Serving sends every value.
+    A TensorProto with fewer values than its shape means that the last value repeats, so that a few bytes can claim any
+    number of values. TF Serving sends every value.
 
     Args:
-        tensors: All tensors of one answer: they share one bound.
+        tensors: All tensors of one answer; they share one bound.
 
     Raises:
-        MalformedAnswer: More than 1,048,576 values in all would be filled in, or a shape is one that no array can have.
+        MalformedAnswer: More than 1,048,576 values in all would be filled in, or an array cannot have such a shape.
     """
     missing = 0
     for tensor in tensors:
@@ -115,10 +115,10 @@ def bound_filling(tensors: Iterable[TensorProto]) -> None:
 
 
 def read_values(tensor: TensorProto) -> list[Any]:
-    """Read real numbers or strings (bytes) as one flat list, row by row, whichever form the server chose.
+    """Read real numbers or strings (bytes) as one flat list, row by row, from either form.
 
     Raises:
-        MalformedAnswer: The values do not fill the shape, are of another type than these, or outside of their type.
+        MalformedAnswer: The values do not fill the shape, have another type, or are outside the range of their type.
     """
     element = ELEMENTS.get(tensor.dtype)
     if element is None or not (element.letter or element.name == "string"):
@@ -135,11 +135,11 @@ def read_values(tensor: TensorProto) -> list[Any]:
             raise unfilled(tensor) from error
     values: list[Any] = getattr(tensor, element.field)[:]
     if element.name == "float16":
-        # The field is of int32, and has room for more than the 16 bits that count.
+        # The field is int32, of which the low 16 bits count.
         bits = [value & 0xFFFF for value in values]
         values = list(struct.unpack(f"<{len(bits)}e", struct.pack(f"<{len(bits)}H", *bits)))
     elif element.field == "int_val":
-        # The field is of int32, whatever the type.
+        # The field is int32 for all small types.
         try:
             struct.pack(f"<{len(values)}{element.letter}", *values)
         except struct.error as error:
@@ -148,7 +148,7 @@ def read_values(tensor: TensorProto) -> list[Any]:
 
 
 def fill(values: list[Any], tensor: TensorProto) -> list[Any]:
-    """Fill the tensor's shape with the last of its values, or with zeros: what TensorProto means when it holds fewer.
+    """Fill the tensor's shape with its last value, or with zeros: the meaning of a TensorProto with fewer values.
 
     Raises:
         MalformedAnswer: There are more values than the shape has room for, or far fewer.
@@ -161,7 +161,7 @@ def fill(values: list[Any], tensor: TensorProto) -> list[Any]:
 
 
 def split_strings(content: bytes, size: int) -> list[bytes]:
-    """Take a string tensor's `tensor_content` apart: the lengths of all strings as varints, then all strings."""
+    """Split a string tensor's `tensor_content`: the lengths of all strings as varints, then all strings."""
     lengths, place = [], 0
     try:
         for _ in range(size):
@@ -183,12 +183,12 @@ def split_strings(content: bytes, size: int) -> list[bytes]:
 
 
 def unfilled(tensor: TensorProto) -> MalformedAnswer:
-    """Return the error for a tensor whose values are not as many as its shape says."""
+    """Return the error for a tensor whose number of values does not fit its shape."""
     return MalformedAnswer(
         f"the answer's {dtype_name(tensor.dtype)} values do not fill their shape {list(shape_of(tensor))}"
     )
 
 
 def out_of_range(tensor: TensorProto) -> MalformedAnswer:
-    """Return the error for a tensor with a number that its type does not have."""
-    return MalformedAnswer(f"the answer holds numbers that no {dtype_name(tensor.dtype)} can be: look at its server")
+    """Return the error for a tensor with a number outside the range of its type."""
+    return MalformedAnswer(f"the answer holds numbers that {dtype_name(tensor.dtype)} cannot hold: look at its server")

@@ -1,8 +1,8 @@
-"""Writes Predict requests by hand, each byte of an image or an array copied once.
+"""Write Predict requests by hand, so that each byte of an image or an array is copied only once.
 
-protobuf copies them into a message first, and out of it again when it serializes. The format is protobuf's
+protobuf copies bytes into a message, and copies them again when it serializes. The format is protobuf's
 (protobuf.dev/programming-guides/encoding); the field numbers are those of `wire/predict.proto` and `wire/tensor.proto`.
-`benchmarks/client.py` measures what a request costs; tests hold the bytes to the messages.
+`benchmarks/client.py` measures the cost of a request; tests compare the bytes with protobuf's.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import TypeAlias
 
 from .tensor_pb2 import DT_STRING
 
-# The bytes of a message in pieces, to be joined.
+# The pieces of a message's bytes, to be joined.
 Chunks: TypeAlias = "list[bytes | memoryview]"
 
-# Tags: the field's number times 8, plus 2 for what has a length and 0 for a number.
+# Tags: the field's number times 8, plus 2 for values with a length and 0 for numbers.
 _REQUEST_MODEL_SPEC = b"\x0a"
 _REQUEST_INPUTS = b"\x12"
 _REQUEST_OUTPUT_FILTER = b"\x1a"
@@ -50,7 +50,7 @@ def predict_request(spec: bytes, inputs: Mapping[str, Chunks], outputs: Iterable
 
 
 def strings(values: Sequence[bytes], shape: Sequence[int] | None = None) -> Chunks:
-    """Write a TensorProto of strings, of shape [N] unless another is given."""
+    """Write a TensorProto of strings, of shape [N] unless another shape is given."""
     chunks: Chunks = [_head(DT_STRING, (len(values),) if shape is None else shape)]
     for value in values:
         chunks += [_TENSOR_STRING_VAL + _varint(len(value)), value]
@@ -58,13 +58,13 @@ def strings(values: Sequence[bytes], shape: Sequence[int] | None = None) -> Chun
 
 
 def block(dtype: int, shape: Sequence[int], content: memoryview) -> Chunks:
-    """Write a TensorProto of numbers: `content` are the little-endian values as bytes."""
+    """Write a TensorProto of numbers; `content` holds the little-endian values as bytes."""
     head = _head(dtype, shape)
     return [head + _TENSOR_CONTENT + _varint(len(content)), content] if len(content) else [head]
 
 
 def _head(dtype: int, shape: Sequence[int]) -> bytes:
-    # A size of 0 is the default, which protobuf does not write.
+    # protobuf does not write a size of 0, which is the default.
     dims = (_DIM_SIZE + _varint(size) if size else b"" for size in shape)
     sizes = b"".join(_SHAPE_DIM + _prefixed(dim) for dim in dims)
     return _TENSOR_DTYPE + _varint(dtype) + _TENSOR_SHAPE + _prefixed(sizes)
@@ -75,7 +75,7 @@ def _prefixed(data: bytes) -> bytes:
 
 
 def _varint(value: int) -> bytes:
-    """Return seven bits a byte, the lowest first; the high bit says that more follow."""
+    """Return seven bits in each byte, the lowest first; the high bit says that more follow."""
     out = bytearray()
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)

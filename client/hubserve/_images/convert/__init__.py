@@ -1,4 +1,4 @@
-"""Files that the server does not read, made ones that it does: `converted(file, HEIC)` gives a JPEG or a PNG."""
+"""Convert files that the server does not read: `converted(file, HEIC)` gives a JPEG or a PNG."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ if TYPE_CHECKING:
     from ._pictures import Picture
     from ._tiff import Tiff
 
-# What is sent has no more: phones make 12.5 megapixels, and a model looks at less than one.
+# Phones make 12.5 megapixels, and a model looks at less than one: larger images are not sent.
 _MOST_SENT_PIXELS = 13_000_000
-# Up to here the file is a PNG, which loses nothing.
+# Up to this size the file is a PNG, which loses nothing.
 _MOST_PNG_PIXELS = 1_000_000
 _LONGEST_JPEG_SIDE = 65_000
 _JPEG = {"quality": 95, "subsampling": 0}
-# Orientations of EXIF that exchange width and height.
+# EXIF orientations that exchange width and height.
 _SIDEWAYS = frozenset({5, 6, 7, 8})
 _room = Room(2 * _MOST_SENT_PIXELS)
 
 
 class Converted(NamedTuple):
-    """A file for the server.
+    """A file that the server reads.
 
     Attributes:
         data: The file.
-        pictures: Whether the one that it was made of holds more pictures.
-        size: Width and height of the picture in the one that it was made of, upright; None: as in `data`.
+        pictures: Whether the original file holds more than one image.
+        size: Width and height of the original image, upright; None: as in `data`.
     """
 
     data: bytes
@@ -43,7 +43,7 @@ class Converted(NamedTuple):
 
 
 def check_convert(convert: bool) -> None:
-    """Refuse to convert without the packages for it.
+    """Refuse to convert if the packages for it are not installed.
 
     Raises:
         UsageError: Pillow or pillow-heif is not installed.
@@ -53,19 +53,19 @@ def check_convert(convert: bool) -> None:
 
 
 def converted(file: BinaryIO, kind: Kind, size: int = 0) -> Converted:
-    """Make a file that the server reads.
+    """Convert a file into one that the server reads.
 
-    The picture is upright, in sRGB or gray, over white, of 8 bits; of several, the first. One of more than 13
-    megapixels is made smaller by a whole factor, each pixel the mean of a square. Up to a megapixel it is a PNG, else a
-    JPEG of quality 95 without colour subsampling. Of a RAW file it is the largest preview, as it is.
+    The image is upright, in sRGB or gray, over white, with 8 bits. Of several images the file holds the first. An image
+    of more than 13 megapixels is made smaller by a whole factor, each pixel the mean of a square. Up to a megapixel the
+    file is a PNG, else a JPEG of quality 95 without colour subsampling. From a RAW file, the largest preview is taken.
 
     Args:
-        file: The file, which can be read at any place.
-        kind: Of the kinds whose reader is the client.
-        size: Pixels that each side keeps at the least, as the model needs no more; 0: as many as there are.
+        file: A seekable file.
+        kind: A kind with `Reader.CLIENT`.
+        size: The fewest pixels to keep on each side; 0: all.
 
     Raises:
-        ImageError: It cannot be converted.
+        ImageError: The file cannot be converted.
     """
     try:
         if kind is RAW:
@@ -80,7 +80,7 @@ def converted(file: BinaryIO, kind: Kind, size: int = 0) -> Converted:
             return Converted(_written(_assembled(picture, size)), picture.pictures, shown)
     except ImageError as error:
         raise ImageError(f"this is {kind.words} that cannot be converted: {error}") from error
-    # Pillow and libheif raise what they like about files that are broken.
+    # Pillow and libheif raise all kinds of errors about broken files.
     except Exception as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ImageError(f"this is {kind.words} that cannot be converted ({reason})") from error
@@ -97,7 +97,7 @@ def _opened(file: BinaryIO, kind: Kind) -> Tiff | Picture:
 
 
 def _assembled(picture: Tiff | Picture, size: int) -> PIL.Image.Image:
-    """Return the whole picture, as it is sent."""
+    """Return the whole image, as it is sent."""
     from PIL import Image, ImageOps
 
     from ._colors import Colors
@@ -128,7 +128,7 @@ def _assembled(picture: Tiff | Picture, size: int) -> PIL.Image.Image:
 
 
 def _in_steps(bands: Iterator[PIL.Image.Image], step: int) -> Iterator[PIL.Image.Image]:
-    """Return the same rows in bands whose height is a multiple of the step, but for the last."""
+    """Return the same rows in bands whose height is a multiple of the step, except for the last band."""
     if step == 1:
         yield from bands
         return

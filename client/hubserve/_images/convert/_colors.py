@@ -1,4 +1,4 @@
-"""Pixels as the server expects those of a file: red, green and blue of sRGB, or gray, over white."""
+"""Convert pixels to the colours that the server expects: sRGB or gray, over white."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _ALPHA = {"LA": "L", "RGBA": "RGB"}
 
 
 class Colors:
-    """Make bands of a picture RGB or gray: `colors.of(band)` for each.
+    """Convert bands of an image to RGB or gray: `colors.of(band)` for each.
 
-    Transparent pixels lie over white. A colour profile is applied, relative to the white point with black point
+    Transparent pixels are put over white. A colour profile is applied relative to the white point, with black point
     compensation, as browsers do.
 
     Args:
-        icc: The picture's colour profile; empty: its numbers are those of sRGB.
+        icc: The image's colour profile; empty: the image is in sRGB.
     """
 
     def __init__(self, icc: bytes) -> None:
@@ -28,7 +28,7 @@ class Colors:
         self._transforms: dict[str, Any] = {}
 
     def of(self, band: PIL.Image.Image) -> PIL.Image.Image:
-        """Give the band in mode RGB or L."""
+        """Return the band in mode RGB or L."""
         from PIL import Image
 
         if band.mode in ("P", "PA") or "transparency" in band.info:
@@ -58,7 +58,7 @@ class Colors:
         return converted
 
     def _transform(self, mode: str) -> Any:
-        """Return what makes RGB of sRGB of a mode; None: the numbers are right as they are."""
+        """Return the transform from this mode to sRGB; None: no transform is needed."""
         from PIL import ImageCms
 
         srgb = ImageCms.createProfile("sRGB")
@@ -79,6 +79,6 @@ class Colors:
                 flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
             )
         except (ImageCms.PyCMSError, OSError, TypeError, ValueError) as error:
-            # As all viewers do with a profile that is damaged or of other colours than the picture.
+            # Image viewers, too, ignore a profile that is damaged or does not fit the image.
             _log.warning("a colour profile cannot be used: %s", error)
             return None

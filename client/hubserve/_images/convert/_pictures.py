@@ -1,4 +1,4 @@
-"""Opens pictures that Pillow unpacks at once: HEIC, AVIF, JPEG 2000, PNM and rare forms of BMP."""
+"""Open images that Pillow decodes as a whole: HEIC, AVIF, JPEG 2000, PNM and rare forms of BMP."""
 
 from __future__ import annotations
 
@@ -12,32 +12,33 @@ from ..eight_bit import Levels
 if TYPE_CHECKING:
     import PIL.Image
 
-# A phone's largest photographs have 50 megapixels, some have 108 and 200.
+# The largest photographs of most phones have 50 megapixels; some have 108 or 200.
 _MOST_PIXELS = 110_000_000
 _ROWS_AT_ONCE = 256
-# Encoders write five of them by default.
+# Encoders write five resolution levels by default.
 _MOST_HALVINGS = 5
 _ORIENTATION = 0x0112
 _CODING_STYLE = 0x52
 
 
 class Picture:
-    """A picture of one of these kinds; the first, or the main one, of several.
+    """An image of one of these kinds; the first, or the main one, if the file holds several.
 
     Args:
         file: The file.
-        kind: What it is.
-        enough: Pixels from which on nothing is gained: JPEG 2000 is unpacked at a half or a quarter of its size then.
+        kind: The file's kind.
+        enough: The number of pixels that is enough: larger JPEG 2000 images are decoded at a half or a quarter of their
+            size.
 
     Attributes:
         width: In pixels.
         height: In pixels.
-        icc: Its colour profile; empty: it has none.
+        icc: The colour profile; empty: there is none.
         orientation: 1 to 8, as in EXIF.
-        pictures: Whether there are several.
+        pictures: Whether the file holds several images.
 
     Raises:
-        ImageError: It has too many pixels.
+        ImageError: The image has too many pixels.
     """
 
     def __init__(self, file: BinaryIO, kind: kinds.Kind, enough: int) -> None:
@@ -56,10 +57,10 @@ class Picture:
         self.pictures = getattr(self._image, "n_frames", 1) > 1
 
     def _require_colours(self, file: BinaryIO) -> None:
-        """Refuse a bare codestream whose channels may be other colours than red, green and blue.
+        """Refuse a bare codestream whose channels may not be red, green and blue.
 
-        Only the file format around a codestream (.jp2) says what channels are. A codestream that turns three channels
-        into others before it packs them (ISO/IEC 15444-1, annex G) is of red, green and blue.
+        Only the .jp2 file format around a codestream says which colours the channels are. A codestream that transforms
+        three channels before it packs them (ISO/IEC 15444-1, annex G) has red, green and blue.
         """
         if self._image.codec == "jp2" or self._image.mode in ("L", "LA") or self._image.mode.startswith("I"):
             return
@@ -67,10 +68,10 @@ class Picture:
             raise ImageError("it does not say what colours its channels are: save it as .jp2, JPEG or PNG")
 
     def bands(self) -> Iterator[PIL.Image.Image]:
-        """Return the picture from its top, in bands of rows of the full width, in modes of 8 bits.
+        """Return the image from its top, in bands of rows of the full width, in 8-bit modes.
 
         Raises:
-            ImageError: Its values can be meant in several ways.
+            ImageError: The values of the pixels are ambiguous.
         """
         import numpy as np
         from PIL import Image
@@ -92,14 +93,14 @@ def _transforms_colours(file: BinaryIO) -> bool:
     while len(head := file.read(4)) == 4 and head[0] == 0xFF:
         length = int.from_bytes(head[2:], "big")
         if head[1] == _CODING_STYLE:
-            # The style, the order of the packets, two bytes of layers, and then this one.
+            # The segment has the style, the order of the packets, two bytes of layers, and then this byte.
             return file.read(5)[4:] == b"\x01"
         file.seek(max(length - 2, 0), 1)
     return False
 
 
 def _opened(file: BinaryIO, kind: kinds.Kind) -> Any:
-    """Open it with the one plugin that it needs: Image.open would also ask others, and warn of large pictures."""
+    """Open the file with its own plugin: Image.open would also try others, and would warn of large images."""
     from PIL import AvifImagePlugin, BmpImagePlugin, Jpeg2KImagePlugin, PpmImagePlugin
 
     file.seek(0)

@@ -1,4 +1,4 @@
-"""The largest JPEG preview inside a camera's RAW file: what the camera itself shows of the photograph."""
+"""Find the largest JPEG preview inside a camera's RAW file, as the camera shows the photograph."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import BinaryIO, NamedTuple
 from ..._errors import ImageError
 
 _START, _END = b"\xff\xd8\xff", b"\xff\xd9"
-# Frame headers of JPEGs that decoders read; a sensor's pixels may be a lossless JPEG (0xC3).
+# Frame headers of JPEGs that decoders read. A RAW file may also hold the sensor's pixels as a lossless JPEG (0xC3).
 _FRAMES = frozenset({0xC0, 0xC1, 0xC2})
 _OTHER_FRAMES = frozenset({0xC3, *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0)})
 _SCAN = 0xDA
@@ -26,22 +26,22 @@ class _Preview(NamedTuple):
 
 
 def preview(file: BinaryIO) -> bytes:
-    """Give the largest preview as a JPEG file, with the photograph's EXIF orientation.
+    """Return the largest preview as a JPEG file, with the photograph's EXIF orientation.
 
     Raises:
-        ImageError: There is none.
+        ImageError: The file does not have a preview.
     """
     data: bytes | mmap.mmap
     try:
         data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except (OSError, ValueError):
-        # Not every file is one of the system's.
+        # The object is not a file of the operating system.
         file.seek(0)
         data = file.read()
     largest = max(_previews(data), default=None)
     if largest is None:
         raise ImageError(
-            "this is a camera's RAW file without a JPEG preview: convert it to JPEG with its maker's program"
+            "this is a camera's RAW file without a JPEG preview: convert it to JPEG with the camera maker's program"
         )
     end = data.find(_END, largest.scan)
     jpeg = bytes(data[largest.start : len(data) if end < 0 else end + 2])
@@ -55,12 +55,12 @@ def _previews(data: bytes | mmap.mmap) -> Iterator[_Preview]:
         found = _preview(data, at)
         if found is not None:
             yield found
-        # What is inside a preview, such as the thumbnail of its EXIF, is smaller than it.
+        # Images inside a preview, such as its EXIF thumbnail, are smaller than the preview.
         at = data.find(_START, found.scan if found else at + 2)
 
 
 def _preview(data: bytes | mmap.mmap, start: int) -> _Preview | None:
-    """Read a JPEG's segments up to its scan; None: it is none, or none that decoders read."""
+    """Read a JPEG's segments up to its scan; return None if this is not a JPEG that decoders read."""
     at, pixels, turned = start + 2, 0, False
     for _ in range(_MOST_SEGMENTS):
         if at + 4 > len(data) or data[at] != 0xFF:
@@ -81,7 +81,7 @@ def _preview(data: bytes | mmap.mmap, start: int) -> _Preview | None:
 
 
 def _orientation(data: bytes | mmap.mmap) -> int:
-    """Return the orientation in the first directory of a RAW file in TIFF's clothes; 1 elsewhere."""
+    """Return the orientation in the first directory of a TIFF-like RAW file; 1 for other files."""
     order = {b"II": "<", b"MM": ">"}.get(bytes(data[:2]))
     if order is None:
         return 1
@@ -98,7 +98,7 @@ def _orientation(data: bytes | mmap.mmap) -> int:
 
 
 def _exif(orientation: int) -> bytes:
-    """Return an APP1 segment with nothing but an orientation."""
+    """Return an APP1 segment that holds only an orientation."""
     tiff = b"MM\0*\0\0\0\x08" + struct.pack(">HHHIHHI", 1, _ORIENTATION, 3, 1, orientation, 0, 0)
     content = b"Exif\0\0" + tiff
     return b"\xff\xe1" + struct.pack(">H", len(content) + 2) + content

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 class Room:
-    """Let in what fits: `with room.for_(pixels): ...` waits until there is room, or nobody else is in.
+    """Limit the pixels in work: `with room.for_(pixels): ...` waits until there is room, or until no one else works.
 
     Args:
         most: Pixels.
@@ -21,7 +21,7 @@ class Room:
 
     @contextmanager
     def for_(self, pixels: int) -> Iterator[None]:
-        """Take room for so many pixels, and give it back at the end."""
+        """Reserve room for this number of pixels, and free it at the end."""
         with self._changed:
             self._changed.wait_for(lambda: not self._taken or self._taken + pixels <= self._most)
             self._taken += pixels

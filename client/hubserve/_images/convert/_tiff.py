@@ -1,9 +1,9 @@
-"""TIFF pictures piece by piece: one of a thousand million pixels takes the memory of a few of its rows.
+"""Read TIFF images piece by piece: an image of a thousand megapixels takes the memory of a few of its rows.
 
-Pillow, and libtiff below it, unpack a whole picture at once. Here each strip or tile is put into a TIFF file of its
-own, which Pillow unpacks. Where the samples are plain numbers they are unpacked as bytes, and numpy reads the numbers:
-Pillow does not know all of their types. Tags and their meaning: TIFF 6.0 (Adobe, 1992), its Technical Note 3 (floating
-point predictor), and BigTIFF.
+Pillow and libtiff decode a whole image at once. This module puts each strip or tile into a small TIFF file, and Pillow
+decodes that file. Where the samples are plain numbers, Pillow only decompresses the bytes, and numpy reads the numbers,
+because Pillow does not support all of their types. Sources of tags and their meaning: TIFF 6.0 (Adobe, 1992), its
+Technical Note 3 (floating point predictor), and BigTIFF.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ _WIDTH, _LENGTH, _BITS, _COMPRESSION, _PHOTOMETRIC = 256, 257, 258, 259, 262
 _STRIP_OFFSETS, _SAMPLES, _ROWS_PER_STRIP, _STRIP_COUNTS, _PLANAR, _PREDICTOR = 273, 277, 278, 279, 284, 317
 _TILE_WIDTH, _TILE_LENGTH, _TILE_OFFSETS, _TILE_COUNTS = 322, 323, 324, 325
 _EXTRA_SAMPLES, _SAMPLE_FORMAT, _ICC = 338, 339, 34675
-# What a strip's pixels need besides its size and its place.
+# Tags that decoding a strip needs besides its size and its place.
 _COPIED = frozenset(
     {_BITS, _COMPRESSION, _PHOTOMETRIC, 266, _SAMPLES, _PLANAR, 292, 293, _PREDICTOR, 320, 332, 333, 336}
     | {_EXTRA_SAMPLES, _SAMPLE_FORMAT, 347, 529, 530, 531, 532}
 )
 _FORMATS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 11: "f", 12: "d", 13: "I", 16: "Q", 17: "q", 18: "Q"}
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
-# None, LZW, deflate (two numbers), PackBits, LZMA, Zstandard: they give bytes back, whatever the bytes mean.
+# None, LZW, deflate (two numbers), PackBits, LZMA, Zstandard: these compressions work on bytes of any meaning.
 _BYTEWISE = frozenset({1, 5, 8, 32946, 32773, 34925, 50000})
 _UNPACKED, _OLD_JPEG, _WORD_ALIGNED_FAX = 1, 6, 32771
 _DIFFERENCES, _FLOATING_POINT = 2, 3
 _FILL_ORDER, _COLOR_MAP = 266, 320
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _CMYK = 0, 1, 2, 5
 _COLOURS = {_RGB: 3, _CMYK: 4}
-# Of extra samples: alpha with which the colours were multiplied, and alpha alone.
+# Kinds of extra samples: alpha that is multiplied into the colours, and separate alpha.
 _PREMULTIPLIED, _ALPHA = 1, 2
 _MOST_ENTRIES = 1000
 _MOST_VALUES = 2**27
-# Of one strip or tile, unpacked. Scanners write 50 megapixels as one strip.
+# The largest decoded strip or tile. Scanners write 50 megapixels as one strip.
 _MOST_PIECE_BYTES = 200 * 2**20
 _ROWS_AT_ONCE = 64
 _PIXELS_AT_ONCE = 1_000_000
@@ -57,7 +57,7 @@ class _Entry(NamedTuple):
 
 
 class Tiff:
-    """The first picture of a TIFF file.
+    """The first image of a TIFF file.
 
     Args:
         file: The file.
@@ -65,12 +65,12 @@ class Tiff:
     Attributes:
         width: In pixels.
         height: In pixels.
-        icc: Its colour profile; empty: it has none.
+        icc: The colour profile; empty: there is none.
         orientation: 1 to 8, as in EXIF.
-        pictures: Whether other pictures follow.
+        pictures: Whether other images follow.
 
     Raises:
-        ImageError: It is damaged, or of a form that is not read.
+        ImageError: The file is damaged, or has a form that is not supported.
     """
 
     def __init__(self, file: BinaryIO) -> None:
@@ -98,7 +98,7 @@ class Tiff:
         bits = set(self._numbers(_BITS, (1,)))
         self._bits = bits.pop() if len(bits) == 1 else 0
         if self._compression == _WORD_ALIGNED_FAX:
-            raise ImageError("its coding (compression 32771) is not read: write it anew, with tiffcp -c g4")
+            raise ImageError("its compression (32771) is not supported: rewrite it, with tiffcp -c g4")
         if self._photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO) and self._samples > 2:
             raise ImageError(
                 f"it has {self._samples} channels, and does not say that they are red, green and blue: send three of "
@@ -109,17 +109,17 @@ class Tiff:
         self._dtype = self._plain_dtype()
 
     def bands(self) -> Iterator[PIL.Image.Image]:
-        """Return the picture from its top, in bands of rows of the full width, in modes of 8 bits.
+        """Return the image from its top, in bands of rows of the full width, in 8-bit modes.
 
         Raises:
-            ImageError: It is damaged, of a form that is not read, or in pieces that are too large.
+            ImageError: The file is damaged, has a form that is not supported, or has too large strips or tiles.
         """
         import numpy as np
         from PIL import Image
 
         signed = self._dtype is not None and self._dtype.kind == "i"
         levels = Levels(self._bits - signed)
-        # Of what Pillow unpacks.
+        # For pieces that Pillow decodes.
         deep = Levels(self._bits if self._bits > 8 else 16)
         for band in self._rows():
             if isinstance(band, np.ndarray):
@@ -132,7 +132,7 @@ class Tiff:
         deep.check()
 
     def _shown(self, samples: NDArray[Any]) -> PIL.Image.Image:
-        """Return samples [H, W, channels] as an image; extra channels that are no alpha are not shown."""
+        """Return samples [H, W, channels] as an image; extra channels that are not alpha are left out."""
         import numpy as np
         from PIL import Image
 
@@ -153,7 +153,7 @@ class Tiff:
     def _rows(self) -> Iterator[Any]:
         """Return rows of the full width: arrays [H, W, channels] where the samples are plain numbers, else images."""
         if self._planes > 1 and self._dtype is None:
-            raise ImageError("its channels lie in planes of their own, in a form that is not read: save it as RGB")
+            raise ImageError("its channels lie in separate planes, in a form that is not supported: save it as RGB")
         if self._compression == _OLD_JPEG:
             yield self._whole()
         elif _TILE_OFFSETS in self._entries:
@@ -164,7 +164,7 @@ class Tiff:
                 yield from _slices([strip], self.width, planes[0][2])
 
     def _strips(self, plane: int) -> Iterator[tuple[int, int, int]]:
-        """Return where each strip begins, its bytes and its rows; one that is not packed is cut into shorter ones."""
+        """Return each strip's offset, number of bytes and rows; an uncompressed strip is cut into shorter ones."""
         high = min(self._number(_ROWS_PER_STRIP, self.height), self.height)
         down = -(-self.height // max(high, 1))
         offsets = self._numbers(_STRIP_OFFSETS)
@@ -202,13 +202,13 @@ class Tiff:
             yield from _slices(tiles, self.width, min(high, self.height - band * high))
 
     def _piece(self, offset: int, size: int, width: int, rows: int) -> Any:
-        """Return one strip or tile, unpacked."""
+        """Return one strip or tile, decoded."""
         import numpy as np
 
         samples = self._samples // self._planes
         if width * rows * samples * max(self._bits, 8) // 8 > _MOST_PIECE_BYTES:
             raise ImageError(
-                f"one of its strips or tiles has {width} x {rows} pixels, which is too much at once: write it in "
+                f"one of its strips or tiles has {width} x {rows} pixels, which is too much at once: rewrite it in "
                 "tiles, with tiffcp -t"
             )
         data = self._read(offset, size)
@@ -230,13 +230,13 @@ class Tiff:
         return array.cumsum(axis=1, dtype=self._dtype.newbyteorder("=")) if predictor == _DIFFERENCES else array
 
     def _unpacked(self, data: bytes, width: int, rows: int, other: dict[int, int]) -> PIL.Image.Image:
-        """Have Pillow unpack a strip or tile, in a TIFF file of its own.
+        """Let Pillow decode a strip or tile, in a small TIFF file.
 
         Args:
-            data: What the strip holds.
-            width: Its own.
-            rows: Its own.
-            other: Tags with other values than the picture's; 1 is the default of most.
+            data: The bytes of the strip.
+            width: The strip's width.
+            rows: The strip's rows.
+            other: Tags whose values differ from the image's; 1 is the default of most.
         """
         from PIL import TiffImagePlugin
 
@@ -266,7 +266,7 @@ class Tiff:
             image = TiffImagePlugin.TiffImageFile(io.BytesIO(magic + directory + bytes(4) + longer))
         except SyntaxError as error:
             raise ImageError(
-                f"its form is not read ({self._samples} samples of {self._bits or 'different'} bits, photometric "
+                f"its form is not supported ({self._samples} samples of {self._bits or 'different'} bits, photometric "
                 f"interpretation {self._photometric}, compression {self._compression}): save it as RGB of 8 or 16 bits"
             ) from error
         image.load()
@@ -276,14 +276,14 @@ class Tiff:
         from PIL import TiffImagePlugin
 
         if self.width * self.height > _MOST_OLD_JPEG_PIXELS:
-            raise ImageError("it has too many pixels for its old form of JPEG: write it anew, in tiles")
+            raise ImageError("it has too many pixels for the old form of JPEG in TIFF: rewrite it, in tiles")
         self._file.seek(0)
         image = TiffImagePlugin.TiffImageFile(self._file)
         image.load()
         return image
 
     def _plain_dtype(self) -> np.dtype[Any] | None:
-        """Return what numpy calls the samples, where they are plain numbers."""
+        """Return the numpy type of the samples; None if they are not plain numbers."""
         import numpy as np
 
         kinds = set(self._numbers(_SAMPLE_FORMAT, (1,)))
@@ -300,14 +300,14 @@ class Tiff:
         return np.dtype(f"{self._order}{kind}{self._bits // 8}")
 
     def _sixteen_bits(self, colours: _Entry) -> _Entry:
-        """Return a colour map of 16 bits; some programs write one of 8, which would be black."""
+        """Return a 16-bit colour map; some programs write 8-bit values, which would be black."""
         values = self._numbers(_COLOR_MAP)
         if max(values, default=0) > 255:
             return colours
         return colours._replace(data=struct.pack(f"{self._order}{len(values)}H", *(value * 257 for value in values)))
 
     def _directory(self, at: int) -> tuple[dict[int, _Entry], bool]:
-        """Return the tags of the directory at a place, and whether another one follows."""
+        """Return the tags of the directory at this offset, and whether another directory follows."""
         order, size = self._order, 20 if self._big else 12
         (count,) = (
             struct.unpack(f"{order}Q", self._read(at, 8))
@@ -352,14 +352,14 @@ class Tiff:
 
 
 def _channels(planes: list[Any]) -> Any:
-    """Return planes of one channel each, as pixels."""
+    """Join planes of one channel each into pixels."""
     import numpy as np
 
     return planes[0] if len(planes) == 1 else np.concatenate(planes, axis=-1)
 
 
 def _slices(tiles: list[Any], width: int, rows: int) -> Iterator[Any]:
-    """Return tiles beside each other, a few rows at a time; those at the right and below reach beyond the picture."""
+    """Join tiles side by side, and return a few rows at a time; tiles at the right and bottom edge are cut."""
     import numpy as np
     from PIL import Image
 
