@@ -1,4 +1,4 @@
-"""Plan when requests are due: a number of them always in flight, or so many a second."""
+"""Plan when requests are due: a constant number in flight, or a constant rate."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SECOND = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """Closed loop: `Closed(4)` sends a request as soon as fewer than 4 are on their way."""
+    """Closed loop: `Closed(4)` sends a request as soon as fewer than 4 are in flight."""
 
     concurrency: int
 
@@ -23,8 +23,8 @@ class Open:
 
     Attributes:
         rate: Requests a second.
-        poisson: At random, as from many callers that do not know of each other; else at equal intervals.
-        seed: Of the random numbers.
+        poisson: Requests at random times, as from many independent callers; False: at equal intervals.
+        seed: The seed of the random numbers.
     """
 
     rate: float
@@ -32,12 +32,12 @@ class Open:
     seed: int
 
     def arrivals(self) -> Iterator[int]:
-        """Tell when requests are due, in nanoseconds from the start; without end."""
+        """Return the times at which requests are due, in nanoseconds from the start, without end."""
         if not self.poisson:
-            # Multiplied, not added up, so that rounding does not drift.
+            # A product, not a sum, so that rounding errors do not add up.
             for number in itertools.count():
                 yield round(number * _SECOND / self.rate)
-        draw = random.Random(self.seed)  # noqa: S311 - no secret
+        draw = random.Random(self.seed)  # noqa: S311 - not used for security
         at = 0.0
         while True:
             at += draw.expovariate(self.rate)
@@ -49,7 +49,7 @@ Load = Closed | Open
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One load to be measured: `Point(batch_size=8, load=Closed(4))`."""
+    """One load to measure: `Point(batch_size=8, load=Closed(4))`."""
 
     batch_size: int
     load: Load
@@ -57,14 +57,14 @@ class Point:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Bound how long each point lasts.
+    """Limits on the length of each point.
 
     Attributes:
-        warmup: Seconds of load before anything is measured.
-        duration: Seconds in which requests are due that are measured; None: until there are `requests`.
-        requests: The most requests that are measured; None: as many as there are.
+        warmup: Seconds of load before the measurement.
+        duration: Seconds in which measured requests are due; None: until there are `requests`.
+        requests: The most requests to measure; None: no limit.
         timeout: Seconds from when a request is due until it counts as failed.
-        in_flight: The most requests on their way, so that an overload does not fill this machine's memory.
+        in_flight: The most requests in flight, so that an overload does not fill this machine's memory.
     """
 
     warmup: float
@@ -75,5 +75,5 @@ class Limits:
 
 
 def sweep(batch_sizes: Sequence[int], loads: Sequence[Load]) -> list[Point]:
-    """Return every load with every batch size, the smaller batches first."""
+    """Return every load with every batch size, smaller batches first."""
     return [Point(batch_size, load) for batch_size in batch_sizes for load in loads]

@@ -1,4 +1,4 @@
-"""The report as a drawing (SVG): for each batch size, latency and throughput against the load."""
+"""Draw the report as SVG: for each batch size, latency and throughput against the load."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from .table import how
 
 _WIDTH = 1000
 _PANEL_HEIGHT = 250
-# From the top of one row of panels to the next, and where the first begins.
+# The distance from the top of one row of panels to the next, and the top of the first row.
 _ROW_HEIGHT = 350
 _TOP = 130
-# Left edges and widths of the two panels; to the right of the first is room for the names of its lines.
+# Left edges and widths of the two panels; the names of the lines are to the right of the first panel.
 _PANELS = ((70, 370), (600, 360))
-# Rates are equally far apart as far as they can be told apart then; requests in flight are mostly powers of two.
+# If the largest load is at most this many times the smallest, the axis is linear; else it is logarithmic.
 _LINEAR_RATIO = {"rate": 30, "concurrency": 8}
 _LONGEST_CAPTION = 135
 
-# Colours that stand apart on paper and on black, also for those who do not see red or green; each line has its own
-# dashes besides.
+# Colours that are easy to tell apart on white and on black, also for colour-blind readers; lines also differ in their
+# dashes.
 _STYLE = """
 text { font: 13px system-ui, "Segoe UI", Helvetica, Arial, sans-serif; fill: #24292f; }
 .title { font-size: 20px; font-weight: 600; } .head { font-size: 14px; font-weight: 600; }
@@ -47,7 +47,7 @@ text { font: 13px system-ui, "Segoe UI", Helvetica, Arial, sans-serif; fill: #24
 
 
 def draw(report: Mapping[str, Any]) -> str:
-    """Draw the report; it needs no other file and no network."""
+    """Draw the report; the drawing needs no other file and no network."""
     sizes = sorted({point["batch_size"] for point in report["points"]})
     height = _TOP + _ROW_HEIGHT * len(sizes) + 50
     server, machine = report["server"], report["machine"]
@@ -75,7 +75,7 @@ def draw(report: Mapping[str, Any]) -> str:
 
 
 def _described(report: Mapping[str, Any]) -> Iterator[str]:
-    """Return the figures in sentences, for who does not see the drawing."""
+    """Return the figures in sentences, for readers who cannot see the drawing."""
     for point in report["points"]:
         load = f"{point['concurrency']} in flight" if point["rate"] is None else f"{point['rate']:g} requests/s offered"
         latencies = ", ".join(
@@ -158,7 +158,7 @@ def _across(loads: Sequence[float], left: float, width: float, *, log: bool) -> 
 
 
 def _under(loads: Sequence[float], x: Scale, top: float, name: str) -> Iterator[str]:
-    """Return the loads that were measured, written below the axis where there is room."""
+    """Write the measured loads below the axis, where there is room."""
     free = 0.0
     for load in sorted(set(loads)):
         place, text = x(load), f"{load:g}"

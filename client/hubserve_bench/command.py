@@ -1,4 +1,4 @@
-"""The subcommand `hubserve bench`: the procedure, from the options to the report."""
+"""The subcommand `hubserve bench`, from the options to the report."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .subject import Wish
 
 _SECONDS = 10.0
-# Of a rate, a number of rows, and a number of requests in flight: no machine makes more.
+# The largest allowed rate, number of rows, and number of requests in flight: machines do not reach it.
 _LARGEST = 1_000_000
 _CONCURRENCIES = (1, 2, 4, 8, 16)
 
@@ -39,7 +39,7 @@ _CONCURRENCIES = (1, 2, 4, 8, 16)
 def _numbers(
     kind: Callable[[str], float], least: float = 1
 ) -> Callable[[click.Context, click.Parameter, str | None], Any]:
-    """Read a list such as `1,2,4`, of numbers from `least` to a million."""
+    """Return an option's callback that reads a list such as `1,2,4`, of numbers from `least` to a million."""
 
     def read(_: click.Context, __: click.Parameter, text: str | None) -> tuple[float, ...] | None:
         if text is None:
@@ -170,7 +170,7 @@ def bench(
         loads = [Open(number, arrivals == "poisson", seed) for number in rate]
     if svg is not None and not svg.parent.is_dir():
         raise WrongUsageError(f"--svg {svg}: there is no folder {svg.parent}; make it, or name another")
-    # It needs numpy, which --help should not wait for.
+    # This imports numpy, which --help should not wait for.
     from .subject import Wish
 
     stop = StopRequest()
@@ -187,7 +187,7 @@ def bench(
         settings = Settings(
             **server,
             timeout=timeout,
-            # A failure is a measurement.
+            # A failure is a measurement, not a reason for a retry.
             retry=None,
             max_batch_size=max(batch_size),
             max_batch_bytes=1,
@@ -217,7 +217,7 @@ def _measure(
     *,
     to_stderr: bool,
 ) -> dict[str, Any]:
-    """Measure point after point, and say at once what each came to."""
+    """Measure one point after another, and print each result at once."""
     from .subject import prepare
 
     def say(line: str = "") -> None:
@@ -244,7 +244,7 @@ def _measure(
         say()
         for line in table.header(document):
             say(line)
-        # What is there now stays: the collector need not look at it during the measurement.
+        # Exclude existing objects from garbage collection, so that it does not disturb the measurement.
         gc.collect()
         gc.freeze()
         with stop.taken():

@@ -1,4 +1,4 @@
-"""Holds a trial against a real server: the clock, the connection, the processor time, Ctrl-C."""
+"""Run a trial against a real server: the clock, the connection, the processor time, Ctrl-C."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ from .machine import ProcessorTimes, busy_share, processor_times
 from .trial import Tally, Trial
 
 _SECOND = 1_000_000_000
-# What gRPC holds of requests on their way, at the most.
+# The most bytes of requests that gRPC holds in flight.
 _MOST_BYTES_IN_FLIGHT = 2**30
-# Nanoseconds that answers on their way have to come in after a Ctrl-C.
+# Nanoseconds in which answers in flight may still arrive after Ctrl-C.
 _GRACE = 2 * _SECOND
-# Seconds: the loop looks around as often, whatever comes.
+# Seconds after which the loop checks its state, even if nothing arrives.
 _LONGEST_WAIT = 1.0
 
-# A request's number, the time, its answer; None: look around.
+# A request's number, the time, its answer; None: check the state.
 _Landed: TypeAlias = "SimpleQueue[tuple[int, int, bytes | CallError] | None]"
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Hold the result of a point.
+    """The result of a point.
 
     Attributes:
         point: The load.
-        tally: What became of its requests.
+        tally: The outcomes of its requests.
         request_bytes: The mean size of a request.
-        cpu_seconds: Processor time of this process, all its threads, over the tally's window.
-        machine_busy: The share of this machine's processors that were at work in the window; None: it does not tell.
-        interrupted: Whether it was broken off.
+        cpu_seconds: Processor time of this process, with all its threads, in the tally's window.
+        machine_busy: The share of this machine's processor time that was used in the window; None: unknown.
+        interrupted: Whether the point was stopped early.
     """
 
     point: Point
@@ -53,8 +53,8 @@ class Measured:
 
 
 def drive(point: Point, limits: Limits, requests: Sequence[bytes], server: ModelServer, stop: StopRequest) -> Measured:
-    """Send the requests in turn as the load has it, each once: a failure is a measurement."""
-    # Its put may be called by a signal handler, whatever the thread is about.
+    """Send the requests in turn as the load says, without retries: a failure is a measurement."""
+    # A SimpleQueue, because a signal handler may call its put at any time.
     landed: _Landed = SimpleQueue()
     stop.wake = lambda: landed.put(None)
     request_bytes = sum(map(len, requests)) / len(requests)
@@ -94,7 +94,7 @@ def drive(point: Point, limits: Limits, requests: Sequence[bytes], server: Model
 
 
 def _land(landed: _Landed, number: int, call: Call, _: object) -> None:
-    """Run on a thread of gRPC's, as soon as it has the answer."""
+    """Record an answer as soon as it arrives; runs on a thread of gRPC."""
     at = time.perf_counter_ns()
     try:
         landed.put((number, at, call.result()))
@@ -103,7 +103,7 @@ def _land(landed: _Landed, number: int, call: Call, _: object) -> None:
 
 
 def _taken(landed: _Landed, patience: float) -> Iterator[tuple[int, int, bytes | CallError]]:
-    """Tell what has come back, after waiting so many seconds for the first."""
+    """Return what has arrived, after waiting up to `patience` seconds for the first."""
     try:
         found = landed.get(timeout=patience) if patience > 0 else landed.get_nowait()
         while True:
@@ -115,7 +115,7 @@ def _taken(landed: _Landed, patience: float) -> Iterator[tuple[int, int, bytes |
 
 
 class _Meter:
-    """Reads what processors did when the trial's window opens and when it closes."""
+    """Read the processor times when the trial's window opens and when it closes."""
 
     def __init__(self, trial: Trial) -> None:
         self._trial = trial

@@ -1,4 +1,4 @@
-"""Makes up what a model takes, from what the server says about it."""
+"""Make inputs for a model from its metadata."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from hubserve_cli.bulk.sources import Image
 
 # A JPEG of 451 x 300 pixels: scikit-image's photograph of the cat Chelsea, by Stefan van der Walt, CC0.
 _PHOTOGRAPH = Path(__file__).with_name("photograph.jpg")
-# How many different requests of random numbers are made, and how many bytes all requests of a size may have.
+# The number of different requests of random numbers, and the most bytes of all requests of a size.
 _DIFFERENT = 4
 _MOST_BYTES = 256 * 2**20
-# TF Serving's own RPCs of these signatures take tf.Example, in which only the model knows what must be.
+# TF Serving's own RPCs for these signatures take tf.Example, whose content the metadata do not describe.
 _OF_EXAMPLES = ("/classify", "/regress")
-# Nearly, for one value; a photograph has at least so many.
+# The approximate bytes of one value; a photograph has at least this many.
 _BYTES_OF = {"photographs": 128, "words": 40, "random numbers from 0 to 255": 1, "random truth values": 1}
 _WORDS = ("the", "cat", "sat", "on", "a", "mat", "and", "looked", "at", "dog", "who", "slept", "by", "fire")
 
@@ -34,13 +34,13 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """An input that can be made up: `Input("image_bytes", "string", (None,), "photographs")`.
+    """An input that can be made: `Input("image_bytes", "string", (None,), "photographs")`.
 
     Attributes:
         name: The input's name.
-        dtype: Its type, as in `TensorSpec`.
-        shape: Its shape; None for the size of the batch.
-        values: What it is filled with, in words.
+        dtype: The input's type, as in `TensorSpec`.
+        shape: The input's shape; None stands for the size of the batch.
+        values: The values that fill it, in words.
     """
 
     name: str
@@ -50,10 +50,10 @@ class Input:
 
 
 def photographs(found: Iterable[Image] | None) -> list[bytes]:
-    """Read images, up to 256 MiB of them; without any, the one photograph that comes with the command.
+    """Read images, up to 256 MiB of them; without `found`, the photograph that comes with the command.
 
     Raises:
-        UsageError: One cannot be read.
+        UsageError: An image cannot be read.
     """
     if found is None:
         return [_PHOTOGRAPH.read_bytes()]
@@ -71,34 +71,36 @@ def photographs(found: Iterable[Image] | None) -> list[bytes]:
 
 
 def choose_signature(metadata: ModelMetadata, wanted: str | None) -> tuple[str, Signature]:
-    """Return the signature to call: the one wanted, `serving_default`, or the only one.
+    """Return the signature to call: the wanted one, `serving_default`, or the only one.
 
     Raises:
-        UsageError: There is none such, or it takes what cannot be made up.
+        UsageError: There is no such signature, or its inputs cannot be made from the metadata.
     """
     there = ", ".join(metadata.signatures) or "none"
     name = wanted or ("serving_default" if len(metadata.signatures) != 1 else next(iter(metadata.signatures)))
     if name not in metadata.signatures:
-        raise UsageError(f"model {metadata.name} has no signature {name}: choose one with --signature ({there})")
+        raise UsageError(
+            f"model {metadata.name} does not have a signature {name}: choose one with --signature ({there})"
+        )
     if _takes_examples(metadata.signatures[name]):
         raise UsageError(
-            f"signature {name} takes serialized tf.Example, which cannot be made up from its metadata: choose another "
+            f"signature {name} takes serialized tf.Example, which cannot be made from its metadata: choose another "
             f"with --signature ({there})"
         )
     return name, metadata.signatures[name]
 
 
 def _takes_examples(signature: Signature) -> bool:
-    # TensorFlow 2 writes every signature as one of Predict; those for Classify are known by TF Serving's names.
+    # TensorFlow 2 writes every signature as one for Predict; signatures for Classify are known by TF Serving's names.
     for_classify = signature.inputs.keys() == {"inputs"} and {"classes", "scores"} >= signature.outputs.keys() != set()
     return signature.method_name.endswith(_OF_EXAMPLES) or for_classify
 
 
 def parse_shapes(given: Sequence[str], signature: Signature) -> dict[str, Shape]:
-    """Read `INPUT=224,224,3`, or `224,224,3` where there is one input: the sizes after the batch's.
+    """Read `INPUT=224,224,3`, or `224,224,3` if there is one input: the sizes after the batch's.
 
     Raises:
-        UsageError: It cannot be read, or there is no such input.
+        UsageError: The text cannot be read, or there is no such input.
     """
     shapes = {}
     for text in given:
@@ -106,38 +108,42 @@ def parse_shapes(given: Sequence[str], signature: Signature) -> dict[str, Shape]
         if not separator and len(signature.inputs) == 1:
             name = next(iter(signature.inputs))
         if name not in signature.inputs:
-            raise UsageError(f"--shape {text} names no input: write INPUT=SIZES, with {', '.join(signature.inputs)}")
+            raise UsageError(
+                f"--shape {text} does not name an input: write INPUT=SIZES, with {', '.join(signature.inputs)}"
+            )
         if not all(size.isdecimal() and int(size) > 0 for size in sizes.split(",") if sizes):
-            raise UsageError(f"--shape {text} is no shape: write the sizes after the batch's, such as {name}=224,224,3")
+            raise UsageError(
+                f"--shape {text} is not a shape: write the sizes after the batch's, such as {name}=224,224,3"
+            )
         shapes[name] = tuple(int(size) for size in sizes.split(",") if size)
     return shapes
 
 
 def plan(signature: Signature, shapes: Mapping[str, Shape], *, images_given: bool) -> list[Input]:
-    """Tell what to send for each input.
+    """Plan the content of each input.
 
     Args:
-        signature: As the server describes it.
-        shapes: The sizes after the batch's, for inputs that leave some open.
-        images_given: Whether the caller brought image files, for whatever strings there are.
+        signature: The signature, as the server describes it.
+        shapes: The sizes after the batch's, for inputs that leave sizes open.
+        images_given: Whether the user gave image files, which then fill string inputs.
 
     Raises:
-        UsageError: A size is open and not given, or given and contradicts the model's; or nothing takes the images.
+        UsageError: An open size is not given, a given size contradicts the model's, or no input takes the images.
     """
     inputs = [
         Input(name, spec.dtype, _whole_shape(name, spec, shapes.get(name)), _values(name, spec, images_given))
         for name, spec in signature.inputs.items()
     ]
     if images_given and not any(planned.values == "photographs" for planned in inputs):
-        raise UsageError("--images is for models that take image files, and this signature takes no strings")
+        raise UsageError("--images is for models that take image files, and this signature does not take strings")
     return inputs
 
 
 def check_batch_sizes(inputs: Sequence[Input], sizes: Sequence[int]) -> None:
-    """Refuse batches that the model cannot take.
+    """Refuse batch sizes that the model cannot take.
 
     Raises:
-        UsageError: An input has a first size of its own.
+        UsageError: An input has a fixed first size.
     """
     for planned in inputs:
         if planned.shape and planned.shape[0] is not None and set(sizes) != {planned.shape[0]}:
@@ -154,9 +160,9 @@ def payloads(
     signature: str,
     seed: int,
 ) -> dict[int, list[bytes]]:
-    """Return requests to be sent in turn, by batch size: enough that each image is in one, and a few different ones.
+    """Return the requests to send in turn, by batch size: each image is in one of them, and some differ.
 
-    They take 256 MiB at the most, unless a single one is larger than its share.
+    They take at most 256 MiB, unless a single request is larger than its share.
     """
     room = _MOST_BYTES // len(batch_sizes)
     return {size: _payloads(inputs, images, size, requests, signature, seed, room) for size in batch_sizes}
@@ -186,7 +192,9 @@ def _payloads(
 def _whole_shape(name: str, spec: TensorSpec, given: Shape | None) -> tuple[int | None, ...]:
     if spec.shape is None:
         if given is None:
-            raise UsageError(f"input {name} has no shape in the metadata: give its sizes, --shape {name}=224,224,3")
+            raise UsageError(
+                f"the metadata do not give the shape of input {name}: give its sizes, --shape {name}=224,224,3"
+            )
         return (None, *given)
     batch, own = spec.shape[:1], spec.shape[1:]
     if given is None and None in own:
@@ -207,7 +215,7 @@ def _in_words(shape: tuple[int | None, ...]) -> str:
 
 def _values(name: str, spec: TensorSpec, images_given: bool) -> str:
     if spec.dtype == "string":
-        # TF Serving's convention for binary strings is a name that ends so.
+        # By TF Serving's convention, the name of an input for binary strings ends like this.
         if images_given or name.endswith("_bytes") or "image" in name or "jpeg" in name:
             return "photographs"
         return "words"
@@ -216,7 +224,7 @@ def _values(name: str, spec: TensorSpec, images_given: bool) -> str:
     if spec.dtype == "uint8":
         return "random numbers from 0 to 255"
     if spec.dtype.startswith(("int", "uint")):
-        # Of all numbers these are an index into the most tables, and a mask.
+        # Of all numbers, 0 and 1 are valid as an index in most models, and as a mask.
         return "random numbers 0 and 1"
     return "random numbers from 0 to 1"
 
@@ -234,7 +242,7 @@ def _tensor(planned: Input, images: Sequence[bytes], first: int, batch_size: int
     if planned.values == "words":
         return strings([" ".join(draw.choice(_WORDS, 8)).encode() for _ in range(count)], shape)
     if planned.dtype == "bfloat16":
-        # The upper half of a float32; numpy has no such type.
+        # The upper half of a float32; numpy does not have this type.
         upper = (draw.random(shape, np.float32).view(np.uint32) >> 16).astype("<u2")
         return block(DT_BFLOAT16, shape, upper.reshape(-1).view(np.uint8).data)
     return to_chunks(as_array(planned.name, _numbers(planned, shape, draw)))
@@ -252,5 +260,5 @@ def _numbers(
     try:
         dtype = np.dtype(planned.dtype)
     except TypeError as error:
-        raise UsageError(f"input {planned.name} is of type {planned.dtype}, which cannot be made up") from error
+        raise UsageError(f"input {planned.name} is of type {planned.dtype}, which cannot be made") from error
     return draw.random(shape, np.float32).astype(dtype)

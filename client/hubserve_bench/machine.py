@@ -1,4 +1,4 @@
-"""The machine that measures: what must be known to read a figure, and how busy it was."""
+"""Describe the client's machine, to interpret the figures, and measure how busy it is."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _PACKAGES = ("grpcio", "protobuf", "numpy")
 
 
 class ProcessorTimes(NamedTuple):
-    """Hold what all processors of the machine did since it started, in the system's ticks."""
+    """The work of all processors of the machine since its start, in the system's ticks."""
 
     busy: int
     idle: int
 
 
 def facts() -> dict[str, Any]:
-    """Return processor, cores that this process may use, system, versions."""
+    """Return the processor, the cores that this process may use, the system, and versions."""
     return {
         "processor": _processor(),
         "cores": usable_cores(),
@@ -32,7 +32,7 @@ def facts() -> dict[str, Any]:
 
 
 def usable_cores() -> float:
-    """Tell how many processors' time this process may use; less than one where a container has a part of one."""
+    """Return the number of processors that this process may use; a container may have less than one."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
         # Linux's control groups, version 2, as a container sees its own: microseconds in a period, or "max".
@@ -43,10 +43,10 @@ def usable_cores() -> float:
 
 
 def processor_times() -> ProcessorTimes | None:
-    """Read the machine's processor times; None where it does not tell them as Linux does."""
+    """Read the machine's processor times; None if the system does not report them as Linux does."""
     try:
         first = Path("/proc/stat").read_text(encoding="ascii").partition("\n")[0]
-        # proc(5): user nice system idle iowait irq softirq steal; guest time is in user and nice already.
+        # proc(5): user nice system idle iowait irq softirq steal; guest time is already in user and nice.
         user, nice, system, idle, iowait, *others = map(int, first.split()[1:9])
     except (OSError, ValueError):
         return None
@@ -54,7 +54,7 @@ def processor_times() -> ProcessorTimes | None:
 
 
 def busy_share(before: ProcessorTimes | None, after: ProcessorTimes | None) -> float | None:
-    """Return the share of the time between that the processors were at work, from 0 to 1."""
+    """Return the share of the time in between in which the processors worked, from 0 to 1."""
     if before is None or after is None:
         return None
     busy, idle = after.busy - before.busy, after.idle - before.idle

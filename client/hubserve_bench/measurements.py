@@ -1,7 +1,7 @@
-"""Keep what was measured, and on what, as one JSON document for the table and the plot.
+"""Collect the measurements and their circumstances in one JSON document, for the table and the chart.
 
-Times are milliseconds. A percentile is of the requests that were due, failures counted as never answered: null means
-that it falls among them. `format` changes when a key changes its meaning or goes.
+Times are in milliseconds. A percentile is one of all requests that were due, and counts failures as never answered:
+null means that it falls among them. `format` changes when a key changes its meaning or is removed.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ FORMAT = 1
 PERCENTILES = (50, 90, 99, 99.9)
 _MS = 1_000_000
 _SECOND = 1_000_000_000
-# From here on a process that runs Python on one core at a time has little left.
+# Above this a process that runs Python on one core at a time is nearly at its limit.
 _BUSY_CORES = 0.8
 _BUSY_MACHINE = 0.9
 _KEPT_UP = 0.95
-# A request sent late by less than this is none that the generator has to explain.
+# Below this delay, late sending does not need an explanation.
 _LATE_MS = 1.0
 _LATE_SHARE = 0.1
 _WORDS = 200
 
 
 def load_section(load: Load, limits: Limits, seed: int) -> dict[str, Any]:
-    """Tell how the load was made."""
+    """Return the description of the load."""
     return {
         "mode": "closed" if isinstance(load, Closed) else "open",
         "arrivals": None if isinstance(load, Closed) else "poisson" if load.poisson else "uniform",
@@ -46,7 +46,7 @@ def point_section(measured: Measured, cores: float, *, here: bool) -> dict[str, 
     """Return one point's figures.
 
     Args:
-        measured: What it came to.
+        measured: The result of the point.
         cores: How many processors the client may use.
         here: Whether the server is on this machine.
     """
@@ -58,7 +58,7 @@ def point_section(measured: Measured, cores: float, *, here: bool) -> dict[str, 
         "concurrency": load.concurrency if isinstance(load, Closed) else None,
         "rate": None if isinstance(load, Closed) else load.rate,
         "due": tally.due,
-        # So many have one interval fewer between them.
+        # There is one interval less than there are requests.
         "due_per_s": (tally.due - 1) / (tally.span / _SECOND) if tally.span else None,
         "answered": answered,
         "failed": {
@@ -94,7 +94,7 @@ def point_section(measured: Measured, cores: float, *, here: bool) -> dict[str, 
 
 
 def worked(points: Sequence[dict[str, Any]]) -> bool:
-    """Tell whether anything was answered at all."""
+    """Tell whether any request was answered."""
     return any(point["answered"] for point in points)
 
 
@@ -108,12 +108,12 @@ def _latencies(tally: Tally) -> dict[str, float | None]:
 
 
 def _findings(point: dict[str, Any], cores: float, *, here: bool) -> Iterator[str]:
-    """Tell what the reader of the figures must know, in sentences."""
+    """Return sentences about what a reader of the figures must know."""
     for code, failures in point["failed"].items():
         words = f": {failures['words']}" if failures["words"] else ""
         yield f"{failures['count']} of {point['due']} requests failed with {code}{words}"
     if point["unfinished"]:
-        yield f"{point['unfinished']} of {point['due']} requests had no answer yet when the run was broken off"
+        yield f"{point['unfinished']} of {point['due']} requests were not yet answered when the run was stopped"
     due, got = point["due_per_s"], point["requests_per_s"]
     open_loop = point["rate"] is not None and not point["interrupted"]
     if open_loop and due is not None and got is not None and got < _KEPT_UP * due:
@@ -121,24 +121,21 @@ def _findings(point: dict[str, Any], cores: float, *, here: bool) -> Iterator[st
     used = point["client_cpu"]["cores"]
     if used is not None and used >= min(_BUSY_CORES, 0.9 * cores):
         yield (
-            "the client used nearly all the processor time that it can, as Python uses little more than one core: it "
-            "may be the limit; divide the load among several runs at the same time"
+            "the client used nearly all the processor time that it can, because Python uses little more than one core: "
+            "it may be the limit; divide the load among several runs at the same time"
         )
     late, typical = point["late_ms"]["p99"], point["latency_ms"]["p50"]
     if point["held_back"]:
         yield (
-            f"requests waited here until fewer than {point['most_in_flight']} were on their way; the wait is in their "
+            f"requests waited here until fewer than {point['most_in_flight']} were in flight; the wait is in their "
             "latency"
         )
     elif late is not None and late > max(_LATE_MS, _LATE_SHARE * (typical or 0)):
-        yield (
-            "the client sent requests late: it, or its machine, is short of processor time; the delay is in the "
-            "latencies"
-        )
+        yield ("the client sent requests late: it does not have enough processor time; the delay is in the latencies")
     busy = point["machine_busy"]
     if busy is not None and busy >= _BUSY_MACHINE:
         shared = "client and server share it, and slow each other down" if here else "the client may be the limit"
-        yield f"this machine's processors were at work more than {_BUSY_MACHINE:.0%} of the time: {shared}"
+        yield f"this machine's processors were busy more than {_BUSY_MACHINE:.0%} of the time: {shared}"
 
 
 def _buckets(histogram: Histogram) -> dict[str, Any]:

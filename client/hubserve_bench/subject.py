@@ -1,4 +1,4 @@
-"""Find what is measured: look at the server and its model, make requests, and try each kind once."""
+"""Prepare what is measured: read the model's metadata, make requests, and try each kind once."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _TRIPS = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """Hold what the caller said about the requests: a signature, open sizes, image files and their origin."""
+    """The user's wishes about the requests: a signature, open sizes, image files and their origin."""
 
     signature: str | None
     shapes: Sequence[str]
@@ -36,15 +36,15 @@ class Wish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """A model that answers, and what to send it.
+    """A model that answers, and the requests for it.
 
     Attributes:
         server: Target, model, version, signature and the time of an empty call, for the report.
-        inputs: What is sent for each input.
-        images: How many, how large and from where; None: the model takes none.
-        rows: What a row of a batch is called.
+        inputs: The content of each input.
+        images: The number, size and origin of the images; None: the model does not take images.
+        rows: The name of a row of a batch.
         payloads: Requests by batch size.
-        remarks: What the caller should know about the requests.
+        remarks: What the user should know about the requests.
     """
 
     server: dict[str, Any]
@@ -56,12 +56,12 @@ class Subject:
 
 
 def prepare(server: ModelServer, settings: Settings, wish: Wish) -> Subject:
-    """Ask for the metadata, make requests, and send one of each batch size, so that a wrong one fails here.
+    """Ask for the metadata, make requests, and send one of each batch size, so that a wrong one fails now.
 
     Raises:
-        UsageError: The model cannot be asked so.
+        UsageError: The model cannot be called like this.
         CallError: The server does not answer, or refuses a request.
-        MalformedAnswer: The answer makes no sense.
+        MalformedAnswer: The answer is not valid.
     """
     requests = Requests(settings.model, settings.version, settings.version_label)
     metadata = read_metadata(
@@ -82,7 +82,7 @@ def prepare(server: ModelServer, settings: Settings, wish: Wish) -> Subject:
         first[str(size)] = 1000 * (time.perf_counter() - started)
         version = answer.model_spec.version.value or version
         if (bad := _not_decoded(answer)) and not remarks:
-            remarks.append(f"the model could not decode {bad} of the first {size} images, which is less work for it")
+            remarks.append(f"the model could not decode {bad} of the first {size} images, which makes it faster")
     trips = [_round_trip(server, requests, settings.timeout) for _ in range(_TRIPS)]
     takes_images = any(one.values == "photographs" for one in planned)
     return Subject(
@@ -115,14 +115,14 @@ def prepare(server: ModelServer, settings: Settings, wish: Wish) -> Subject:
 
 
 def _round_trip(server: ModelServer, requests: Requests, timeout: float | None) -> float:
-    """Return milliseconds for a call that asks next to nothing of the server."""
+    """Return the milliseconds of a call that takes the server hardly any work."""
     started = time.perf_counter()
     server.start(STATUS, requests.status(), timeout).result()
     return 1000 * (time.perf_counter() - started)
 
 
 def _not_decoded(answer: PredictResponse) -> int:
-    """Tell how many images the model says it could not read, where it says so (an export of hubserve's)."""
+    """Return how many images the model could not decode, if it reports that (exports of hubserve do)."""
     if "status" not in answer.outputs:
         return 0
     try:

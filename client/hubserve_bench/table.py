@@ -1,4 +1,4 @@
-"""The report for a terminal: a row a point, then where the time went, what to know, and what it was measured on."""
+"""The report for a terminal: one row for each point, then a breakdown of the time, remarks, and the circumstances."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _latency(point: Mapping[str, Any], name: str) -> str:
 
 
 def conclusions(report: Mapping[str, Any]) -> Iterator[str]:
-    """Tell what stands below the rows."""
+    """Return the lines below the rows."""
     yield from _breakdown(report)
     found: dict[str, list[str]] = {}
     for point in report["points"]:
@@ -66,7 +66,7 @@ def conclusions(report: Mapping[str, Any]) -> Iterator[str]:
     if report["remarks"] or sentences:
         yield from [
             "",
-            "To be known:",
+            "Please note:",
             *_wrapped((f"- {sentence}" for sentence in [*report["remarks"], *sentences]), "  "),
         ]
 
@@ -87,7 +87,7 @@ def _breakdown(report: Mapping[str, Any]) -> Iterator[str]:
     yield from _wrapped(
         [
             "  late: from when it was due until it was sent. handover: until gRPC had it. waiting: until its answer "
-            f"was here, which is network and server; an empty call ({trip['rpc']}) takes {number(trip['median'])} ms "
+            f"came, which is network and server; an empty call ({trip['rpc']}) takes {number(trip['median'])} ms "
             "when nothing else is in flight. client CPU: of this process, for each request; it overlaps with "
             "the waiting."
         ],
@@ -101,7 +101,7 @@ def name(section: Mapping[str, Any]) -> str:
 
 
 def point_name(point: Point) -> str:
-    """Return the same of a point that is yet to be measured."""
+    """Return the same for a point that is not yet measured."""
     load = point.load
     if isinstance(load, Closed):
         return _in_words(point.batch_size, load.concurrency, None)
@@ -113,7 +113,7 @@ def _in_words(batch_size: int, concurrency: int | None, rate: float | None) -> s
 
 
 def subject(report: Mapping[str, Any], points: int) -> Iterator[str]:
-    """Tell what is measured and on what, with the number of points that there will be."""
+    """Return the lines about what is measured and how, before the measurement."""
     yield from _wrapped(_subject(report, points), _INDENT)
     # One line, for a copy.
     yield f"command  {report['command']}"
@@ -138,7 +138,7 @@ def _subject(report: Mapping[str, Any], points: int) -> Iterator[str]:
 
 
 def how(load: Mapping[str, Any]) -> str:
-    """Return the way the load is made, in words."""
+    """Describe the load in words."""
     loop = "closed loop" if load["mode"] == "closed" else f"open loop, {load['arrivals']} arrivals"
     lasts = [f"{load['duration_s']:g} s"] if load["duration_s"] is not None else []
     lasts += [f"{load['requests']} requests"] if load["requests"] is not None else []

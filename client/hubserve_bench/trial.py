@@ -1,10 +1,9 @@
-"""One load, held against a server: what is sent when, and what counts. Arithmetic on nanoseconds that are passed in.
+"""One load on a server: when requests are due, and what counts. Arithmetic on nanoseconds that are passed in.
 
-Latency is counted from when a request was due, not from when it could be sent. In an open loop that is the difference
-between what callers would have met and what the generator happened to see: a server that stalls holds the generator
-up, so that the requests of the stall are sent late, few, and apparently well answered. Gil Tene named this
-"coordinated omission" (How NOT to Measure Latency, 2013). A closed loop has it by its nature: nobody is due while all
-wait, so that a stall of any length is met by no more requests than were on their way.
+Latency is counted from when a request was due, not from when it was sent. In an open loop this shows what callers would
+have seen. A server that stalls delays the generator, so that the requests of the stall are sent late, and would seem to
+be answered fast. Gil Tene named this "coordinated omission" (How NOT to Measure Latency, 2013). A closed loop cannot
+avoid it: while all of its requests wait, no other is due, so that a stall hits only the requests in flight.
 """
 
 from __future__ import annotations
@@ -18,15 +17,15 @@ from hubserve_cli.common.histogram import Histogram
 from .arrivals import Closed, Limits, Load
 
 _SECOND = 1_000_000_000
-# A place of a closed loop rests after a failure: refusals take no time, and would soon be most of what is counted.
+# After a failure, a place of a closed loop rests: refusals come at once, and would soon be most of what is counted.
 _REST = 100_000_000
-# Due, and given up before it could be sent; beside gRPC's names of what else can fail.
+# The request timed out before it could be sent; the other names of failures are gRPC's.
 NOT_SENT = "NOT_SENT"
 
 
 @dataclass(slots=True)
 class Failures:
-    """Failures of one kind: how many, and the words of the first."""
+    """Failures of one kind: their number, and the message of the first."""
 
     count: int = 0
     words: str = ""
@@ -34,22 +33,22 @@ class Failures:
 
 @dataclass(slots=True)
 class Tally:
-    """Count the requests that were measured: each is in `latency`, in `failed`, or `unfinished`.
+    """The measured requests: each is in `latency`, in `failed`, or in `unfinished`.
 
     Attributes:
-        latency: From when it was due to its answer, of the answered.
-        late: From when it was due until it was sent, of those sent.
-        sending: Nanoseconds in handing requests to gRPC, summed over the answered.
-        waiting: Nanoseconds from there to the answer, summed over the answered.
-        failed: By gRPC's code, or `NOT_SENT`.
-        unfinished: Neither answered nor failed when the run was broken off.
+        latency: The time from when a request was due to its answer, of those answered.
+        late: The time from when a request was due until it was sent, of those sent.
+        sending: Nanoseconds for handing requests to gRPC, summed over those answered.
+        waiting: Nanoseconds from there to the answer, summed over those answered.
+        failed: The failures, by gRPC's code or `NOT_SENT`.
+        unfinished: Requests that were neither answered nor failed when the run was stopped.
         span: Nanoseconds in which they were due, from the end of the warm-up.
         window: Nanoseconds over which answers were counted for the throughput.
         answered: Answers in the window, whenever their requests were sent.
-        landed: The same, with failures.
-        answer_bytes: Of the answers in `latency`, summed.
-        held_back: How many waited because too many were on their way.
-        most_in_flight: The most on their way at once.
+        landed: Answers and failures in the window.
+        answer_bytes: The bytes of the answers in `latency`, summed.
+        held_back: How many requests waited because too many were in flight.
+        most_in_flight: The most requests in flight at once.
     """
 
     latency: Histogram = field(default_factory=Histogram)
@@ -68,12 +67,12 @@ class Tally:
 
     @property
     def failures(self) -> int:
-        """How many failed."""
+        """The number of failed requests."""
         return sum(failures.count for failures in self.failed.values())
 
     @property
     def due(self) -> int:
-        """How many there were."""
+        """The number of requests that were due."""
         return self.latency.count + self.failures + self.unfinished
 
 
@@ -86,15 +85,15 @@ class _Sent:
 
 
 class Trial:
-    """A load on its way through warm-up, measurement, and the wait for the last answers.
+    """A load during warm-up, measurement, and the wait for the last answers.
 
-    Requests are measured when they are due between the end of the warm-up and the end of the duration; all of them,
-    however late their answers come. The throughput is counted over a window that begins there and ends with the first
-    answer after the end. In a closed loop the window begins with an answer, too, and lasts until as many requests are
-    measured as are on their way at once: a server whose answers take longer than the duration is measured all the same.
+    Requests are measured if they are due between the end of the warm-up and the end of the duration, however late their
+    answers come. The throughput is counted over a window that begins there and ends with the first answer after the
+    end. In a closed loop the window begins with an answer, too, and lasts until as many requests are measured as are in
+    flight at once, so that a server whose answers take longer than the duration is measured as well.
 
     Args:
-        load: What is due when.
+        load: The load.
         limits: How long it lasts.
         start: The time.
     """
@@ -113,7 +112,7 @@ class Trial:
             self.opened_at = self._warm_at
         self._due: int | None = None if self._arrivals is None else start + next(self._arrivals)
         self._held: int | None = None
-        # When places that rest are free again, in order.
+        # When resting places are free again, in order.
         self._resting: deque[int] = deque()
         self._measured = 0
         self._measured_landed = 0
@@ -122,7 +121,7 @@ class Trial:
         self._sent: dict[int, _Sent] = {}
 
     def next_due(self, now: int) -> int | None:
-        """Tell when to send the next request, which may be past; None: not before an answer or failure, or never."""
+        """Return the time of the next request, which may be past; None: not before an answer or failure, or never."""
         if self._arrivals is None:
             return self._free_at(now) if not self._over(now) else None
         while (due := self._due) is not None and not self._over(due):
@@ -138,7 +137,7 @@ class Trial:
         return None
 
     def begin(self, now: int) -> tuple[int, float]:
-        """Take note that the next request is sent now: its number, and the seconds it has left."""
+        """Record that the next request is sent now; return its number and the seconds until its timeout."""
         due = self._next_arrival() if self._arrivals is not None else now
         measured = self._measure(due)
         self._number += 1
@@ -149,11 +148,11 @@ class Trial:
         return self._number, (due + self._timeout - now) / _SECOND
 
     def handed(self, number: int, now: int) -> None:
-        """Take note that gRPC has the request."""
+        """Record that gRPC has the request."""
         self._sent[number].handed = now
 
     def landed(self, number: int, at: int, *, size: int = 0, failure: str | None = None, words: str = "") -> None:
-        """Take note of an answer of so many bytes, or of a failure by the name of its code."""
+        """Record an answer of `size` bytes, or a failure by the name of its code."""
         sent = self._sent.pop(number)
         if self.opened_at is None and at >= self._warm_at:
             self.opened_at = at
@@ -169,26 +168,26 @@ class Trial:
             self._close(at)
 
     def stop(self, now: int) -> None:
-        """Send nothing from here on; what was due and not sent is unfinished."""
+        """Send no more requests; those that were due and not sent are unfinished."""
         while self._due is not None and self._due <= now and not self._over(self._due):
             self.tally.unfinished += self._measure(self._next_arrival())
         self._stopped = True
         self._close(now)
 
     def abandon(self) -> None:
-        """Wait no longer for what is still in flight: it is unfinished."""
+        """Stop waiting for the requests in flight: they are unfinished."""
         self.tally.unfinished += sum(sent.measured for sent in self._sent.values())
         self._sent.clear()
 
     def finished(self, now: int) -> bool:
-        """Tell whether all that was due has been answered or has failed."""
+        """Tell whether all requests that were due have been answered or have failed."""
         if self._sent or not self._over(now if self._due is None else self._due):
             return False
         self._close(now)
         return True
 
     def _over(self, due: int) -> bool:
-        """Tell whether a request of that time is no longer sent."""
+        """Tell whether a request due at this time is no longer sent."""
         if self._stopped or self._measured == self._limits.requests:
             return True
         end = self._end()
@@ -196,7 +195,7 @@ class Trial:
         return end is not None and due >= end and enough
 
     def _free_at(self, now: int) -> int | None:
-        """Tell when a closed loop has a place for a request; None: not before an answer or failure."""
+        """Return when a closed loop has a place for a request; None: not before an answer or failure."""
         while self._resting and self._resting[0] <= now:
             self._resting.popleft()
         if len(self._sent) + len(self._resting) < self._concurrency:
@@ -209,7 +208,7 @@ class Trial:
         return self.opened_at + round(self._limits.duration * _SECOND)
 
     def _measure(self, due: int) -> bool:
-        """Count a request that is due then, if it is one that is measured."""
+        """Count a request that is due at this time, if it is measured."""
         if self.opened_at is None or due < self.opened_at:
             return False
         self._measured += 1

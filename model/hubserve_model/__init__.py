@@ -1,4 +1,4 @@
-"""Read and check a model directory, without TensorFlow: the export writes one, and servers and people read it.
+"""Read and check a model directory, without TensorFlow. The export writes it, and servers and users read it.
 
 The modules are public: `versions`, `manifest`, `integrity`, `inspect`, `batching_parameters`, `session_configs`,
 `server_flags`, `warmup`, `tensorflow_log` and `scratch`.

@@ -3,31 +3,31 @@
 ModelFilesError
 ├── InspectError             the folder is not a model directory of hubserve: give another one
 │   └── IntegrityError       its files are not those that were published: copy or export it again
-├── BatchingParametersError  `batching_params.pbtxt` cannot be used: mend it, or export the model again
-├── SessionConfigError       the session config cannot be read: mend the file, or name another one
+├── BatchingParametersError  `batching_params.pbtxt` cannot be used: fix it, or export the model again
+├── SessionConfigError       the session config cannot be read: fix the file, or name another one
 └── WarmupError              the warm-up records cannot be read: export the model again, or remove the file
 """
 
 
 class ModelFilesError(Exception):
-    """Report a file of a model directory that cannot be used. The text names the file and the remedy."""
+    """A file of a model directory cannot be used. The message names the file and the remedy."""
 
 
 class InspectError(ModelFilesError):
-    """Report a folder that is not a model directory of hubserve."""
+    """The folder is not a model directory of hubserve."""
 
 
 class IntegrityError(InspectError):
-    """Report files of a version that are not those that were published."""
+    """The files of a version are not those that were published."""
 
 
 class BatchingParametersError(ModelFilesError):
-    """Report batching parameters that cannot be read or used."""
+    """Batching parameters cannot be read or used."""
 
 
 class SessionConfigError(ModelFilesError):
-    """Report a session config that cannot be read."""
+    """A session config cannot be read."""
 
 
 class WarmupError(ModelFilesError):
-    """Report warm-up records that cannot be read."""
+    """Warm-up records cannot be read."""

@@ -21,17 +21,17 @@ _INT_MAX = 2**31 - 1
 
 @dataclass(frozen=True)
 class BatchingParameters:
-    """Say how callers are merged: ``BatchingParameters(max_batch_size=8, allowed_batch_sizes=(1, 2, 4, 8))``.
+    """How TF Serving batches requests: ``BatchingParameters(max_batch_size=8, allowed_batch_sizes=(1, 2, 4, 8))``.
 
     Attributes:
-        max_batch_size: The most rows that one request may have.
-        max_execution_batch_size: The most rows that run at once; smaller than max_batch_size only when large requests
-            are split.
-        batch_timeout_micros: How long a batch that is not full waits for more callers.
-        max_enqueued_batches: How many batches may wait; a request beyond them is refused with UNAVAILABLE.
+        max_batch_size: The most rows in one request.
+        max_execution_batch_size: The most rows that run at once; smaller than max_batch_size only if large requests are
+            split.
+        batch_timeout_micros: How long a batch that is not full waits for more requests.
+        max_enqueued_batches: How many batches may wait; further requests are refused with UNAVAILABLE.
         num_batch_threads: How many batches run at a time.
         allowed_batch_sizes: Batches are padded to the next of these sizes; empty for no padding.
-        split: Whether a request that does not fit the open batch is spread over several.
+        split: Whether a request that does not fit the open batch is split over several.
     """
 
     max_batch_size: int = 1000
@@ -54,10 +54,10 @@ def write_batching_parameters(folder: Path, batch_sizes: Sequence[int]) -> None:
         "# Read by TF Serving with --enable_batching --enable_per_model_batching_parameters.\n"
         "# Rows of the largest batch, and of the largest request.\n"
         f"max_batch_size {{ value: {batch_sizes[-1]} }}\n"
-        "# How long a batch that is not full waits for more callers: little against the time that the "
+        "# How long a batch that is not full waits for more requests: short, compared to the time that the "
         "model itself takes.\n"
         "batch_timeout_micros { value: 5000 }\n"
-        "# Batches that may wait; beyond them a caller gets UNAVAILABLE and may try again, which is better "
+        "# Batches that may wait; beyond them a caller gets UNAVAILABLE and may retry, which is better "
         "than a queue without end.\n"
         "max_enqueued_batches { value: 100 }\n"
         "# A batch is padded to the next of these sizes, so that the GPU sees few shapes; each is warmed up.\n"
@@ -67,7 +67,7 @@ def write_batching_parameters(folder: Path, batch_sizes: Sequence[int]) -> None:
 
 
 def read_batching_parameters(version_directory: Path) -> BatchingParameters | None:
-    """Read the batching parameters; None where the directory has none, and then its model is not batched.
+    """Read the batching parameters; None if the directory has none: then its model is not batched.
 
     Raises:
         BatchingParametersError: The file is not a BatchingParameters message, or asks for something impossible.
@@ -84,25 +84,25 @@ def read_batching_parameters(version_directory: Path) -> BatchingParameters | No
     try:
         return _interpret(message)
     except ValueError as error:
-        raise BatchingParametersError(f"{file} cannot be used ({error}): mend it, or export the model again") from error
+        raise BatchingParametersError(f"{file} cannot be used ({error}): fix it, or export the model again") from error
 
 
 def _interpret(message: batching_parameters_pb2.BatchingParameters) -> BatchingParameters:
-    """Fill in what is unset, with the defaults of TF Serving's SharedBatchScheduler.
+    """Fill unset fields with the defaults of TF Serving's SharedBatchScheduler.
 
     Raises:
-        ValueError: The parameters contradict each other; in TF Serving's words where it has any.
+        ValueError: The parameters contradict each other; the message is TF Serving's where it has one.
     """
 
     def number(field: str, default: int) -> int:
         value = getattr(message, field).value if message.HasField(field) else default
         if value < 0:
             raise ValueError(f"{field} must not be negative; was {value}")
-        # The kernel's attributes have 32 bits, and what they cannot hold is as good as no bound.
+        # The kernel's attributes have 32 bits; a larger value means no limit.
         return min(int(value), _INT_MAX)
 
     if message.pad_variable_length_inputs:
-        raise ValueError("the embedded engine has no pad_variable_length_inputs; TF Serving has")
+        raise ValueError("the embedded engine does not have pad_variable_length_inputs; TF Serving has")
     split = bool(message.enable_large_batch_splitting.value)
     largest = number("max_batch_size", 1000)
     largest_run = number("max_execution_batch_size", largest) if split else largest
@@ -123,7 +123,7 @@ def _interpret(message: batching_parameters_pb2.BatchingParameters) -> BatchingP
         max_batch_size=largest,
         max_execution_batch_size=largest_run,
         batch_timeout_micros=number("batch_timeout_micros", 0),
-        # TF Serving makes 0 one: a queue that holds nothing would refuse everybody.
+        # TF Serving changes 0 to 1: a queue of size 0 would refuse every request.
         max_enqueued_batches=max(1, number("max_enqueued_batches", 10)),
         num_batch_threads=threads,
         allowed_batch_sizes=sizes,

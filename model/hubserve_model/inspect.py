@@ -1,4 +1,4 @@
-"""Describe a version of a model directory to a person."""
+"""Describe a version of a model directory in sentences, for `hubserve inspect`."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from .manifest import FILE
 def describe(
     folder: Path, manifest: Mapping[str, Any], in_words: Callable[[Mapping[str, Any]], tuple[str, str]]
 ) -> Iterator[str]:
-    """Give the lines that `hubserve inspect` prints.
+    """Return the lines that `hubserve inspect` prints.
 
     Args:
-        folder: The version's.
-        manifest: As it was read there.
-        in_words: Describes a preprocessing: the picture that is made of an image, and the numbers made of the picture.
+        folder: The version's folder.
+        manifest: The manifest in that folder.
+        in_words: Describes a preprocessing in words: the size of the resized image, and the numbers for its pixels.
     """
     model, source, parity, shape = (manifest[key] for key in ("model", "source", "parity", "preprocessing"))
     yield f"{folder}"
@@ -64,7 +64,7 @@ def describe(
 
 
 def verified(folder: Path, files: Sequence[FileRecord]) -> Iterator[str]:
-    """Return the lines that `hubserve inspect --verify` prints of a version that is as it was published."""
+    """Return the lines that `hubserve inspect --verify` prints for a version that is as it was published."""
     size = sum(file.bytes for file in files)
     yield f"{folder}: all {len(files)} files, {size:,} bytes, are as they were published"
     yield f"manifest sha256 {sha256(folder / FILE)}"
@@ -73,10 +73,10 @@ def verified(folder: Path, files: Sequence[FileRecord]) -> Iterator[str]:
 def _preprocessed(
     shape: Mapping[str, Any], in_words: Callable[[Mapping[str, Any]], tuple[str, str]]
 ) -> tuple[str, str]:
-    """Return what becomes of an image, in words: the picture, and the numbers made of it."""
+    """Describe the preprocessing: the size of the resized image, and the numbers for its pixels."""
     if "scale" in shape:
         return in_words(shape)
-    # As hubserve 0.1.0 wrote it.
+    # The form that hubserve 0.1.0 wrote.
     low, high = shape["pixel_range"]
     return f"{shape['height']} x {shape['width']}, {shape['resize']}", f"pixels from {low:g} to {high:g}"
 
@@ -86,7 +86,7 @@ def _compared(model: Mapping[str, Any]) -> str:
 
 
 def _quality(manifest: Mapping[str, Any]) -> Iterator[str]:
-    """Return what else is known of how good a version is; versions of earlier programs say nothing."""
+    """Return the lines about a version's quality; manifests of earlier releases do not have them."""
     parity, examples = manifest["parity"], manifest.get("examples")
     if "max_change" in parity:
         yield (
@@ -104,7 +104,7 @@ def _quality(manifest: Mapping[str, Any]) -> Iterator[str]:
 
 
 def described_head(head: Mapping[str, Any]) -> str:
-    """Tell of a head what the manifest says of it."""
+    """Describe a head, as recorded in the manifest."""
     kind = {
         "exclusive": "classes that exclude each other",
         "binary": "one number for two classes, scores 1 - p and p",

@@ -1,4 +1,4 @@
-"""Record the files of a model by size and hash, and check a version against what was published."""
+"""Record the files of a model by size and hash, and compare a version with what was published."""
 
 from __future__ import annotations
 
@@ -42,19 +42,19 @@ def sha256(file: Path) -> str:
 
 
 def verify(folder: Path, manifest: Mapping[str, Any], manifest_sha256: str | None = None) -> tuple[FileRecord, ...]:
-    """Hold a version's files against its manifest: each there, as it was published, and no other.
+    """Compare a version's files with its manifest: each must be there, as it was published, and no others.
 
     Args:
-        folder: The version's.
-        manifest: As it was read there.
-        manifest_sha256: What the manifest itself must hash to, known from elsewhere: whoever can alter the files can
-            alter the manifest beside them. None to trust it.
+        folder: The version's folder.
+        manifest: The manifest in that folder.
+        manifest_sha256: The SHA-256 that the manifest must have, from another source: a person who can alter the files
+            can also alter the manifest. None: trust the manifest.
 
     Returns:
-        What was checked.
+        The files that were checked.
 
     Raises:
-        IntegrityError: A file is missing, altered, unreadable or extra; the message names every one.
+        IntegrityError: A file is missing, altered, unreadable or extra; the message names all of them.
     """
     expected = _recorded(folder, manifest)
     problems = [problem for file in expected if (problem := _problem(folder, file))]
@@ -92,18 +92,18 @@ def _problem(folder: Path, expected: FileRecord) -> str | None:
             return f"missing  {expected.path}"
         # Opening a pipe would wait for its other end.
         if not file.is_file():
-            return f"altered  {expected.path}: it is no file any more"
+            return f"altered  {expected.path}: it is not a file any more"
         if (size := file.stat().st_size) != expected.bytes:
             return f"altered  {expected.path}: {size:,} bytes, not {expected.bytes:,}"
         if sha256(file) != expected.sha256:
-            return f"altered  {expected.path}: as long as it was, with other contents"
+            return f"altered  {expected.path}: the size is the same, the content is not"
     except OSError as error:
         return f"unread   {expected.path}: {error.strerror}"
     return None
 
 
 def _contents(folder: Path) -> Iterator[str]:
-    """Return everything below a folder that is not a folder; a link to one counts as a thing of its own."""
+    """Return everything below a folder except folders; a link to a folder counts as a file."""
     for path in sorted(folder.rglob("*")):
         if path.is_symlink() or not path.is_dir():
             yield path.relative_to(folder).as_posix()

@@ -1,4 +1,4 @@
-"""Write and read `assets.extra/export.json`: what a version is, where it came from and how it was proven."""
+"""Write and read `assets.extra/export.json`: the description of a version, its source, and its proof."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def read(folder: Path) -> dict[str, Any]:
     """Read the manifest of the version in `folder`.
 
     Raises:
-        InspectError: There is none, it is not JSON, or it is of a newer format than this program knows.
+        InspectError: There is no manifest, it is not JSON, or its format is newer than this program.
     """
     file = folder / FILE
     try:
         manifest = strict_json(file.read_text(encoding="utf-8"))
         found = manifest["format_version"]
     except FileNotFoundError as error:
-        raise InspectError(f"{folder} has no {FILE}; only versions that hubserve exported have one") from error
+        raise InspectError(f"{folder} does not have {FILE}; only versions that hubserve exported have it") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InspectError(f"{file} is not a manifest ({error}); export the model again") from error
     if found != FORMAT_VERSION:
@@ -46,7 +46,7 @@ def read(folder: Path) -> dict[str, Any]:
 
 
 def strict_json(text: str) -> Any:
-    """Read JSON without what Python's reader adds to it.
+    """Read strict JSON, without the extensions of Python's reader.
 
     Raises:
         ValueError: The text is not JSON, holds NaN, Infinity or a number that is too large for float64, or is nested
@@ -59,17 +59,17 @@ def strict_json(text: str) -> Any:
 
 
 def _finite(digits: str) -> float:
-    """Read a number; 1e400, which Python reads as infinity, is refused.
+    """Read a number; refuse one such as 1e400, which Python reads as infinity.
 
     Raises:
-        ValueError: It is too large.
+        ValueError: The number is too large.
     """
     number = float(digits)
     return number if math.isfinite(number) else _not_json(digits)
 
 
 def _not_json(constant: str) -> NoReturn:
-    """Refuse what is not a finite number.
+    """Refuse a constant that is not a finite number.
 
     Raises:
         ValueError: Always.
@@ -82,13 +82,13 @@ def _this_program() -> dict[str, str | None]:
 
 
 def _commit() -> str | None:
-    """Return the commit of this program: what pip recorded for a repository, else the work tree's HEAD, else None."""
+    """Return the commit of this program: the one that pip recorded, else the work tree's HEAD, else None."""
     recorded = importlib.metadata.distribution("hubserve").read_text("direct_url.json")
     if recorded and (commit := json.loads(recorded).get("vcs_info", {}).get("commit_id")):
         return str(commit)
     here = Path(__file__).parent
     try:
-        # Only a repository that tracks this very file says something about it.
+        # A repository matters only if it tracks this file.
         git = ["git", "-C", str(here)]
         subprocess.run([*git, "ls-files", "--error-unmatch", Path(__file__).name], check=True, capture_output=True)  # noqa: S603
         head = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True)  # noqa: S603

@@ -1,8 +1,8 @@
-"""Make folders for unfinished work. A killed program leaves one, and the next run removes it.
+"""Make folders for unfinished work. If a program is killed, the next run removes its folder.
 
-A folder in use is locked by its maker with flock(2). The kernel gives the lock up with the process, however that ends,
-so a folder that can be locked belongs to nobody, and a folder of a run that is still under way is never touched. Where
-the file system knows no such lock (some network file systems, Windows), nothing is swept.
+A folder in use is locked by its process with flock(2). The kernel releases the lock when the process ends, however it
+ends. So a folder that can be locked is abandoned, and the folder of a running process is never touched. If the file
+system does not support such locks (some network file systems, Windows), no folder is removed.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _UUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 @contextmanager
 def scratch_folder(parent: Path, prefix: str, mode: int = 0o777) -> Iterator[Path]:
-    """Give an empty folder `<prefix><uuid>` in `parent`, and gone afterwards unless it was renamed meanwhile.
+    """Provide an empty folder `<prefix><uuid>` in `parent`, and remove it at the end unless it was renamed.
 
-    Folders of that prefix whose makers are dead go first.
+    Abandoned folders with the same prefix are removed first.
 
     Args:
-        parent: Made where it is missing.
-        prefix: Tells our folders from others', and this use from other uses.
-        mode: The folder's permissions, less the umask.
+        parent: The parent folder; made if it is missing.
+        prefix: Distinguishes hubserve's folders from others, and this use from other uses.
+        mode: The folder's permissions, before the umask.
 
     Raises:
         OSError: The folder cannot be made.
@@ -46,12 +46,12 @@ def scratch_folder(parent: Path, prefix: str, mode: int = 0o777) -> Iterator[Pat
 
 
 def private_folder(parent: str | None = None) -> AbstractContextManager[Path]:
-    """Return a scratch folder that no other user can read, by default in the system's temporary one (TMPDIR)."""
+    """Return a scratch folder that other users cannot read, by default in the system's temporary folder (TMPDIR)."""
     return scratch_folder(Path(parent or tempfile.gettempdir()), PREFIX, 0o700)
 
 
 def sweep(parent: Path, prefix: str) -> None:
-    """Remove the folders of that prefix whose makers are dead; what cannot be removed stays."""
+    """Remove abandoned folders with this prefix; those that cannot be removed stay."""
     ours = re.compile(re.escape(prefix) + _UUID)
     for folder in sorted(parent.iterdir()):
         if ours.fullmatch(folder.name):
@@ -70,7 +70,7 @@ def _make(parent: Path, prefix: str, mode: int) -> tuple[Path, int | None]:
         try:
             lock = _lock(folder)
         except (BlockingIOError, FileNotFoundError):
-            # Another run's sweep came between making and locking, and takes this one for abandoned.
+            # Another process's sweep ran between making and locking, and removes this folder.
             continue
         except OSError:
             return folder, None
@@ -80,16 +80,16 @@ def _make(parent: Path, prefix: str, mode: int) -> tuple[Path, int | None]:
 
 
 def _lock(folder: Path) -> int:
-    """Lock a folder for as long as the descriptor that it returns is open.
+    """Lock a folder for as long as the returned descriptor is open.
 
     Raises:
-        BlockingIOError: Another process has it.
-        OSError: There is no such folder, or no such lock.
+        BlockingIOError: Another process holds the lock.
+        OSError: The folder is missing, or the file system does not support locks.
     """
     try:
         import fcntl
     except ImportError as error:
-        raise OSError("this system has no flock") from error
+        raise OSError("this system does not have flock") from error
 
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:

@@ -1,8 +1,8 @@
 """The flags of tensorflow_model_server, each with the first release that has it.
 
-TensorFlow Serving prints `unknown argument` for a flag that it does not know, and goes on without it
-(`model_servers/main.cc`), so whoever passes flags has to know them. The list is that of release 2.20.0; the first
-releases were found by reading `main.cc` at every release tag from 0.5.0 on, and no listed flag was ever taken away.
+TensorFlow Serving prints `unknown argument` for a flag that it does not know, and continues without it
+(`model_servers/main.cc`). So hubserve must know the flags. The list is that of release 2.20.0. The first releases were
+found by reading `main.cc` at every release tag from 0.5.0 on; none of the listed flags was ever removed.
 """
 
 from __future__ import annotations
@@ -67,19 +67,19 @@ FIRST_RELEASE: dict[str, Release] = {
 
 
 def flag_name(argument: str) -> str:
-    """Give the flag's name: ``flag_name("--port=8500")`` is ``"port"``."""
+    """Return the flag's name: ``flag_name("--port=8500")`` is ``"port"``."""
     return argument.removeprefix("--").partition("=")[0]
 
 
 def unknown_flags(arguments: Iterable[str], release: Release) -> dict[str, Release | None]:
-    """Find the flags that a release of TensorFlow Serving would print, and ignore.
+    """Return the flags that a release of TensorFlow Serving does not know.
 
     Args:
         arguments: The command line, without the program.
-        release: The server's.
+        release: The server's release.
 
     Returns:
-        By the flag's name, the first release that knows it; None where no release does.
+        By the flag's name, the first release that knows it; None if no release does.
     """
     first = {flag_name(argument): FIRST_RELEASE.get(flag_name(argument)) for argument in arguments}
     return {name: since for name, since in first.items() if since is None or since > release}

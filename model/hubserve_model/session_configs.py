@@ -1,4 +1,4 @@
-"""Read session configs: those that come with hubserve, and files; and the flags that a server needs beside them."""
+"""Read session configs, shipped ones and files, and derive the flags that a server needs with them."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class SessionConfig:
     """A ``tensorflow.ConfigProto`` for a server: ``read("bfloat16-cpu")``.
 
     Attributes:
-        file: Where it is, in protobuf's text form.
-        text: What is in it.
-        flags: What else TensorFlow Serving must be told, because it does not take it from the file: ``server.cc``
-            overwrites the threads and the GPU memory fraction, and ``main.cc`` disables XLA.
+        file: The file, in protobuf's text form.
+        text: The content of the file.
+        flags: Flags for the settings that TensorFlow Serving does not take from the file: ``server.cc`` overwrites the
+            threads and the GPU memory fraction, and ``main.cc`` disables XLA.
     """
 
     file: Path
@@ -31,20 +31,20 @@ class SessionConfig:
 
 
 def shipped() -> tuple[str, ...]:
-    """Give the names of the session configs that come with hubserve."""
+    """Return the names of the session configs that come with hubserve."""
     return tuple(sorted(file.stem for file in _DATA.glob("*.pbtxt")))
 
 
 def read(name_or_file: str) -> SessionConfig:
-    """Read a session config by the name of a shipped one, or else from a file.
+    """Read a session config: a shipped one by its name, or a file.
 
     Raises:
-        SessionConfigError: There is none such, it is not protobuf text, or a number in it is not finite.
+        SessionConfigError: There is no such file, it is not protobuf text, or a number in it is not finite.
     """
     file = _DATA / f"{name_or_file}.pbtxt" if name_or_file in shipped() else Path(name_or_file).absolute()
     try:
         text = file.read_text(encoding="utf-8")
-        # The server checks the rest: this process need not have TensorFlow's messages.
+        # The server checks the other fields: this process may not have TensorFlow's messages.
         message = text_format.Parse(text, ConfigProto(), allow_unknown_field=True)
     except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
         raise SessionConfigError(

@@ -1,4 +1,4 @@
-"""Keep TensorFlow's own log off the terminal of a person who asked for something else."""
+"""Silence TensorFlow's own log on the terminal."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import os
 
 
 def quieten_tensorflow() -> None:
-    """Import TensorFlow, and silence what it says unasked; its errors reach us as exceptions.
+    """Import TensorFlow and silence its log; its errors still arrive as exceptions.
 
-    If TF_CPP_MIN_LOG_LEVEL is set, its user asked for the log, and everything is shown.
+    If TF_CPP_MIN_LOG_LEVEL is set, the user asked for the log, and everything is shown.
     """
     if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
         return
@@ -16,7 +16,7 @@ def quieten_tensorflow() -> None:
     import tensorflow as tf
 
     tf.get_logger().setLevel("ERROR")
-    # The first session of a process writes, whatever the level, that a graph pass is not in use.
+    # The first session of a process logs, at any level, that a graph pass is not in use.
     terminal, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nothing, 2)

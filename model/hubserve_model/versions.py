@@ -7,7 +7,7 @@ from pathlib import Path
 from ._errors import InspectError
 
 GRAPH = "saved_model.pb"
-# TensorFlow Serving's version numbers have 64 bits; it passes over a folder named by a larger one.
+# TensorFlow Serving's version numbers have 64 bits; it ignores folders with larger numbers.
 LARGEST_VERSION = 2**63 - 1
 
 
@@ -15,10 +15,10 @@ def version_folders(base: Path) -> dict[int, Path]:
     """Return the folder of each version in a base folder, in ascending order.
 
     A version is a child folder whose whole name is a decimal integer of at most 64 bits; leading zeros are allowed, as
-    in TensorFlow Serving (`file_system_storage_path_source.cc`). All other children are passed over.
+    in TensorFlow Serving (`file_system_storage_path_source.cc`). All other children are ignored.
 
     Raises:
-        OSError: `base` is not there, is not a folder, or cannot be read.
+        OSError: `base` is missing, is not a folder, or cannot be read.
     """
     found = {
         int(child.name): child
@@ -37,15 +37,15 @@ def models_in(folder: Path) -> list[Path]:
 
 
 def versions(base: Path) -> list[int]:
-    """Return the versions in a base folder, ascending; none where there is no such folder."""
+    """Return the versions in a base folder, ascending; an empty list if there is no such folder."""
     return list(version_folders(base)) if base.is_dir() else []
 
 
 def version_folder(base: Path, version: int | None = None) -> Path:
-    """Return the folder of a version: the newest one, or the one that `version` names.
+    """Return the folder of a version: the newest one, or the given one.
 
     Raises:
-        InspectError: `base` holds no versions, or does not hold that one.
+        InspectError: `base` does not hold versions, or not this one.
     """
     there = version_folders(base) if base.is_dir() else {}
     if not there:
@@ -65,5 +65,5 @@ def version_folder(base: Path, version: int | None = None) -> Path:
     if version is None:
         version = max(there)
     if version not in there:
-        raise InspectError(f"{base} has no version {version}; it has {', '.join(map(str, there))}")
+        raise InspectError(f"{base} does not have version {version}; it has {', '.join(map(str, there))}")
     return there[version]

@@ -88,10 +88,10 @@ def test_open_sizes_are_given_by_shape() -> None:
     ("spec", "shape", "words"),
     [
         ((None, None, None, 3), [], r"x leaves sizes open, \[\?, \?, \?, 3\]: give them, --shape x=SIZE,SIZE,3"),
-        (None, [], "x has no shape in the metadata: give its sizes, --shape x=224,224,3"),
+        (None, [], "the metadata do not give the shape of input x: give its sizes, --shape x=224,224,3"),
         ((None, None, 3), ["x=8,4"], r"--shape x=8,4 does not fit the model's \[\?, \?, 3\]"),
         ((None, None, 3), ["x=8"], r"--shape x=8 does not fit"),
-        ((None, None), ["y=8"], "--shape y=8 names no input: write INPUT=SIZES, with x"),
+        ((None, None), ["y=8"], "--shape y=8 does not name an input: write INPUT=SIZES, with x"),
         ((None, None), ["x=8x8"], "--shape x=8x8 is no shape"),
         ((None, None), ["0"], "--shape 0 is no shape"),
     ],
@@ -104,7 +104,7 @@ def test_a_shape_that_does_not_do_is_named_with_the_remedy(
 
 
 def test_images_for_a_model_without_strings_are_refused() -> None:
-    with pytest.raises(UsageError, match="takes no strings"):
+    with pytest.raises(UsageError, match="does not take strings"):
         sent(signature(x=TensorSpec("float32", (None, 2))), 1, images=[b"image"])
 
 

@@ -72,7 +72,7 @@ def test_a_busy_machine_is_told_and_whose_it_is() -> None:
 def test_an_overload_and_what_was_held_back_are_told() -> None:
     told = findings(load=Open(200.0, poisson=True, seed=0), span=5 * SECOND, held_back=70, most_in_flight=1000)
     assert "more was offered than answered" in told
-    assert "requests waited here until fewer than 1000 were on their way" in told
+    assert "requests waited here until fewer than 1000 were in flight" in told
     # By chance fewer were due than the rate says: that is no overload.
     assert findings(load=Open(110.0, poisson=True, seed=0), span=10 * SECOND) == ""
 

@@ -170,7 +170,7 @@ def test_a_request_that_the_model_refuses_ends_it_before_the_load() -> None:
 def test_images_that_the_model_cannot_decode_are_told() -> None:
     with testing.FakeServer(lambda image: 1, model="m") as server:
         report = measured(server.target, *QUICK, "--batch-size", "4", "--concurrency", "1")
-    assert report["remarks"] == ["the model could not decode 4 of the first 4 images, which is less work for it"]
+    assert report["remarks"] == ["the model could not decode 4 of the first 4 images, which makes it faster"]
 
 
 def test_the_drawing_is_well_formed_and_tells_its_figures(served: testing.FakeServer, tmp_path: Path) -> None:
@@ -192,7 +192,7 @@ def test_the_drawing_is_well_formed_and_tells_its_figures(served: testing.FakeSe
         (["--duration", "0"], "--duration"),
         (["--svg", "nowhere/plot.svg"], "there is no folder nowhere"),
         (["--images", "nowhere"], "nowhere is not there"),
-        (["--signature", "other"], "model m has no signature other: choose one with --signature (serving_default)"),
+        (["--signature", "other"], "model m does not have a signature other: choose one with --signature (serving_default)"),
         (["--shape", "3"], "does not fit the model's [?]"),
     ],
 )

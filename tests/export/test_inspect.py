@@ -89,13 +89,13 @@ def test_a_folder_that_is_no_model_directory_says_what_to_give(miniature_dir: Pa
 
 def test_a_version_that_is_not_there_lists_those_that_are(miniature_dir: Path) -> None:
     result = run(miniature_dir, "--version", 4)
-    assert (result.exit_code, "has no version 4; it has 1" in result.stderr) == (1, True)
+    assert (result.exit_code, "does not have version 4; it has 1" in result.stderr) == (1, True)
 
 
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (None, "only versions that hubserve exported have one"),
+        (None, "only versions that hubserve exported have it"),
         ("{", "is not a manifest"),
         ("[]", "is not a manifest"),
         ('{"format_version": 1, "parity": {"max_error": NaN}}', "NaN is not a finite number"),

@@ -70,10 +70,10 @@ def test_a_version_as_it_was_published_is_verified_without_tensorflow(miniature_
 @pytest.mark.parametrize(
     ("path", "change", "says"),
     [
-        (WEIGHTS, flip_a_bit, f"altered  {WEIGHTS}: as long as it was, with other contents"),
+        (WEIGHTS, flip_a_bit, f"altered  {WEIGHTS}: the size is the same, the content is not"),
         (WEIGHTS, lambda file: os.truncate(file, 1000), f"altered  {WEIGHTS}: 1,000 bytes, not "),
         (WEIGHTS, Path.unlink, f"missing  {WEIGHTS}"),
-        (WEIGHTS, replace_by_a_pipe, f"altered  {WEIGHTS}: it is no file any more"),
+        (WEIGHTS, replace_by_a_pipe, f"altered  {WEIGHTS}: it is not a file any more"),
         ("variables", shutil.rmtree, f"missing  {WEIGHTS}"),
         ("batching_params.pbtxt", flip_a_bit, "altered  batching_params.pbtxt: "),
         ("assets/more.txt", Path.touch, "extra    assets/more.txt"),

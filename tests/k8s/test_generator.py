@@ -290,7 +290,7 @@ def test_a_component_can_be_added_later(tmp_path):
             "autoscaling needs the smallest and the largest",
         ),
         (["--image", "registry.example.com/cats"], 2, "floats: name it with a tag or a digest"),
-        (["--version", "9"], 1, "has no version 9; it has 1"),
+        (["--version", "9"], 1, "does not have version 9; it has 1"),
         (["--with", "canary"], 1, "canary needs a version after 1"),
         *(
             (options(tuple(sorted(others)[:2])), 2, "exclude each other")
@@ -311,7 +311,7 @@ def test_a_folder_without_a_manifest_is_named(tmp_path):
     (tmp_path / "pnasnet" / "1").mkdir(parents=True)
     done = run(tmp_path / "pnasnet", tmp_path / "out")
     assert (done.exit_code, (tmp_path / "out").exists()) == (1, False)
-    assert "has no assets.extra/export.json; only versions that hubserve exported have one" in done.output
+    assert "does not have assets.extra/export.json; only versions that hubserve exported have it" in done.output
 
 
 @pytest.mark.parametrize("file", ["notes.txt", "base/deployment.yaml"])

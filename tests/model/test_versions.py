@@ -27,7 +27,7 @@ def test_the_newest_version_is_the_default(base: Path) -> None:
 
 
 def test_a_version_that_is_not_there_is_named_with_those_that_are(base: Path) -> None:
-    with pytest.raises(InspectError, match="has no version 3; it has 2, 7, 10"):
+    with pytest.raises(InspectError, match="does not have version 3; it has 2, 7, 10"):
         version_folder(base, 3)
 
 

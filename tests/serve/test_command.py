@@ -99,7 +99,7 @@ def test_a_broken_warm_up_record(toy, tmp_path):
     file.parent.mkdir()
     file.write_bytes(b"no TFRecord at all")
     assert refusal(base, "--port", 0) == (
-        f"Error: {file} is not a whole TFRecord file: "
+        f"Error: {file} is not a complete TFRecord file: "
         "export the model again, or remove the file to serve without warm-up"
     )
 

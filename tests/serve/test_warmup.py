@@ -35,5 +35,5 @@ def test_a_record_that_is_no_log_fails_the_load_and_names_the_remedy(base):
 
 def test_a_file_that_is_no_tfrecord_fails_the_load(base):
     write_warmup(base / "1").write_bytes(b"not a TFRecord file at all")
-    with pytest.raises(LoadError, match="tf_serving_warmup_requests is not a whole TFRecord file"):
+    with pytest.raises(LoadError, match="tf_serving_warmup_requests is not a complete TFRecord file"):
         EmbeddedServer(base).start()

@@ -13,9 +13,9 @@ _LESSON = 32 * 2**20 - 2**16
 def expect(size: int) -> None:
     """Prepare for blocks of this size that are allocated and freed with every request: `expect(len(request))`.
 
-    A request of some megabytes is in memory twice, here and in gRPC. When both copies become free at the end of the heap,
-    glibc returns them, and the system clears a thousand pages for the next request. That takes more processor time than
-    everything else that a client does (`tests/client/test_request_memory.py` counts the pages).
+    A request of some megabytes is in memory twice, here and in gRPC. When both copies become free at the end of the
+    heap, glibc returns them, and the system clears a thousand pages for the next request. That takes more processor
+    time than everything else that a client does (`tests/client/test_request_memory.py` counts the pages).
     """
     if size > _MMAP_THRESHOLD:
         _teach()

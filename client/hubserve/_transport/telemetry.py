@@ -142,7 +142,7 @@ def caller() -> SpanContext | None:
 
 
 def server_attributes(target: str | Sequence[str]) -> dict[str, str | int]:
-    """Return `server.address` and, if there is one, `server.port`, as the conventions define them for gRPC's targets."""
+    """Return `server.address` and, if there is one, `server.port`, as the conventions define for gRPC targets."""
     if not isinstance(target, str):
         addresses = list(target)
         if len(addresses) > 1:
