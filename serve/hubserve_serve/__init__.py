@@ -36,7 +36,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    # TensorFlow takes seconds to import: whoever only wants the errors, or the command's help, does not wait for it.
+    # TensorFlow takes seconds to import. Programs that need only the errors, and --help, do not wait for it.
     if name == "EmbeddedServer":
         from ._embedded_server import EmbeddedServer
 

@@ -1,4 +1,4 @@
-"""Batches across callers, with TensorFlow's own BatchFunction kernel."""
+"""Batch the requests of several callers, with TensorFlow's own BatchFunction kernel."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ _EXPIRED = "Run() timeout exceeded while waiting in batching queue"
 
 @dataclass(frozen=True)
 class _Queue:
-    """Join the callers who want the same: the tensor of their deadlines, and the batched tensors by fetch."""
+    """The queue of one set of outputs: the tensor of the callers' deadlines, and the batched tensor of each fetch."""
 
     deadlines: str
     batched: Mapping[str, str]
 
 
 class BatchingSession:
-    """A session that merges its callers: ``BatchingSession(session, parameters).run({"x:0": array}, ["y:0"])``.
+    """A session that batches requests: ``BatchingSession(session, parameters).run({"x:0": array}, ["y:0"])``.
 
-    As in TF Serving, every set of inputs and outputs has a queue of its own, made when it is first asked for: requests
-    merge when they want the same outputs of the same signature.
+    As in TF Serving, every set of inputs and outputs has its own queue, made at the first request for it. So requests
+    are batched if they ask for the same outputs of the same signature.
 
-    A batch is not run when all its callers' deadlines have passed while it waited; while one is left, it runs for all.
-    A run takes no timeout: the kernel runs a batch under the cancellation of the caller who came last, so one caller's
-    timeout would fail its neighbours. gRPC ends every call at its own deadline all the same.
+    A batch does not run if the deadlines of all its callers have passed while it waited; else it runs for all. A run
+    does not take a timeout: the kernel runs a batch under the cancellation of its last caller, so that one caller's
+    timeout would fail the others. gRPC still ends every call at its own deadline.
     """
 
     def __init__(self, session: SavedModelSession, parameters: BatchingParameters) -> None:
@@ -54,12 +54,13 @@ class BatchingSession:
         self._lock = threading.Lock()
 
     def run(self, feeds: Mapping[str, Array], fetches: Sequence[str], timeout: float | None = None) -> list[Array]:
-        """Run the graph on these rows, together with those of other callers; see `Session.run`."""
+        """Run the graph on these rows, in one batch with those of other callers; see `Session.run`."""
         rows = _rows(feeds)
         if rows == 0:
-            # TF Serving never answers an empty task: its caller waits until the deadline.
+            # TF Serving never answers a request without rows: its caller waits until the deadline.
             return self._session.run(feeds, fetches, timeout)
-        # Before the kernel says so, in its words (shared_batch_scheduler.h): by then it has a copy of all rows.
+        # The kernel has the same check, with the same message (shared_batch_scheduler.h), but only after copying all
+        # rows.
         if rows > self._parameters.max_batch_size:
             raise invalid(f"Task size {rows} is larger than maximum input batch size {self._parameters.max_batch_size}")
         self._session.check(feeds)
@@ -75,7 +76,7 @@ class BatchingSession:
             raise
 
     def close(self) -> None:
-        """Cancel what runs, and let the model go."""
+        """Cancel what runs, and release the model."""
         self._session.close()
 
     def _queue(self, feeds: frozenset[str], fetches: frozenset[str]) -> _Queue:
@@ -88,7 +89,7 @@ class BatchingSession:
 
 
 def _rows(feeds: Mapping[str, Array]) -> int:
-    """Tell how many rows a request has: the size of the 0th dimension that all its inputs share."""
+    """Return the number of rows of a request: the size of the first dimension, which all its inputs share."""
     if not feeds:
         raise invalid("Batching Run() must have at least one input tensor")
     if any(array.ndim == 0 for array in feeds.values()):
@@ -129,7 +130,7 @@ def _add_queue(
 def _add_unless_expired(
     graph: tf.Graph, name: str, model: str, arguments: Sequence[tf.Tensor], results: Sequence[tf.DType]
 ) -> None:
-    """Add the function ``name``, which fails when the first argument has only times past, and else calls ``model``."""
+    """Add the function ``name``, which fails if all times in the first argument have passed, else calls ``model``."""
 
     def unless_expired(deadlines: tf.Tensor, *rest: tf.Tensor) -> list[tf.Tensor]:
         in_time = tf.debugging.Assert(tf.reduce_max(deadlines) > tf.timestamp(), [_EXPIRED])
@@ -144,7 +145,7 @@ def _add_unless_expired(
 
 
 def _kernel_sizes(parameters: BatchingParameters) -> list[int]:
-    """Translate TF Serving's allowed sizes to the kernel's, which takes the last one for the largest run."""
+    """Translate TF Serving's allowed sizes to the kernel's, which takes the last one as the largest run."""
     sizes, largest = parameters.allowed_batch_sizes, parameters.max_execution_batch_size
     if largest == parameters.max_batch_size:
         return list(sizes)

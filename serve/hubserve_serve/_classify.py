@@ -1,4 +1,4 @@
-"""Classify: serialized tf.Examples in, labels and scores out, with TF Serving's checks."""
+"""Answer Classify: serialized tf.Examples in, labels and scores out, with TF Serving's checks."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def classify(
     """Run a classification signature on the request's examples.
 
     Args:
-        servable: What answers.
+        servable: The loaded version.
         request: The request; an empty signature name means the default one.
-        timeout: Seconds the run may take; None for no bound.
+        timeout: Seconds that the run may take; None: no limit.
 
     Raises:
         RequestError: The signature does not classify, the request has no examples, or the run failed.
@@ -66,7 +66,7 @@ def _outputs(signature: meta_graph_pb2.SignatureDef) -> list[str]:
 
 
 def _examples(source: input_pb2.Input) -> Array:
-    """Serialize the examples, each after the context they share: joined messages merge when they are parsed."""
+    """Serialize the examples, each after their shared context: protobuf merges joined messages when it parses them."""
     if source.WhichOneof("kind") == "example_list_with_context":
         shared = source.example_list_with_context
         context = shared.context.SerializeToString()
@@ -96,7 +96,8 @@ def _fill(result: classification_pb2.ClassificationResult, outputs: dict[str, Ar
         for column in range(widths[0]):
             entry = classifications.classes.add()
             if "classes" in outputs:
-                # A proto string must be UTF-8; C++ sends other bytes all the same, and its callers fail to parse them.
+                # A proto string must be UTF-8. TF Serving sends other bytes as they are, and its callers cannot parse
+                # them.
                 entry.label = outputs["classes"][row, column].decode("utf-8", errors="replace")
             if "scores" in outputs:
                 entry.score = outputs["scores"][row, column]

@@ -1,4 +1,4 @@
-"""The life of an embedded server: load, warm up, open the port, answer, drain."""
+"""Run an embedded server: load, warm up, open the port, answer, drain."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
     from types import TracebackType
 
-# TF Serving announces these short names, and the empty one for the whole server.
+# TF Serving registers these short names, and the empty one for the whole server.
 _HEALTH_NAMES = ("", "PredictionService", "ModelService")
 
-# gRPC gives a call its thread before the request has come in, so callers that begin and do not go on each hold one;
-# and what is refused needs one to be told so. Threads are made when needed.
+# gRPC gives a call its thread before the request has arrived, so that callers that start a call and do not continue
+# hold threads; refusing a call takes a thread, too. Threads are made when they are needed.
 _SPARE_THREADS = 256
 
 
@@ -44,17 +44,18 @@ class EmbeddedServer:
 
     Args:
         model_dir: The model's base folder, the one that holds its versions.
-        name: The model's name for callers; by default the folder's.
-        version: The version to serve, or several; by default the highest, and without labels higher ones as they come.
-        version_labels: Versions by the labels that callers may ask for in their place: ``{"stable": 1, "canary": 2}``.
+        name: The model's name for callers; by default the folder's name.
+        version: The version to serve, or several; by default the highest, and without labels also higher ones that
+            appear.
+        version_labels: Labels that callers may ask for, with their versions: ``{"stable": 1, "canary": 2}``.
         host: The address to listen on; only this machine can reach the default.
         port: The port to listen on; 0 takes a free one.
         session_config: A file with a ``tensorflow.ConfigProto`` in protobuf text form.
-        poll_seconds: How often to look for versions that have come or gone.
+        poll_seconds: Seconds between two checks for new and removed versions.
         drain_seconds: How long calls in flight may take to finish when the server stops.
-        max_threads: The most calls at a time, waiting ones included; more are refused as TF Serving does beyond its
+        max_threads: The most calls at a time, including those that wait; more are refused, as by TF Serving's
             ``--grpc_max_threads``. Health checks do not count.
-        report: Is called with a line of progress, for a person to read.
+        report: Called with lines of progress, for users.
 
     Attributes:
         name: The model's name.
@@ -89,7 +90,7 @@ class EmbeddedServer:
 
     @property
     def version(self) -> int:
-        """The version that answers when a caller names none, once the server has started."""
+        """The version that answers requests without a version, once the server has started."""
         return max(self._manager.available())
 
     def __enter__(self) -> EmbeddedServer:
@@ -107,11 +108,11 @@ class EmbeddedServer:
         """Load the model, warm it up, and open the port.
 
         Raises:
-            ServeError: One of its kinds, when any of that cannot be done; then nothing is left behind.
+            ServeError: A step failed; everything that was started is stopped.
         """
         directories = self._store.find()
         config = read_session_config(self._session_config) if self._session_config else None
-        # Known before the long load, and in the system's words.
+        # A wrong address is reported before the long load, with the system's message.
         hold(self._host, self._port).close()
         self._manager = Manager(self.name, self._labels)
         self._watcher = Watcher(self._manager, self._store, config, self._report)
@@ -124,14 +125,14 @@ class EmbeddedServer:
         self._watcher.start(self._poll_seconds)
 
     def stop(self) -> None:
-        """Refuse new calls with UNAVAILABLE, let those in flight finish for at most the drain time, and end."""
+        """Refuse new calls with UNAVAILABLE, wait up to the drain time for those in flight, and end."""
         self._watcher.stop()
         self._health.enter_graceful_shutdown()
         try:
             self._drain.wait(self._drain_seconds)
             self._server.stop(None).wait()
         finally:
-            # What still runs has no caller any more: closing the sessions cancels it, so that the process can leave.
+            # Work that still runs has no caller. Closing the sessions cancels it, so that the process can end.
             self._manager.close()
             self._watcher.join(self._drain_seconds)
             self._handlers.shutdown()
@@ -145,9 +146,10 @@ class EmbeddedServer:
             options=[
                 ("grpc.max_receive_message_length", MAX_BYTES),
                 ("grpc.max_send_message_length", -1),
-                # With it on, as gRPC has it, a second server would share the port of the first and take half its calls.
+                # gRPC's default would let a second server share the first one's port, and take half of its calls.
                 ("grpc.so_reuseport", 0),
-                # A client whose machine has vanished never ends its calls: its silence does, and frees their threads.
+                # A client whose machine has vanished never ends its calls. Keepalive ends them, and frees their
+                # threads.
                 ("grpc.keepalive_time_ms", 30_000),
                 ("grpc.keepalive_timeout_ms", 10_000),
             ],
@@ -171,9 +173,9 @@ class EmbeddedServer:
 
 
 def _at_a_time(largest_batch: int, max_threads: int) -> int:
-    """Tell how many calls are worked on at a time; the rest wait their turn.
+    """Return how many calls are worked on at a time; the others wait.
 
-    Four for each processor is TF Serving's number. A caller whose rows wait for a batch has its turn meanwhile, so a
-    batch of single images can only fill up when there is a turn for each.
+    Four for each processor is TF Serving's number. A call whose rows wait for a batch counts as worked on, so that a
+    batch of single images can only fill up if as many calls are allowed.
     """
     return max(4 * (os.cpu_count() or 1), min(2 * largest_batch, max_threads))

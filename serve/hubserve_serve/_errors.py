@@ -1,13 +1,13 @@
-"""Define the errors of serving, named by what to do next.
+"""The errors of serving, named by what to do next.
 
 ServeError
-├── ModelDirectoryError   there is no such version to serve: another MODEL_DIR or --version
-├── LoadError             the version is there but cannot be served: mend it, or export it again
-├── SessionConfigError    the session config cannot be read: mend the file
-├── EngineError           the engine cannot run here: install what it names, or choose another --engine
-├── ServerEndedError      the model server ended, or can never serve: mend what its own last words name
-├── AddressError          the port cannot be opened: another --host or --port
-└── RequestError          one caller's request cannot be answered: the caller is told, by gRPC code and words
+├── ModelDirectoryError   there is no such version to serve: give another MODEL_DIR or --version
+├── LoadError             the version is there but cannot be served: fix it, or export it again
+├── SessionConfigError    the session config cannot be read: fix the file
+├── EngineError           the engine cannot run here: install what the message names, or choose another --engine
+├── ServerEndedError      the model server ended, or can never serve: fix what its last message names
+├── AddressError          the port cannot be opened: give another --host or --port
+└── RequestError          one request cannot be answered: its caller gets the gRPC code and the message
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 class ServeError(Exception):
-    """The root of all that serving raises on purpose. Its text is one sentence that names the thing and the remedy."""
+    """The base class of all errors of serving. The message is one sentence that names the thing and the remedy."""
 
 
 class ModelDirectoryError(ServeError):
-    """The model directory, or the version asked for, is not there."""
+    """The model directory, or the requested version, is missing."""
 
 
 class LoadError(ServeError):
@@ -35,11 +35,11 @@ class SessionConfigError(ServeError):
 
 
 class EngineError(ServeError):
-    """The engine that is to run the model is not on this machine, or is not what it has to be."""
+    """The engine is not available on this machine, or is not what it should be."""
 
 
 class ServerEndedError(ServeError):
-    """The program that served the model ended by itself, or said that it will never serve it."""
+    """The program that served the model ended unexpectedly, or reported that it will never serve the model."""
 
 
 class AddressError(ServeError):
@@ -51,7 +51,7 @@ class RequestError(ServeError):
 
     Attributes:
         code: The gRPC status code that the caller gets.
-        words: The status message that the caller gets; TF Serving's own words wherever it has any.
+        words: The status message that the caller gets; TF Serving's own message where it has one.
     """
 
     def __init__(self, code: grpc.StatusCode, words: str) -> None:
@@ -61,7 +61,7 @@ class RequestError(ServeError):
 
 
 def invalid(words: str) -> RequestError:
-    """Return the error of a request that is wrong in itself, in TF Serving's words wherever it has any."""
+    """Return the error for a wrong request, with TF Serving's own message where it has one."""
     import grpc
 
     return RequestError(grpc.StatusCode.INVALID_ARGUMENT, words)

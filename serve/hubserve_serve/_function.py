@@ -1,4 +1,4 @@
-"""A function made of a part of a loaded graph, so that TensorFlow can run that part on the rows of many callers."""
+"""Make a function of a part of a loaded graph, so that TensorFlow can run that part on the rows of many callers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ class GraphFunction:
 
     Attributes:
         name: The function's name.
-        handles: The variables and tables that it uses. One made anew inside a function would be another, empty one.
+        handles: The variables and tables that it uses. A handle made inside the function would be a new, empty
+            variable.
     """
 
     name: str
@@ -30,8 +31,8 @@ class GraphFunction:
 def add_function(graph: tf.Graph, name: str, feeds: Sequence[str], fetches: Sequence[str]) -> GraphFunction:
     """Add a function that computes the fetches from the feeds, all given by tensor name, as the graph does.
 
-    The nodes are copied as they are, and not traced anew: a trace infers shapes and adds orderings that the graph has
-    not, which some graphs do not survive (a TF1 loop, for one).
+    The nodes are copied, and not traced again: tracing infers shapes and adds orderings that the graph does not have,
+    and that break some graphs (a TF1 loop, for example).
     """
     body, handles = _cut(graph, set(feeds), fetches)
     tensors = [graph.get_tensor_by_name(feed) for feed in feeds] + handles
@@ -60,7 +61,7 @@ def add_library(graph: tf.Graph, function: function_pb2.FunctionDef) -> None:
 
 
 def _cut(graph: tf.Graph, feeds: set[str], fetches: Sequence[str]) -> tuple[dict[tf.Operation, None], list[tf.Tensor]]:
-    """Find the operations between feeds and fetches, and the handles at their edge."""
+    """Return the operations between feeds and fetches, and the handles at their edge."""
     body: dict[tf.Operation, None] = {}
     handles: dict[str, tf.Tensor] = {}
     waiting = [graph.get_tensor_by_name(fetch).op for fetch in fetches if fetch not in feeds]
@@ -90,13 +91,13 @@ def _node(
     del node.input[:]
     node.input.extend(_reference(tensor, arguments) for tensor in operation.inputs)
     node.input.extend(f"^{control.name}" for control in operation.control_inputs if control in body)
-    # Colocation may name a node that stays outside; it is a wish about devices, not about values.
+    # Colocation may name a node outside the function; it is only a hint about devices.
     node.attr.pop("_class", None)
     return node
 
 
 def _reference(tensor: tf.Tensor, arguments: Mapping[str, str]) -> str:
-    """Name a tensor as function bodies do: by its output's name and its place in it, not by its number."""
+    """Name a tensor as function bodies do: by its output's name and its index in that output, not by its number."""
     if tensor.name in arguments:
         return arguments[tensor.name]
     operation, first = tensor.op, 0

@@ -1,4 +1,4 @@
-"""Take or refuse each call before it is answered, and read its request."""
+"""Accept or refuse each call before it is answered, and parse its request."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _HEALTH = "/grpc.health.v1.Health/"
 
 
 class Drain(grpc.ServerInterceptor):
-    """Counts the calls of a server: ``grpc.server(..., interceptors=[drain])``, and at its end ``drain.wait(30.0)``.
+    """Count the calls of a server: ``grpc.server(..., interceptors=[drain])``, and at its end ``drain.wait(30.0)``.
 
     Args:
-        max_calls: The most calls at a time. More are refused in TF Serving's words for its ``--grpc_max_threads``.
+        max_calls: The most calls at a time. More are refused with TF Serving's message for its ``--grpc_max_threads``.
 
-    gRPC's own graceful stop does not do for this: a call that arrives while it stops is CANCELLED, which clients do not
-    try again elsewhere, and somebody who watches its health keeps it waiting for as long as it may wait.
+    gRPC's own graceful stop does not work here: a call that arrives while it stops is CANCELLED, which clients do not
+    retry on another server, and a client that watches its health keeps it waiting for the full time.
     """
 
     def __init__(self, max_calls: int) -> None:
@@ -31,13 +31,13 @@ class Drain(grpc.ServerInterceptor):
         self._closed = False
 
     def wait(self, seconds: float) -> None:
-        """Refuse new calls with UNAVAILABLE, and wait until those in flight are answered, at most for so long."""
+        """Refuse new calls with UNAVAILABLE, and wait until those in flight are answered, up to `seconds`."""
         with self._changed:
             self._closed = True
             self._changed.wait_for(lambda: self._in_flight == 0, seconds)
 
     def intercept_service(self, continuation: Callable[[Any], Any], handler_call_details: Any) -> Any:
-        """Count a call, if it is one that has to be waited for."""
+        """Count a call, unless it is a health check."""
         handler = continuation(handler_call_details)
         if handler is None or handler_call_details.method.startswith(_HEALTH):
             return handler
@@ -45,7 +45,7 @@ class Drain(grpc.ServerInterceptor):
         def counted(request: Any, context: grpc.ServicerContext) -> Any:
             if (refusal := self._enter()) is not None:
                 context.abort(*refusal)
-            # The callback comes when the answer has been sent, not merely made.
+            # The callback runs when the answer has been sent, not only made.
             if not context.add_callback(self._leave):
                 self._leave()
                 context.abort(grpc.StatusCode.CANCELLED, "The caller has gone")
@@ -54,7 +54,7 @@ class Drain(grpc.ServerInterceptor):
         return grpc.unary_unary_rpc_method_handler(counted, handler.request_deserializer, handler.response_serializer)
 
     def _enter(self) -> tuple[grpc.StatusCode, str] | None:
-        """Count a call in; or give the code and the words to refuse it with."""
+        """Count a call; or return the code and message to refuse it with."""
         with self._changed:
             if self._closed:
                 return grpc.StatusCode.UNAVAILABLE, "The server is stopping"
@@ -70,14 +70,14 @@ class Drain(grpc.ServerInterceptor):
 
 
 class Parsing(grpc.ServerInterceptor):
-    """Reads requests where a call is answered, and not before: `grpc.server(pool, interceptors=[Parsing()])`.
+    """Parse requests within the call, and not before: `grpc.server(pool, interceptors=[Parsing()])`.
 
-    gRPC for Python (1.85) keeps some 15 kB of every call whose request its deserializer cannot read, until the
-    connection ends. Here such a request ends with gRPC's own code and words.
+    gRPC for Python (1.85) keeps about 15 kB of every call whose request its deserializer cannot parse, until the
+    connection ends. Here such a request ends with the same code and message.
     """
 
     def intercept_service(self, continuation: Callable[[Any], Any], handler_call_details: Any) -> Any:
-        """Take the deserializer from a handler, and use it within the call."""
+        """Remove the deserializer from a handler, and use it within the call."""
         handler = continuation(handler_call_details)
         if handler is None or handler.unary_unary is None or handler.request_deserializer is None:
             return handler

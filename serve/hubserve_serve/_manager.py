@@ -1,4 +1,4 @@
-"""The versions of a model from their loading to their end, and which of them answers a request."""
+"""Keep the versions of a model from loading to unloading, and choose the one that answers a request."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ State = get_model_status_pb2.ModelVersionStatus
 
 @dataclass
 class _Version:
-    """Keep what is known of a version: its state for GetModelStatus, and what answers once it is loaded."""
+    """The state of a version for GetModelStatus, and its servable once it is loaded."""
 
     state: int = State.LOADING
     error: LoadError | None = None
@@ -34,14 +34,14 @@ class _Version:
 
 
 class Manager:
-    """Holds the versions of one model.
+    """The versions of one model.
 
     ``manager.load(1, make, warm_up)``, then ``with manager.use(request.model_spec) as servable:``, and at last
     ``manager.close()``.
 
     Args:
         name: The model's name.
-        labels: Versions by the labels that callers may ask for in their place.
+        labels: Labels that callers may ask for, with their versions.
     """
 
     def __init__(self, name: str, labels: Mapping[str, int] | None = None) -> None:
@@ -52,10 +52,10 @@ class Manager:
         self._closed = False
 
     def load(self, version: int, make: Callable[[], Servable], warm_up: Callable[[Servable], None]) -> None:
-        """Make a version's servable, warm it up, and have it answer from then on.
+        """Make a version's servable, warm it up, and let it answer.
 
         Raises:
-            LoadError: One of the two failed; the version's status keeps the error, as it does of any other exception.
+            LoadError: Loading or warm-up failed. The version's status keeps the error, as for any other exception.
         """
         entry = _Version()
         with self._changed:
@@ -78,7 +78,7 @@ class Manager:
             entry.state = State.AVAILABLE
 
     def unload(self, version: int) -> None:
-        """Send no new call to a version, wait until those under way are answered, and let it go."""
+        """Send no more calls to a version, wait until those in flight are answered, and release it."""
         entry = self._versions[version]
         with self._changed:
             entry.state = State.UNLOADING
@@ -86,29 +86,29 @@ class Manager:
         self._end(entry)
 
     def close(self) -> None:
-        """Let all versions go, and cancel what they still run, be it a call or a warm-up."""
+        """Release all versions, and cancel what they still run, such as calls and warm-ups."""
         with self._changed:
             self._closed = True
         for entry in list(self._versions.values()):
             self._end(entry, entry.error)
 
     def available(self) -> set[int]:
-        """Tell which versions answer."""
+        """Return the versions that answer."""
         with self._changed:
             return {version for version, entry in self._versions.items() if entry.state == State.AVAILABLE}
 
     def largest_batch(self) -> int:
-        """Tell how many rows of different callers may run at once; 0 when no version merges its callers."""
+        """Return how many rows of different callers may run at once; 0 if no version batches."""
         with self._changed:
             servables = [entry.servable for entry in self._versions.values() if entry.servable]
         return max((servable.batching.max_batch_size for servable in servables if servable.batching), default=0)
 
     @contextlib.contextmanager
     def use(self, spec: model_pb2.ModelSpec) -> Iterator[Servable]:
-        """Give the servable that a request means; it stays loaded meanwhile.
+        """Provide the servable that a request asks for, and keep it loaded meanwhile.
 
         Raises:
-            RequestError: There is none such.
+            RequestError: There is no such servable.
         """
         if not spec.name:
             raise RequestError(grpc.StatusCode.INVALID_ARGUMENT, "ModelSpec has no name specified.")
@@ -131,16 +131,16 @@ class Manager:
                 self._changed.notify_all()
 
     def status(self, spec: model_pb2.ModelSpec) -> get_model_status_pb2.GetModelStatusResponse:
-        """Tell the state of the version that the spec names, or of all versions of the model that ever were loaded.
+        """Return the state of the requested version, or of all versions of the model that were ever loaded.
 
         Raises:
-            RequestError: There is none such.
+            RequestError: There is no such version.
         """
         response = get_model_status_pb2.GetModelStatusResponse()
         with self._changed:
             versions = self._versions if spec.name == self.name else {}
-            # TF Serving looks at the number only and ignores a label (get_model_status_impl.cc); it tells the highest
-            # version first, and forgets none (servable_state_monitor.h).
+            # TF Serving uses the number only and ignores a label (get_model_status_impl.cc). It lists the highest
+            # version first, and keeps all versions (servable_state_monitor.h).
             for version in sorted(versions, reverse=True):
                 if not spec.HasField("version") or version == spec.version.value:
                     entry = versions[version]
@@ -156,11 +156,11 @@ class Manager:
         return response
 
     def _beside(self, name: str) -> str:
-        """Give the end of a refusal, by which a mistyped name is found at once; TF Serving has no such words."""
+        """Return the end of a refusal, which helps to find a mistyped name; TF Serving does not have it."""
         return "" if name == self.name else f"; this server has {self.name}"
 
     def _wanted(self, spec: model_pb2.ModelSpec) -> int | None:
-        """Tell the number of the version that a spec names; None when it names none and so means the latest."""
+        """Return the number of the version in a spec; None for a spec without a version, which means the latest."""
         choice = spec.WhichOneof("version_choice")
         if choice == "version_label":
             labels = self._labels if spec.name == self.name else {}
@@ -179,7 +179,7 @@ class Manager:
 
 
 def _code(error: LoadError) -> int:
-    """Tell the code of the error that made a load fail."""
+    """Return the code of the error that made a load fail."""
     cause = error.__cause__
     if isinstance(cause, tf.errors.OpError):
         return int(cause.error_code)

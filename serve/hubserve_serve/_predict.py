@@ -1,4 +1,4 @@
-"""Predict: tensors in, tensors out, with TF Serving's checks in TF Serving's order."""
+"""Answer Predict: tensors in, tensors out, with TF Serving's checks in TF Serving's order."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def predict(
     """Run one signature on the request's tensors.
 
     Args:
-        servable: What answers.
+        servable: The loaded version.
         request: The request; an empty signature name means the default one, an empty output filter all outputs.
-        timeout: Seconds the run may take; None for no bound.
+        timeout: Seconds that the run may take; None: no limit.
 
     Raises:
         RequestError: The request does not fit the signature, or the run failed.

@@ -1,4 +1,4 @@
-"""One version of a model, loaded: what the RPCs are answered from."""
+"""One loaded version of a model, which answers the RPCs."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class Servable:
     """A version that can answer: ``servable.session.run({"x:0": array}, ["y:0"])``.
 
     Attributes:
-        name: The model's name, as callers say it.
+        name: The model's name for callers.
         version: The version's number.
         signatures: The SignatureDefs by name.
-        session: What runs them.
-        batching: How it merges callers; None where it does not.
+        session: Runs the signatures.
+        batching: The batching parameters; None: requests are not batched.
     """
 
     name: str
@@ -41,10 +41,10 @@ class Servable:
 
 
 def load_servable(name: str, directory: VersionDirectory, config: tf.compat.v1.ConfigProto | None = None) -> Servable:
-    """Load a version, and batch in front of it where its directory has batching parameters.
+    """Load a version, with batching if its directory has batching parameters.
 
     Raises:
-        LoadError: It cannot be loaded.
+        LoadError: The version cannot be loaded.
     """
     try:
         batching = read_batching_parameters(directory.path)

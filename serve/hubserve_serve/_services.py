@@ -42,7 +42,7 @@ def _left_to_tf_serving(_service: object, _request: object, context: grpc.Servic
 
 
 class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
-    """Answers with the versions of a manager, so many calls at a time: ``PredictionService(manager, 8)``."""
+    """Answer with the versions of a manager, `at_a_time` calls at a time: ``PredictionService(manager, 8)``."""
 
     def __init__(self, manager: Manager, at_a_time: int) -> None:
         self._manager = manager
@@ -69,7 +69,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
     def GetModelMetadata(  # noqa: N802
         self, request: get_model_metadata_pb2.GetModelMetadataRequest, context: grpc.ServicerContext
     ) -> get_model_metadata_pb2.GetModelMetadataResponse:
-        """Tell a model's signatures."""
+        """Return a model's signatures."""
         with _refusing(context):
             _require_spec(request)
             if not request.metadata_field:
@@ -84,7 +84,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
 
 
 class ModelService(model_service_pb2_grpc.ModelServiceServicer):
-    """Tells about the versions of a manager: ``ModelService(manager)``."""
+    """Report on the versions of a manager: ``ModelService(manager)``."""
 
     def __init__(self, manager: Manager) -> None:
         self._manager = manager
@@ -92,7 +92,7 @@ class ModelService(model_service_pb2_grpc.ModelServiceServicer):
     def GetModelStatus(  # noqa: N802
         self, request: get_model_status_pb2.GetModelStatusRequest, context: grpc.ServicerContext
     ) -> get_model_status_pb2.GetModelStatusResponse:
-        """Tell the state of a model's versions."""
+        """Return the state of a model's versions."""
         with _refusing(context):
             _require_spec(request)
             return self._manager.status(request.model_spec)
@@ -114,15 +114,15 @@ def _metadata(servable: Servable) -> get_model_metadata_pb2.GetModelMetadataResp
 
 @contextlib.contextmanager
 def _refusing(context: grpc.ServicerContext) -> Iterator[None]:
-    """End the call with the code and words of the RequestError that is raised inside, or as INTERNAL."""
+    """End the call with the code and message of a RequestError, and as INTERNAL after other exceptions."""
     try:
         yield
     except RequestError as error:
         words = error.words
-        # TF Serving cuts its words so: they travel in a header, whose size is limited.
+        # TF Serving cuts its messages like this: they are sent in a header, whose size is limited.
         context.abort(error.code, words if len(words) <= _MOST_WORDS else f"{words[:_MOST_WORDS]}...TRUNCATED")
-    except Exception:  # noqa: BLE001 - whatever it is, the caller is told
-        # A defect of ours. gRPC would send all its text, which can be more than a status may hold.
+    except Exception:  # noqa: BLE001 - every caller gets an answer
+        # This is a defect of hubserve. gRPC would send the whole text, which may be longer than a status can hold.
         _LOG.exception("a request could not be answered")
         context.abort(grpc.StatusCode.INTERNAL, "The embedded engine failed on this request; its log says how")
 
@@ -133,10 +133,10 @@ def _require_spec(request: Any) -> None:
 
 
 def _time_left(context: grpc.ServicerContext) -> float | None:
-    """Tell the seconds that the caller still waits; None when it set no deadline.
+    """Return the seconds until the caller's deadline; None if it did not set one.
 
     Raises:
-        RequestError: The caller has gone already, so that nobody would read the answer.
+        RequestError: The caller has gone already, so that the answer is not needed.
     """
     left: float | None = context.time_remaining()
     if not context.is_active() or (left is not None and left <= 0):

@@ -1,4 +1,4 @@
-"""A SavedModel loaded and run as TF Serving does it: a TF1 session, the model's own restore op, tensors by name."""
+"""Load and run a SavedModel as TF Serving does: a TF1 session, the model's own restore op, tensors by name."""
 
 from __future__ import annotations
 
@@ -27,39 +27,39 @@ _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
 class Session(Protocol):
-    """Answer requests: a model's session, or one that batches in front of it."""
+    """The interface of sessions: a model's session, or one with batching."""
 
     def run(self, feeds: Mapping[str, Array], fetches: Sequence[str], timeout: float | None = None) -> list[Array]:
         """Run the graph.
 
         Args:
             feeds: Arrays by tensor name.
-            fetches: The names of the tensors wanted.
-            timeout: Seconds the run may take; None for no bound.
+            fetches: The names of the requested tensors.
+            timeout: Seconds that the run may take; None: no limit.
 
         Returns:
-            One array for each fetch, in their order.
+            One array for each fetch, in the same order.
 
         Raises:
-            RequestError: The run failed; with the code and the words of TensorFlow.
+            RequestError: The run failed; it has TensorFlow's code and message.
         """
 
     def close(self) -> None:
-        """Cancel what runs, and let the model go."""
+        """Cancel what runs, and release the model."""
 
 
 class SavedModelSession:
     """The session of one SavedModel: ``SavedModelSession(Path("models/pnasnet/1")).run({"x:0": array}, ["y:0"])``.
 
-    It is loaded through the session path and not with ``tf.saved_model.load``, because the two can disagree: a model
-    whose objects restore its variables may have none in the session that TF Serving runs.
+    The model is loaded through the session path and not with ``tf.saved_model.load``, because the two can differ: if a
+    model's objects restore its variables, the session that TF Serving runs may not have their values.
 
     Attributes:
         graph: The loaded graph.
-        signatures: The SignatureDefs by name, ``__saved_model_init_op`` among them as in TF Serving.
+        signatures: The SignatureDefs by name, including ``__saved_model_init_op``, as in TF Serving.
 
     Raises:
-        LoadError: The folder holds no SavedModel that can be loaded.
+        LoadError: The folder does not hold a SavedModel that can be loaded.
     """
 
     def __init__(self, directory: Path, config: tf.compat.v1.ConfigProto | None = None) -> None:
@@ -88,25 +88,25 @@ class SavedModelSession:
         except tf.errors.OpError as error:
             raise RequestError(_CODES[error.error_code], _words(error)) from error
         except UnicodeDecodeError as error:
-            # A message with bytes of the request in it, which TensorFlow's Python makes no error of. Its code is lost
-            # with that; what is wrong with the bytes of a request is the request's fault.
+            # The message contains bytes of the request, and TensorFlow's Python code fails to make an error of it. Its
+            # code is lost; since the bytes of the request are the cause, the request is invalid.
             raise RequestError(
                 grpc.StatusCode.INVALID_ARGUMENT, _without_ours(error.object.decode(errors="replace"))
             ) from error
         except RuntimeError as error:
             raise RequestError(grpc.StatusCode.UNAVAILABLE, f"the model is being unloaded: {error}") from error
-        # Scalars come back as plain bytes or numpy scalars; numpy would make an S array of the bytes.
+        # Scalars are returned as bytes or numpy scalars; numpy would make an S array of bytes.
         return [np.asarray(value, dtype=object if isinstance(value, bytes) else None) for value in values]
 
     def close(self) -> None:
-        """Cancel what runs, and let the model go."""
+        """Cancel what runs, and release the model."""
         self._session.close()
 
     def check(self, feeds: Mapping[str, Array]) -> None:
         """Refuse arrays that the graph cannot take.
 
-        In C++ the session takes what it is given and refuses a wrong dtype in these words; in Python it would convert
-        silently, so that a request would be answered here and refused by TF Serving.
+        The C++ session refuses a wrong dtype with this message. The Python session would convert it silently, so that a
+        request would be answered here and refused by TF Serving.
 
         Raises:
             RequestError: An array has another dtype or shape than its tensor.
@@ -126,7 +126,7 @@ class SavedModelSession:
             return self.graph.get_tensor_by_name(name)
         except (KeyError, ValueError) as error:
             raise RequestError(
-                grpc.StatusCode.INVALID_ARGUMENT, f'The signature names "{name}", which is no tensor of the graph'
+                grpc.StatusCode.INVALID_ARGUMENT, f'The signature names "{name}", which is not a tensor of the graph'
             ) from error
 
 
@@ -134,7 +134,7 @@ def read_session_config(file: Path) -> tf.compat.v1.ConfigProto:
     """Read a session config: a ``tensorflow.ConfigProto`` in protobuf's text form, as TF Serving takes it.
 
     Raises:
-        SessionConfigError: The file cannot be read, or holds something else.
+        SessionConfigError: The file cannot be read, or is not a session config.
     """
     try:
         return text_format.Parse(file.read_text(encoding="utf-8"), tf.compat.v1.ConfigProto())
@@ -146,14 +146,14 @@ def read_session_config(file: Path) -> tf.compat.v1.ConfigProto:
 
 
 def _words(error: tf.errors.OpError) -> str:
-    # Session.run rewrites the C++ message for notebooks ("Graph execution error", stack traces of this process); the
-    # message that TF Serving would send is kept in the error that was being handled.
+    # Session.run rewrites the C++ message for notebooks ("Graph execution error", stack traces of this process). The
+    # original message, which TF Serving would send, is in the error that was being handled.
     original = error.__context__
     return _without_ours(str(original.message if isinstance(original, tf.errors.OpError) else error.message))
 
 
 def _without_ours(message: str) -> str:
-    # Batching puts a function of ours around the model's: a caller of TF Serving would not see either named.
+    # Batching wraps the model in a function of hubserve. A caller of TF Serving would not see its name or op.
     message = re.sub(r"^(?:\{\{function_node \w+\}\} )+", "", message)
     return re.sub(rf"\n\t \[\[(?:\{{\{{node )?{BATCHING_OP}_\d+(?:\}}\}})?\]\]", "", message)
 

@@ -1,4 +1,4 @@
-"""The wish that the server stop, from Ctrl-C or SIGTERM."""
+"""Ask the server to stop, from Ctrl-C or SIGTERM."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-# The kernel may hand a process's signal to any thread, and Python then runs the handler in the main one as soon as that
-# takes a step. Waiting on a lock it takes none, so it must not wait for long at a time.
+# The kernel may deliver a signal to any thread. Python then runs the handler in the main thread, but only when that
+# thread executes code: while it waits on a lock, it does not. So each wait must be short.
 _STEP_SECONDS = 0.2
 
 
 class Stop:
-    """Tell whether the server was asked to stop: ``stop.set()`` in a signal handler, ``stop.wait()`` elsewhere.
+    """A request to stop the server: ``stop.set()`` in a signal handler, ``stop.wait()`` elsewhere.
 
-    A handler runs between any two steps of the main thread. `threading.Event` may hold its lock there, and a handler
-    that sets it then waits for ever; `queue.SimpleQueue` is made to be interrupted so.
+    A handler may run between any two steps of the main thread. If that thread holds the lock of a `threading.Event`
+    then, a handler that sets the event waits for ever. `queue.SimpleQueue` is safe to use in a handler.
     """
 
     def __init__(self) -> None:
         self._asked: queue.SimpleQueue[None] = queue.SimpleQueue()
 
     def set(self) -> None:
-        """Ask."""
+        """Request the stop."""
         self._asked.put(None)
 
     def is_set(self) -> bool:
-        """Tell whether it was asked for."""
+        """Tell whether the stop was requested."""
         return not self._asked.empty()
 
     def wait(self) -> None:
-        """Wait until it is asked for."""
+        """Wait until the stop is requested."""
         while not self.is_set():
             with contextlib.suppress(queue.Empty):
                 self._asked.get(timeout=_STEP_SECONDS)
@@ -44,7 +44,7 @@ class Stop:
 
 @contextlib.contextmanager
 def stop_signal() -> Iterator[Stop]:
-    """Give a stop that the first SIGTERM or Ctrl-C asks for; a second one ends the process as it would any other."""
+    """Provide a stop that the first SIGTERM or Ctrl-C requests; a second one ends the process in the usual way."""
     stop = Stop()
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 

@@ -1,4 +1,4 @@
-"""The model's base folder: which versions it holds, and which of them to serve."""
+"""Find the versions in a model's base folder, and choose those to serve."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ class VersionDirectory:
 
 
 class Store:
-    """A model's base folder, and the versions in it that are to be served: ``Store(Path("models/pnasnet")).find()``.
+    """A model's base folder, and the versions in it to serve: ``Store(Path("models/pnasnet")).find()``.
 
     Args:
         model_dir: The model's base folder, the one that holds its versions.
-        wanted: The versions to serve; None for the highest there is.
-        labels: Versions by their labels. A label stands for one version for good, so with labels the versions that are
-            found first stay the ones to serve.
+        wanted: The versions to serve; None: the highest.
+        labels: Labels, with their versions. A label stands for one version for good: with labels, the versions that are
+            found first stay the served ones.
     """
 
     def __init__(
@@ -42,14 +42,14 @@ class Store:
 
     @property
     def pinned(self) -> bool:
-        """Whether the versions found are the only ones meant; else a higher one that appears takes their place."""
+        """Whether only the versions found are served; else a higher version that appears replaces them."""
         return self._wanted is not None or bool(self._labels)
 
     def look(self) -> list[VersionDirectory] | None:
-        """Tell which versions are to be served now, by what is there; None when the folder itself is not there.
+        """Return the versions to serve now; None if the folder itself is missing.
 
-        TF Serving makes the same difference (file_system_storage_path_source.cc, PollFileSystemForServable): a version
-        that is gone is unloaded, and a folder that is gone may be a disk that comes back.
+        TF Serving makes the same difference (file_system_storage_path_source.cc, PollFileSystemForServable): a missing
+        version is unloaded, and a missing folder may be a disk that comes back.
         """
         try:
             versions = version_folders(self._model_dir)
@@ -59,15 +59,15 @@ class Store:
         return [VersionDirectory(versions[version], version) for version in sorted(wanted & set(versions))]
 
     def find(self) -> list[VersionDirectory]:
-        """Find the versions to serve, at least one and in rising order.
+        """Return the versions to serve, at least one, ascending.
 
         Raises:
-            ModelDirectoryError: The folder is not there or is no base folder, a version is missing, or a label names
-                one that is not among those to serve.
+            ModelDirectoryError: The folder is missing or is not a base folder, a version is missing, or a label names a
+                version that is not served.
         """
         if not self._model_dir.is_dir():
             raise ModelDirectoryError(
-                f"there is no folder {self._model_dir}: give the model's base folder, the one that holds its versions"
+                f"there is no folder {self._model_dir}: give the model's base folder, which holds its versions"
             )
         versions = version_folders(self._model_dir)
         if not versions:
@@ -76,8 +76,8 @@ class Store:
         for label, version in self._labels.items():
             if version not in chosen:
                 raise ModelDirectoryError(
-                    f"the label {label} names version {version}, which is not served: name one that is "
-                    f"({', '.join(map(str, chosen))}), or choose it too"
+                    f"the label {label} names version {version}, which is not served: name a served version "
+                    f"({', '.join(map(str, chosen))}), or also serve this one"
                 )
         found = [self._require(versions, version) for version in chosen]
         if self.pinned:
@@ -87,16 +87,19 @@ class Store:
     def _require(self, versions: Mapping[int, Path], version: int) -> VersionDirectory:
         if version not in versions:
             there = ", ".join(map(str, sorted(versions)))
-            raise ModelDirectoryError(f"{self._model_dir} has no version {version}: choose one that is there ({there})")
+            raise ModelDirectoryError(
+                f"{self._model_dir} does not have version {version}: choose an existing one ({there})"
+            )
         if not (versions[version] / GRAPH).is_file():
             raise ModelDirectoryError(
-                f"{versions[version]} holds no {GRAPH}, so it is no model: export it again, or choose another version"
+                f"{versions[version]} does not hold {GRAPH}, so it is not a model: export it again, or choose "
+                "another version"
             )
         return VersionDirectory(versions[version], version)
 
 
 def name_of(model_dir: str | os.PathLike[str]) -> str:
-    """Give a model's name by its base folder's as the user wrote it: a link may lead to a folder of another name."""
+    """Return the name of a model: its base folder's name as the user wrote it, without following links."""
     return os.path.basename(os.path.abspath(model_dir))
 
 
@@ -106,7 +109,7 @@ def _why_no_version(model_dir: Path) -> str:
         return f"{model_dir} holds models ({names}), and no version: give one of them, such as {within[0]}"
     if not (model_dir / GRAPH).is_file():
         return (
-            f"{model_dir} holds no version, that is no folder named by an integer: give the model's base folder, "
+            f"{model_dir} does not hold versions (folders named by integers): give the model's base folder, "
             f"or export a model into it with: hubserve export --output {model_dir}"
         )
     resolved = model_dir.resolve()

@@ -1,4 +1,4 @@
-"""TensorProto to numpy and back, as TF Serving reads requests and writes answers."""
+"""Convert TensorProtos to numpy and back, as TF Serving reads requests and writes answers."""
 
 import math
 from typing import Any
@@ -7,17 +7,17 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.framework import tensor_pb2, types_pb2
 
-# No request larger than this arrives, so a tensor that claims to be larger is not what was sent: a few bytes with a
-# vast shape would otherwise be filled up to it.
+# A larger request cannot arrive, so a tensor that claims more was not sent in full: it would fill memory with a few
+# bytes and a huge shape.
 MAX_BYTES = 2**31 - 1
 
-# TF Serving fills a short list of values up to whatever the shape says. Here a message of a few bytes must not take the
-# memory of everybody else: 64 MiB is a batch of 50 pictures of 331 x 331 pixels, each channel a float.
+# TF Serving fills a short list of values up to any shape. Here a message of a few bytes must not take the memory of
+# other callers: 64 MiB is a batch of 50 images of 331 x 331 pixels, each channel a float.
 MOST_FILLED_BYTES = 2**26
-# A string is a pointer in numpy's array and 24 bytes in TensorFlow's (tstring), before its first character.
+# A string takes a pointer in numpy's array and 24 bytes in TensorFlow's (tstring), before its first character.
 _STRING_BYTES = 8 + 24
 
-# Tensor::AsProtoField puts values into the typed field of their dtype; TF Serving answers so unless told otherwise.
+# Tensor::AsProtoField puts values into the typed field of their dtype. TF Serving answers in this form by default.
 _FIELDS = {
     tf.float32: "float_val",
     tf.float64: "double_val",
@@ -39,12 +39,12 @@ _FIELDS = {
 def from_proto(proto: tensor_pb2.TensorProto) -> np.ndarray[Any, Any]:
     """Read a tensor.
 
-    Strings become an object array whose items are the message's own bytes: numpy's ``S`` dtype would cut off trailing
-    zero bytes, and pad every image to the longest.
+    Strings become an object array of bytes objects: numpy's ``S`` dtype would cut off trailing zero bytes, and pad
+    every image to the longest.
 
     Raises:
-        ValueError: The message is no tensor: its shape is impossible, or its values do not fit shape and dtype; or a
-            short list of values stands for more than `MOST_FILLED_BYTES`.
+        ValueError: The message is not a valid tensor: its shape is impossible, or its values do not fit shape and
+            dtype; or a short list of values stands for more than `MOST_FILLED_BYTES`.
     """
     shape = [dim.size for dim in proto.tensor_shape.dim]
     if proto.tensor_shape.unknown_rank or any(size < 0 for size in shape):
@@ -55,13 +55,13 @@ def from_proto(proto: tensor_pb2.TensorProto) -> np.ndarray[Any, Any]:
         if count * np.dtype(dtype.as_numpy_dtype).itemsize > MAX_BYTES:
             raise ValueError("the shape is larger than any message")
         value_bytes = _STRING_BYTES if dtype == tf.string else np.dtype(dtype.as_numpy_dtype).itemsize
-        # On the wire a value has a byte at least, so what has more values than bytes is a short list.
+        # On the wire a value has at least one byte, so a tensor with more values than bytes is a short list.
         if count * value_bytes > MOST_FILLED_BYTES and not proto.tensor_content and count > proto.ByteSize():
             raise ValueError("the shape is much larger than the values sent")
         if dtype == tf.string:
             return _strings(proto, count).reshape(shape)
         if proto.tensor_content:
-            # Pixels as they came; tf.make_ndarray would copy them.
+            # A view of the received bytes; tf.make_ndarray would copy them.
             return np.frombuffer(proto.tensor_content, dtype.as_numpy_dtype).reshape(shape)
         array: np.ndarray[Any, Any] = tf.make_ndarray(_without_the_rest(proto, dtype, count))
     except (KeyError, TypeError) as error:
@@ -70,7 +70,7 @@ def from_proto(proto: tensor_pb2.TensorProto) -> np.ndarray[Any, Any]:
 
 
 def _without_the_rest(proto: tensor_pb2.TensorProto, dtype: tf.DType, count: int) -> tensor_pb2.TensorProto:
-    """Drop the values beyond the shape, as Tensor::FromProto does and tf.make_ndarray does not."""
+    """Drop values beyond the shape, as Tensor::FromProto does and tf.make_ndarray does not."""
     field = _FIELDS.get(dtype)
     if field is None or len(getattr(proto, field)) <= count:
         return proto
@@ -82,17 +82,17 @@ def _without_the_rest(proto: tensor_pb2.TensorProto, dtype: tf.DType, count: int
 def _strings(proto: tensor_pb2.TensorProto, count: int) -> np.ndarray[Any, Any]:
     if proto.tensor_content:
         raise ValueError("the number of values does not fit the shape")
-    # Tensor::FromProto drops what is beyond the shape.
+    # Tensor::FromProto drops values beyond the shape.
     values = list(proto.string_val[:count])
     array = np.empty(count, dtype=object)
     array[: len(values)] = values
-    # Tensor::FromProto lets a short list stand for a long one: its last value fills the rest.
+    # In Tensor::FromProto, the last value of a short list fills the rest.
     array[len(values) :] = values[-1] if values else b""
     return array
 
 
 def to_proto(array: np.ndarray[Any, Any]) -> tensor_pb2.TensorProto:
-    """Write a tensor in the typed field of its dtype; rare dtypes as TensorFlow's Python writes them."""
+    """Write a tensor in the typed field of its dtype; rare dtypes in the form of TensorFlow's Python code."""
     dtype = tf.as_dtype(array.dtype)
     field = _FIELDS.get(dtype)
     if field is None:
@@ -104,5 +104,5 @@ def to_proto(array: np.ndarray[Any, Any]) -> tensor_pb2.TensorProto:
 
 
 def dtype_word(dtype: tf.DType) -> str:
-    """Name a dtype as TensorFlow's C++ error messages do: ``float``, not ``float32``."""
+    """Return a dtype's name in TensorFlow's C++ error messages: ``float``, not ``float32``."""
     return str(types_pb2.DataType.Name(dtype.as_datatype_enum)).removeprefix("DT_").lower()

@@ -1,4 +1,4 @@
-"""Warm-up: the requests recorded with the model are replayed, so that no caller meets a cold model."""
+"""Warm up: replay the requests recorded with the model, so that the first caller does not wait."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def recorded_requests(version_directory: Path) -> list[prediction_log_pb2.PredictionLog]:
-    """Read the recorded requests; an empty list where there is no file.
+    """Read the recorded requests; return an empty list if there is no file.
 
     Raises:
         LoadError: The file is not a TFRecord file of PredictionLogs, or has more than a thousand.
@@ -32,14 +32,14 @@ def recorded_requests(version_directory: Path) -> list[prediction_log_pb2.Predic
     except WarmupError as error:
         raise LoadError(str(error)) from error
     except DecodeError as error:
-        raise LoadError(f"{version_directory / FILE} holds a record that is no PredictionLog: {REMEDY}") from error
+        raise LoadError(f"{version_directory / FILE} holds a record that is not a PredictionLog: {REMEDY}") from error
 
 
 def replay(servable: Servable, logs: list[prediction_log_pb2.PredictionLog]) -> None:
-    """Answer the recorded requests, and forget the answers.
+    """Answer the recorded requests, and drop the answers.
 
     Raises:
-        LoadError: A request failed; what the model cannot answer now it could not answer later.
+        LoadError: A request failed: the model could not answer it later either.
     """
     for number, log in enumerate(logs, 1):
         try:

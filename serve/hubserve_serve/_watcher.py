@@ -1,4 +1,4 @@
-"""Follow the model's base folder, and serve the versions that it holds."""
+"""Watch the model's base folder, and serve the versions in it."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ _LOG = logging.getLogger(__name__)
 
 
 class Watcher:
-    """Loads and unloads versions as they come and go on disk.
+    """Load and unload versions as they appear and disappear on disk.
 
     ``watcher.load(store.find())``, ``watcher.start(1.0)``, and at last ``watcher.stop()``.
 
     Args:
-        manager: Holds the versions.
-        store: Tells which there are.
+        manager: Holds the loaded versions.
+        store: Finds the versions on disk.
         config: The session config to load with.
-        report: Is called with a line of progress, for a person to read.
+        report: Called with lines of progress, for users.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Watcher:
         self._thread: threading.Thread | None = None
 
     def load(self, directories: Iterable[VersionDirectory]) -> None:
-        """Load the first versions, all of which must come up.
+        """Load the first versions; all of them must load.
 
         Raises:
             LoadError: A version cannot be loaded.
@@ -59,12 +59,12 @@ class Watcher:
             self._load(directory)
 
     def start(self, seconds: float) -> None:
-        """Look again every so many seconds, in a thread of its own."""
+        """Check every `seconds`, on a separate thread."""
         self._thread = threading.Thread(target=self._follow, args=[seconds], name="versions", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Look no more; a load under way goes on until the manager is closed."""
+        """Stop checking; a load that has started continues until the manager is closed."""
         self._stopping.set()
 
     def join(self, seconds: float) -> None:
@@ -73,15 +73,15 @@ class Watcher:
             self._thread.join(seconds)
 
     def look(self) -> None:
-        """Load what is new in the folder, then unload what is not wanted any more, so that the model answers all along.
+        """Load new versions, then unload versions that are not wanted any more, so that the model always answers.
 
-        The order, and that the old version stays when the new one fails, is TF Serving's AvailabilityPreservingPolicy.
+        The order is that of TF Serving's AvailabilityPreservingPolicy: if the new version fails, the old one stays.
         """
         directories = self._store.look()
         if directories is None:
             return
         wanted = {directory.version for directory in directories}
-        # A version that failed is not tried again, unless it has been away meanwhile.
+        # A version that failed is not loaded again, unless it was removed meanwhile.
         self._seen &= wanted
         for directory in directories:
             if directory.version not in self._seen and not self._stopping.is_set():
@@ -100,14 +100,14 @@ class Watcher:
         while not self._stopping.wait(seconds):
             try:
                 self.look()
-            except Exception:  # noqa: BLE001 - one version's own fault must not keep the next ones from being served
-                _LOG.exception("Looking for versions of %s failed; it goes on", self._manager.name)
+            except Exception:  # noqa: BLE001 - a defective version must not stop the watcher
+                _LOG.exception("Looking for versions of %s failed; the watcher continues", self._manager.name)
 
     def _tell(self, line: str) -> None:
         try:
             self._report(line)
-        except Exception:  # noqa: BLE001 - the model is served all the same
-            _LOG.exception("Nobody could be told: %s", line)
+        except Exception:  # noqa: BLE001 - the model must be served anyway
+            _LOG.exception("a line of progress could not be reported: %s", line)
 
     def _load(self, directory: VersionDirectory) -> None:
         self._seen.add(directory.version)

@@ -23,19 +23,19 @@ if TYPE_CHECKING:
 
 
 def _labels(_context: click.Context, _option: click.Parameter, given: tuple[str, ...]) -> dict[str, int]:
-    """Read labels with the versions they stand for: ``stable=1``."""
+    """Read labels with their versions: ``stable=1``."""
     labels = {}
     for value in given:
         label, _, version = value.rpartition("=")
         whole = version.isascii() and version.isdecimal() and len(version) < 20
         if not label or not whole or int(version) > LARGEST_VERSION:
-            raise click.BadParameter(f"{value!r} is no label with its version, such as stable=1")
+            raise click.BadParameter(f"{value!r} is not a label with its version, such as stable=1")
         labels[label] = int(version)
     return labels
 
 
 def _session_configs(_context: click.Context, _option: click.Parameter, typed: str) -> list[CompletionItem]:
-    """Tell what a shell may complete NAME|FILE to: those that come with hubserve, or a file."""
+    """Complete NAME|FILE in a shell: names that come with hubserve, or files."""
     from hubserve_model.session_configs import shipped
 
     names = [CompletionItem(name) for name in shipped() if name.startswith(typed)]
@@ -153,7 +153,7 @@ def serve(
         chosen = choose(engine, image, _progress)
         with contextlib.ExitStack() as stack:
             if chosen.in_process:
-                # Loading is deep in TensorFlow, where Python would not hear of the signal for long.
+                # While TensorFlow loads the model, Python cannot run a signal handler.
                 stack.enter_context(_sigterm_kills())
             server = stack.enter_context(chosen.serving(description, _progress))
             stop = stack.enter_context(stop_signal())
@@ -182,14 +182,14 @@ def _json(description: ServerDescription, server: RunningServer) -> str:
 
 
 def _progress(line: str) -> None:
-    # Whoever read standard error may have gone; the model is served all the same.
+    # The reader of standard error may have gone; the model is served anyway.
     with contextlib.suppress(OSError, ValueError):
         click.echo(line, err=True)
 
 
 @contextlib.contextmanager
 def _sigterm_kills() -> Iterator[None]:
-    """Have SIGTERM end the process at once, as it does by default."""
+    """Let SIGTERM end the process at once, which is its default."""
     before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
         yield

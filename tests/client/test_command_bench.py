@@ -192,7 +192,10 @@ def test_the_drawing_is_well_formed_and_tells_its_figures(served: testing.FakeSe
         (["--duration", "0"], "--duration"),
         (["--svg", "nowhere/plot.svg"], "there is no folder nowhere"),
         (["--images", "nowhere"], "nowhere is not there"),
-        (["--signature", "other"], "model m does not have a signature other: choose one with --signature (serving_default)"),
+        (
+            ["--signature", "other"],
+            "model m does not have a signature other: choose one with --signature (serving_default)",
+        ),
         (["--shape", "3"], "does not fit the model's [?]"),
     ],
 )

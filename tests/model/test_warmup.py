@@ -35,7 +35,9 @@ def test_a_damaged_file_is_an_error(tmp_path: Path, place: int) -> None:
     damaged[place] ^= 1
     file.write_bytes(damaged)
 
-    with pytest.raises(WarmupError, match="tf_serving_warmup_requests is not a complete TFRecord file: export the model"):
+    with pytest.raises(
+        WarmupError, match="tf_serving_warmup_requests is not a complete TFRecord file: export the model"
+    ):
         read_warmup(tmp_path)
 
 

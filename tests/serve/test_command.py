@@ -26,7 +26,7 @@ def python(code: str) -> subprocess.CompletedProcess:
 
 def test_a_folder_that_is_not_there(tmp_path):
     assert refusal(tmp_path / "nope") == (
-        f"Error: there is no folder {tmp_path / 'nope'}: give the model's base folder, the one that holds its versions"
+        f"Error: there is no folder {tmp_path / 'nope'}: give the model's base folder, which holds its versions"
     )
 
 
@@ -34,7 +34,7 @@ def test_a_folder_without_versions(tmp_path):
     (tmp_path / ".tmp-1").mkdir()
     (tmp_path / "7").touch()
     assert refusal(tmp_path) == (
-        f"Error: {tmp_path} holds no version, that is no folder named by an integer: give the model's base folder, "
+        f"Error: {tmp_path} does not hold versions (folders named by integers): give the model's base folder, "
         f"or export a model into it with: hubserve export --output {tmp_path}"
     )
 
@@ -63,14 +63,14 @@ def test_a_saved_model_without_a_version(toy):
 def test_a_version_without_a_graph(tmp_path):
     (tmp_path / "4").mkdir()
     assert refusal(tmp_path) == (
-        f"Error: {tmp_path / '4'} holds no saved_model.pb, so it is no model: "
+        f"Error: {tmp_path / '4'} does not hold saved_model.pb, so it is not a model: "
         "export it again, or choose another version"
     )
 
 
 def test_a_version_that_is_not_there(toy, tmp_path):
     base = model_dir(toy, tmp_path / "toy", 1, 3)
-    assert refusal(base, "--version", 2) == (f"Error: {base} has no version 2: choose one that is there (1, 3)")
+    assert refusal(base, "--version", 2) == (f"Error: {base} does not have version 2: choose one of 1, 3")
 
 
 def test_a_port_that_is_taken(toy, tmp_path):
@@ -152,7 +152,7 @@ def test_json_says_on_one_line_what_is_served_and_where(server, toy_dir, tmp_pat
 def test_a_label_without_a_version_is_a_usage_error(toy_dir):
     result = CliRunner().invoke(serve, [str(toy_dir), "--version-label", "stable"])
     assert result.exit_code == 2
-    assert "'stable' is no label with its version, such as stable=1" in result.stderr
+    assert "'stable' is not a label with its version, such as stable=1" in result.stderr
 
 
 def test_versions_and_labels_reach_callers(toy, tmp_path):

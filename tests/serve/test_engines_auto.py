@@ -33,7 +33,7 @@ def test_then_docker_with_its_image(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [
-        ({"images": []}, "docker has no image tensorflow/serving:2.20.0"),
+        ({"images": []}, "docker does not have the image tensorflow/serving:2.20.0"),
         ({"daemon_error": "Cannot connect"}, "docker's daemon does not answer"),
     ],
 )

@@ -88,7 +88,7 @@ def test_a_model_that_does_not_load_ends_the_command_with_the_servers_words(mach
     done = machine.serve(toy_dir, "--engine", "binary", "--port", 0)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.splitlines()[-1] == (
-        "Error: tensorflow_model_server ended by itself with exit code 255: "
+        "Error: tensorflow_model_server ended unexpectedly with exit code 255: "
         "UNKNOWN: 1 servable(s) did not become available"
     )
 
@@ -98,7 +98,7 @@ def test_a_server_that_dies_ends_the_command_with_its_last_lines(machine: Machin
         (machine.folder / "crash").touch()
         assert process.wait(60) == 1
         last = process.stderr.read().splitlines()[-1]
-    assert last == "Error: tensorflow_model_server ended by itself by SIGSEGV: loading toy / out of luck"
+    assert last == "Error: tensorflow_model_server ended unexpectedly by SIGSEGV: loading toy / out of luck"
 
 
 def test_the_log_goes_to_standard_error(machine: Machine, toy_dir: Path) -> None:
@@ -151,7 +151,7 @@ def test_a_program_that_is_no_tensorflow_serving_is_refused(machine: Machine, to
     machine.install(PROGRAM, release="none")
     done = machine.serve(toy_dir, "--engine", "binary", "--port", 0)
     assert done.returncode == 1
-    assert "Error: tensorflow_model_server does not tell its version (" in done.stderr
+    assert "Error: tensorflow_model_server does not print its version (" in done.stderr
 
 
 def test_a_taken_port_is_known_before_the_server_starts(machine: Machine, toy_dir: Path) -> None:
@@ -168,8 +168,8 @@ def test_without_the_program_the_command_says_how_to_install_it(tmp_path: Path, 
     done = Machine(tmp_path / "machine").serve(toy_dir, "--engine", "binary")
     assert done.returncode == 1
     assert done.stderr == (
-        "Error: tensorflow_model_server is not on the PATH: install it as https://www.tensorflow.org/tfx/serving/setup "
-        "says, or choose another --engine\n"
+        "Error: tensorflow_model_server is not on the PATH: install it as described at "
+        "https://www.tensorflow.org/tfx/serving/setup, or choose another --engine\n"
     )
 
 

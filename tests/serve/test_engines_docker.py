@@ -64,7 +64,7 @@ def test_a_model_that_does_not_load_ends_the_command_with_the_servers_words(mach
     done = machine.serve(toy_dir, "--engine", "docker", "--port", 0)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.splitlines()[-1] == (
-        "Error: tensorflow_model_server in tensorflow/serving:2.20.0 ended by itself with exit code 255: "
+        "Error: tensorflow_model_server in tensorflow/serving:2.20.0 ended unexpectedly with exit code 255: "
         "UNKNOWN: 1 servable(s) did not become available"
     )
 
@@ -83,7 +83,7 @@ def test_an_image_that_cannot_be_pulled_is_named(machine: Machine, toy_dir: Path
     assert done.returncode == 1
     assert done.stderr.splitlines()[-2:] == [
         "Error response from daemon: manifest for nope:1 not found",
-        "Error: docker cannot pull nope:1, and has said why: choose another --image, or another --engine",
+        "Error: docker cannot pull nope:1; its message is above: choose another --image, or another --engine",
     ]
 
 
@@ -91,7 +91,7 @@ def test_an_image_of_another_kind_is_refused(machine: Machine, toy_dir: Path) ->
     machine.install("docker", images=["nginx:1"], no_program=True)
     done = machine.serve(toy_dir, "--engine", "docker", "--image", "nginx:1")
     assert done.returncode == 1
-    assert "Error: nginx:1 does not tell its version (docker: Error: exec: " in done.stderr
+    assert "Error: nginx:1 does not print its version (docker: Error: exec: " in done.stderr
 
 
 def test_an_old_image_is_refused(machine: Machine, toy_dir: Path) -> None:

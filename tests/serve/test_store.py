@@ -30,7 +30,7 @@ def test_only_the_versions_wanted_are_followed(toy, tmp_path):
     assert versions(store.find()) == versions(store.look()) == [1, 3]
     shutil.rmtree(base / "3")
     assert versions(store.look()) == [1]
-    with pytest.raises(ModelDirectoryError, match=r"has no version 3: choose one that is there \(1, 2\)"):
+    with pytest.raises(ModelDirectoryError, match=r"does not have version 3: choose one of 1, 2"):
         store.find()
 
 

@@ -29,7 +29,7 @@ def test_a_failing_record_is_named_with_the_remedy(base):
 
 def test_a_record_that_is_no_log_fails_the_load_and_names_the_remedy(base):
     write_warmup(base / "1", b"\xff")
-    with pytest.raises(LoadError, match="holds a record that is no PredictionLog: export the model again"):
+    with pytest.raises(LoadError, match="holds a record that is not a PredictionLog: export the model again"):
         EmbeddedServer(base).start()
 
 

@@ -113,7 +113,7 @@ def test_versions_come_and_go_when_nobody_can_be_told(toy, tmp_path, caplog):
     wait_until_available(manager, 2)
     watcher.stop()
     watcher.join(PATIENCE)
-    assert "Nobody could be told: version 2 is served" in caplog.messages
+    assert "a line of progress could not be reported: version 2 is served" in caplog.messages
     manager.close()
 
 
@@ -133,7 +133,7 @@ def test_a_look_that_fails_is_logged_and_followed_by_the_next(toy, tmp_path, cap
     wait_until_available(manager, 1)
     watcher.stop()
     watcher.join(PATIENCE)
-    assert caplog.messages == ["Looking for versions of toy failed; it goes on"]
+    assert caplog.messages == ["Looking for versions of toy failed; the watcher continues"]
     manager.close()
 
 

@@ -1,4 +1,4 @@
-"""Choose the engine when the user leaves the choice to hubserve."""
+"""Choose the engine for `--engine auto`."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 def choose(name: str, image: str, report: Callable[[str], None]) -> Engine:
-    """Give the engine by its name; with "auto" the first that is there of binary and docker, else embedded.
+    """Return the engine with this name; "auto" takes binary or docker if they are available, else embedded.
 
     Args:
         name: "binary", "docker", "embedded" or "auto".
         image: The image for the docker engine.
-        report: Is called with the line that says which was taken, and why.
+        report: Called with a line that says which engine was chosen, and why.
     """
     engines: dict[str, Engine] = {
         "binary": BinaryEngine(),

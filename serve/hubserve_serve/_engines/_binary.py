@@ -1,4 +1,4 @@
-"""The engine `binary`: the program tensorflow_model_server, from the PATH."""
+"""The engine `binary`: the program tensorflow_model_server on the PATH."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 PROGRAM = "tensorflow_model_server"
 _SOCKET = "grpc.sock"
-# What a UNIX socket's path may have (unix(7)).
+# The longest path of a UNIX socket (unix(7)).
 _LONGEST_PATH = 107
 
 
 class BinaryEngine:
-    """Runs TensorFlow Serving as a program of this machine."""
+    """Run TensorFlow Serving as a program of this machine."""
 
     in_process = False
 
@@ -41,7 +41,7 @@ class BinaryEngine:
             return None
         return Missing(
             f"{PROGRAM} is not on the PATH",
-            "install it as https://www.tensorflow.org/tfx/serving/setup says, or choose another --engine",
+            "install it as described at https://www.tensorflow.org/tfx/serving/setup, or choose another --engine",
         )
 
     @contextlib.contextmanager
@@ -74,6 +74,6 @@ class BinaryEngine:
 
 
 def _temporary() -> str | None:
-    """Give where to make the folder: None for where the system has them, unless a socket in it had too long a path."""
+    """Return the parent for the folder; None: the system's, unless that makes the path of the socket too long."""
     longest = f"{tempfile.gettempdir()}/{PREFIX}{uuid.uuid4()}/{_SOCKET}"
-    return None if len(longest) <= _LONGEST_PATH else "/tmp"  # noqa: S108 - the folder in it is made for us alone
+    return None if len(longest) <= _LONGEST_PATH else "/tmp"  # noqa: S108 - only this user can read the folder in it

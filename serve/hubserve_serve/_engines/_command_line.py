@@ -1,4 +1,4 @@
-"""The command line of tensorflow_model_server for a server description, and the files it names."""
+"""Make the command line of tensorflow_model_server from a server description, and the files that it names."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ SESSION_CONFIG = "session.pbtxt"
 def model_server_flags(
     description: ServerDescription, *, listen: Sequence[str], model_dir: str, config_dir: str
 ) -> list[str]:
-    """Give the arguments of tensorflow_model_server.
+    """Return the arguments of tensorflow_model_server.
 
     Args:
         description: What to serve.
-        listen: The flags that say where to listen; that differs by engine.
+        listen: The flags for the address, which differ by engine.
         model_dir: The model's base folder, as the server sees it.
         config_dir: The folder with the files of `config_files`, as the server sees it.
     """
     flags = [
         *listen,
         f"--model_config_file={config_dir}/{MODELS_CONFIG}",
-        # A model without its own parameters is not batched then.
+        # A model without batching parameters is still not batched.
         "--enable_batching=true",
         "--enable_per_model_batching_parameters=true",
-        # The health service says when the model is loaded: the server opens its port only then.
+        # The health service shows when the model is loaded: the server opens its port only then.
         "--enable_grpc_healthcheck_service=true",
-        # The profiler is open to every caller, and on by default.
+        # The profiler is open to every caller, and is on by default.
         "--enable_profiler=false",
-        # By default a load that failed is tried five times more, a minute apart, before the server says why.
+        # By default the server retries a failed load five times, a minute apart, before it reports the error.
         "--max_num_load_retries=0",
         f"--grpc_max_threads={description.max_threads}",
     ]
     if description.labels:
-        # Without it a label must not name a version before that is loaded, and so none at the start.
+        # Without this flag, a label must not name a version that is not yet loaded, and at the start none is.
         flags.append("--allow_version_labels_for_unavailable_models=true")
     if description.batching_file is not None:
-        # Of this file only the thread pool is used, and of a model's own parameters all but the thread pool
-        # (`bundle_factory_util.h`): it takes both for the file to be followed whole.
+        # The server takes only the thread pool from this file, and everything except the thread pool from a model's own
+        # parameters (`bundle_factory_util.h`). It needs both flags to use the whole file.
         inside = description.batching_file.relative_to(description.model_dir).as_posix()
         flags.append(f"--batching_parameters_file={model_dir}/{inside}")
     if description.session_config is not None:
@@ -55,7 +55,7 @@ def model_server_flags(
 
 
 def config_files(description: ServerDescription, *, model_dir: str) -> dict[str, str]:
-    """Give the text of each file that the command line expects in its config folder, by the file's name.
+    """Return the text of each file in the command line's config folder, by the file's name.
 
     Args:
         description: What to serve.
@@ -68,7 +68,7 @@ def config_files(description: ServerDescription, *, model_dir: str) -> dict[str,
 
 
 def _models_config(description: ServerDescription, model_dir: str) -> str:
-    """Write a tensorflow.serving.ModelServerConfig; flags alone cannot say which versions, and what their labels."""
+    """Write a tensorflow.serving.ModelServerConfig: flags cannot choose versions or define labels."""
     lines = [f'name: "{_escaped(description.name)}"', f'base_path: "{_escaped(model_dir)}"']
     lines.append('model_platform: "tensorflow"')
     if description.pinned:

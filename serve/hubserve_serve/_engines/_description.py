@@ -1,4 +1,4 @@
-"""Describe what to serve, and where: every engine is started from this one description."""
+"""Describe what to serve, and where; every engine takes this description."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-# A caller that waits for its batch holds a thread, and one that finds none is refused. TensorFlow Serving's own default
-# is four for each processor.
+# A call that waits for its batch holds a thread, and a call that finds no thread is refused. TensorFlow Serving's own
+# default is four for each processor.
 MAX_THREADS = 1024
 
 
@@ -28,12 +28,12 @@ class ServerDescription:
     Attributes:
         model_dir: The model's base folder, absolute.
         name: The model's name for callers.
-        versions: The versions that are there to be served, in rising order, at least one.
-        pinned: Whether those alone are meant; else a server may go on to higher ones as they appear.
-        labels: Versions by the labels that callers may ask for in their place.
+        versions: The versions to serve, ascending, at least one.
+        pinned: Whether only these versions are served; else higher ones are, too, when they appear.
+        labels: Labels that callers may ask for, with their versions.
         host: The address to listen on.
         port: The port to listen on; 0 for a free one.
-        session_config: How TensorFlow runs the model, if not by default.
+        session_config: TensorFlow's session config; None: TensorFlow's defaults.
         max_threads: The most calls at a time; more are refused.
     """
 
@@ -49,7 +49,7 @@ class ServerDescription:
 
     @property
     def newest(self) -> VersionDirectory:
-        """The version that answers when a caller names none."""
+        """The version that answers requests without a version."""
         return self.versions[-1]
 
     @property
@@ -70,20 +70,20 @@ def describe(
     session_config: str | None = None,
     max_threads: int = MAX_THREADS,
 ) -> ServerDescription:
-    """Describe a server for a model directory, and look up what of it the engines need to know.
+    """Describe a server for a model directory, and check what the engines need to know about it.
 
     Args:
         model_dir: The model's base folder, the one that holds its versions.
         name: The model's name for callers; by default the folder's.
         versions: The versions to serve; by default the highest.
-        labels: Versions by their labels; with any, no higher version takes the place of those that are there.
+        labels: Labels, with their versions; with labels, higher versions that appear are not served.
         host: The address to listen on.
         port: The port to listen on; 0 for a free one.
         session_config: The name of a session config that comes with hubserve, or a file.
         max_threads: The most calls at a time, waiting ones included; more are refused.
 
     Raises:
-        ModelDirectoryError: A version is not there, or a label names one that is not served.
+        ModelDirectoryError: A version is missing, or a label names a version that is not served.
         SessionConfigError: The session config cannot be read.
     """
     store = Store(model_dir, versions or None, labels)

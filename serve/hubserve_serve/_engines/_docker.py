@@ -1,4 +1,4 @@
-"""The engine `docker`: the program tensorflow_model_server, in an image of TensorFlow Serving."""
+"""The engine `docker`: tensorflow_model_server in a container of TensorFlow Serving."""
 
 from __future__ import annotations
 
@@ -36,30 +36,30 @@ _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - read, not bou
 
 
 def docker_run(image: str, name: str, published: str, mounts: Mapping[str, str], flags: Sequence[str]) -> list[str]:
-    """Give the command line that runs a model server in a container, in the foreground.
+    """Return the command line that runs a model server in a container, in the foreground.
 
     Args:
-        image: The image; one whose tag ends in -gpu gets the machine's GPUs, because without them it serves on the CPU
-            and does not say so.
+        image: The image. If its tag ends in -gpu, the container gets the machine's GPUs; without them, the server would
+            use the CPU without saying so.
         name: The container's name.
         published: ``HOST:PORT`` of this machine.
-        mounts: Folders of this machine by their place in the container; they are read only there.
+        mounts: Folders of this machine, by their place in the container, where they are read-only.
         flags: The arguments of tensorflow_model_server.
     """
     command = [_DOCKER, "run", "--rm", "--pull=never", f"--name={name}"]
-    # The server has no handler for SIGTERM, and the system lets the first process of a container ignore it then. With
-    # an init before it, it ends at once.
+    # The server has no handler for SIGTERM, and the system then ignores the signal for the first process of a
+    # container. With an init process as the first one, the server ends at once.
     command.append("--init")
     command.append(f"--publish={published}:{PORT}")
     command += [f"--mount={_mount(source, target)}" for target, source in mounts.items()]
-    # The image's own entry point is a shell with flags of its own.
+    # The image's entry point is a shell script that adds flags.
     return [*command, *_gpus(image), f"--entrypoint={PROGRAM}", image, *flags]
 
 
 def docker_version(image: str) -> list[str]:
-    """Give the command line that asks a model server in a container for its release.
+    """Return the command line that asks a model server in a container for its release.
 
-    One that is built for GPUs may need the driver's library to start at all, and has it only along with the GPUs.
+    A server for GPUs may need the driver's library to start, which is in the container only together with the GPUs.
     """
     return [_DOCKER, "run", "--rm", "--pull=never", *_gpus(image), f"--entrypoint={PROGRAM}", image, "--version"]
 
@@ -69,14 +69,14 @@ def _gpus(image: str) -> list[str]:
 
 
 def _mount(source: str, target: str) -> str:
-    # One line of CSV. Unlike --volume it takes paths with a colon, and refuses a folder that is not there.
+    # One line of CSV. Unlike --volume, --mount takes paths with a colon, and refuses a missing folder.
     line = io.StringIO()
     csv.writer(line, lineterminator="").writerow(["type=bind", f"source={source}", f"target={target}", "readonly"])
     return line.getvalue()
 
 
 class DockerEngine:
-    """Runs TensorFlow Serving as a container: ``DockerEngine("tensorflow/serving:2.20.0")``."""
+    """Run TensorFlow Serving as a container: ``DockerEngine("tensorflow/serving:2.20.0")``."""
 
     in_process = False
 
@@ -84,16 +84,19 @@ class DockerEngine:
         self._image = image
 
     def missing(self) -> Missing | None:
-        """Tell whether Docker is there, and the image with it: nobody expects a download of hundreds of megabytes."""
+        """Tell whether Docker and the image are available; `auto` should not download hundreds of megabytes."""
         return self._missing_docker() or (
             None
             if self._has_image()
-            else Missing(f"docker has no image {self._image}", f"docker pull {self._image}, or choose another --engine")
+            else Missing(
+                f"docker does not have the image {self._image}",
+                f"docker pull {self._image}, or choose another --engine",
+            )
         )
 
     @contextlib.contextmanager
     def serving(self, description: ServerDescription, report: Callable[[str], None]) -> Iterator[RunningServer]:
-        """Run a server; see `Engine.serving`. An image that is not there is pulled."""
+        """Run a server; see `Engine.serving`. A missing image is pulled."""
         if missing := self._missing_docker():
             raise EngineError(": ".join(missing))
         if not self._has_image():
@@ -104,11 +107,11 @@ class DockerEngine:
         warn_of_newer_export(description.newest.path, release, self._image, report)
         container = f"hubserve-{uuid.uuid4().hex[:12]}"
         with private_folder() as folder, contextlib.ExitStack() as stack:
-            # The container's user need not be this one.
+            # The container's user may differ from this user.
             folder.chmod(0o755)
             for name, text in config_files(description, model_dir=MODEL_DIR).items():
                 Path(folder, name).write_text(text, encoding="utf-8")
-            # Docker opens the port itself: it is let go at the last moment.
+            # Docker opens the port itself, so the port is released at the last moment.
             with hold(description.host, description.port) as held:
                 host, port = address_of(held)
             command = docker_run(
@@ -133,7 +136,7 @@ class DockerEngine:
         if shutil.which(_DOCKER) is None:
             return Missing(
                 "docker is not on the PATH",
-                "install it as https://docs.docker.com/get-started/get-docker says, or choose another --engine",
+                "install it as described at https://docs.docker.com/get-started/get-docker, or choose another --engine",
             )
         done = _run("version", "--format={{.Server.Version}}")
         if done.returncode == 0:
@@ -145,16 +148,16 @@ class DockerEngine:
 
     def _pull(self, report: Callable[[str], None]) -> None:
         report(f"pulling {self._image}")
-        # Docker's own progress, where this command shows its own: on standard error.
+        # Docker's own progress goes to standard error, like this command's.
         done = subprocess.run([_DOCKER, "pull", self._image], stdin=subprocess.DEVNULL, stdout=2, check=False)  # noqa: S603
         if done.returncode != 0:
             raise EngineError(
-                f"docker cannot pull {self._image}, and has said why: choose another --image, or another --engine"
+                f"docker cannot pull {self._image}; its message is above: choose another --image, or another --engine"
             )
 
 
 def _remove(container: str) -> None:
-    # It has removed itself, unless the program in front of it was killed.
+    # A container removes itself, unless the docker program was killed.
     _run("rm", "--force", container)
 
 
@@ -175,4 +178,4 @@ def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def _last(done: subprocess.CompletedProcess[str]) -> str:
-    return (done.stderr.strip().splitlines() or ["it prints nothing"])[-1].rstrip(".")
+    return (done.stderr.strip().splitlines() or ["it printed nothing"])[-1].rstrip(".")

@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
     from ._description import ServerDescription
 
-# Just below the largest block that glibc learns from, 32 MiB.
+# Just below 32 MiB, the largest block to which glibc adapts.
 _LARGE_BLOCK = 2**25 - 2**16
 
 
 class EmbeddedEngine:
-    """Runs an `EmbeddedServer`, for development and tests."""
+    """Run an `EmbeddedServer`, for development and tests."""
 
     in_process = True
 
     def missing(self) -> Missing | None:
-        """Tell nothing: whether the packages are there is found out by importing them, which takes seconds."""
+        """Return None: only importing the packages shows whether they are installed, and that takes seconds."""
         return None
 
     @contextlib.contextmanager
@@ -61,9 +61,10 @@ class EmbeddedEngine:
 
 
 def _keep_memory() -> None:
-    """Have glibc keep the memory of one batch's pixels for the next, instead of the system clearing new pages.
+    """Let glibc keep the memory of one batch's pixels for the next, so that the system does not clear new pages.
 
-    It learns from a large block that is freed (mallopt(3), M_MMAP_THRESHOLD, "dynamic"), unless the environment has set
-    the thresholds. Never written to, the block takes no memory itself. ``benchmarks/decode.py`` shows what it gains.
+    glibc adapts to a large block that is freed (mallopt(3), M_MMAP_THRESHOLD, "dynamic"), unless the environment has
+    set the thresholds. The block is never written to, so that it takes no memory. ``benchmarks/decode.py`` measures the
+    gain.
     """
     bytes(_LARGE_BLOCK)

@@ -1,4 +1,4 @@
-"""Define what an engine is, and what it gives."""
+"""The interface of an engine, and the result of starting one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Missing(NamedTuple):
-    """Say why an engine cannot run here: ``Missing("docker is not on the PATH", "install Docker")``."""
+    """The reason why an engine cannot run here: ``Missing("docker is not on the PATH", "install Docker")``."""
 
     what: str
     remedy: str
@@ -26,9 +26,9 @@ class RunningServer:
 
     Attributes:
         target: ``HOST:PORT``.
-        engine: What runs it, in words.
-        stopping: What happens to the calls in flight when it stops, in words.
-        wait: Waits until an event is set; raises ServerEndedError when the server ends before.
+        engine: What runs the server, in words.
+        stopping: What happens to calls in flight when it stops, in words.
+        wait: Waits until an event is set; raises ServerEndedError if the server ends before.
     """
 
     target: str
@@ -47,17 +47,17 @@ class Engine(Protocol):
     in_process: bool
 
     def missing(self) -> Missing | None:
-        """Tell what is not on this machine that the engine needs; None when all is there."""
+        """Return what this machine lacks to run the engine; None if it lacks nothing."""
 
     def serving(
         self, description: ServerDescription, report: Callable[[str], None]
     ) -> AbstractContextManager[RunningServer]:
-        """Run a server; the context is entered when it answers, and leaving it stops the server.
+        """Run a server; the context starts when it answers, and leaving the context stops the server.
 
         Args:
             description: What to serve, and where.
-            report: Is called with lines for a person to read, the server's log among them.
+            report: Called with lines for users, including the server's log.
 
         Raises:
-            ServeError: One of its kinds, when it cannot be done; then nothing is left behind.
+            ServeError: The server cannot be started; everything that was started is stopped.
         """

@@ -1,4 +1,4 @@
-"""A model server in a process of its own: started, watched, and never left behind."""
+"""Run a model server as a separate process: start it, watch it, and always end it."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from .._stop import Stop
 
 _OPTIONS = (
-    # A server that comes up is noticed at once; gRPC would let its tries grow two minutes apart.
+    # A server that starts is noticed at once; gRPC's default delay grows to two minutes.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 500),
-    # A proxy for the web is not between this process and its own server.
+    # No proxy is needed between this process and its own server.
     ("grpc.enable_http_proxy", 0),
 )
 # grpc.health.v1 in bytes: the request for the whole server is empty, and this is the answer SERVING.
@@ -36,27 +36,27 @@ _POLL_SECONDS = 0.1
 _STOP_SECONDS = 10.0
 _LINES_KEPT = 50
 
-# There is no handler for SIGTERM in it.
+# TensorFlow Serving has no handler for SIGTERM.
 CUT_OFF = "TensorFlow Serving ends at once, and calls in flight with it"
-# `main.cc` says this last when it gives up.
+# `main.cc` prints this last when the start fails.
 _GAVE_UP = "Failed to start server. Error: "
-# What it says when it goes on, and should not: `main.cc` without a flag that was meant, and
-# `file_system_storage_path_source.cc` for ever without a model and without a port.
+# Messages after which the server continues, but never serves as intended: `main.cc` without an intended flag, and
+# `file_system_storage_path_source.cc` without a model and without a port.
 _HOPELESS = ("unknown argument: ", "No versions of servable ")
 
 
 class ModelServerProcess:
     """A program that is a model server: ``with ModelServerProcess(command, "docker", print) as process``.
 
-    Leaving the context ends it. It is ended as well, on Linux, when this process dies without being able to.
+    Leaving the context ends the program. On Linux the program also ends when this process dies.
 
     Args:
         command: The command line.
-        program: Its name for messages.
-        report: Is called with every line of its log, on another thread.
+        program: The program's name in messages.
+        report: Called with every line of the program's log, on another thread.
 
     Raises:
-        ServerEndedError: It cannot be started.
+        ServerEndedError: The program cannot be started.
     """
 
     def __init__(self, command: Sequence[str], program: str, report: Callable[[str], None]) -> None:
@@ -72,12 +72,12 @@ class ModelServerProcess:
                 stderr=subprocess.STDOUT,
                 text=True,
                 errors="replace",
-                # Ctrl-C goes to a whole group of processes; this one is ended by ours, in order.
+                # Ctrl-C goes to a whole group of processes; this process ends the server in order.
                 start_new_session=True,
                 preexec_fn=_end_with_parent(),
             )
         except OSError as error:
-            raise ServerEndedError(f"{program} cannot be started ({error}): install it anew") from error
+            raise ServerEndedError(f"{program} cannot be started ({error}): install it again") from error
         self._log = threading.Thread(target=self._read_log, name="log", daemon=True)
         self._log.start()
 
@@ -93,14 +93,14 @@ class ModelServerProcess:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        # A child of the child may still hold the pipe.
+        # A child process of the program may still hold the pipe.
         self._log.join(1.0)
 
     def wait_until_serving(self, target: str) -> None:
-        """Wait until the server answers at the target, however long it loads.
+        """Wait until the server answers at the target, however long loading takes.
 
         Raises:
-            ServerEndedError: It ended, or said that it will never serve.
+            ServerEndedError: The server ended, or reported that it will never serve.
         """
         with _health_of(target) as serving:
             while True:
@@ -112,7 +112,7 @@ class ModelServerProcess:
                 self._raise_if_ended(_POLL_SECONDS)
 
     def wait(self, stop: Stop) -> None:
-        """Wait until somebody asks to stop.
+        """Wait for the request to stop.
 
         Raises:
             ServerEndedError: The server ended before.
@@ -127,14 +127,14 @@ class ModelServerProcess:
             return
         self._log.join(_POLL_SECONDS)
         how = f"with exit code {code}" if code >= 0 else f"by {signal.Signals(-code).name}"
-        raise ServerEndedError(f"{self._program} ended by itself {how}: {self._last_words()}")
+        raise ServerEndedError(f"{self._program} ended unexpectedly {how}: {self._last_words()}")
 
     def _last_words(self) -> str:
         lines = list(self._lines)
         for line in lines:
             if _GAVE_UP in line:
                 return line.partition(_GAVE_UP)[2]
-        return " / ".join(lines[-3:]) or "it said nothing"
+        return " / ".join(lines[-3:]) or "it printed nothing"
 
     def _read_log(self) -> None:
         assert self._process.stdout is not None  # noqa: S101 - it was asked for
@@ -149,7 +149,7 @@ class ModelServerProcess:
 
 
 def _end_with_parent() -> Callable[[], None] | None:
-    """Give what a child does before it becomes the program, so that the system ends it when its parent dies."""
+    """Return a function for the child process that makes the system end it when this process dies."""
     if not sys.platform.startswith("linux"):
         return None
     prctl = ctypes.CDLL(None, use_errno=True).prctl
@@ -162,9 +162,9 @@ def _end_with_parent() -> Callable[[], None] | None:
 
 @contextlib.contextmanager
 def _health_of(target: str) -> Iterator[Callable[[], bool]]:
-    """Give a function that tells whether the server at the target answers that it serves.
+    """Provide a function that tells whether the server at the target reports SERVING.
 
-    TensorFlow Serving opens its port when the models are loaded and warmed up, and answers SERVING from then on.
+    TensorFlow Serving opens its port when the models are loaded and warmed up, and reports SERVING from then on.
     """
     with grpc.insecure_channel(target, _OPTIONS) as channel:
         check = channel.unary_unary("/grpc.health.v1.Health/Check")

@@ -1,8 +1,8 @@
 """A TCP address in front of a UNIX socket.
 
-tensorflow_model_server binds TCP on every interface, 0.0.0.0 (`server.cc`), and what it serves is open to whoever gets
-through: any caller may even make it load another model. On a UNIX socket it is reached by nobody else, so there it
-listens, and the address that the user asked for is opened here.
+tensorflow_model_server binds TCP on every interface, 0.0.0.0 (`server.cc`), and any caller that reaches it may even
+make it load another model. On a UNIX socket only this user can reach it. So the server listens on a UNIX socket, and
+the relay opens the address that the user asked for.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ _BUFFER_BYTES = 256 * 1024
 
 
 class Relay:
-    """Passes bytes on between TCP connections and a UNIX socket: ``with Relay(held, Path("grpc.sock")): ...``.
+    """Forward bytes between TCP connections and a UNIX socket: ``with Relay(held, Path("grpc.sock")): ...``.
 
     Args:
         held: A bound TCP socket; entering the context listens on it, and leaving it closes it.
-        path: The UNIX socket that each connection is joined with.
+        path: The UNIX socket to connect each connection to.
 
     Raises:
-        AddressError: Another listens at the address already; on entering the context.
+        AddressError: Another program already listens at the address; raised on entering the context.
     """
 
     def __init__(self, held: socket.socket, path: Path) -> None:
@@ -52,13 +52,13 @@ class Relay:
 
 class _Server(socketserver.ThreadingTCPServer):
     daemon_threads = True
-    # Connections end with the server behind, not when each client has had enough.
+    # Connections end with the server behind the relay, not when each client closes.
     block_on_close = False
     request_queue_size = 128
 
     def __init__(self, held: socket.socket, path: Path) -> None:
         super().__init__(held.getsockname(), _Connection, bind_and_activate=False)
-        # What the base class made is not of the held socket's family.
+        # The base class has made a socket that may be of another family.
         self.socket.close()
         self.socket = held
         self.path = path
@@ -69,13 +69,13 @@ class _Connection(socketserver.BaseRequestHandler):
     request: socket.socket
 
     def handle(self) -> None:
-        # gRPC's small frames must not wait for the acknowledgement of the ones before: that is 40 ms each.
+        # gRPC's small frames must not wait for the acknowledgement of the frames before, which takes 40 ms each.
         self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with socket.socket(socket.AF_UNIX) as behind:
             try:
                 behind.connect(str(self.server.path))
             except OSError:
-                # The server behind has ended; the caller sees a closed connection, as it would without a relay.
+                # The server behind has ended. The caller sees a closed connection, as it would without a relay.
                 return
             answers = threading.Thread(target=_pass_on, args=(behind, self.request), daemon=True)
             answers.start()
@@ -90,7 +90,7 @@ def _pass_on(source: socket.socket, sink: socket.socket) -> None:
             sink.sendall(buffer[:count])
         sink.shutdown(socket.SHUT_WR)
     except OSError:
-        # One side is gone. Neither can go on without the other.
+        # One side is gone, and the other is useless without it.
         for side in (source, sink):
             with contextlib.suppress(OSError):
                 side.shutdown(socket.SHUT_RDWR)
