@@ -1,4 +1,4 @@
-"""What both clients share: check arguments, run each call step by step, start runs of images."""
+"""The shared half of both clients: check arguments, run each call step by step, start runs of images."""
 
 from __future__ import annotations
 

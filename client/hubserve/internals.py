@@ -1,4 +1,4 @@
-"""What hubserve's own command and load generator need of the library besides its public names.
+"""Names of the library that hubserve's own command and load generator need besides the public ones.
 
 This module is not public API: a name here may change in any release. The bytes of messages are in `hubserve.wire`.
 """

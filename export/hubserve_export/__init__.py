@@ -1,4 +1,4 @@
-"""From an image model to a model directory that TensorFlow Serving can load.
+"""Export an image model into a model directory that TensorFlow Serving can load.
 
     from pathlib import Path
     from hubserve_export import Options, export
@@ -6,7 +6,7 @@
     published = export(Options("flowers.keras", Path("models/flowers"), labels=Path("labels.txt")))
     print(published.folder)
 
-`export` imports TensorFlow when it is called first; nothing else here does.
+The first call of `export` imports TensorFlow; nothing else here does.
 """
 
 from __future__ import annotations

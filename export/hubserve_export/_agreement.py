@@ -1,4 +1,4 @@
-"""Agreement of the functions of a model that take images: `__call__` and signatures may want different pixels."""
+"""Compare the functions of a model that take images: `__call__` and signatures may need different pixels."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from ._errors import ModelError
 
 Array = np.ndarray[Any, Any]
 
-# One may have been traced for training's precision, or for another batch.
+# Functions may differ because one was traced for training's precision, or for another batch.
 _TOLERANCE = 1e-2
 
 
 def compare(
     handle: str, chosen: str, numbers: Array, others: Mapping[str, Array], *, said: bool = False
 ) -> Iterator[str]:
-    """Compare what a model's entries give for the warm-up images.
+    """Compare the answers of a model's entries to the warm-up images.
 
     Args:
-        handle: What names the model to others.
+        handle: The model's name in messages.
         chosen: The entry that is exported: "__call__", or the name of a signature.
-        numbers: What it gives, float [M, D].
-        others: What each other entry gives for the same images, float [M, E].
-        said: Whether the person chose the entry, so that others may differ.
+        numbers: The answers of that entry, float [M, D].
+        others: The answers of each other entry to the same images, float [M, E].
+        said: Whether the user chose the entry, so that others may differ.
 
     Yields:
-        A sentence about each entry that gives something else: another number of outputs, or, where the person chose,
+        A sentence about each entry that differs: with another number of outputs, or, if the user chose the entry, with
         other answers.
 
     Raises:
-        ModelError: The person did not choose, and an entry gives other answers of the same number.
+        ModelError: The user did not choose the entry, and an entry with as many outputs gives other answers.
     """
     for name, other in others.items():
         if other.shape[1] != numbers.shape[1]:
@@ -45,8 +45,8 @@ def compare(
             if not said:
                 raise ModelError(
                     f"{handle} has two functions that take images, {chosen} and {name}, and they give different "
-                    f"answers for the warm-up images (by {worst:.2g} of their range): one of them may want other "
-                    f"pixels; say which to export with `signature` {chosen}, or `signature` {name}"
+                    f"answers for the warm-up images (by {worst:.2g} of their range): one of them may need other "
+                    f"pixels; choose the one to export with `signature` {chosen}, or `signature` {name}"
                 )
             yield (
                 f"{chosen} is exported, as `signature` says; {name} gives other answers, by {worst:.2g} of their range"
@@ -54,7 +54,7 @@ def compare(
 
 
 def _difference(one: Array, other: Array) -> float:
-    """Return how far two entries' answers are apart; 0 where one gives the probabilities of the other's logits."""
+    """Return the difference between two entries' answers; 0 if one gives the probabilities of the other's logits."""
     worst = _steady.difference(one, other)
     for logits, scores in ((one, other), (other, one)):
         for applied in _applied(logits, scores):

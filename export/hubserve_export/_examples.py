@@ -1,4 +1,4 @@
-"""Accuracy of a published model on a person's own images: a folder of images for each class."""
+"""Measure the accuracy of a new version on the user's own images: a folder of images for each class."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _OK = 0
 _DEFAULT_THRESHOLD = 0.5
 _WORST_PAIRS = 5
 _NAMED = 3
-# A label may have a slash, and a folder's name cannot.
+# A label may contain a slash, and a folder's name cannot.
 _SEPARATORS = re.compile(r"[\s_/-]+")
 
 Item = TypeVar("Item")
@@ -33,7 +33,7 @@ class Examples:
 
     Attributes:
         folder: The folder that holds a folder for each class.
-        files: The image files of each class that has any, by the class's number.
+        files: The image files of each class with examples, by the class's number.
     """
 
     folder: Path
@@ -43,8 +43,8 @@ class Examples:
         """Return files with their class numbers, class by class.
 
         Args:
-            at_most: How many to return; they are taken evenly from the classes, and within a class evenly from its
-                files. None for all.
+            at_most: The most files to return, spread evenly over the classes and over the files of each class. None:
+                all.
         """
         classes = sorted(self.files)
         most = max((len(files) for files in self.files.values()), default=0)
@@ -56,7 +56,7 @@ class Examples:
 
 @dataclass(frozen=True)
 class Confusion:
-    """Images of one class that were answered as another: `Confusion("cat", "dog", 3)`."""
+    """Images of one class that were classified as another: `Confusion("cat", "dog", 3)`."""
 
     label: str
     answered: str
@@ -65,16 +65,16 @@ class Confusion:
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Hold how often a model was right about its examples.
+    """The accuracy of a model on its examples.
 
     Attributes:
-        images: How many images it was asked about and could read.
-        right: How many it named right. Of independent labels, that is an answer in which the folder's label has at
-            least the threshold (0.5 unless it was said); of all other heads, a best class that is the folder's.
+        images: How many images could be decoded.
+        right: How many were classified correctly. With independent labels, the folder's label has at least the
+            threshold (0.5 by default); with all other heads, the best class is the folder's.
         accuracy: right / images.
         classes: How many classes have examples.
-        unreadable: How many files are not images that the model can decode; they are not among `images`.
-        confusions: The pairs that were mistaken most often, at most five.
+        unreadable: How many files the model cannot decode; they are not counted in `images`.
+        confusions: The pairs of classes that were confused most often, at most five.
     """
 
     images: int
@@ -85,7 +85,7 @@ class Accuracy:
     confusions: tuple[Confusion, ...]
 
     def described(self) -> str:
-        """Tell it in one line."""
+        """Describe the accuracy in one line."""
         text = f"{self.right} of {self.images} examples right ({self.accuracy:.1%}), of {self.classes} classes"
         if self.confusions:
             text += "; most often wrong: " + ", ".join(
@@ -98,34 +98,34 @@ class Accuracy:
 
 
 def check(folder: Path | None, least: float | None) -> None:
-    """Check what can be checked before a model is loaded.
+    """Check the options before a model is loaded.
 
     Raises:
-        ExamplesError: The folder is not there, or the least accuracy is not one, or has no examples.
+        ExamplesError: The folder is missing, or the least accuracy is not valid, or comes without examples.
     """
     if least is not None and not 0 <= least <= 1:
         raise ExamplesError(f"`min_accuracy` is {least:g}; give a share of the examples, 0 to 1")
     if folder is None:
         if least is not None:
-            raise ExamplesError("`min_accuracy` is about examples; give a folder of them with `examples`")
+            raise ExamplesError("`min_accuracy` needs examples; give a folder of them with `examples`")
     elif not folder.is_dir():
         raise ExamplesError(
-            f"the examples' folder {folder} is not there; give a folder that holds a folder of images for each class"
+            f"the examples' folder {folder} does not exist; give a folder that holds a folder of images for each class"
         )
 
 
 def find(folder: Path, labels: Sequence[str]) -> Examples:
     """Find the examples of each class.
 
-    A folder has the name of its label. Where no label is exactly that, capitals, and spaces, underscores and hyphens do
-    not count, as long as one label alone fits. Files in folders further down count; hidden files do not.
+    A folder has the name of its label. If no label is exactly the same, upper and lower case, spaces, underscores and
+    hyphens are ignored, as long as only one label fits. Files in deeper folders count; hidden files do not.
 
     Args:
         folder: The folder that holds a folder for each class.
         labels: The names of the classes.
 
     Raises:
-        ExamplesError: There is no such folder, or a folder in it is empty or has a name that is not a label.
+        ExamplesError: The folder is missing, or a folder in it is empty or does not have the name of a label.
     """
     try:
         inside = sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
@@ -136,8 +136,8 @@ def find(folder: Path, labels: Sequence[str]) -> Examples:
         ) from error
     if not inside:
         raise ExamplesError(
-            f"{folder} holds no folders; `examples` is a folder that holds a folder of images for each class, named as "
-            "its label"
+            f"{folder} does not hold folders; `examples` is a folder that holds a folder of images for each class, "
+            "named as its label"
         )
     files: dict[int, list[Path]] = {}
     named: dict[int, Path] = {}
@@ -150,7 +150,7 @@ def find(folder: Path, labels: Sequence[str]) -> Examples:
         named[number] = path
         found = sorted(file for file in path.rglob("*") if file.is_file() and not _hidden(file, path))
         if not found:
-            raise ExamplesError(f"{path} has no files in it; put images of {labels[number]!r} there, or remove it")
+            raise ExamplesError(f"{path} does not hold files; put images of {labels[number]!r} there, or remove it")
         files[number] = found
     return Examples(folder, files)
 
@@ -165,7 +165,7 @@ def _numbers(folders: Sequence[Path], labels: Sequence[str]) -> list[int]:
             raise ExamplesError(
                 f"the examples' folder {folder} may be of {len(fitting)} classes, {', '.join(map(str, fitting))}, "
                 f"whose labels are {', '.join(repr(labels[number]) for number in fitting)}; give the classes different "
-                "`labels`, or leave the folder away"
+                "`labels`, or remove the folder"
             )
         numbers += fitting
         if not fitting:
@@ -190,18 +190,18 @@ def measure(
     head: Head,
     progress: Progress | None = None,
 ) -> Accuracy:
-    """Ask a version about its examples, through `serving_default`, as a server would answer.
+    """Classify the examples with a version, through `serving_default`, as a server would.
 
     Args:
         run: The version in a session, from `_version_session.opened`.
-        examples: What to ask about.
+        examples: The images with their classes.
         labels: The names of the classes.
-        batch_size: How many images to ask about at once.
-        head: What the scores are.
-        progress: Told of each batch.
+        batch_size: How many images to run at once.
+        head: The meaning of the scores.
+        progress: Gets a report after each batch.
 
     Raises:
-        ExamplesError: None of the examples of a class is an image that the model can decode.
+        ExamplesError: The model cannot decode any example of a class.
         ProofError: The signature fails.
     """
     independent = head.kind == _head.INDEPENDENT
@@ -244,17 +244,17 @@ def measure(
 
 
 def require(accuracy: Accuracy, least: float | None) -> None:
-    """Hold an accuracy to the least that was asked for.
+    """Compare an accuracy with the required one.
 
     Raises:
-        AccuracyError: It is lower.
+        AccuracyError: The accuracy is lower.
     """
     if least is not None and accuracy.accuracy < least:
         raise AccuracyError(f"{accuracy.described()}: less than `min_accuracy` {least:g}, so nothing was published")
 
 
 def suspicion(accuracy: Accuracy) -> str | None:
-    """Return a warning where a model is hardly better than guessing among the classes of its examples; else None."""
+    """Return a warning if a model is hardly better than guessing among the classes of its examples; else None."""
     if accuracy.classes < 2 or accuracy.accuracy > 1.2 / accuracy.classes:
         return None
     return (
@@ -264,7 +264,7 @@ def suspicion(accuracy: Accuracy) -> str | None:
 
 
 def _read(file: Path) -> bytes:
-    """Return the file's bytes; none where it cannot be read."""
+    """Return the file's bytes; empty if it cannot be read."""
     try:
         return file.read_bytes()
     except OSError:
@@ -283,12 +283,12 @@ def _by_name(names: Sequence[str]) -> dict[str, list[int]]:
 
 
 def _loosely(name: str) -> str:
-    # macOS takes the accents of file names apart.
+    # macOS decomposes the accents in file names.
     return _SEPARATORS.sub("", unicodedata.normalize("NFC", name)).casefold()
 
 
 def _spread(items: Sequence[Item], at_most: int) -> list[Item]:
-    """Return so many of the items at the most, evenly taken."""
+    """Return at most this number of the items, taken evenly."""
     count = min(len(items), at_most)
     return [items[place * len(items) // count] for place in range(count)]
 

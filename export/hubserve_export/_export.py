@@ -1,4 +1,4 @@
-"""The export, from a model's name to a published version."""
+"""Run the export, from a model's name to a published version."""
 
 from __future__ import annotations
 
@@ -51,28 +51,28 @@ from ._trial import Photographs
 from ._warnings import Warnings
 
 _LABELS = "assets/labels.txt"
-# Enough to tell conventions apart, and soon done.
+# Enough photographs to distinguish conventions, and few enough to be quick.
 _EXAMPLES_TRIED = 200
-# TensorFlow says "{{node}} path; what the system said [Op:name]".
+# TensorFlow's message is "{{node}} path; the system's message [Op:name]".
 _NODE_AND_OP = re.compile(r"\{\{.*?\}\}|\[Op:\w+\]\s*$")
 
 
 @dataclass(frozen=True)
 class Published:
-    """A version that was published.
+    """A published version.
 
     Attributes:
         folder: The version's folder.
         kind: "classification" or "feature_vector".
-        outputs: How many classes or features it has.
-        parity: How it was proven.
-        head: What a classifier's numbers are, and how that is known; None for features.
-        accuracy: How often it is right about the examples; None without examples.
-        warnings: What the export warned of.
+        outputs: The number of classes or features.
+        parity: The result of the proof.
+        head: The meaning of a classifier's numbers, with the evidence; None for features.
+        accuracy: The accuracy on the examples; None without examples.
+        warnings: The warnings of the export.
         preprocessing: What happens to an image before the model sees it.
-        evidence: Where that is known from, in words.
-        notes: What was chosen or given to call the source model, such as "keep_prob is 1".
-        origin: Where a model of the hub came from, in words; None for any other.
+        evidence: The evidence for the preprocessing, in words.
+        notes: Choices and fixed inputs for calling the source model, such as "keep_prob is 1".
+        origin: The origin of a model from the hub, in words; None for other models.
     """
 
     folder: Path
@@ -93,10 +93,10 @@ def export(options: Options, progress: Progress | None = None) -> Published:
 
     Args:
         options: What to export, and how.
-        progress: Told of each step; None for nobody.
+        progress: Gets a report of each step; None: no reports.
 
     Raises:
-        ExportError: Something is not as it must be. The model's base folder is as it was before.
+        ExportError: The export failed. The model's base folder is unchanged.
     """
     progress = progress or Progress()
     warnings = Warnings(strict=options.strict, tell=progress.warning)
@@ -121,7 +121,7 @@ def export(options: Options, progress: Progress | None = None) -> Published:
         notes = (*loaded.entry.notes, *_compared_entries(options, loaded, preprocessing, reference))
         head = _head_of(options, loaded, reference.values)
         if head is not None:
-            # One number for two classes, or what looked like features.
+            # The number of classes is known only now: one number for two classes, or numbers that looked like features.
             labels = labels or _labels.for_model(options.labels, head.classes, options.background)
             examples = examples or _examples_of(options, labels)
             reference = reference.read_by(head)
@@ -130,7 +130,7 @@ def export(options: Options, progress: Progress | None = None) -> Published:
         _warmup_records.check_batch_sizes(options.batch_sizes, exported.byte_signatures, options.warmup)
         doubts = [] if head is None or labels is None else list(_suspicion.of_reference(reference, head, labels.names))
         if examples is None:
-            # With examples, these decide.
+            # With examples, the measured accuracy decides instead.
             warnings.warn_all(doubts)
         signatures = exported.signatures()
         of_batches = (reference.images, options.batch_sizes, exported.byte_signatures)
@@ -196,7 +196,7 @@ def _wanted(options: Options) -> _image_model.Wanted:
 
 
 def _size(said: Mapping[str, Any], sidecar: Sidecar | None) -> tuple[int, int] | None:
-    """Return height and width from a description, for a model that takes any."""
+    """Return height and width from a description, for a model that takes any size."""
     if "height" in said and "width" in said:
         return said["height"], said["width"]
     return None if sidecar is None else sidecar.size
@@ -209,7 +209,7 @@ def _tried_on(
     examples: Examples | None,
     warmup: Mapping[str, bytes],
 ) -> Photographs | None:
-    """Return the photographs on which conventions are tried: examples, else those whose class is known, else any."""
+    """Return the photographs for trying conventions: examples, else those whose class is known, else any."""
     if model.kind == _model_kind.FEATURE_VECTOR:
         return None
     if model.outputs == 1 and options.labels is not None:
@@ -224,7 +224,7 @@ def _tried_on(
 
 
 def _model_labels(options: Options, model: LoadedModel) -> Labels | None:
-    # What one number needs is told once it is known what the number is.
+    # Labels for a single number are checked when its meaning is known.
     if model.kind == _model_kind.FEATURE_VECTOR or model.outputs == 1:
         return None
     return _labels.for_model(options.labels, model.outputs, options.background)
@@ -237,9 +237,9 @@ def _examples_of(options: Options, labels: Labels | None) -> Examples | None:
 
 
 def _head_of(options: Options, loaded: LoadedModel, numbers: _proof.Array) -> Head | None:
-    """Return what a classifier's numbers are; None for features."""
+    """Return the meaning of a classifier's numbers; None for features."""
     guessed = options.kind is None and "://" not in loaded.handle
-    # Pooling makes features, unless it made an average of probabilities.
+    # A model that ends in pooling gives features, unless it averages probabilities.
     if loaded.kind == _model_kind.FEATURE_VECTOR and not (guessed and _head.are_shares(numbers)):
         return None
     given = _labels.given(options.labels)
@@ -249,13 +249,13 @@ def _head_of(options: Options, loaded: LoadedModel, numbers: _proof.Array) -> He
 def _compared_entries(
     options: Options, model: LoadedModel, preprocessing: Preprocessing, reference: _proof.Reference
 ) -> Iterator[str]:
-    """Hold the model's other functions that take images to the one that is exported: what is worth saying of them."""
+    """Compare the exported function with the model's other functions that take images, and return remarks."""
     if not model.others:
         return iter(())
     pixels = reference.pixels
     again = np.asarray(model.on_pictures(preprocessing)(tf.constant(pixels)))
     if _steady.difference(reference.values[: len(pixels)], again) > _steady.TOLERANCE:
-        # A function that does not agree with itself is told of by the proof.
+        # The proof reports a function whose answers vary.
         return iter(())
     others = {entry.name: entry_on_pictures(entry, preprocessing)(tf.constant(pixels)) for entry in model.others}
     return _agreement.compare(
@@ -285,7 +285,7 @@ def _top_k(wanted: int | None, classes: int) -> int:
 
 @contextmanager
 def _writing(base: Path) -> Iterator[None]:
-    """Say in one sentence what the operating system says when a file cannot be written, above all of a full disk."""
+    """Turn errors of writing a file, such as a full disk, into one sentence."""
     try:
         yield
     except OSError as error:
@@ -302,7 +302,7 @@ def _unwritable(base: Path, reason: str | None) -> OutputError:
 
 
 def _warmup_images(folder: Path | None) -> dict[str, bytes]:
-    """Return encoded images by the names of their files."""
+    """Return encoded images by file name."""
     if folder is None:
         shipped = resources.files("hubserve_export") / "data" / "photographs"
         files = sorted(shipped.iterdir(), key=lambda file: file.name)
@@ -315,7 +315,7 @@ def _warmup_images(folder: Path | None) -> dict[str, bytes]:
             "with `warmup_images`"
         ) from error
     if not images:
-        raise OutputError(f"{folder} has no files in it; give a folder of images with `warmup_images`")
+        raise OutputError(f"{folder} does not hold files; give a folder of images with `warmup_images`")
     return images
 
 
@@ -327,7 +327,7 @@ def _described(
     folder: Path,
     parity: _proof.Parity,
 ) -> dict[str, Any]:
-    """Describe the version once all other files are there; `manifest.write` adds the format and the program."""
+    """Describe the version when all other files are written; `manifest.write` adds the format and the program."""
     labels = folder / _LABELS
     return {
         "source": {

@@ -1,4 +1,4 @@
-"""The model directory's SavedModel: a source model behind signatures that take image files."""
+"""Build the model directory's SavedModel: a source model with signatures that take image files."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ Answer = dict[str, tf.Tensor]
 
 
 class ExportedModel(ABC):
-    """A source model behind the signatures of its kind.
+    """A source model with the signatures of its kind.
 
-    Every input and output has the batch as its 0th dimension, and there are no scalar inputs, because TF Serving's
-    batching joins requests along dimension 0.
+    Every input and output has the batch as its first dimension, and there are no scalar inputs, because TF Serving's
+    batching joins requests along that dimension.
     """
 
-    #: The signatures that take encoded images: the first steps of every request, so the ones to warm up.
+    #: The signatures that take encoded images; their first steps are slow without warm-up.
     byte_signatures: ClassVar[tuple[str, ...]]
 
     def __init__(self, model: ImageModel, preprocessing: Preprocessing) -> None:
         self._model = model
         self.preprocessing = preprocessing
-        # A function of its own, so that the signatures share one copy of its large graph.
+        # A separate function, so that the signatures share one copy of its large graph.
         self._decode = tf.function(
             lambda image_bytes: batch.decode_batch(image_bytes, preprocessing),
             input_signature=[tf.TensorSpec([None], tf.string)],
@@ -46,22 +46,22 @@ class ExportedModel(ABC):
 
     @abstractmethod
     def outputs(self) -> dict[str, Any]:
-        """Tell what its answers hold, for the manifest."""
+        """Describe the outputs, for the manifest."""
 
     def assets(self) -> Mapping[str, str]:
-        """Return text files to be saved among the assets, by name."""
+        """Return text files to save among the assets, by name."""
         return {}
 
     def save(self, folder: Path, signatures: Mapping[str, tf.types.experimental.ConcreteFunction]) -> None:
-        """Write the SavedModel with these signatures, its own.
+        """Write the SavedModel with these signatures.
 
         Raises:
-            ModelError: The model needs something that cannot be saved again.
+            ModelError: The model contains something that cannot be saved again.
         """
-        # Only what hangs on this object is saved with the signatures.
+        # Only what is attached to this object is saved with the signatures.
         root = tf.Module(name="servable")
         root.model = self._model.state
-        # TensorFlow copies assets from where they lie.
+        # TensorFlow copies assets from their place on disk.
         files = {folder / name: text for name, text in self.assets().items()}
         for file, text in files.items():
             file.write_text(text, encoding="utf-8")
@@ -73,7 +73,7 @@ class ExportedModel(ABC):
                 "the model uses variables or tables that nothing in it lists, so it cannot be saved again"
             ) from error
         except (OSError, tf.errors.OpError):
-            # The disk: said with the folder's name by who knows it.
+            # Errors of the disk: the caller adds the folder's name.
             raise
         except Exception as error:
             raise ModelError(
@@ -83,9 +83,10 @@ class ExportedModel(ABC):
             file.unlink()
 
     def _call(self, images: tf.Tensor) -> tf.Tensor:
-        """Return the model on float32 [N, height, width, 3], N >= 0: float32 [N, outputs].
+        """Run the model on float32 [N, height, width, 3], N >= 0; return float32 [N, outputs].
 
-        Some models fail on an empty batch, because a fused convolution does: they get one blank row, cut off again.
+        Some models fail on an empty batch, because a fused convolution does: they get one blank row, which is removed
+        again.
         """
         count, shape = tf.shape(images)[0], self._images_spec().shape
         some = tf.cond(count > 0, lambda: images, lambda: tf.zeros((1, *shape[1:])))
@@ -96,7 +97,7 @@ class ExportedModel(ABC):
 
 
 class Classifier(ExportedModel):
-    """A classifier behind its four signatures.
+    """A classifier with its four signatures.
 
     Classifier(model, head, preprocessing, labels, top_k=5).save(folder)
     """
@@ -110,7 +111,7 @@ class Classifier(ExportedModel):
         self._top_k = top_k
 
     def outputs(self) -> dict[str, Any]:
-        """Return the number of classes, whether the first is background, how many an answer has, and the head."""
+        """Describe the outputs: the number of classes, whether the first is background, `top_k`, and the head."""
         return {
             "classes": self._model.outputs,
             "background": self._labels.background,
@@ -119,7 +120,7 @@ class Classifier(ExportedModel):
         }
 
     def assets(self) -> Mapping[str, str]:
-        """Return `labels.txt`, one name a line."""
+        """Return `labels.txt`, one name in each line."""
         return {"labels.txt": "".join(f"{label}\n" for label in self._labels.names)}
 
     def signatures(self) -> dict[str, tf.types.experimental.ConcreteFunction]:
@@ -150,7 +151,7 @@ class Classifier(ExportedModel):
         return {"classes": best["labels"], "scores": best["scores"]}
 
     def _best(self, logits: tf.Tensor, ok: tf.Tensor) -> Answer:
-        """Return the top-k classes of the rows that are ok; elsewhere -1, empty and 0.
+        """Return the top-k classes of rows that are ok; -1, empty and 0 for the others.
 
         Returns:
             class_ids int32 [N, K], labels string [N, K], scores float32 [N, K].
@@ -163,7 +164,7 @@ class Classifier(ExportedModel):
 
 
 class FeatureExtractor(ExportedModel):
-    """A model of feature vectors behind its two signatures.
+    """A model of feature vectors with its two signatures.
 
     FeatureExtractor(model, preprocessing).save(folder)
     """
@@ -190,9 +191,9 @@ class FeatureExtractor(ExportedModel):
 
 
 def _encoded_image(example: tf.Tensor) -> tf.Tensor:
-    """Return the image in one serialized tf.Example.
+    """Return the image in a serialized tf.Example.
 
-    An Example without one gives the empty string, which is not an image.
+    An Example without an image gives the empty string, which is not decodable.
     """
     feature = tf.io.FixedLenFeature([], tf.string, default_value="")
     return tf.io.parse_single_example(example, {"image/encoded": feature})["image/encoded"]

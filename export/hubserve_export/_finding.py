@@ -1,8 +1,8 @@
-"""The preprocessing of a model: said, carried by the model, a convention, or evidence; never a guess without a word.
+"""Find the preprocessing of a model: given, carried by the model, a convention, or by trial; never a silent guess.
 
-The order: what the person says; a file beside the model; the type of its input; its first operations; the network of
-keras.applications that it is; the hub's convention. Photographs whose class is known are asked in any case: the
-convention that was found must win, and where none was found the winner is taken.
+The order is: what the user gives; a file beside the model; the type of its input; its first operations; the network of
+keras.applications that it is; the hub's convention. If photographs with known classes are available, they check the
+result: the convention that was found must win on them, and if none was found, the winner is taken.
 """
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ from ._trial import Outcome, Photographs
 Warn = Callable[[str], None]
 
 _SAY = (
-    "say it with `preprocessing` (unit is 0 to 1, tf is -1 to 1, raw is 0 to 255, caffe and torch are those of "
+    "give it with `preprocessing` (unit is 0 to 1, tf is -1 to 1, raw is 0 to 255, caffe and torch are those of "
     "keras.applications), or give photographs of each class with `examples`"
 )
-# Mean logarithms of probabilities. With efficientnet-lite0, the nearest wrong convention (red and blue exchanged) is
-# 0.04 below the true one, and the nearest of another range 0.1.
+# Differences of mean logarithms of probabilities. With efficientnet-lite0, the nearest wrong convention (red and blue
+# exchanged) is 0.04 below the right one, and the nearest with another range 0.1.
 _BETTER = 0.02
 _FAR_BETTER = 0.5
-# Of how many photographs the winner must know the class, where nothing else speaks for it.
+# The share of the photographs that the winner must classify correctly, if there is no other evidence for it.
 _WINS = 0.5
-# As many right would be luck for an untrained model of ImageNet's classes.
+# An untrained model of ImageNet's classes may be right about this many photographs by chance.
 _LUCK = 1
 
 
 @dataclass(frozen=True)
 class Found:
-    """A preprocessing and what it is known from.
+    """A preprocessing and its evidence.
 
     Attributes:
         preprocessing: What is done to an image.
-        evidence: Where the numbers are known from, then what photographs say, in words for a person.
+        evidence: The source of the numbers, then the result on photographs, in words for users.
     """
 
     preprocessing: Preprocessing
@@ -51,13 +51,13 @@ class Found:
 
 @dataclass(frozen=True)
 class _Claim:
-    """One thing that speaks for a convention: `_Claim({"scale": (1.0,), ...}, "its input is uint8")`."""
+    """One piece of evidence for a convention: `_Claim({"scale": (1.0,), ...}, "its input is uint8")`."""
 
     fields: Mapping[str, Any]
     evidence: str
     #: The model's own graph shows it.
     shown: bool = False
-    #: It cannot be otherwise, unless the model was made wrongly.
+    #: It is certain, unless the model was made wrongly.
     sure: bool = True
 
 
@@ -72,22 +72,21 @@ def find(
     """Find the preprocessing of a model.
 
     Args:
-        source: Where the model is from.
+        source: The model's source.
         model: The model.
-        said: Fields of `Preprocessing` that the person gives.
-        sidecar: What a file beside the model says.
-        photographs: To try conventions on; with classes where those are known. None for feature vectors.
+        said: Fields of `Preprocessing` that the user gives.
+        sidecar: The description in a file beside the model.
+        photographs: For trying conventions, with classes if they are known. None for feature vectors.
         warn: Called with each warning.
 
     Raises:
-        PreprocessingError: What speaks for one convention contradicts what speaks for another, or nothing speaks for
-            any.
+        PreprocessingError: There is evidence for different conventions, or for none.
     """
     picture = _picture(model, said, sidecar)
     claims = _claims(source, model, said, sidecar)
     if not claims:
         if model.kind == _model_kind.FEATURE_VECTOR or photographs is None:
-            raise PreprocessingError(f"nothing tells which numbers {model.handle} takes for pixels; {_SAY}")
+            raise PreprocessingError(f"it is not known which numbers {model.handle} takes for pixels; {_SAY}")
         return _by_trial(model, picture, photographs)
     chosen = claims[0]
     _check_claims(model, picture, claims, "scale" in said, warn)
@@ -99,7 +98,7 @@ def find(
 
 
 def _picture(model: LoadedModel, said: Mapping[str, Any], sidecar: Sidecar | None) -> Preprocessing:
-    """Return everything but the numbers: size, crop, resize, channels, type and layout."""
+    """Return all fields except the numbers: size, crop, resize, channels, type and layout."""
     entry = model.entry
     dtype = "uint8" if entry.dtype.is_integer else "float16" if entry.dtype.name == "float16" else "float32"
     carried = {} if sidecar is None else sidecar.fields
@@ -108,7 +107,7 @@ def _picture(model: LoadedModel, said: Mapping[str, Any], sidecar: Sidecar | Non
     fields = {"max_pixels": DEFAULT_MAX_PIXELS, **carried, **said}
     fields = {key: value for key, value in fields.items() if key not in ("scale", "offset", "height", "width")}
     if entry.channels == 1:
-        # The same number for red, green and blue, as unit, tf and raw have it, is said of one channel as well.
+        # Numbers that are the same for red, green and blue, as in unit, tf and raw, also fit one channel.
         alike = all(len(said.get(name, ())) == 1 for name in ("scale", "offset"))
         if fields.get("channels", "luminance") not in ("luminance", *(["rgb"] if alike else [])):
             raise PreprocessingError(f"`channels` is {fields['channels']}, and {model.handle} takes one channel")
@@ -124,12 +123,12 @@ def _picture(model: LoadedModel, said: Mapping[str, Any], sidecar: Sidecar | Non
         raise PreprocessingError(
             f"the preprocessing says {size[0]} x {size[1]}, and {model.handle} takes {model.height} x {model.width}"
         )
-    # Until the numbers are known, those that fit every type.
+    # Placeholders until the numbers are known; they fit every type.
     return Preprocessing(model.height, model.width, **{**fields, "scale": (1.0,), "offset": (0.0,)})
 
 
 def _claims(source: Source, model: LoadedModel, said: Mapping[str, Any], sidecar: Sidecar | None) -> list[_Claim]:
-    """List what speaks for a convention, strongest first."""
+    """List the evidence for conventions, strongest first."""
     claims = []
     channels = {"channels": "luminance"} if model.entry.channels == 1 else {}
 
@@ -159,7 +158,7 @@ def _claims(source: Source, model: LoadedModel, said: Mapping[str, Any], sidecar
 
 
 def _check_claims(model: LoadedModel, picture: Preprocessing, claims: Sequence[_Claim], said: bool, warn: Warn) -> None:
-    """Hold the strongest claim to what the model itself shows; conventions and architectures yield silently."""
+    """Compare the strongest claim with what the model itself shows; conventions and architectures yield silently."""
     chosen, *others = claims
     for other in others:
         one, two = (dataclasses.replace(picture, **claim.fields) for claim in (chosen, other))
@@ -167,10 +166,10 @@ def _check_claims(model: LoadedModel, picture: Preprocessing, claims: Sequence[_
             continue
         names = _trial.name_of(one), _trial.name_of(two)
         if said:
-            warn(f"{names[0]} was said, and {names[1]} is what {model.handle} takes, as {other.evidence}")
+            warn(f"{names[0]} was given, but {model.handle} takes {names[1]}, because {other.evidence}")
         else:
             raise PreprocessingError(
-                f"{names[0]} is what {chosen.evidence} says of {model.handle}, and {names[1]} is what it takes, as "
+                f"{chosen.evidence} says that {model.handle} takes {names[0]}, but it takes {names[1]}, because "
                 f"{other.evidence}; {_SAY}"
             )
 
@@ -180,11 +179,11 @@ def _same_numbers(one: Preprocessing, other: Preprocessing) -> bool:
 
 
 def _by_trial(model: LoadedModel, picture: Preprocessing, photographs: Photographs) -> Found:
-    """Take the convention that wins on photographs whose class is known.
+    """Take the convention that wins on photographs with known classes.
 
     Raises:
-        PreprocessingError: None wins.
-        ProofError: The model's answers depend on chance or on neighbours, so that photographs cannot tell.
+        PreprocessingError: No convention wins.
+        ProofError: The model's answers vary by chance or with the batch, so that photographs show nothing.
     """
     outcomes = _tried(model, _trial.candidates(picture), photographs)
     table = _table(outcomes, photographs)
@@ -198,11 +197,9 @@ def _by_trial(model: LoadedModel, picture: Preprocessing, photographs: Photograp
         for outcome in outcomes:
             if (unsteady := _trial.unsteady(model, outcome.preprocessing, photographs)) is not None:
                 raise unsteady
-        why = (
-            "the photographs do not tell" if first.right is not None else "no photographs of its classes are known here"
-        )
+        why = "the photographs do not show it" if first.right is not None else "there are no photographs of its classes"
         raise PreprocessingError(
-            f"nothing in {model.handle} tells which numbers it takes for pixels, and {why}:\n{table}\n{_SAY}"
+            f"nothing in {model.handle} shows which numbers it takes for pixels, and {why}:\n{table}\n{_SAY}"
         )
     return Found(
         first.preprocessing,
@@ -218,9 +215,9 @@ def _confirmed(
     said: bool,
     warn: Warn,
 ) -> tuple[str, ...]:
-    """Hold a convention to photographs: it must win, or the export stops, or warns of what was said."""
+    """Check a convention on photographs: it must win, else the export stops, or warns if the user gave it."""
     if said and photographs.classes is None:
-        # What was said is only held to photographs whose class is known.
+        # A convention that the user gave is only checked on photographs with known classes.
         return ()
     others = [one for one in _trial.candidates(preprocessing) if not _same_numbers(one, preprocessing)]
     chosen, *_ = outcomes = _tried(model, [preprocessing, *others], photographs, first=preprocessing)
@@ -230,8 +227,8 @@ def _confirmed(
     best = max(outcomes, key=lambda outcome: outcome.evidence or 0)
     if (best.right or 0) <= _LUCK:
         warn(
-            f"{model.handle} knows none of the {photographs.what} by any convention, so that they cannot confirm "
-            f"{_trial.name_of(preprocessing)}; are its weights trained, and its labels the right ones?"
+            f"{model.handle} recognises none of the {photographs.what} with any convention, so that they cannot "
+            f"confirm {_trial.name_of(preprocessing)}; are its weights trained, and its labels the right ones?"
         )
         return ()
     ahead = (best.evidence or 0) - chosen.evidence
@@ -248,25 +245,25 @@ def _confirmed(
 def _compare_confidence(
     model: LoadedModel, outcomes: Sequence[Outcome], claim: _Claim, photographs: Photographs, warn: Warn
 ) -> None:
-    """Warn where all photographs look the same by this convention, and not by another."""
+    """Warn if all photographs get the same class with this convention, and not with another."""
     chosen, *others = outcomes
     livelier = [other for other in others if other.best_classes > chosen.best_classes and other.score >= chosen.score]
     if chosen.images > 1 and chosen.best_classes == 1 and livelier:
         warn(
             f"{_trial.name_of(chosen.preprocessing)} ({claim.evidence}) makes all {photographs.what} look the same "
-            f"to {model.handle}: {_row(outcomes, photographs)}; if it was trained otherwise, say `preprocessing`"
+            f"to {model.handle}: {_row(outcomes, photographs)}; if it was trained differently, give `preprocessing`"
         )
     elif not claim.sure:
         warn(
-            f"{_trial.name_of(chosen.preprocessing)} is taken because {claim.evidence}; whether it was fine-tuned on "
-            "other numbers cannot be seen: check it with `examples`, or say it with `preprocessing`"
+            f"{_trial.name_of(chosen.preprocessing)} is taken because {claim.evidence}; the graph does not show "
+            "whether it was fine-tuned on other numbers: check it with `examples`, or give `preprocessing`"
         )
 
 
 def _tried(
     model: LoadedModel, tried: Sequence[Preprocessing], photographs: Photographs, first: Preprocessing | None = None
 ) -> list[Outcome]:
-    """Run the conventions, and the best one with red and blue exchanged: best first, or `first` first."""
+    """Try the conventions, and the best one with red and blue exchanged; return the best first, or `first` first."""
     outcomes = _trial.run(model, tried, photographs)
     if photographs.classes is not None:
         best = max(outcomes, key=lambda outcome: outcome.evidence or 0)
@@ -280,7 +277,7 @@ def _tried(
 
 
 def _row(outcomes: Sequence[Outcome], photographs: Photographs) -> str:
-    """Return the table in one line, as a warning is."""
+    """Return the table in one line, for a warning."""
     return "; ".join(outcome.line(photographs.what) for outcome in outcomes)
 
 

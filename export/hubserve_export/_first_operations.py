@@ -1,8 +1,8 @@
-"""The operations on a model's input before its first layer: scales, shifts, exchanged channels, resizes.
+"""Read the operations between a model's input and its first layer: scales, shifts, exchanged channels, resizes.
 
-The walk begins at the input and follows its consumers, into functions and out of them again, as long as an operation is
-affine for each channel or only passes its input on. The other operand of a sum or a product is worked out from
-constants and variables.
+The walk starts at the input and follows its consumers, into functions and out of them, as long as an operation is
+affine for each channel or only passes its input on. The other operand of a sum or a product is computed from constants
+and variables.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ _RANK = 4
 
 @dataclass(frozen=True)
 class Affine:
-    """Hold what the first operations make of an input x: `x[..., order] * scale + offset`, for each channel.
+    """The effect of the first operations on an input x: `x[..., order] * scale + offset`, for each channel.
 
     Attributes:
-        order: Which channel of the input each channel is.
+        order: The input's channel for each channel.
         scale: float64 [C].
         offset: float64 [C].
     """
@@ -56,14 +56,14 @@ class Affine:
     offset: Array
 
     def nothing(self) -> bool:
-        """Tell whether it leaves the input as it is."""
+        """Tell whether the input is unchanged."""
         identity = np.all(self.scale == 1) and np.all(self.offset == 0)
         return bool(identity) and self.order == tuple(range(len(self.order)))
 
 
 @dataclass(frozen=True)
 class Resize:
-    """A resize inside of a model: `Resize(224, 224, "bilinear", antialias=False)`."""
+    """A resize inside a model: `Resize(224, 224, "bilinear", antialias=False)`."""
 
     height: int
     width: int
@@ -73,11 +73,11 @@ class Resize:
 
 @dataclass(frozen=True)
 class FirstOperations:
-    """The way from the input to the first layers.
+    """The operations between the input and the first layers.
 
     Attributes:
-        affine: What happens to the pixels; None where the ways differ.
-        resize: The resize on the way; None for none.
+        affine: The change of the pixels; None if it differs between branches.
+        resize: The resize; None if there is none.
     """
 
     affine: Affine | None
@@ -106,7 +106,7 @@ def read(function: Any, channels: int, layout: str) -> FirstOperations:
 
 @dataclass(frozen=True)
 class _Place:
-    """Hold where the walk is: what happened to the pixels so far, and which axis has the channels."""
+    """The state of the walk: the change of the pixels so far, and the axis of the channels."""
 
     affine: Affine
     axis: int
@@ -125,7 +125,7 @@ class _Walk:
         self.steps = 0
 
     def follow(self, frame: Frame, tensor: Tensor, place: _Place) -> None:
-        """Go from a tensor to all that is made of it."""
+        """Follow all consumers of a tensor."""
         for index in frame.returns.get(tensor, ()):
             if frame.caller is not None:
                 self.follow(frame.caller[0], (frame.caller[1], index), place)
@@ -151,7 +151,7 @@ class _Walk:
     def _channel_by_channel(
         self, frame: Frame, consumers: list[tuple[Any, int]], place: _Place
     ) -> tuple[str, _Place] | None:
-        """Return the node that joins channels again which were taken apart, each perhaps scaled and shifted."""
+        """Return the node that joins separated channels again, each of which may be scaled and shifted."""
         apart: dict[Tensor, int] = {}
         for node, index in consumers:
             if node.op in _LOOKING_AT_THE_SHAPE:
@@ -194,7 +194,7 @@ class _Walk:
     def _one_channel(
         self, frame: Frame, tensor: Tensor, channel: int, place: _Place
     ) -> tuple[str, int, int, float, float] | None:
-        """Return where a channel is joined to the others: the node, the place there, and what happened to it so far."""
+        """Return where a channel is joined to the others: the node, the input's index, and the change so far."""
         scale, offset = float(place.affine.scale[channel]), float(place.affine.offset[channel])
         for _ in range(_MOST_STEPS):
             consumers = frame.consumers.get(tensor, [])
@@ -222,7 +222,7 @@ class _Walk:
         self.follow(inside, (names[index], 0), place)
 
     def _after(self, frame: Frame, node: Any, index: int, place: _Place) -> _Place | None:
-        """Return where the walk is after an operation; None where that is a layer, and the walk ends before it."""
+        """Return the state after an operation; None if the operation is a layer, which ends the walk."""
         if node.op in _PASSING_ON:
             return place
         if node.op in _RESIZES or node.op == "ScaleAndTranslate":
@@ -234,7 +234,7 @@ class _Walk:
         size = self._values.of(frame, node.input[1]) if index == 0 else None
         kernel = node.attr["kernel_type"].s.decode()
         name = _RESIZES.get(node.op) or _KERNELS.get(kernel)
-        # TensorFlow 1 counted places from the corners of pixels.
+        # TensorFlow 1 measured positions from the corners of pixels.
         if (
             size is None
             or name is None
@@ -245,14 +245,14 @@ class _Walk:
         return _Place(place.affine, place.axis, Resize(int(size[0]), int(size[1]), name, antialias))
 
     def _operand(self, frame: Frame, node: Any, index: int, axis: int) -> Array | None:
-        """Return the other operand of a sum or product as a number for each channel, if it is that: float64 [C]."""
+        """Return the other operand of a sum or product if it is a number for each channel: float64 [C]."""
         value = self._values.of(frame, node.input[1 - index])
         if value is None:
             return None
         value = np.asarray(value, np.float64)
         if value.size == 1:
             return np.full(self._channels, value.reshape(()))
-        # Broadcasting counts axes from the last.
+        # Broadcasting counts axes from the last one.
         where = value.ndim - (_RANK - axis)
         if value.size != self._channels or where < 0 or value.shape[where] != self._channels:
             return None
@@ -277,7 +277,7 @@ class _Walk:
         return _moved(place, scale, offset - value) if index == 0 else _moved(place, -scale, value - offset)
 
     def normalized(self, frame: Frame, node: Any, index: int, place: _Place) -> _Place | None:
-        """Return a batch norm of the input, by its stored averages and without its trained scale and offset."""
+        """Return the state after a batch norm, with its stored averages and without its trained scale and offset."""
         mean, variance = (self._values.of(frame, name) for name in node.input[3:5])
         if index or node.attr["is_training"].b or mean is None or variance is None or place.axis != _RANK - 1:
             return None
@@ -290,11 +290,11 @@ class _Walk:
         if axes is None:
             return None
         turned = {int(axis) % _RANK for axis in np.atleast_1d(axes)}
-        # To mirror the picture changes no channel.
+        # Mirroring the image does not change the channels.
         return _reordered(place, slice(None, None, -1)) if place.axis in turned else place
 
     def sliced(self, frame: Frame, node: Any, index: int, place: _Place) -> _Place | None:
-        """Return `x[..., ::-1]`, as Keras turns RGB into BGR."""
+        """Return the state after `x[..., ::-1]`, by which Keras turns RGB into BGR."""
         strides = self._values.of(frame, node.input[3]) if index == 0 else None
         if strides is None or list(strides).count(-1) != 1 or set(map(int, strides)) - {1, -1}:
             return None

@@ -1,4 +1,4 @@
-"""The functions of a loaded SavedModel: its `__call__` and its signatures, with what they take and give."""
+"""Describe the functions of a loaded SavedModel: `__call__` and signatures, with their inputs and outputs."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Function:
     Attributes:
         name: "__call__", or the name of a signature.
         described: Name and inputs, in words.
-        image: The input that takes images; None where it cannot be exported.
-        refused: Why it cannot be, in words; empty where all there is to say is that it takes no images.
-        outputs: What it gives, by name, each with dtype and shape.
-        given: What its other inputs are given, in words.
-        prepare: Called once with the source and the loaded model: a function of images that gives the outputs.
+        image: The input that takes images; None if the function cannot be exported.
+        refused: Why it cannot be exported; empty if the only reason is that it does not take images.
+        outputs: The outputs by name, each with dtype and shape.
+        given: The values of its other inputs, in words.
+        prepare: Called once with the source and the loaded model; returns a function from images to the outputs.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Function:
 
 @dataclass
 class _Inputs:
-    """The inputs of a function, filled: all but the images."""
+    """The inputs of a function, with values for all except the images."""
 
     images: list[ImageInput] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
@@ -52,7 +52,7 @@ class _Inputs:
 
 
 def of(loaded: Any) -> list[Function]:
-    """Return the functions of a loaded model, `__call__` first, the signatures in the order of their names."""
+    """Return the functions of a loaded model: `__call__` first, then the signatures by name."""
     signatures = dict(getattr(loaded, "signatures", {}))
     called = _of_call(loaded)
     return [
@@ -62,7 +62,7 @@ def of(loaded: Any) -> list[Function]:
 
 
 def _of_call(loaded: Any) -> Function | None:
-    """Return the `__call__` of a model, by its best trace: for inference, with the defaults of other arguments."""
+    """Return a model's `__call__` by its best trace: for inference, with the defaults of other arguments."""
     function = getattr(loaded, "__call__", None)  # noqa: B004 - the attribute, not the question
     traces = list(getattr(function, "concrete_functions", ()))
     if not traces:
@@ -82,7 +82,7 @@ def _of_call(loaded: Any) -> Function | None:
         rank = (inputs.training, len(inputs.images) != 1 or bool(inputs.unknown), inputs.unusual)
         if best is None or rank < best[0]:
             best = rank, trace, filled, inputs
-    assert best is not None  # noqa: S101 - there is a trace
+    assert best is not None  # noqa: S101 - there is at least one trace
     _, trace, (positional, named), inputs = best
 
     def prepare(_source: Source, loaded: Any) -> Callable[[tf.Tensor], Any]:
@@ -122,11 +122,11 @@ def _function(name: str, trace: Any, inputs: _Inputs, prepare: Any) -> Function:
 
 
 def _refusal(name: str, trace: Any, inputs: _Inputs) -> str:
-    """Tell why a function with these inputs is not one of images; empty where its inputs say it all."""
+    """Say why a function with these inputs does not take images only; empty if its inputs make that clear."""
     if inputs.images:
         return (
-            f"{name} takes {', '.join(inputs.unknown)} besides the images, and nothing tells what to give; save it "
-            "with a signature that takes the images alone"
+            f"{name} takes {', '.join(inputs.unknown)} besides the images, and the values to give are not known; save "
+            "it with a signature that takes the images alone"
         )
     specs = _specs(trace.structured_input_signature)
     if len(specs) == 1 and specs[0].dtype == tf.string:
@@ -136,14 +136,14 @@ def _refusal(name: str, trace: Any, inputs: _Inputs) -> str:
         )
     if len(specs) == 1 and specs[0].shape.rank == 2 and specs[0].shape[1]:
         return (
-            f"{name} takes rows of {specs[0].shape[1]} numbers ({described(specs[0])}), and not images, whose height "
-            "and width it does not say; put a Reshape or Flatten in front, so that it takes images [N, H, W, C]"
+            f"{name} takes rows of {specs[0].shape[1]} numbers ({described(specs[0])}), and not images with a height "
+            "and a width; put a Reshape or Flatten in front, so that it takes images [N, H, W, C]"
         )
     return ""
 
 
 def _filled(value: Any, name: str, inputs: _Inputs, defaults: Mapping[str, Any]) -> Any:
-    """Return an input of a function with what it is given; `_IMAGES` stands for the images."""
+    """Return an input of a function with its value; `_IMAGES` stands for the images."""
     if isinstance(value, Mapping):
         return {key: _filled(inner, str(key), inputs, {}) for key, inner in value.items()}
     if isinstance(value, list | tuple):
@@ -169,7 +169,7 @@ def _filled(value: Any, name: str, inputs: _Inputs, defaults: Mapping[str, Any])
 
 
 def _with(filled: Any, images: tf.Tensor) -> Any:
-    """Return filled inputs with the images in their place."""
+    """Return inputs with the images in their place."""
     if isinstance(filled, Mapping):
         return {key: _with(value, images) for key, value in filled.items()}
     if isinstance(filled, list | tuple):
@@ -202,6 +202,6 @@ def _specs(structure: Any) -> list[tf.TensorSpec]:
 
 
 def _described(name: str, trace: Any) -> str:
-    """Name and inputs of a function: "serving_default(images: float32 [N, 8, 8, 3])"."""
+    """Return name and inputs of a function: "serving_default(images: float32 [N, 8, 8, 3])"."""
     inputs = [f"{spec.name}: {described(spec)}" for spec in _specs(trace.structured_input_signature)]
     return f"{name}({', '.join(inputs)})"

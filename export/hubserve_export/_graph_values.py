@@ -1,4 +1,4 @@
-"""Values of a graph's tensors, as far as constants and variables decide them, without running the graph."""
+"""Compute values of a graph's tensors from constants and variables, without running the graph."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-# A tensor of a graph or of a function's body: the node's name and the number of its output.
+# A tensor of a graph or of a function's body: the node's name and the index of its output.
 Tensor = tuple[str, int]
 
 
@@ -18,11 +18,11 @@ class Frame:
     """The graph, or the body of a function that is being called.
 
     Attributes:
-        nodes: Its nodes by name.
-        arguments: Of a body, the caller's tensor behind each argument.
-        returns: Of a body, which outputs of the call a tensor is.
-        caller: Of a body, the caller and the name of the call.
-        consumers: The nodes that take a tensor, and as which input.
+        nodes: The nodes by name.
+        arguments: For a body: the caller's tensor behind each argument.
+        returns: For a body: the outputs of the call, by the tensor that is returned.
+        caller: For a body: the caller and the name of the call.
+        consumers: The nodes that take a tensor, with the index of the input.
     """
 
     nodes: dict[str, Any]
@@ -39,13 +39,13 @@ class Frame:
 
 
 class Values:
-    """Work out what tensors hold.
+    """Compute the values of tensors.
 
     Values(graph, {"unknown": variable.handle}).of(graph, "Sub/y")
 
     Args:
         top: The graph.
-        captured: What the graph's placeholders stand for: handles of variables, and eager tensors.
+        captured: The values of the graph's placeholders: handles of variables, and eager tensors.
     """
 
     def __init__(self, top: Frame, captured: Mapping[str, Any]) -> None:
@@ -53,7 +53,7 @@ class Values:
         self._captured = captured
 
     def of(self, frame: Frame, name: str) -> Any:
-        """Return what a tensor holds, where constants and variables alone decide it: an array, or None."""
+        """Return the value of a tensor as an array; None if it does not depend on constants and variables only."""
         name, output = tensor_of(name)
         node = frame.nodes.get(name)
         if node is None:

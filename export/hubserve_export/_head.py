@@ -1,11 +1,11 @@
-"""The meaning of a classifier's numbers, read from their values on photographs or said with `activation`.
+"""Find the meaning of a classifier's numbers from their values on photographs, or take it from `activation`.
 
-Rows within [0, 1] that sum to 1 are probabilities of classes that exclude each other, whatever operation made them: a
-softmax, an average of softmaxes, a slice, a clip. Values within [0, 1] that do not sum to 1 are scores of independent
-labels. A single number is the score of the second of two classes. All other rows are logits.
+Rows within [0, 1] that sum to 1 are probabilities of exclusive classes, whatever operation made them: a softmax, an
+average of softmaxes, a slice, a clip. Values within [0, 1] that do not sum to 1 are scores of independent labels. A
+single number is the score of the second of two classes. All other rows are logits.
 
-The last operation only decides where values cannot: what a dense layer gives has no bounds, so that small logits of an
-untrained model are not taken for scores.
+The last operation only decides where values cannot: the output of a dense layer has no bounds, so that small logits of
+an untrained model are not taken for scores.
 """
 
 from __future__ import annotations
@@ -29,37 +29,37 @@ SCORES = "scores"
 
 Array = np.ndarray[Any, Any]
 
-# The smallest normal float32: a processor may take anything smaller for zero, which has no logarithm.
+# The smallest normal float32: processors may treat smaller numbers as zero, which does not have a logarithm.
 _SMALLEST = 1.17549435e-38
-# sigmoid(17) is 1 in float32: a logit beyond it says nothing more.
+# sigmoid(17) is 1 in float32: larger logits make no difference.
 _SATURATED = 17.0
-# What has no bounds. Everything else may have made numbers between 0 and 1 on purpose.
+# Operations without bounds. Any other operation may give numbers between 0 and 1 on purpose.
 _LINEAR = frozenset({"BiasAdd", "MatMul", "BatchMatMulV2", "Conv2D", "Einsum"})
-# What cannot give a logit, which may have either sign.
+# Operations that cannot give a logit, which may have either sign.
 _NO_LOGIT = frozenset({"Relu", "Relu6", "Softplus", "Exp", "Square", "Abs", "Sqrt"})
 _INTEGERS = frozenset({"ArgMax", "ArgMin", "Round", "Rint", "Floor", "Ceil", "TopKV2"})
-# How far from 1 the sum of a row of probabilities may be: rounded to float32 (and each clipped by 1e-7), to float16 (10
+# The largest distance from 1 of the sum of probabilities: rounded to float32 (and each clipped by 1e-7), to float16 (10
 # bits of mantissa) or to bfloat16 (7 bits).
 _SUM_TOLERANCE = 2e-3
 _SUM_TOLERANCE_FLOAT16 = 5e-3
 _SUM_TOLERANCE_BFLOAT16 = 3e-2
-# Several sigmoids of an untrained model sum to nearly anything; those of x and -x sum to 1 but for rounding.
+# Sigmoids of an untrained model may sum to nearly anything; those of x and -x sum to 1 except for rounding.
 _SUM_TOLERANCE_OF_SIGMOIDS = 1e-5
 
 
 @dataclass(frozen=True)
 class Head:
-    """Hold what a classifier's numbers are, and how logits and scores are made of them.
+    """The meaning of a classifier's numbers, and how to compute logits and scores from them.
 
     Attributes:
-        kind: "exclusive" (one class of several), "binary" (one number for two classes) or "independent" (each label for
-            itself).
-        activation: What makes scores of logits: "softmax", "sigmoid" or "none". A binary head has "sigmoid" by what was
-            trained; its two logits are such that their softmax gives the same two scores.
-        source_gives: What the source model itself gives: "logits", "probabilities" or "scores".
-        classes: How many classes the answers are about.
-        evidence: Where the three are known from, in words for a person.
-        threshold: The score from which an independent label counts, for whoever reads the answers.
+        kind: "exclusive" (one class of several), "binary" (one number for two classes) or "independent" (each label
+            separately).
+        activation: The function from logits to scores: "softmax", "sigmoid" or "none". A binary head has "sigmoid", as
+            it was trained; the softmax of its two logits gives the same two scores.
+        source_gives: The outputs of the source model: "logits", "probabilities" or "scores".
+        classes: The number of classes.
+        evidence: The evidence for these, in words for users.
+        threshold: The score from which an independent label counts, for programs that read the manifest.
     """
 
     kind: str
@@ -70,13 +70,13 @@ class Head:
     threshold: float | None = None
 
     def logits(self, numbers: tf.Tensor) -> tf.Tensor:
-        """Make logits of the model's numbers.
+        """Compute logits from the model's numbers.
 
         Args:
-            numbers: float32 [N, D], what the source model gives.
+            numbers: float32 [N, D], the outputs of the source model.
 
         Returns:
-            float32 [N, classes]. With the activation "none", the numbers as they are.
+            float32 [N, classes]; with the activation "none", the numbers unchanged.
         """
         if self.kind == BINARY:
             if self.source_gives == LOGITS:
@@ -86,25 +86,25 @@ class Head:
             return numbers
         if self.kind == INDEPENDENT:
             return _logarithm(_within(numbers)) - _logarithm(1 - _within(numbers))
-        # Whose softmax is the probabilities again, because they sum to 1.
+        # Their softmax gives the probabilities again, because they sum to 1.
         return _logarithm(numbers)
 
     def scores(self, logits: tf.Tensor) -> tf.Tensor:
-        """Make scores of logits.
+        """Compute scores from logits.
 
         Args:
             logits: float32 [N, classes].
 
         Returns:
             float32 [N, classes]: probabilities that sum to 1 (exclusive and binary), a probability for each label
-            (independent), or the logits as they are (activation "none").
+            (independent), or the logits unchanged (activation "none").
         """
         if self.activation == "none":
             return logits
         return tf.sigmoid(logits) if self.kind == INDEPENDENT else tf.nn.softmax(logits)
 
     def described(self) -> dict[str, Any]:
-        """Return what the manifest says of it, under `model`."""
+        """Return the manifest's entries about the head, under `model`."""
         return {
             "head": self.kind,
             "activation": self.activation,
@@ -122,20 +122,19 @@ def choose(
     threshold: float | None = None,
     handle: str = "the model",
 ) -> Head:
-    """Tell what a classifier's numbers are.
+    """Find the meaning of a classifier's numbers.
 
     Args:
-        numbers: float [M, D], what the model gives for M photographs, M >= 1.
+        numbers: float [M, D], the model's outputs for M photographs, M >= 1.
         ending: The operation that makes the numbers, from `_model_kind.last_operation`.
-        labels: How many names were given; None where none were.
-        said: "softmax" for classes that exclude each other, "sigmoid" for one unit or independent labels, "none" for
-            numbers that are answered as they are, "auto" to find out. Whether the function was applied already is read
-            from the values.
+        labels: The number of given names; None without names.
+        said: "softmax" for exclusive classes, "sigmoid" for one unit or independent labels, "none" for numbers that are
+            answered unchanged, "auto" to find out. The values show whether the function was already applied.
         threshold: The score from which an independent label counts; kept, and not applied.
-        handle: What names the model to others.
+        handle: The model's name in messages.
 
     Raises:
-        ModelError: The numbers are not those of a classifier, or not what was said, or two labels are missing.
+        ModelError: The numbers are not those of a classifier, contradict `said`, or two labels are missing.
     """
     if said not in ACTIVATIONS:
         raise ModelError(f"`activation` is {said!r}; give one of {', '.join(ACTIVATIONS)}")
@@ -148,18 +147,18 @@ def choose(
         kind, activation, gives, evidence = _of_a_row(numbers, ending, said, handle)
     if threshold is not None and kind != INDEPENDENT:
         raise ModelError(
-            f"`threshold` is for independent labels, and {handle} has {kind} classes ({evidence}); leave it away, or "
-            "say `activation` sigmoid"
+            f"`threshold` is for independent labels, and {handle} has {kind} classes ({evidence}); leave it out, or "
+            "give `activation` sigmoid"
         )
     return Head(kind, activation, gives, max(numbers.shape[1], 2), evidence, threshold)
 
 
 def are_shares(numbers: Array, ending: str = "") -> bool:
-    """Tell whether rows are probabilities of classes that exclude each other: within [0, 1], with a sum of 1.
+    """Tell whether rows are probabilities of exclusive classes: within [0, 1], with a sum of 1.
 
     Args:
         numbers: float [M, D].
-        ending: The operation that made them; sigmoids are held to a smaller tolerance.
+        ending: The operation that made them; for sigmoids the tolerance is smaller.
     """
     if numbers.shape[1] < 2:
         return False
@@ -196,8 +195,8 @@ def _of_a_row(numbers: Array, ending: str, said: str, handle: str) -> tuple[str,
 def _refuse_what_no_head_gives(numbers: Array, ending: str, handle: str) -> None:
     described = f"{handle} gives {numbers.shape[1]} numbers from {numbers.min():.4g} to {numbers.max():.4g}"
     remedy = (
-        "if they are logits all the same, say `activation` softmax (or sigmoid); numbers of another kind are served as "
-        "they are with `kind` feature_vector"
+        "if they are logits, give `activation` softmax (or sigmoid); with `kind` feature_vector, other numbers are "
+        "served unchanged"
     )
     if ending == "Tanh":
         raise ModelError(f"{described}, made by a tanh, which gives neither logits nor probabilities; {remedy}")
@@ -206,7 +205,7 @@ def _refuse_what_no_head_gives(numbers: Array, ending: str, handle: str) -> None
     best = np.sort(numbers, axis=1)
     if len(numbers) > 2 and numbers.min() >= 0 and (best[:, -1] - best[:, -2] > _SATURATED).all():
         raise ModelError(
-            f"{described}, none below 0, whose softmax is 1 for the largest in every photograph, as with the "
+            f"{described}, none below 0, and their softmax is 1 for the largest in every photograph, as with the "
             f"coordinates of boxes or key points; {remedy}"
         )
 
@@ -217,7 +216,7 @@ def _of_one_number(
     applied = _within_one(numbers) and ending not in _LINEAR
     one = f"{handle} gives one number for an image, from {numbers.min():.4g} to {numbers.max():.4g} on the photographs"
     two = "a file of two lines, first the class that a low number means"
-    as_it_is = "a number of another kind, such as an age, is served as it is with `kind` feature_vector"
+    as_it_is = "with `kind` feature_vector, a number of another kind, such as an age, is served unchanged"
     if ending == "Softmax":
         raise ModelError(
             f"{handle} ends in a softmax over one number, which is 1 for every image; train it with a sigmoid, or with "
@@ -225,8 +224,8 @@ def _of_one_number(
         )
     if said in ("softmax", "none"):
         raise ModelError(
-            f"`activation` is {said}, and {one}; two classes are scored by a sigmoid of it: say `activation` sigmoid "
-            "or nothing"
+            f"`activation` is {said}, and {one}; the scores of two classes are the sigmoid of it: give `activation` "
+            "sigmoid, or leave it out"
         )
     if said == "auto" and (ending == "Tanh" or (ending in _NO_LOGIT and not applied)):
         raise ModelError(f"{one}, made by {ending}, which gives neither a probability nor a logit; {as_it_is}")
@@ -243,14 +242,14 @@ def _of_one_number(
         return BINARY, "sigmoid", PROBABILITIES, "it gives one number between 0 and 1"
     if said == "auto" and len(numbers) > 1 and numbers.min() > _SATURATED:
         raise ModelError(
-            f"{one}; as a logit, that is a score of 1 for every one of them. Either {as_it_is}, or the pixels are not "
-            "what it was trained on: say `preprocessing`; if neither is so, say `activation` sigmoid"
+            f"{one}; as a logit, that is a score of 1 for all of them. Either {as_it_is}, or the pixels are not "
+            "what it was trained on: give `preprocessing`; if neither applies, give `activation` sigmoid"
         )
     return BINARY, "sigmoid", LOGITS, "it gives one number without bounds, the logit of the second class"
 
 
 def _within_one(numbers: Array) -> bool:
-    # An average or a clip of float16 may lie beyond by its last bit.
+    # The last bit of an average or a clip in float16 may be outside.
     return bool(numbers.min() >= -1e-6 and numbers.max() <= 1 + 1e-3)
 
 
@@ -258,7 +257,7 @@ def _sum_tolerance(numbers: Array) -> float:
     bits = np.ascontiguousarray(numbers, np.float32).view(np.uint32)
     if not (bits & 0xFFFF).any():
         return _SUM_TOLERANCE_BFLOAT16
-    # Nothing below can be beyond float16's range: the numbers are within [0, 1] or not looked at.
+    # float16 cannot overflow here: the numbers are within [0, 1], or are not used.
     with np.errstate(over="ignore"):
         if (numbers.astype(np.float16).astype(np.float32) == numbers).all():
             return _SUM_TOLERANCE_FLOAT16

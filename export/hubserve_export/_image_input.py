@@ -14,7 +14,7 @@ _DTYPES = frozenset(
     {tf.float16, tf.bfloat16, tf.float32, tf.float64, tf.uint8, tf.uint16, tf.int16, tf.int32, tf.int64}
 )
 _CHANNELS = (3, 1)
-# A side that is shorter is not one of an image: [N, 20, 6] is a sequence.
+# The shortest side of an image: [N, 20, 6] is a sequence.
 _SHORTEST = 8
 
 
@@ -26,11 +26,11 @@ class ImageInput:
         height: Rows; None for any number.
         width: Columns; None for any number.
         channels: 3 or 1.
-        dtype: Of the pixels.
+        dtype: The type of the pixels.
         layout: "NHWC" or "NCHW", with the batch in front; an input without channels is "NHWC".
         batch: How many images it takes at once; None for any number, 0 for one image without a batch dimension.
-        has_channels: False where the shape is [N, H, W].
-        assumed: What its shape leaves open and was assumed, in words; empty where it says it all.
+        has_channels: False if the shape is [N, H, W].
+        assumed: An assumption about a shape that is not complete, in words; empty if it is complete.
     """
 
     height: int | None
@@ -44,9 +44,9 @@ class ImageInput:
 
 
 def read(spec: Any) -> ImageInput | None:
-    """Return the form of the images that an input takes, or None where it does not take images.
+    """Return the form of the images that an input takes, or None if it does not take images.
 
-    The channels come last or first: 3 or 1 of them. Where a shape could be either, they come last.
+    The channels, 3 or 1 of them, come last or first. If both are possible, they come last.
 
     Args:
         spec: A TensorSpec; anything else is not an input of images.
@@ -76,7 +76,7 @@ def _batched(shape: list[int | None], dtype: tf.DType) -> ImageInput | None:
 
 
 def _of_three_dimensions(shape: list[int | None], dtype: tf.DType) -> ImageInput | None:
-    """Return one image without a batch dimension, [H, W, C], or images without channels, [N, H, W]."""
+    """Recognise one image without a batch dimension, [H, W, C], or images without channels, [N, H, W]."""
     first, second, third = shape
     if third in _CHANNELS and (first is None) == (second is None) and _may_be_a_side(first, second):
         return ImageInput(first, second, third or 0, dtype, batch=0)
@@ -91,14 +91,14 @@ def _may_be_a_side(*lengths: int | None) -> bool:
 
 
 def described(spec: Any) -> str:
-    """Return an input or output in words: "float32 [N, 224, 224, 3]"."""
+    """Describe an input or output: "float32 [N, 224, 224, 3]"."""
     if not isinstance(spec, tf.Tensor | tf.TensorSpec):
         return type(spec).__name__
     return f"{spec.dtype.name} {shown(spec.shape)}"
 
 
 def shown(shape: tf.TensorShape) -> str:
-    """Return a shape in words, "[N, 224, 224, 3]", with N for an unknown first dimension and "any" for others."""
+    """Describe a shape, "[N, 224, 224, 3]", with N for an unknown first dimension and "any" for others."""
     if shape.rank is None:
         return "of any shape"
     sides = [("N" if axis == 0 else "any") if side is None else str(side) for axis, side in enumerate(shape)]

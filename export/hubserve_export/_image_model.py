@@ -1,4 +1,4 @@
-"""The source model: a function of images that gives logits or features, and the variables behind it."""
+"""Load the source model: a function of images that gives logits or features, and its variables."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ Call = Callable[[tf.Tensor], tf.Tensor]
 
 @dataclass(frozen=True)
 class Wanted:
-    """Hold what the user says of the model. What is not said is found.
+    """The user's wishes about the model; None for those that are found.
 
     Wanted(image_size=224)
 
     Attributes:
-        image_size: Height and width of the input, for a model that takes any.
+        image_size: Height and width of the input, for a model that takes any size.
         kind: "classification" or "feature_vector".
         classes: The number of classes.
-        said: The options given that only a classifier can have, such as "labels".
+        said: The given options that only fit a classifier, such as "labels".
         signature: The signature to export, or "__call__".
-        output_name: The output to export, where there are several.
+        output_name: The output to export, if there are several.
     """
 
     image_size: int | None = None
@@ -48,20 +48,20 @@ class Wanted:
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A source model as it is, before it is known what its input and its numbers mean.
+    """A source model before the meaning of its input and of its numbers is known.
 
     Attributes:
-        handle: What names the model to others.
-        entry: The function that is exported, and what it takes.
+        handle: The model's name in messages.
+        entry: The function that is exported, and its input.
         others: The other functions that take images.
-        numbers: The same function, traced for images of `height` and `width`: gives float32 [N, outputs].
-        state: What holds the variables and must be saved for `numbers` to work.
-        height: Rows of its input.
-        width: Columns of its input.
-        outputs: How many numbers it gives for an image.
+        numbers: The entry, traced for images of `height` and `width`: gives float32 [N, outputs].
+        state: The variables that must be saved for `numbers` to work.
+        height: Rows of the input.
+        width: Columns of the input.
+        outputs: The number of outputs for an image.
         kind: "classification" or "feature_vector".
-        ending: The operation that makes its numbers, such as "BiasAdd".
-        resize: How it resizes images itself, where it takes any size and does.
+        ending: The operation that makes the numbers, such as "BiasAdd".
+        resize: The model's own resize, if it takes any size and resizes.
     """
 
     handle: str
@@ -77,12 +77,12 @@ class LoadedModel:
     resize: Resize | None = None
 
     def on_pictures(self, preprocessing: Preprocessing) -> Call:
-        """Return the model as a function of float32 [N, height, width, 3] in [0, 1] that gives float32 [N, outputs]."""
+        """Return the model as a function from float32 [N, height, width, 3] in [0, 1] to float32 [N, outputs]."""
         return entry_on_pictures(dataclasses.replace(self.entry, call=self.numbers), preprocessing)
 
 
 def entry_on_pictures(entry: Entry, preprocessing: Preprocessing) -> Call:
-    """Return an entry as a function of float32 [N, height, width, 3] in [0, 1] that gives float32 [N, D]."""
+    """Return an entry as a function from float32 [N, height, width, 3] in [0, 1] to float32 [N, D]."""
     fields: dict[str, Any] = {"layout": entry.layout}
     if entry.dtype.is_integer:
         fields |= {**PRESETS["raw"], "channels": preprocessing.channels, "dtype": "uint8"}
@@ -95,13 +95,13 @@ class ImageModel:
     """A model that takes images and gives a row of logits or features for each.
 
     Attributes:
-        call: float32 [N, height, width, 3] in [0, 1] to float32 [N, outputs]: logits or features.
-        state: What holds the variables and must be saved for `call` to work.
-        height: Rows of its input.
-        width: Columns of its input.
-        outputs: Number of classes, or of features.
+        call: Maps float32 [N, height, width, 3] in [0, 1] to float32 [N, outputs]: logits or features.
+        state: The variables that must be saved for `call` to work.
+        height: Rows of the input.
+        width: Columns of the input.
+        outputs: The number of classes or features.
         kind: "classification" or "feature_vector".
-        head: What a classifier's numbers are; None for features.
+        head: The meaning of a classifier's numbers; None for features.
     """
 
     call: Call
@@ -117,13 +117,13 @@ def load(source: Source, wanted: Wanted | None = None, carried_size: tuple[int, 
     """Load a source model.
 
     Args:
-        source: Where it is.
-        wanted: What the person says of it.
-        carried_size: Height and width that a file beside the model gives, for a model that takes any.
+        source: The model's source.
+        wanted: The user's wishes.
+        carried_size: Height and width from a file beside the model, for a model that takes any size.
 
     Raises:
         SourceError: The files cannot be loaded.
-        ModelError: What was loaded does not take images and give numbers [N, D], or is not what was wanted.
+        ModelError: The model does not take images and give numbers [N, D], or contradicts the wishes.
     """
     wanted = wanted or Wanted()
     loaded: Any = (
@@ -155,12 +155,12 @@ def load(source: Source, wanted: Wanted | None = None, carried_size: tuple[int, 
 
 
 def understood(loaded: LoadedModel, preprocessing: Preprocessing, head: Head | None = None) -> ImageModel:
-    """Make an image model of a loaded one, once it is known what it takes and what its numbers are.
+    """Make an image model of a loaded one, when the meaning of its input and of its numbers is known.
 
     Args:
-        loaded: The model as it is.
-        preprocessing: What it takes.
-        head: What a classifier's numbers are; None for features.
+        loaded: The loaded model.
+        preprocessing: The preprocessing.
+        head: The meaning of a classifier's numbers; None for features.
     """
     call, state = loaded.on_pictures(preprocessing), loaded.state
     if head is None:
@@ -178,7 +178,7 @@ def _size(source: Source, entry: Entry, given: int | None, carried: tuple[int, i
         if (height or given, width or given) != (given, given):
             raise ModelError(
                 f"`image_size` is {given}, and {source.handle} takes images of {height} x {width} pixels "
-                "only; leave `image_size` away"
+                "only; leave `image_size` out"
             )
         return given, given
     module = module_table.find(source.handle)
@@ -186,28 +186,26 @@ def _size(source: Source, entry: Entry, given: int | None, carried: tuple[int, i
     known = carried or (published, published)
     height, width = height or known[0], width or known[1]
     if height is None or width is None:
-        raise ModelError(
-            f"{source.handle} takes images of any size; say which with `image_size` (the size it was trained with)"
-        )
+        raise ModelError(f"{source.handle} takes images of any size; give `image_size` (the size it was trained with)")
     return height, width
 
 
 def _of_any_size(entry: Entry) -> Any:
-    """Return the entry, traced for images of any size: a concrete function, or None where it cannot be traced so.
+    """Trace the entry for images of any size: return a concrete function, or None if that fails.
 
-    A resize that it begins with is done by the server in its place, to the same pixels.
+    If the model begins with a resize, the exported graph does it instead, with the same pixels.
     """
     sides = [None, None, entry.channels] if entry.layout == "NHWC" else [entry.channels, None, None]
     function = tf.function(entry.call, input_signature=[tf.TensorSpec([None, *sides], entry.dtype)], autograph=False)
     try:
         return function.get_concrete_function()
-    # What keeps it from a trace without a size is told when it is traced with one.
+    # The trace with a fixed size will report the error.
     except Exception:  # noqa: BLE001
         return None
 
 
 def _traced(source: Source, entry: Entry, height: int, width: int) -> Any:
-    """Return the entry, traced for images of that size: a concrete function."""
+    """Trace the entry for images of this size: return a concrete function."""
     shape = [None, height, width, entry.channels] if entry.layout == "NHWC" else [None, entry.channels, height, width]
     function = tf.function(entry.call, input_signature=[tf.TensorSpec(shape, entry.dtype)], autograph=False)
     try:
@@ -215,7 +213,7 @@ def _traced(source: Source, entry: Entry, height: int, width: int) -> Any:
     except ExportError:
         raise
     except Exception as error:
-        # The code of any model may run here, and fail in its own way.
+        # This may run code of any model, which may fail in any way.
         raise ModelError(
             f"{source.handle} cannot be called on images {str(shape).replace('None', 'N')} ({first_line(error)})"
         ) from error
@@ -229,16 +227,16 @@ def _outputs(source: Source, traced: Any) -> int:
 
 
 def _check_classes(source: Source, classes: int, given: int | None) -> None:
-    # One number tells two classes apart.
+    # One number distinguishes two classes.
     if given is not None and given != max(classes, 2):
         numbers = "one number" if classes == 1 else f"{classes} numbers"
         raise ModelError(f"`classes` is {given}, and {source.handle} gives {numbers} for an image")
 
 
 def _state(loaded: Any, traced: Any) -> Any:
-    """Tell what must be saved for the traced call to work: its variables and no more.
+    """Return what must be saved for the traced call to work: its variables only.
 
-    Kept whole, the loaded object would drag its training traces into the exported graph. It is kept only where the call
+    The whole loaded object would bring its training traces into the exported graph. It is returned only if the call
     uses something else besides variables, such as a table.
     """
     used = {id(tensor) for tensor in traced.captured_inputs if tensor.dtype == tf.resource}

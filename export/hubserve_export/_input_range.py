@@ -1,7 +1,7 @@
-"""The pixels that a model takes, judged by the range that its first operations bring them to.
+"""Find the pixels that a model takes, from the range to which its first operations bring them.
 
-A model that begins with `x / 255` takes pixels from 0 to 255, because only they become numbers from 0 to 1. Each preset
-is tried on the operations; the one whose pixels come out in a range that networks are trained on is the model's.
+A model that begins with `x / 255` takes pixels from 0 to 255, because only those become numbers from 0 to 1. Each
+preset is tried with the operations. The model takes the preset whose result is in a range that networks are trained on.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ._preprocessing import PRESETS
 Array = np.ndarray[Any, Any]
 
 _WHITE = 255
-# Ranges, and how far from them a model may be: efficientnet-lite's (x - 127) / 128 is [-0.992, 1].
+# Ranges, and the tolerance of each: efficientnet-lite's (x - 127) / 128 is [-0.992, 1].
 _EXACT = (
     ((0, 1), 0.01, "0 to 1"),
     ((-1, 1), 0.02, "-1 to 1"),
@@ -27,19 +27,20 @@ _EXACT = (
 # Means and standard deviations of photographs, as parts of the range from black to white.
 _MEANS = (0.25, 0.65)
 _DEVIATIONS = (0.15, 0.45)
-# Channel means of ImageNet's photographs, 0 to 255, in blue, green, red: networks that subtract these take BGR.
+# Channel means of ImageNet's photographs, 0 to 255, in the order blue, green, red: networks that subtract these take
+# BGR.
 _BLUE_GREEN_RED = (103.939, 116.779, 123.68)
 
 
 def presets(affine: Affine) -> list[tuple[str, dict[str, Any], str]]:
-    """List the presets whose pixels the operations bring into a range that networks are trained on.
+    """Return the presets whose pixels the operations bring into a range that networks are trained on.
 
     Args:
-        affine: What the model's first operations do.
+        affine: The effect of the model's first operations.
 
     Returns:
-        The name, the fields of `Preprocessing`, and the range that comes out, in words. A range that is exact, such as
-        [0, 1], rules out those that only look like photographs with mean and deviation taken out.
+        The name, the fields of `Preprocessing`, and the resulting range in words. An exact range, such as [0, 1],
+        excludes ranges that only look like photographs normalised with mean and deviation.
     """
     if affine.nothing():
         return []
@@ -64,16 +65,16 @@ def _candidates(affine: Affine) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _takes_bgr(affine: Affine) -> bool:
-    """Tell whether the means that the model subtracts are those of blue, green and red in the order of its input."""
+    """Tell whether the subtracted means are those of blue, green and red, in the order of the input."""
     means = -affine.offset / affine.scale
-    # Means of pixels from 0 to 255, or the same as parts of 1.
+    # Means of pixels from 0 to 255, or of pixels from 0 to 1.
     return affine.order == (0, 1, 2) and any(
         np.allclose(means * factor, _BLUE_GREEN_RED, rtol=0.03) for factor in (1, _WHITE)
     )
 
 
 def _range(affine: Affine, fields: dict[str, Any]) -> tuple[str, bool] | None:
-    """Return what black and white become, in words, and whether that is exact; None where nothing is trained on it."""
+    """Return the range of black to white in words, and whether it is exact; None if networks are not trained on it."""
     channels = len(affine.order)
     scale, offset = (np.broadcast_to(np.array(fields[key], np.float64), channels) for key in ("scale", "offset"))
     order = list(affine.order)
@@ -84,7 +85,7 @@ def _range(affine: Affine, fields: dict[str, Any]) -> tuple[str, bool] | None:
             return words, True
     width = high - low
     if np.any(width <= 0) or len({*fields["offset"]}) > 1:
-        # What has a mean taken out by its preset is not given another to take out.
+        # A preset that subtracts a mean does not fit a model that subtracts another one.
         return None
     if np.allclose(width, _WHITE, rtol=0.01) and _all_within(-low / _WHITE, _MEANS):
         return "0 to 255 less a mean", True

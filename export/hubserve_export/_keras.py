@@ -1,7 +1,7 @@
-"""A Keras model in a file, made into a SavedModel for inference.
+"""Convert a Keras model in a file into a SavedModel for inference.
 
-A `.keras` file is a zip archive whose `metadata.json` names the Keras that wrote it. A SavedModel around Keras 3
-objects, saved in any other way than by Keras' own archive, loads with `tf.saved_model.load` and fails in a session,
+A `.keras` file is a zip archive whose `metadata.json` names the Keras that wrote it. Keras' own archive must save it: a
+SavedModel of Keras 3 objects that was saved in another way loads with `tf.saved_model.load`, but fails in a session,
 which is how TensorFlow Serving loads it.
 """
 
@@ -27,11 +27,11 @@ _CONFIG_BYTES = 1 << 27
 def to_saved_model(file: Path, folder: Path) -> None:
     """Load a `.keras` file and export it into the empty folder `folder`.
 
-    Keras' safe mode is on: it refuses layers that carry code.
+    Keras' safe mode is on: it refuses layers that contain code.
 
     Raises:
-        SourceError: It is damaged, has layers that this program does not know, or is of Keras 2 and tf_keras is not
-            installed.
+        SourceError: The file is damaged, has layers that this program does not know, or was saved by Keras 2 and
+            tf_keras is not installed.
     """
     if file.is_dir():
         version, config = _of_folder(file)
@@ -43,7 +43,7 @@ def to_saved_model(file: Path, folder: Path) -> None:
             _keras_2.to_saved_model(file, folder)
             return
         raise SourceError(
-            f"{file} was saved by Keras {major}, and only those of Keras 3 can be read; save the model as a folder "
+            f"{file} was saved by Keras {major}, and only files of Keras 3 can be read; save the model as a folder "
             'instead, model.save("folder"), and give that, or pip install tf_keras'
         )
     keras = library()
@@ -58,12 +58,12 @@ def library() -> Any:
     """Return Keras 3 on TensorFlow.
 
     Raises:
-        SourceError: It runs on something else.
+        SourceError: Keras runs on another backend.
     """
     try:
         import keras
     except (ImportError, ValueError) as error:
-        # Keras imports its backend with itself.
+        # Importing Keras imports its backend.
         raise SourceError(
             f"Keras cannot be imported ({error}); unset KERAS_BACKEND, so that it is TensorFlow"
         ) from error
@@ -76,10 +76,10 @@ def library() -> Any:
 
 
 def hub(file: Path) -> Any:
-    """Import KerasHub, which brings the layers of its models.
+    """Import KerasHub, which has the layers of its models.
 
     Raises:
-        SourceError: It is not installed.
+        SourceError: KerasHub is not installed.
     """
     try:
         import keras_hub
@@ -94,7 +94,7 @@ def load(file: Path, read: Callable[[], Any]) -> Any:
     """Return what `read` loads from a file.
 
     Raises:
-        SourceError: It cannot be loaded.
+        SourceError: The file cannot be loaded.
     """
     with _loading(file):
         return read()
@@ -105,9 +105,9 @@ def _loading(file: Path) -> Any:
     try:
         yield
     except Exception as error:
-        # Layers fail in their own ways when a file is damaged or of another version.
+        # Layers raise all kinds of errors for damaged files and other versions.
         raise SourceError(
-            f"{file} cannot be loaded ({first_sentence(error)}); where it has layers of your own, export it beside "
+            f"{file} cannot be loaded ({first_sentence(error)}); if it has custom layers, export it together with "
             'their code, model.export("folder"), and give that folder'
         ) from error
 
@@ -115,10 +115,10 @@ def _loading(file: Path) -> Any:
 def export(model: Any, file: Path, folder: Path) -> None:
     """Export a Keras 3 model into the empty folder `folder`, for inference.
 
-    `model.export` leaves augmentation on, in Keras 3.15 too. Several outputs get the names of their layers.
+    `model.export` leaves augmentation on, also in Keras 3.15. Several outputs get the names of their layers.
 
     Raises:
-        SourceError: It cannot be traced or written.
+        SourceError: The model cannot be traced or written.
     """
     import tensorflow as tf
 
@@ -126,7 +126,7 @@ def export(model: Any, file: Path, folder: Path) -> None:
 
     keras = library()
     try:
-        # Keras tells on the standard output where it exported to.
+        # Keras prints on standard output where it exported to.
         with contextlib.redirect_stdout(io.StringIO()), without_xla(keras):
             if not getattr(model, "inputs", None):
                 model.export(str(folder), format="tf_saved_model", verbose=False)
@@ -179,7 +179,7 @@ def _of_archive(file: Path) -> tuple[str, str]:
 
 
 def _of_folder(folder: Path) -> tuple[str, str]:
-    """Return the same of a model that was saved with zipped=False."""
+    """Return the same for a model that was saved with zipped=False."""
     try:
         metadata = json.loads((folder / "metadata.json").read_bytes()[:_METADATA_BYTES])
         return str(metadata["keras_version"]), (folder / "config.json").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Keras 2, as the package tf_keras, where it is installed: it reads what older programs saved as they did."""
+"""Load models of Keras 2 with the package tf_keras, if it is installed: it reads older files exactly."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def to_saved_model(file: Path, folder: Path) -> None:
     """Load a `.keras` or HDF5 file of Keras 2 and save it for inference into the empty folder `folder`.
 
     Raises:
-        SourceError: It cannot be loaded, or not be written.
+        SourceError: The file cannot be loaded, or the SavedModel cannot be written.
     """
     import tensorflow as tf
 
@@ -34,7 +34,7 @@ def to_saved_model(file: Path, folder: Path) -> None:
             root.model = model
             tf.saved_model.save(root, str(folder), signatures={"serving_default": _for_inference(model)})
     except Exception as error:
-        # Layers fail in their own ways when a file is damaged or of another version.
+        # Layers raise all kinds of errors for damaged files and other versions.
         raise SourceError(
             f"{file} cannot be loaded by tf_keras ({first_line(error)}); "
             'save it where it was made, model.save("folder", save_format="tf"), and give that folder'

@@ -1,8 +1,8 @@
-"""Grouped convolutions of Keras 3 without XLA.
+"""Trace grouped convolutions of Keras 3 without XLA.
 
-On TensorFlow, Keras compiles every convolution with groups (ConvNeXt's, for example) with XLA, and TensorFlow Serving
-refuses to run what must be compiled. While a model is exported, such a convolution is made of others: a depthwise one,
-or one for each group.
+On TensorFlow, Keras compiles every grouped convolution (ConvNeXt's, for example) with XLA, and TensorFlow Serving
+refuses to run functions that must be compiled. During an export, such a convolution is replaced: by a depthwise one, or
+by one for each group.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import tensorflow as tf
 
 @contextlib.contextmanager
 def without_xla(keras: Any) -> Iterator[None]:
-    """Trace convolutions with groups in images [N, H, W, C] without XLA, as long as the context lasts."""
+    """Trace grouped convolutions of images [N, H, W, C] without XLA while the context lasts."""
     module = keras.src.backend.nn
     whole = module.conv
     module.conv = _in_groups(whole, module.depthwise_conv)
@@ -40,7 +40,7 @@ def _in_groups(whole: Callable[..., Any], depthwise: Callable[..., Any]) -> Call
                 part, its, strides=strides, padding=padding, data_format=data_format, dilation_rate=dilation_rate
             )
 
-        # A layer may hold them as lists, which a depthwise convolution does not take.
+        # A layer may hold these as lists, which a depthwise convolution does not take.
         strides = strides if isinstance(strides, int) else tuple(strides)
         dilation_rate = dilation_rate if isinstance(dilation_rate, int) else tuple(dilation_rate)
         groups = _groups(inputs, kernel, data_format)
@@ -57,7 +57,7 @@ def _in_groups(whole: Callable[..., Any], depthwise: Callable[..., Any]) -> Call
 
 
 def _groups(inputs: Any, kernel: Any, data_format: str | None) -> int:
-    """Return the number of groups; 1 for what is left to Keras."""
+    """Return the number of groups; 1 if Keras' own convolution is used."""
     channels = inputs.shape[-1]
     if len(inputs.shape) != 4 or data_format == "channels_first" or channels is None:
         return 1

@@ -1,4 +1,4 @@
-"""A Keras model in an HDF5 file (`.h5`, `.hdf5`): the format of Keras 1 and 2, and of Teachable Machine."""
+"""Convert a Keras model in an HDF5 file (`.h5`, `.hdf5`): the format of Keras 1 and 2, and of Teachable Machine."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from ._errors import SourceError
 def to_saved_model(file: Path, folder: Path) -> None:
     """Load an HDF5 file and export it into the empty folder `folder`.
 
-    What Keras 2 wrote is read by tf_keras where it is installed, else by Keras 3, which can read most of it.
+    Files of Keras 2 are read by tf_keras if it is installed, else by Keras 3, which can read most of them.
 
     Raises:
-        SourceError: It holds no whole model, is damaged, or has layers that cannot be read.
+        SourceError: The file does not hold a whole model, is damaged, or has layers that cannot be read.
     """
     version, config = _described(file)
     if code := sorted({name for name in _classes(config) if name in ("Lambda", "__lambda__")}):
         raise SourceError(
-            f"{file} has a layer that carries Python code ({code[0]}), which is not run; write that part with Keras' "
+            f"{file} has a layer that contains Python code ({code[0]}), which is not run; write that part with Keras' "
             'own layers, or export it where it was made, model.export("folder"), and give that folder'
         )
     if not version.startswith("3") and _keras_2.is_there():
@@ -38,10 +38,10 @@ def to_saved_model(file: Path, folder: Path) -> None:
             readable = _for_keras_3(file, config, scratch)
             model = keras.models.load_model(readable, compile=False, safe_mode=True)
     except Exception as error:
-        # Layers fail in their own ways when a file is of another version.
-        advice = "" if version.startswith("3") else "pip install tf_keras, which reads what Keras 2 saved; or "
+        # Layers raise all kinds of errors for files of other versions.
+        advice = "" if version.startswith("3") else "pip install tf_keras, which reads files of Keras 2; or "
         raise SourceError(
-            f"{file} is of Keras' old format, and cannot be loaded ({first_sentence(error)}); {advice}load it "
+            f"{file} has Keras' old format, and cannot be loaded ({first_sentence(error)}); {advice}load it "
             'where it was made and save it as a folder, model.save("folder") or, with Keras 3, model.export("folder")'
         ) from error
     _keras.export(model, file, folder)
@@ -61,7 +61,7 @@ def _described(file: Path) -> tuple[str, Any]:
         ) from error
     if config is None:
         raise SourceError(
-            f"{file} holds weights alone, without the model that they belong to; save the whole model, "
+            f"{file} holds only weights, without their model; save the whole model, "
             'model.save("model.keras"), and give that file'
         )
     try:
@@ -97,10 +97,10 @@ def _for_keras_3(file: Path, config: Any, scratch: Path) -> Path:
 
 
 def _modern(config: Any) -> Any:
-    """Return a config without what Keras 2 wrote and Keras 3 does not take.
+    """Return a config without keys of Keras 2 that Keras 3 does not take.
 
-    The `groups` of DepthwiseConv2D are always 1, and Teachable Machine's files have them. `rng_type` is how
-    augmentation draws. Modules of tf_keras have other names in Keras 3, which finds its own classes without.
+    The `groups` of DepthwiseConv2D are always 1; files of Teachable Machine contain them. `rng_type` defines how
+    augmentation draws numbers. Keras 3 has other names for modules of tf_keras, and finds its own classes without them.
     """
     if isinstance(config, list):
         return [_modern(inner) for inner in config]
@@ -113,7 +113,7 @@ def _modern(config: Any) -> Any:
                 kept.pop(key, None)
         for ends in ("input_layers", "output_layers"):
             if isinstance(found := kept["config"].get(ends), list) and len(found) == 1:
-                # A list of one is what Keras 3 calls a model of a list, whose answer is a list too.
+                # Keras 3 takes a list of one as a model that returns a list.
                 kept["config"][ends] = found[0]
         if kept["class_name"] == "DepthwiseConv2D" and kept["config"].get("groups") == 1:
             del kept["config"]["groups"]

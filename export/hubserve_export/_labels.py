@@ -1,4 +1,4 @@
-"""Class names: one a line, line i is class i."""
+"""Read class names: one in each line, line i is class i."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 from ._errors import LabelsError
 
 _BACKGROUND = "background"
-# ImageNet's 1000 classes with "background" before them, as TF-Slim's models number them.
+# ImageNet's 1000 classes with "background" before them, in the order of TF-Slim's models.
 _IMAGENET_WITH_BACKGROUND = 1001
 
 
 @dataclass(frozen=True)
 class Labels:
-    """The names of a model's classes, and whether class 0 is the background, which is nothing of what it was taught."""
+    """The names of a model's classes, and whether class 0 is background, for images of no other class."""
 
     names: tuple[str, ...]
     background: bool
@@ -25,10 +25,10 @@ def for_model(path: Path | None, classes: int, background: bool | None = None) -
     """Return the names of a model's classes.
 
     Args:
-        path: A text file in UTF-8, or None for ImageNet's names, which fit models of 1001 (with background) and 1000
+        path: A text file in UTF-8; None: ImageNet's names, which fit models with 1001 (with background) and 1000
             classes.
-        classes: How many classes the model has.
-        background: Whether class 0 is background; None to find out from the names. If it is, the file may leave it out.
+        classes: The number of the model's classes.
+        background: Whether class 0 is background; None: the names decide. If it is, the file may leave it out.
 
     Raises:
         LabelsError: The file cannot be read, does not fit the number of classes, or contradicts `background`.
@@ -38,9 +38,9 @@ def for_model(path: Path | None, classes: int, background: bool | None = None) -
         names = (_BACKGROUND, *names)
     if len(names) != classes:
         hint = (
-            "; if the model counts a background class before them, say `background`"
+            "; if the model has a background class before them, give `background`"
             if len(names) == classes - 1
-            else "; line i names class i (if these are features, say `kind` feature_vector)"
+            else "; line i names class i (if these are features, give `kind` feature_vector)"
         )
         raise LabelsError(f"{where} has {len(names)} lines, and the model has {classes} classes{hint}")
     found = names[0].lower() == _BACKGROUND
@@ -53,7 +53,7 @@ def for_model(path: Path | None, classes: int, background: bool | None = None) -
 
 
 def given(path: Path | None) -> int | None:
-    """Return how many names a file has; None where there is no file.
+    """Return the number of names in a file; None without a file.
 
     Raises:
         LabelsError: The file cannot be read.
@@ -66,7 +66,7 @@ def _read(path: Path) -> tuple[str, ...]:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise LabelsError(
-            f"the labels file {path} cannot be read ({error}); it must be text in UTF-8, one label a line"
+            f"the labels file {path} cannot be read ({error}); it must be text in UTF-8, one label in each line"
         ) from error
     names = tuple(line.strip() for line in text.splitlines())
     if "" in names:
@@ -75,7 +75,7 @@ def _read(path: Path) -> tuple[str, ...]:
 
 
 def _without_numbers(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return names as Teachable Machine numbers them, "0 cat" and "1 dog", without their numbers."""
+    """Remove the numbers of Teachable Machine from names such as "0 cat" and "1 dog"."""
     numbered = [name.partition(" ") for name in names]
     if len(names) > 1 and all(number == str(line) and name for line, (number, _, name) in enumerate(numbered)):
         return tuple(name.strip() for *_, name in numbered)
@@ -91,5 +91,5 @@ def _imagenet(classes: int) -> tuple[str, ...]:
         return names[1:]
     raise LabelsError(
         f"the model has {classes} classes, which are not ImageNet's; name them with `labels`, "
-        f"{classes} lines, one label each (if these are features, say `kind` feature_vector)"
+        f"{classes} lines, one label each (if these are features, give `kind` feature_vector)"
     )

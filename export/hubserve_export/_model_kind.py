@@ -1,8 +1,8 @@
-"""Classification or feature vector: what a model's numbers are.
+"""Decide whether a model's numbers are classes or a feature vector.
 
-Nothing in a SavedModel says it. The evidence, strongest first: what the person says (`kind`, or an option that only
-classifiers have), how the hub names the module, ImageNet's number of classes, and the operation that makes the numbers:
-a dense layer gives logits, pooling gives features.
+A SavedModel does not say it. The evidence, strongest first, is: what the user gives (`kind`, or an option that only
+fits classifiers), the hub's name for the module, ImageNet's number of classes, and the operation that makes the
+numbers: a dense layer gives logits, pooling gives features.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 from ._errors import ModelError
 from .hub import module_table
 
-# The hub's own words for the two.
+# The hub's own terms.
 CLASSIFICATION = "classification"
 FEATURE_VECTOR = "feature_vector"
 
@@ -28,18 +28,18 @@ def choose(handle: str, ending: str, width: int, given: str | None = None, said:
     """Return the kind of a model.
 
     Args:
-        handle: What names the model to others: the hub's URL, or a path.
+        handle: The model's name in messages: the hub's URL, or a path.
         ending: The operation that makes its numbers, from `last_operation`.
-        width: How many numbers it gives for an image.
-        given: The kind that was asked for.
-        said: The options given that only a classifier can have, such as "labels".
+        width: The number of outputs for an image.
+        given: The kind that the user gives.
+        said: The given options that only fit a classifier, such as "labels".
 
     Raises:
-        ModelError: Two of these contradict each other.
+        ModelError: Two pieces of evidence contradict each other.
     """
     claims = [(given, f"`kind` is {given}")] if given else []
-    claims += [(CLASSIFICATION, f"`{option}` is of a classifier") for option in said]
-    if "://" in handle:  # A folder on this machine may be called anything.
+    claims += [(CLASSIFICATION, f"`{option}` is only for classifiers") for option in said]
+    if "://" in handle:  # A folder on this machine may have any name.
         claims += [(kind, f"{handle} is a {kind} module by {known}") for kind, known in _named(handle)]
     if ending == "Softmax":
         claims.append((CLASSIFICATION, f"{handle} ends in a softmax, which gives probabilities of classes"))
@@ -47,30 +47,30 @@ def choose(handle: str, ending: str, width: int, given: str | None = None, said:
         (kind, first), *others = claims
         for other, reason in others:
             if other != kind:
-                raise ModelError(f"{first}, and {reason}; both cannot be: leave one away, or give another model")
+                raise ModelError(f"{first}, and {reason}; leave one of them out, or give another model")
         return kind
-    # One number is a score or a regression, which `_head` tells apart.
+    # A single number is a score or a regression, which `_head` distinguishes.
     return FEATURE_VECTOR if ending in _POOLING and width not in (*_IMAGENET, 1) else CLASSIFICATION
 
 
 def _named(handle: str) -> list[tuple[str, str]]:
-    """Return the kind of an address and where that is known from; nothing where nothing tells."""
+    """Return the kind of an address and the evidence; empty without evidence."""
     if (module := module_table.find(handle)) is not None:
         return [(module.kind, "the hub's index")]
-    # feature_vector, feature-vector, large-feature-vector: the hub and Kaggle write it in each of these ways.
+    # The hub and Kaggle use feature_vector, feature-vector and large-feature-vector.
     words = re.findall(rf"(?<=[/-])({CLASSIFICATION}|feature[_-]vector)(?=[/?-]|$)", handle.lower())
     return [(words[-1].replace("-", "_"), "its name")] if words else []
 
 
 def last_operation(graph: Any, output: str) -> str:
-    """Return the operation that makes a tensor's numbers: what only passes them on is left out.
+    """Return the operation that makes a tensor's numbers, without operations that only pass them on.
 
     Args:
         graph: A GraphDef with its function library.
         output: The tensor, as "node" or "node:index".
 
     Returns:
-        The operation's name, such as "BiasAdd"; "Placeholder" for an input that is handed through.
+        The operation's name, such as "BiasAdd"; "Placeholder" for an input that is passed through.
     """
     functions = {function.signature.name: function for function in graph.library.function}
     return _maker(output, {node.name: node for node in graph.node}, functions)

@@ -1,4 +1,4 @@
-"""The options of an export. Nothing here needs TensorFlow."""
+"""The options of an export, without TensorFlow."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DEFAULT_BATCH_SIZES = (1, 2, 4, 8, 16, 32)
 
 @dataclass(frozen=True)
 class Options:
-    """Say what to export, and how. `hubserve export` has an option for each field.
+    """The options of one export. `hubserve export` has an option for each field.
 
         Options("efficientnet-lite0", Path("models/lite0"))
         Options("flowers.keras", Path("models/flowers"), labels=Path("labels.txt"), preprocessing="caffe")
@@ -31,39 +31,39 @@ class Options:
         model: A hub handle or URL, the folder of a SavedModel, a `.tar.gz` of one, a saved Keras model, or
             `efficientnet-lite0`.
         output: The model's base folder, which holds its versions.
-        version: The integer version; None for the next.
-        kind: "classification" or "feature_vector"; None to find out.
-        labels: A file of class names, one a line; None for ImageNet's.
-        classes: How many classes the model must have; None for any number.
-        background: Whether class 0 is background; None to find out from the names.
-        top_k: How many classes an answer has; None for five, or all where there are fewer.
-        activation: What makes scores of the model's numbers: "softmax", "sigmoid", "none" or "auto".
-        threshold: The score from which a label counts, for independent labels; kept in the manifest.
-        signature: The signature to export, or "__call__"; None to find out.
-        output_name: The output to export, where the model has several; None to find out.
+        version: The integer version; None: the next.
+        kind: "classification" or "feature_vector"; None: find out.
+        labels: A file of class names, one in each line; None: ImageNet's.
+        classes: The number of classes that the model must have; None: any.
+        background: Whether class 0 is background; None: the names decide.
+        top_k: The number of classes in an answer; None: five, or all if there are fewer.
+        activation: The function from the model's numbers to scores: "softmax", "sigmoid", "none" or "auto".
+        threshold: The score from which an independent label counts; kept in the manifest.
+        signature: The signature to export, or "__call__"; None: find out.
+        output_name: The output to export, if the model has several; None: find out.
         image_size: Height and width of the input, for a model that takes any size.
-        preprocessing: What is said of the preprocessing as a whole: the name of a preset, a JSON file, a mapping of its
-            keys, or a `Preprocessing`; None to find out.
-        pixel_range: What black and white become, such as (0, 255).
-        mean: What is subtracted from pixels in `pixel_range`: one number, or one for each channel.
-        std: What the difference is divided by, in the same form.
+        preprocessing: The preprocessing as a whole: the name of a preset, a JSON file, a mapping with its keys, or a
+            `Preprocessing`; None: find out.
+        pixel_range: The values of black and white, such as (0, 255).
+        mean: The number to subtract from pixels in `pixel_range`: one, or one for each channel.
+        std: The number to divide the difference by, in the same form.
         channels: "rgb", "bgr" or "luminance".
         resize: "stretch", "crop", "crop_to_aspect_ratio", "pad" or "pad_to_aspect_ratio".
         pad_color: Red, green and blue of the bars of "pad", 0 to 255.
         interpolation: "bilinear", "bicubic", "lanczos3", "area" or "nearest".
-        antialias: Whether the resize filters what becomes smaller.
-        crop_fraction: The central part of each side that the model sees.
+        antialias: Whether the resize filters images that become smaller.
+        crop_fraction: The central part of each side to use.
         input_dtype: The type of the model's input, as a check: "float32", "float16" or "uint8".
         layout: "NHWC" or "NCHW", as a check.
-        max_pixels: Images of more pixels are answered with status 2.
+        max_pixels: Images with more pixels get status 2.
         batch_sizes: The batch sizes that the server will run, ascending.
-        warmup: What a server runs before the first request: "serving_default" for every batch size and image format
-            of this signature, and one image in each other signature; "all" for every batch size and image format of
-            each signature; "none" for nothing, so that the first callers wait.
-        warmup_images: A folder of images for warm-up and proof; None for the ones that come with hubserve.
-        examples: A folder with a folder of images for each class, to measure the published model on; None for none.
-        min_accuracy: The accuracy on `examples`, 0 to 1, below which nothing is published.
-        strict: Take every warning for an error.
+        warmup: The requests that a server runs before it is ready: "serving_default" for every batch size and image
+            format of this signature, and one image in each other signature; "all" for every batch size and image format
+            of each signature; "none" for no requests, so that the first callers wait.
+        warmup_images: A folder of images for warm-up and proof; None: the images that come with hubserve.
+        examples: A folder with a folder of images for each class, to measure the new model; None: no measurement.
+        min_accuracy: The least accuracy on `examples`, 0 to 1; below it, nothing is published.
+        strict: Make every warning an error.
     """
 
     model: str
@@ -100,7 +100,7 @@ class Options:
     strict: bool = False
 
     def of_a_classifier(self) -> tuple[str, ...]:
-        """List the options given that only a classifier can have."""
+        """Return the given options that only fit a classifier."""
         given = {
             "labels": self.labels is not None,
             "classes": self.classes is not None,
@@ -114,10 +114,10 @@ class Options:
         return tuple(option for option, said in given.items() if said)
 
     def said_preprocessing(self) -> dict[str, Any]:
-        """Return what is said of the preprocessing, as fields of `Preprocessing`.
+        """Return the given preprocessing, as fields of `Preprocessing`.
 
         Raises:
-            PreprocessingError: It is not a preprocessing, or two statements contradict each other.
+            PreprocessingError: It is not a valid preprocessing, or two options contradict each other.
         """
         whole, where = self._whole_preprocessing()
         single = {name: getattr(self, name) for name in _SINGLE if getattr(self, name) is not None}
@@ -128,21 +128,21 @@ class Options:
             name = both[0]
             raise PreprocessingError(
                 f"`{'input_dtype' if name == 'dtype' else name}` is {single[name]}, and {where} says {whole[name]}; "
-                "leave one of them away"
+                "leave one of them out"
             )
         fields = _preprocessing.resolve(whole | single, where)
-        # Whatever can be checked without the model is checked before it is loaded.
+        # Checks that do not need the model are made before it is loaded.
         _preprocessing.check(fields)
         return fields
 
     def _whole_preprocessing(self) -> tuple[dict[str, Any], str]:
         said = self.preprocessing
         if said is None:
-            return {}, "what is said of the preprocessing"
+            return {}, "the given preprocessing"
         if isinstance(said, Preprocessing):
-            return dataclasses.asdict(said), "the Preprocessing given"
+            return dataclasses.asdict(said), "the given Preprocessing"
         if isinstance(said, Mapping):
-            return dict(said), "the preprocessing given"
+            return dict(said), "the given preprocessing"
         if str(said) in PRESETS:
             return {"preset": str(said)}, f"the preprocessing {said}"
         if str(said).endswith(".json") or Path(said).is_file():

@@ -10,8 +10,8 @@ import tensorflow as tf
 from ._errors import ModelError
 from ._image_input import described
 
-# Names that tell what an output is, the most certain first. Probabilities come before logits, because their values also
-# tell whether the classes exclude each other. "default" is what hub modules of TensorFlow 1 call their main output.
+# Names that show what an output is, the most certain first. Probabilities come before logits, because their values also
+# show whether classes exclude each other. "default" is the main output of hub modules of TensorFlow 1.
 _KNOWN = (
     ("default",),
     (
@@ -21,7 +21,7 @@ _KNOWN = (
     ("logits", "logit", "class_logits", "classification_logits"),
     ("predictions", "prediction", "scores", "class_scores"),
 )
-# What lies before the classes. It is left out beside an output of _KNOWN.
+# Outputs before the classes. They are ignored if there is an output of _KNOWN.
 _FEATURES = frozenset(
     {
         *("features", "feature", "feature_vector", "feature_vectors", "image_embedding", "image_embeddings"),
@@ -35,8 +35,8 @@ _SHOWN = 12
 def flat(structure: Any, name: str = "") -> dict[str, Any]:
     """Return the tensors of an output by name.
 
-    Those of a dict have its keys, with a dot between them where it is nested; those of a list are called output_0,
-    output_1 and so on, as TensorFlow calls them in a signature. A single tensor is called "output".
+    Tensors in a dict have its keys, joined by dots if it is nested. Tensors in a list are named output_0, output_1 and
+    so on, as TensorFlow names them in a signature. A single tensor is named "output".
     """
     return dict(_walk(structure, name))
 
@@ -57,17 +57,17 @@ def choose(handle: str, outputs: Mapping[str, Any], batch: int | None, said: str
     """Choose the output that is the row of numbers for an image.
 
     Args:
-        handle: What names the model to others.
+        handle: The model's name in messages.
         outputs: The outputs, each with dtype and shape, from `flat`.
         batch: The batch that the model takes, as in `ImageInput`.
-        said: The name that the person gave; None to find out.
+        said: The name that the user gives; None: find out.
 
     Raises:
-        ModelError: There is no such output, or several, and nothing tells which one is meant.
+        ModelError: There is no such output, or there are several and their names do not show the right one.
     """
     if said is not None:
         if said not in outputs:
-            raise ModelError(f"{handle} has no output {said}; its outputs are {_listed(outputs)}")
+            raise ModelError(f"{handle} does not have an output {said}; its outputs are {_listed(outputs)}")
         reason = _not_a_row(outputs[said], batch)
         if reason:
             raise ModelError(
@@ -76,7 +76,7 @@ def choose(handle: str, outputs: Mapping[str, Any], batch: int | None, said: str
             )
         return said
     rows = {name: spec for name, spec in outputs.items() if not _not_a_row(spec, batch)}
-    # A single number beside a row of them is the best score, a loss or a temperature.
+    # A single number beside a row of numbers is the best score, a loss or a temperature.
     several = {name: spec for name, spec in rows.items() if width(spec, batch) != 1 or len(spec.shape) > 1}
     rows = several or rows
     if not rows:
@@ -88,14 +88,14 @@ def choose(handle: str, outputs: Mapping[str, Any], batch: int | None, said: str
     found = _by_name(rows, batch)
     if found is None:
         raise ModelError(
-            f"{handle} gives several rows of numbers for an image: {_listed(rows)}; say which with `output_name`, such "
-            f"as {next(iter(rows))}"
+            f"{handle} gives several rows of numbers for an image: {_listed(rows)}; choose one with `output_name`, "
+            f"such as {next(iter(rows))}"
         )
     return found
 
 
 def _by_name(rows: Mapping[str, Any], batch: int | None) -> str | None:
-    """Return the row whose name tells that it is meant, where the others are the same numbers before them."""
+    """Return the row whose name shows that it is the right one, if the others are earlier forms of the same numbers."""
     plain = {name: name.lower().rpartition("/")[2].rpartition(".")[2] for name in rows}
     for default in _KNOWN[0]:
         if default in rows:
@@ -105,12 +105,12 @@ def _by_name(rows: Mapping[str, Any], batch: int | None) -> str | None:
     unknown = [name for name in rows if plain[name] not in order and plain[name] not in _FEATURES]
     if not named or unknown or len({width(rows[name], batch) for _, name in named}) > 1:
         return None
-    # The same word twice, as in age/logits and gender/logits, tells nothing.
+    # The same word twice, as in age/logits and gender/logits, does not show which one is right.
     return None if len({place for place, _ in named}) < len(named) else named[0][1]
 
 
 def width(spec: Any, batch: int | None) -> int | None:
-    """Return how many numbers a row has: None where the shape does not say."""
+    """Return the number of numbers in a row; None if the shape does not give it."""
     if spec.shape.rank is None:
         return None
     sides = spec.shape.as_list()[0 if batch == 0 else 1 :]
@@ -118,7 +118,7 @@ def width(spec: Any, batch: int | None) -> int | None:
 
 
 def _not_a_row(spec: Any, batch: int | None) -> str:
-    """Tell why an output is not a row of numbers for each image; empty where it is one, or its shape leaves it open."""
+    """Say why an output is not a row of numbers for each image; empty if it is one, or may be one."""
     if not isinstance(spec, tf.Tensor | tf.TensorSpec):
         return described(spec)
     if not spec.dtype.is_floating:
@@ -132,7 +132,7 @@ def _not_a_row(spec: Any, batch: int | None) -> str:
         if batch is None and sides[0] is not None:
             return f"{described(spec)}, which is not one row for each image"
         sides = sides[1:]
-    # [1, 1, C] and [C, 1, 1] are rows too; an unknown side may be 1.
+    # [1, 1, C] and [C, 1, 1] are rows, too; an unknown side may be 1.
     return described(spec) if sum(side != 1 for side in sides if side is not None) > 1 else ""
 
 

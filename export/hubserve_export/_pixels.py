@@ -1,4 +1,4 @@
-"""From encoded images to pictures of a model's size, as the exported graph decodes them, and to what a model takes."""
+"""Decode images to a model's size, as the exported graph does, and convert them to the model's input."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .decode.batch import decode_batch
 Array = np.ndarray[Any, Any]
 
 _AT_ONCE = 32
-# ITU-R BT.601, as Pillow converts RGB to L.
+# ITU-R BT.601, as in Pillow's conversion of RGB to L.
 _LUMA = (0.299, 0.587, 0.114)
 _WHITE = 255
 
@@ -26,11 +26,11 @@ def decoded(images: Sequence[bytes], preprocessing: Preprocessing) -> tuple[Arra
 
     Args:
         images: Encoded images.
-        preprocessing: Size, crop and resize, and whether pictures are made gray first. What numbers the model takes
-            plays no part.
+        preprocessing: Size, crop and resize, and whether images are made gray first. The numbers for the model are not
+            used.
 
     Returns:
-        status, int32 [N], and pictures, float32 [N, height, width, 3] in [0, 1], zeros where the status is not 0.
+        status, int32 [N], and images, float32 [N, height, width, 3] in [0, 1], zeros if the status is not 0.
     """
     channels = "luminance" if preprocessing.channels == "luminance" else "rgb"
     plain = {**PRESETS["unit"], "channels": channels, "dtype": "float32", "layout": "NHWC"}
@@ -42,7 +42,7 @@ def decoded(images: Sequence[bytes], preprocessing: Preprocessing) -> tuple[Arra
 
 @functools.lru_cache(maxsize=4)
 def _decoder(preprocessing: Preprocessing) -> Any:
-    # Traced once for all conventions that are tried, and for the proof: that takes seconds.
+    # Traced once for the proof and for all conventions that are tried, because tracing takes seconds.
     return tf.function(
         lambda images: decode_batch(images, preprocessing),
         input_signature=[tf.TensorSpec([None], tf.string)],
@@ -51,14 +51,14 @@ def _decoder(preprocessing: Preprocessing) -> Any:
 
 
 def model_input(images: tf.Tensor, preprocessing: Preprocessing) -> tf.Tensor:
-    """Make a model's input of pictures.
+    """Convert decoded images to a model's input.
 
     Args:
         images: float32 [N, height, width, 3] in [0, 1], red, green, blue.
         preprocessing: Channels, scale, offset, dtype and layout.
 
     Returns:
-        `dtype` [N, height, width, C], or [N, C, height, width] where the layout is NCHW.
+        `dtype` [N, height, width, C], or [N, C, height, width] if the layout is NCHW.
     """
     if preprocessing.channels == "bgr":
         images = tf.reverse(images, [-1])
@@ -66,7 +66,7 @@ def model_input(images: tf.Tensor, preprocessing: Preprocessing) -> tf.Tensor:
         images = tf.reduce_sum(images * _LUMA, axis=-1, keepdims=True)
     scale = (_WHITE * np.array(preprocessing.scale, np.float64)).astype(np.float32)
     offset = np.array(preprocessing.offset, np.float32)
-    # [0, 1] itself is passed on bit for bit.
+    # A model that takes [0, 1] gets exactly the decoded values.
     if np.any(scale != 1):
         images = images * scale
     if np.any(offset != 0):

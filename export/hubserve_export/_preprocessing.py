@@ -1,7 +1,7 @@
-"""The open description of what happens to an image before the model sees it. Nothing here needs TensorFlow.
+"""Describe what happens to an image before the model sees it, without TensorFlow.
 
-A description has two halves. The first makes a picture of the model's size: crop, resize. The second makes the model's
-numbers from 8-bit pixels: channel order, then `pixel * scale + offset` for each channel, then the data type and layout.
+A description has two halves. The first resizes an image to the model's size: crop, resize. The second computes the
+model's numbers from 8-bit pixels: channel order, then `pixel * scale + offset` for each channel, then type and layout.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ CHANNELS = ("rgb", "bgr", "luminance")
 DTYPES = ("float32", "float16", "uint8")
 LAYOUTS = ("NHWC", "NCHW")
 
-# The largest pictures of phones and of 50-megapixel cameras have less: 8192 x 6144, 8688 x 5792, 8272 x 6200.
+# More than the images of most phones and of 50-megapixel cameras: 8192 x 6144, 8688 x 5792, 8272 x 6200.
 DEFAULT_MAX_PIXELS = 52_000_000
 
 # ImageNet's means and standard deviations: keras.applications.imagenet_utils.preprocess_input, modes "torch" and
-# "caffe"; the former are also torchvision's, the latter the VGG networks' in blue, green, red.
+# "caffe". Torchvision also uses the former, the VGG networks use the latter in the order blue, green, red.
 _TORCH_MEAN = (0.485, 0.456, 0.406)
 _TORCH_STD = (0.229, 0.224, 0.225)
 _CAFFE_MEAN = (103.939, 116.779, 123.68)
 
-#: Ways to make numbers from pixels, by the names that the field uses.
+#: Common ways to compute numbers from pixels, by their usual names.
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "unit": {"channels": "rgb", "scale": (1 / 255,), "offset": (0.0,)},
     "tf": {"channels": "rgb", "scale": (1 / 127.5,), "offset": (-1.0,)},
@@ -48,7 +48,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """Describe what happens to an image before the model sees it.
+    """The steps between an image and the input of the model.
 
         Preprocessing(height=331, width=331)
         Preprocessing(224, 224, **PRESETS["caffe"])
@@ -57,11 +57,11 @@ class Preprocessing:
     Attributes:
         height: Rows of the model's input.
         width: Columns of the model's input.
-        crop_fraction: The central part of each side that is kept, 0 < f <= 1.
-        max_pixels: Pixels, read from the header, above which an image is refused before it is decoded.
-        resize: "stretch": the whole image, its aspect ratio is not kept. "crop": the shortest side is resized to
+        crop_fraction: The central part of each side to keep, 0 < f <= 1.
+        max_pixels: Images with more pixels, by their header, are refused before they are decoded.
+        resize: "stretch": the whole image, without keeping its aspect ratio. "crop": the shortest side is resized to
             size / crop_fraction, then the centre is cut out (torchvision, timm). "crop_to_aspect_ratio": the largest
-            centre of the input's aspect ratio is cut out, then resized (Keras). "pad": the longest side is resized,
+            centre with the input's aspect ratio is cut out, then resized (Keras). "pad": the longest side is resized,
             and bars of `pad_color` fill the rest (letterbox; tf.image.resize_with_pad). "pad_to_aspect_ratio": bars
             first, then resized (Keras).
         interpolation: "bilinear", "bicubic", "lanczos3", "area" or "nearest".
@@ -69,13 +69,13 @@ class Preprocessing:
         pad_color: Red, green and blue of the bars, 0 to 255.
         channels: "rgb", "bgr", or "luminance" (one channel: 0.299 R + 0.587 G + 0.114 B, ITU-R BT.601, as Pillow's
             mode L).
-        scale: What an 8-bit pixel is multiplied by: one number, or one for each channel in the order of `channels`.
-        offset: What is added afterwards, in the same form.
+        scale: The factor for an 8-bit pixel: one number, or one for each channel in the order of `channels`.
+        offset: The number to add afterwards, in the same form.
         dtype: "float32", "float16", or "uint8" (rounded).
         layout: "NHWC" (channels last) or "NCHW" (channels first).
 
     Raises:
-        PreprocessingError: A value is not one of these.
+        PreprocessingError: A value is not valid.
     """
 
     height: int
@@ -97,7 +97,7 @@ class Preprocessing:
             _check_integer(name, getattr(self, name), least)
         _check_number("crop_fraction", self.crop_fraction)
         if not 0 < self.crop_fraction <= 1:
-            raise PreprocessingError(f"`crop_fraction` is {self.crop_fraction:g}; it must be above 0, and 1 at most")
+            raise PreprocessingError(f"`crop_fraction` is {self.crop_fraction:g}; it must be above 0, and at most 1")
         if not isinstance(self.antialias, bool):
             raise PreprocessingError(f"`antialias` is {self.antialias!r}; it must be true or false")
         for name, known in _CHOICES.items():
@@ -110,11 +110,11 @@ class Preprocessing:
         for name in ("scale", "offset"):
             object.__setattr__(self, name, tuple(map(float, _numbers(name, getattr(self, name), counts))))
         if 0 in self.scale:
-            raise PreprocessingError("`scale` is 0, so that the model would see nothing; give another number")
+            raise PreprocessingError("`scale` is 0, so that all images would be the same; give another number")
         if self.dtype == "uint8" and (set(self.scale), set(self.offset)) != ({1.0}, {0.0}):
             raise PreprocessingError(
-                "`dtype` is uint8, which holds pixels from 0 to 255 and nothing else; leave scale, offset, mean, std "
-                "and pixel_range away, or say raw"
+                "`dtype` is uint8, which only holds pixels from 0 to 255; leave out scale, offset, mean, std and "
+                "pixel_range, or give raw"
             )
 
     @property
@@ -123,7 +123,7 @@ class Preprocessing:
         return 1 if self.channels == "luminance" else 3
 
     def numbers(self) -> str:
-        """Describe the second half: the preset's name where it is one, else channel order and the range or scale."""
+        """Describe the second half: the preset's name if it is one, else channel order and the range or scale."""
         name = preset_of(self)
         order = {"rgb": "", "bgr": "BGR, ", "luminance": "one channel of luminance, "}[self.channels]
         said = order + self._range() if name is None else f"{name} ({order}{self._range()})"
@@ -131,7 +131,7 @@ class Preprocessing:
         return f"{said}{dtype}{', channels first' if self.layout == 'NCHW' else ''}"
 
     def picture(self) -> str:
-        """Describe the first half: how an image becomes a picture of the model's size."""
+        """Describe the first half: how an image is resized to the model's size."""
         how = {
             "stretch": "stretched",
             "crop": "shortest side, then centre crop",
@@ -162,12 +162,12 @@ _CHOICES = {
     "layout": LAYOUTS,
 }
 _FIELDS = tuple(field.name for field in dataclasses.fields(Preprocessing))
-# What else a description may hold: other ways to say `scale`, `offset` and `channels`.
+# Other keys of a description: other ways to give `scale`, `offset` and `channels`.
 _SAYINGS = ("preset", "pixel_range", "mean", "std")
 
 
 def preset_of(preprocessing: Preprocessing) -> str | None:
-    """Return the name of the preset that makes the same numbers, or None."""
+    """Return the name of the preset with the same numbers, or None."""
     for name, preset in PRESETS.items():
         same_channels = preprocessing.channels == preset["channels"] or (
             preprocessing.channels == "luminance" and len(preset["scale"]) == len(preset["offset"]) == 1
@@ -184,7 +184,7 @@ def read(file: Path) -> dict[str, Any]:
     of a manifest is such a description.
 
     Raises:
-        PreprocessingError: The file cannot be read, is not a JSON object, or has a key that no description has.
+        PreprocessingError: The file cannot be read, is not a JSON object, or has an unknown key.
     """
     try:
         said = strict_json(file.read_text(encoding="utf-8"))
@@ -200,19 +200,18 @@ def read(file: Path) -> dict[str, Any]:
 
 
 def resolve(said: Mapping[str, Any], where: str = "the preprocessing") -> dict[str, Any]:
-    """Make fields of `Preprocessing` from what was said, which may also be in other words.
+    """Compute fields of `Preprocessing` from a description, which may also use other keys.
 
     Args:
-        said: Fields, and `preset` (a name), `pixel_range` (what black and white become), `mean` and `std` (subtracted
-            from, and divided into, pixels in `pixel_range`, which is [0, 1] where none is given). What is None was not
-            said.
-        where: What to call it in an error.
+        said: Fields, and `preset` (a name), `pixel_range` (the values of black and white), `mean` and `std` (for pixels
+            in `pixel_range`, by default [0, 1]: subtract `mean`, then divide by `std`). None counts as not given.
+        where: The name of the description in messages.
 
     Returns:
-        Only fields of `Preprocessing`. `scale` and `offset` are both there or neither.
+        Only fields of `Preprocessing`. `scale` and `offset` are given together or not at all.
 
     Raises:
-        PreprocessingError: A key is unknown, a value is not what it must be, or two contradict each other.
+        PreprocessingError: A key is unknown, a value is not valid, or two values contradict each other.
     """
     _check_keys(said, where)
     given = {key: value for key, value in said.items() if value is not None}
@@ -220,25 +219,25 @@ def resolve(said: Mapping[str, Any], where: str = "the preprocessing") -> dict[s
     name = given.pop("preset", None)
     if name is not None:
         if name not in PRESETS:
-            raise PreprocessingError(f"{where} names the preset {name!r}; there are {', '.join(PRESETS)}")
+            raise PreprocessingError(f"{where} names the preset {name!r}; the presets are {', '.join(PRESETS)}")
         fields |= PRESETS[name]
     ranged = {key: given.pop(key) for key in ("pixel_range", "mean", "std") if key in given}
     if ranged and ({"scale", "offset"} & set(given)):
         raise PreprocessingError(
             f"{where} gives {_and(sorted({'scale', 'offset'} & set(given)))}, and also {_and(sorted(ranged))}, which "
-            "say the same in other words; leave one of them away"
+            "mean the same; leave one of them out"
         )
     if ranged and name is not None:
         raise PreprocessingError(
-            f"{where} names the preset {name}, and also gives {_and(sorted(ranged))}, which the preset says already; "
-            "leave one of them away"
+            f"{where} names the preset {name}, and also gives {_and(sorted(ranged))}, which the preset contains; "
+            "leave one of them out"
         )
     fields |= given
     if ranged:
         channels = (1,) if fields.get("channels") == "luminance" else (1, 3)
         fields |= _from_range(where, channels, **ranged)
     if len({"scale", "offset"} & set(fields)) == 1:
-        # Of the two, the one that was not said is the one that changes nothing.
+        # If only one of the two is given, the other one changes nothing.
         fields = {"scale": (1.0,), "offset": (0.0,)} | fields
     return fields
 
@@ -247,7 +246,7 @@ def check(fields: Mapping[str, Any]) -> None:
     """Check fields of `Preprocessing` whose size is not known yet.
 
     Raises:
-        PreprocessingError: A value is not what it must be.
+        PreprocessingError: A value is not valid.
     """
     Preprocessing(**{"height": 1, "width": 1, **fields})
 
@@ -262,16 +261,16 @@ def _from_range(
     low, high = _numbers("pixel_range", pixel_range, (2,))
     if not low < high:
         raise PreprocessingError(
-            f"`pixel_range` is {_listed((low, high))} in {where}; the first number is what black becomes, and the "
-            "second, a larger one, what white becomes"
+            f"`pixel_range` is {_listed((low, high))} in {where}; the first number is the value of black, and the "
+            "second, a larger one, the value of white"
         )
     means, stds = _same_length(_numbers("mean", mean, channels), _numbers("std", std, channels))
     if not all(value > 0 for value in stds):
         raise PreprocessingError(f"`std` is {_listed(stds)} in {where}; every number must be above 0")
     if not all(low <= value <= high for value in means) and any(means):
         raise PreprocessingError(
-            f"`mean` is {_listed(means)} in {where}, outside of the pixels' range from {_short(low)} to "
-            f"{_short(high)}; say `pixel_range` too (0,255 where the mean is of 8-bit pixels)"
+            f"`mean` is {_listed(means)} in {where}, outside the pixels' range from {_short(low)} to "
+            f"{_short(high)}; also give `pixel_range` (0,255 if the mean is of 8-bit pixels)"
         )
     scale = tuple((high - low) / 255 / value for value in stds)
     offset = tuple((low - value) / deviation for value, deviation in zip(means, stds, strict=True))
@@ -282,14 +281,14 @@ def _check_keys(said: Mapping[str, Any], where: str) -> None:
     unknown = [key for key in said if key not in _FIELDS and key not in _SAYINGS]
     if unknown:
         raise PreprocessingError(
-            f"{where} has {_and([repr(key) for key in unknown])}, which is not known; the keys are "
+            f"{where} has {_and([repr(key) for key in unknown])}, which is not a known key; the keys are "
             f"{', '.join((*_FIELDS, *_SAYINGS))}"
         )
 
 
 def _check_integer(name: str, value: Any, least: int) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise PreprocessingError(f"`{name}` is {value!r}; it must be an integer, {least} at least")
+        raise PreprocessingError(f"`{name}` is {value!r}; it must be an integer of at least {least}")
 
 
 def _check_number(name: str, value: Any) -> None:

@@ -1,7 +1,7 @@
-"""A preset of KerasHub: a folder with a model's config and weights, made into a SavedModel for inference.
+"""Convert a preset of KerasHub, a folder with a model's config and weights, into a SavedModel for inference.
 
-`config.json` is the backbone, `task.json` the classifier around it, `model.weights.h5` and `task.weights.h5` their
-weights. The preprocessing, `preprocessor.json`, is not part of the model: it is found beside it.
+`config.json` describes the backbone, `task.json` the classifier around it, `model.weights.h5` and `task.weights.h5` are
+their weights. The preprocessing, `preprocessor.json`, is not part of the model: `_sidecars` finds it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ CONFIG = "config.json"
 _TASK = "task.json"
 _TASK_WEIGHTS = "task.weights.h5"
 _WEIGHTS = ("model.weights.h5", "model.weights.json")
-# Their first token stands for the whole image, in KerasHub's own classifiers too.
+# The first token of these stands for the whole image, also in KerasHub's own classifiers.
 _OF_TOKENS = ("ViTBackbone", "DeiTBackbone")
 
 
@@ -30,16 +30,18 @@ def to_saved_model(folder: Path, target: Path) -> tuple[str, ...]:
     """Load the classifier or backbone of a preset and export it into the empty folder `target`.
 
     Returns:
-        What was added to it, in words.
+        Descriptions of what was added to the model.
 
     Raises:
         SourceError: KerasHub is not installed, or the preset is damaged or lacks weights.
-        ModelError: It is another model than a classifier of images or a backbone.
+        ModelError: The model is neither a classifier of images nor a backbone.
     """
     keras = _keras.library()
     hub = _keras.hub(folder)
     if not any((folder / name).is_file() for name in _WEIGHTS):
-        raise SourceError(f"{folder} has no {_WEIGHTS[0]}; a preset without weights is no model, so copy it again")
+        raise SourceError(
+            f"{folder} does not hold {_WEIGHTS[0]}; a preset without weights cannot be exported: copy it again"
+        )
     if (folder / _TASK).is_file():
         name = _json(folder / _TASK).get("class_name")
         kind = getattr(hub.models, str(name), None)
@@ -49,7 +51,7 @@ def to_saved_model(folder: Path, target: Path) -> tuple[str, ...]:
             )
         if not (folder / _TASK_WEIGHTS).is_file():
             raise SourceError(
-                f"{folder} has no {_TASK_WEIGHTS}, so its classes have no weights; save it again with "
+                f"{folder} does not hold {_TASK_WEIGHTS}, so its classes do not have weights; save it again with "
                 "classifier.save_to_preset(folder)"
             )
         model = _keras.load(folder, lambda: hub.models.ImageClassifier.from_preset(str(folder), preprocessor=None))
@@ -62,10 +64,10 @@ def to_saved_model(folder: Path, target: Path) -> tuple[str, ...]:
 
 
 def _pooled(keras: Any, backbone: Any, folder: Path) -> tuple[Any, tuple[str, ...]]:
-    """Return the backbone as a model that gives one vector for an image, as its classifier pools it."""
+    """Return the backbone as a model with one vector for an image, pooled as in its classifier."""
     features = backbone.output
     if isinstance(features, dict | list | tuple):
-        raise ModelError(f"{folder} is a backbone that gives several maps of features, and no vector for an image")
+        raise ModelError(f"{folder} is a backbone that gives several maps of features, and not a vector for an image")
     if len(features.shape) == 4:
         pooled = keras.layers.GlobalAveragePooling2D(getattr(backbone, "data_format", None))(features)
         words = "the features are averaged over the image"
@@ -75,8 +77,8 @@ def _pooled(keras: Any, backbone: Any, folder: Path) -> tuple[Any, tuple[str, ..
         return backbone, ()
     else:
         raise ModelError(
-            f"{folder} is a {type(backbone).__name__}, which gives {features.shape}, and no vector for an image; save "
-            "a classifier around it, classifier.save_to_preset(folder)"
+            f"{folder} is a {type(backbone).__name__}, which gives {features.shape}, and not a vector for an image; "
+            "save a classifier around it, classifier.save_to_preset(folder)"
         )
     return keras.Model(backbone.inputs, pooled), (words,)
 

@@ -1,4 +1,4 @@
-"""Telling a person how far an export is: a live line on a terminal, a line a step elsewhere."""
+"""Show how far an export is: a live line on a terminal, one line for each step elsewhere."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ _CLEAR_LINE = "\r\x1b[K"
 
 
 class Progress:
-    """Told of each step, and within a step of its parts; says nothing.
+    """Get reports of each step, and of the parts of a step; this class shows nothing.
 
     progress.step("saving")
     progress.part(3, 18)
     """
 
     def step(self, what: str) -> None:
-        """Begin a new step, and end the one before it."""
+        """Start a new step, which ends the one before."""
 
     def part(self, done: int, total: int) -> None:
         """Record that `done` of the `total` parts of this step are done."""
 
     def received(self, done: int, total: int | None) -> None:
-        """Record that `done` bytes of `total` are downloaded; `total` is None where the server does not say it."""
+        """Record that `done` bytes of `total` are downloaded; `total` is None if the server does not tell it."""
 
     def warning(self, text: str) -> None:
-        """Tell of what looks wrong, though nothing failed."""
+        """Show a warning."""
 
 
 class _Rate:
-    """The bytes of one step in words, with their rate since it began.
+    """The bytes of one step in words, with the rate since its start.
 
     Args:
-        began: The clock's seconds at its beginning.
+        began: The clock's seconds at the start.
     """
 
     def __init__(self, began: float) -> None:
@@ -47,14 +47,14 @@ class _Rate:
     def words(self, now: float, done: int, total: int | None) -> str:
         """Return, for example, "120 of 345 MB, 8.1 MB/s"."""
         if self._first is None:
-            self._first = done  # What an earlier run had is not this run's speed.
+            self._first = done  # Bytes of an earlier run do not count for the rate.
         rate = (done - self._first) / max(now - self._began, 0.001)
         of = "" if total is None else f" of {total / 1e6:.0f}"
         return f"{done / 1e6:.0f}{of} MB, {rate / 1e6:.1f} MB/s"
 
 
 class _Lines(Progress):
-    """A line at the beginning of each step, with the seconds since the first."""
+    """A line at the start of each step, with the seconds since the first."""
 
     def __init__(self, stream: TextIO, words: Callable[[str], str]) -> None:
         self._stream = stream
@@ -81,7 +81,7 @@ class _Lines(Progress):
 
 
 class _Live(_Lines):
-    """The same, with the last line kept up to date while its step lasts."""
+    """The same, with the last line updated during its step."""
 
     def __init__(self, stream: TextIO, words: Callable[[str], str]) -> None:
         super().__init__(stream, words)
@@ -103,13 +103,13 @@ class _Live(_Lines):
         self.refresh()
 
     def received(self, done: int, total: int | None) -> None:
-        # The thread shows it: a line for each piece would be more than a terminal takes.
+        # The thread draws it: a line for each piece would be too many for a terminal.
         with self._lock:
             self._parts = f", {self._rate.words(time.monotonic(), done, total)}"
 
     def warning(self, text: str) -> None:
         with self._lock:
-            # The line of the step begins again below.
+            # The line of the step is drawn again below.
             self._stream.write(_CLEAR_LINE)
             super().warning(text)
         self.refresh()
@@ -134,11 +134,11 @@ class _Live(_Lines):
 
 @contextmanager
 def progress_on(stream: TextIO, words: Callable[[str], str] = str) -> Iterator[Progress]:
-    """Write progress to a stream, in the way that fits it, as long as the context lasts.
+    """Write progress to a stream, in the form that suits it, while the context lasts.
 
     Args:
-        stream: Where to.
-        words: Puts a warning into the words of whoever reads it.
+        stream: The stream.
+        words: Translates a warning for the reader.
     """
     if not stream.isatty():
         yield _Lines(stream, words)
@@ -146,7 +146,7 @@ def progress_on(stream: TextIO, words: Callable[[str], str] = str) -> Iterator[P
     live, over = _Live(stream, words), threading.Event()
 
     def keep_up() -> None:
-        # TensorFlow is away for minutes in one call and reports nothing: the clock shows that it is alive.
+        # TensorFlow may work for minutes without a report: the running clock shows that it is alive.
         while not over.wait(_REFRESH_SECONDS):
             live.refresh()
 

@@ -1,4 +1,4 @@
-"""The proof: a written model directory is loaded as TF Serving loads it, and must answer as the source model does."""
+"""Prove a written model directory: load it as TF Serving does, and compare its answers with the source model's."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ._version_session import Run
 from ._warmup_records import Record, example
 from .decode.batch import OK
 
-# Two runs of one model in batches of the same size differ in the last bits of float32: a few parts in a million of the
+# Two runs of a model in batches of the same size differ in the last bits of float32, by a few parts in a million of the
 # logits' range.
 TOLERANCE = 1e-4
 
@@ -30,18 +30,18 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True)
 class Parity:
-    """Hold how near the exported model's answers are to the source model's, and to each other.
+    """The differences between the exported model's answers and the source model's, and among its own answers.
 
     Attributes:
-        images: On how many images they were compared.
-        max_error: The largest difference of a logit or feature, as a part of the range of the source model's for that
-            image. Where the source gives probabilities, of a score.
-        tolerance: What it may be at most.
-        top1_equal: On how many images the best class is the same; None for features, which have no best.
-        warmup_records: How many warm-up records the version has.
+        images: The number of compared images.
+        max_error: The largest difference of a logit or feature, as a part of the range of the source model's numbers
+            for that image. If the source gives probabilities, of a score.
+        tolerance: The limit for `max_error`.
+        top1_equal: The number of images with the same best class; None for features.
+        warmup_records: The number of warm-up records of the version.
         max_change: The largest difference between two answers to the same image: alone, in batches of other sizes and
             in another order, and beside copies of itself; as a part of the same range.
-        change_tolerance: What that may be at most.
+        change_tolerance: The limit for `max_change`.
     """
 
     images: int
@@ -55,14 +55,14 @@ class Parity:
 
 @dataclass(frozen=True)
 class Reference:
-    """Hold what the source model itself says of some images.
+    """The source model's own answers to some images.
 
     Attributes:
         images: The encoded images.
-        pixels: The pictures of the first of them: float32 [M, H, W, 3]; as many as are run at once, and at least four
-            where there are so many.
-        values: The numbers of all: float32 [N, D]. With a head they are its logits.
-        head: What a classifier's numbers are; None for features.
+        pixels: The first of them, decoded: float32 [M, H, W, 3]; a batch of them, and at least four if there are that
+            many.
+        values: The numbers for all images: float32 [N, D]. With a head they are its logits.
+        head: The meaning of a classifier's numbers; None for features.
     """
 
     images: Sequence[bytes]
@@ -72,17 +72,17 @@ class Reference:
 
     @property
     def least_range(self) -> float:
-        """The least range that differences are a part of: one logit may be near 0 for any image, and mean much."""
+        """The least range for relative differences: a single logit may be near 0 for all images."""
         return 0.0 if self.head is None or self.head.kind == _head.EXCLUSIVE else 1.0
 
     def read_by(self, head: Head) -> Reference:
-        """Return the same, with the head's logits of the model's own numbers."""
+        """Return the same reference with the head's logits in place of the model's own numbers."""
         return dataclasses.replace(self, values=np.asarray(head.logits(tf.constant(self.values))), head=head)
 
     def compared(self, numbers: Array) -> Array:
-        """Return what is compared of logits or features [N, D].
+        """Return the numbers to compare, for logits or features [N, D].
 
-        That are scores where the source gives probabilities: the logarithm of one that is nearly 0 or 1 has no digits.
+        If the source gives probabilities, scores are compared: logarithms of scores near 0 or 1 are not precise.
         """
         if self.head is None or self.head.source_gives != _head.PROBABILITIES:
             return numbers
@@ -90,16 +90,16 @@ class Reference:
 
 
 def ask(call: Call, preprocessing: Preprocessing, images: Mapping[str, bytes], batch_size: int) -> Reference:
-    """Ask the source model.
+    """Run the source model on images.
 
     Args:
-        call: The source model: pictures, float32 [N, H, W, 3] in [0, 1], to its own numbers, float32 [N, D].
-        preprocessing: What the exported model will do with an image.
-        images: Encoded images by the names of their files, at least one.
-        batch_size: How many to run at once.
+        call: The source model: from decoded images, float32 [N, H, W, 3] in [0, 1], to its numbers, float32 [N, D].
+        preprocessing: The preprocessing of the exported model.
+        images: Encoded images by file name, at least one.
+        batch_size: How many images to run at once.
 
     Raises:
-        ProofError: An image cannot be decoded, or the model gives no finite numbers for it.
+        ProofError: An image cannot be decoded, or the model's numbers for it are not finite.
     """
     names, encoded = list(images), list(images.values())
     pixels: list[Array] = []
@@ -111,9 +111,7 @@ def ask(call: Call, preprocessing: Preprocessing, images: Mapping[str, bytes], b
             if not ok:
                 raise ProofError(f"the warm-up image {name} cannot be decoded; give others with `warmup_images`")
             if not np.isfinite(row).all():
-                raise ProofError(
-                    f"the source model itself gives numbers for {name} that are not finite; train it again"
-                )
+                raise ProofError(f"the source model's numbers for {name} are not finite; train it again")
         if first < _steady.ALONE:
             pixels.append(decoded)
         values.append(rows)
@@ -138,14 +136,14 @@ def prove(
     Args:
         run: The version in a session, from `_version_session.opened`.
         folder: The written version.
-        reference: What the source model says.
-        records: The warm-up records, or, of a version without any, those that it could have.
+        reference: The source model's answers.
+        records: The warm-up records; if the version has none, those that it could have.
         batch_size: How many images to run at once.
         labels: The names of a classifier's classes; None for a model of features.
-        progress: Told of each warm-up record.
+        progress: Gets a report after each warm-up record.
 
     Raises:
-        ProofError: A record fails, an answer differs from the source model's, or an image's answers differ.
+        ProofError: A record fails, an answer differs from the source model's, or an image's answers vary.
     """
     proof = _Proof(run, reference, "feature_vector" if labels is None else "logits", _tolerance(folder))
     try:
@@ -159,7 +157,7 @@ def _tolerance(folder: Path) -> float:
 
 
 class _Proof:
-    """The comparisons of one version, which share their runs."""
+    """The comparisons of one version, which share runs of the model."""
 
     def __init__(self, run: Run, reference: Reference, output: str, tolerance: float) -> None:
         self._run = run
@@ -179,7 +177,7 @@ class _Proof:
         together = self._of_pixels(pixels)
         error = compare_values(self._expected[: len(pixels)], together, self._least)
         change = _steady.check(self._of_pixels, pixels, together, self._tolerance, self._least)
-        # The other way round, so that no image has its place or neighbours again.
+        # In reverse order, so that every image has another place and other neighbours.
         turned = _in_batches(self._run, self._signature_of_numbers, images[::-1], batch_size)
         numbers = self._reference.compared(turned[self._output][::-1])
         error = max(error, compare_values(self._expected, numbers, self._least))
@@ -214,9 +212,9 @@ class _Proof:
         )
 
     def _compared(self, record: Record) -> float:
-        """Run a record; return the largest change of an image's numbers in it, as far as it gives numbers."""
+        """Run a record; return the largest change of an image's numbers, 0 without comparable numbers."""
         answer = self._run(record.signature, _given(record.signature, record.images))
-        # The source model was not asked about the small pictures of other formats.
+        # The reference does not contain the small images of other formats.
         known = [row for row, image in enumerate(record.images) if image in self._places]
         if self._output not in answer or not known:
             return 0.0
@@ -250,13 +248,13 @@ def compare_values(expected: Array, found: Array, least_range: float = 0.0) -> f
     Args:
         expected: The source model's logits or features, float [N, D].
         found: The exported model's, float [N, D].
-        least_range: The least that counts as such a range.
+        least_range: The smallest range to use.
 
     Raises:
-        ProofError: It is more than the tolerance.
+        ProofError: The difference is more than the tolerance.
     """
     error = _steady.difference(expected, found, least_range)
-    if not error <= TOLERANCE:  # NaN is not within any tolerance either.
+    if not error <= TOLERANCE:  # Also catches NaN.
         raise _steady.DifferentError(
             f"the exported model's numbers differ from the source model's by {error:.2g} of their range, "
             f"more than {TOLERANCE:g}"
@@ -267,19 +265,19 @@ def compare_values(expected: Array, found: Array, least_range: float = 0.0) -> f
 def compare_classes(
     expected: Array, answer: Mapping[str, Array], labels: Sequence[str], least_range: float = 0.0
 ) -> int:
-    """Return on how many images the best class is the source model's: all of them.
+    """Compare the best classes with the source model's, and return the number of equal ones.
 
     Args:
         expected: The source model's logits, float [N, C].
         answer: The exported model's `serving_default`: class_ids int [N, K] and labels, bytes [N, K].
         labels: The C names of the classes.
-        least_range: The least that counts as the range of an image's logits.
+        least_range: The smallest range of an image's logits to use.
 
     Raises:
-        ProofError: A best class or its label is another.
+        ProofError: A best class or its label differs.
     """
     best, highest = answer["class_ids"][:, 0], expected.max(axis=1)
-    # Two classes that are equal but for rounding may change places.
+    # Two classes whose logits differ only by rounding may change places.
     short = (highest - expected[np.arange(len(expected)), best]) / _steady.spread(expected, least_range)
     if different := int((short > TOLERANCE).sum()):
         raise ProofError(
@@ -293,15 +291,15 @@ def compare_classes(
 
 
 def compare_examples(answer: Mapping[str, Array], of_examples: Mapping[str, Array]) -> None:
-    """Hold the signature `classify` to `serving_default`.
+    """Compare the signature `classify` with `serving_default`.
 
     Args:
         answer: `serving_default`'s labels, bytes [N, K], and scores, float [N, K].
         of_examples: `classify`'s classes and scores, of the same shapes.
 
     Raises:
-        ProofError: They differ.
+        ProofError: The answers differ.
     """
     same = (answer["labels"] == of_examples["classes"]) | (np.abs(np.diff(answer["scores"], append=0)) <= TOLERANCE)
     if not same.all() or not np.allclose(answer["scores"], of_examples["scores"], atol=TOLERANCE):
-        raise ProofError("the exported model answers a tf.Example otherwise than the image in it")
+        raise ProofError("the exported model's answer to a tf.Example differs from its answer to the image inside")

@@ -1,4 +1,4 @@
-"""Publish a new version in a model's base folder, whole or not at all."""
+"""Publish a new version in a model's base folder, completely or not at all."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hubserve_model.versions import LARGEST_VERSION, versions
 
 from ._errors import OutputError
 
-# TF Serving takes every child of the base folder whose name is an integer for a version, and passes over all others.
+# TF Serving takes every child of the base folder whose name is an integer as a version, and ignores all others.
 _STAGING_PREFIX = ".tmp-"
 
 
@@ -21,7 +21,7 @@ def choose_version(base: Path, version: int | None) -> int:
     """Return the version to publish: `version`, or one more than the newest.
 
     Raises:
-        OutputError: That version is there already, or `base` is something else than a folder, or read-only.
+        OutputError: The version exists already, or `base` is not a folder, or is read-only.
     """
     if base.exists() and not base.is_dir():
         raise OutputError(f"{base} is a file; give the folder that holds the model's versions, with `output`")
@@ -37,18 +37,17 @@ def choose_version(base: Path, version: int | None) -> int:
         )
     if version in there or (base / str(version)).exists():
         raise OutputError(
-            f"{base / str(version)} is there already, and versions are never overwritten; give another "
-            "`version` or none"
+            f"{base / str(version)} exists already, and versions are never overwritten; give another `version` or none"
         )
     return version
 
 
 @contextmanager
 def staging(base: Path, version: int) -> Iterator[Path]:
-    """Give an empty folder that becomes the version when the context ends well, and vanishes when it does not.
+    """Provide an empty folder, which becomes the version if the context ends without an error, and is removed else.
 
-    It lies beside the versions, on the same file system, so that one rename publishes it: a server that watches the
-    folder sees the whole version or none. What a killed export left there goes first.
+    The folder is beside the versions, on the same file system, so that one rename publishes it: a server that watches
+    the base folder sees the whole version or nothing. The remains of a killed export are removed first.
 
     Raises:
         OutputError: The folder cannot be written, or another export published that version meanwhile.
@@ -67,7 +66,7 @@ def staging(base: Path, version: int) -> Iterator[Path]:
 def _publish(folder: Path, version: Path) -> None:
     try:
         _flush(folder)
-        # Renaming onto an existing folder fails unless that is empty; TF Serving would not have loaded an empty one.
+        # Renaming onto an existing folder only succeeds if it is empty; TF Serving would not have loaded an empty one.
         os.rename(folder, version)
         _flush_one(version.parent)
     except OSError as error:
@@ -80,7 +79,7 @@ def _publish(folder: Path, version: Path) -> None:
 
 
 def _flush(folder: Path) -> None:
-    """Have every file on the disk: a rename may outlive a power cut that the files before it do not."""
+    """Write every file to the disk: after a power cut, a rename may survive whose files do not."""
     for path in (folder, *folder.rglob("*")):
         _flush_one(path)
 
@@ -90,7 +89,7 @@ def _flush_one(path: Path) -> None:
     try:
         os.fsync(descriptor)
     except OSError as error:
-        # Some network file systems cannot do it for a folder.
+        # Some network file systems do not support fsync for folders.
         if error.errno not in (errno.EINVAL, errno.ENOTSUP):
             raise
     finally:

@@ -1,7 +1,8 @@
-"""Models of TensorFlow 1 with reference variables, which TensorFlow 2 can call and cannot save again.
+"""Replace the reference variables of TensorFlow 1 models, which TensorFlow 2 can call but not save again.
 
-They were the default of TensorFlow 1. Its SavedModels load in TensorFlow 2, but such variables stay nodes of the graph,
-of which Python knows nothing (`tf.saved_model.load` warns of it), and a new checkpoint would not have their values.
+Reference variables were the default of TensorFlow 1. Its SavedModels load in TensorFlow 2, but these variables remain
+nodes of the graph that Python does not see (`tf.saved_model.load` warns about it), and a new checkpoint would not
+contain their values.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ _OPS = frozenset({"Variable", "VariableV2"})
 def replaced(folder: Path, loaded: Any, signature: Any) -> Callable[..., dict[str, tf.Tensor]]:
     """Return a signature with a `tf.Variable` of the same value for every reference variable.
 
-    It is the signature itself where there is none.
+    Without reference variables, the signature itself is returned.
 
     Args:
-        folder: The SavedModel.
-        loaded: The same, loaded; it comes to own the new variables.
+        folder: The SavedModel's folder.
+        loaded: The loaded SavedModel, which will own the new variables.
         signature: One of its signatures.
     """
     graph = signature.graph.as_graph_def()
@@ -33,17 +34,17 @@ def replaced(folder: Path, loaded: Any, signature: Any) -> Callable[..., dict[st
         return signature
     names = [node.name for node in references]
     for node in references:
-        # A place to be filled: as a variable it would stay in the graph, and run, whether it is read or not.
+        # A placeholder, to be fed: a variable node would stay in the graph, and run even if it is not read.
         node.op = "Placeholder"
         del node.attr["container"], node.attr["shared_name"]
     variables = _variables(folder, loaded, names)
     outputs = {name: tensor.name for name, tensor in signature.structured_outputs.items()}
-    # The inputs in the order of the names that the loader gave them.
+    # The inputs in the order of the loader's names.
     places = dict(zip(signature._arg_keywords, signature.inputs, strict=False))
 
     @tf.function(autograph=False)
     def call(**inputs: tf.Tensor) -> dict[str, tf.Tensor]:
-        # An import takes tensors of the graph that it goes into only.
+        # Importing a graph only takes tensors of the graph that it is imported into.
         filled = {place.name: tf.identity(captured) for captured, place in signature.graph.captures}
         filled |= {places[name].name: tf.identity(given) for name, given in inputs.items()}
         filled |= {f"{name}:0": variables[name].read_value() for name in names}
@@ -66,7 +67,7 @@ def _variables(folder: Path, loaded: Any, names: Sequence[str]) -> dict[str, tf.
 
 
 def _values(folder: Path, names: Sequence[str]) -> Any:
-    """Return the variables' values, as a session finds them: a function cannot give out what a reference refers to."""
+    """Return the variables' values from a session: a function cannot return the value of a reference."""
     tags = list(_saved_model_file.read(folder).meta_graphs[0].meta_info_def.tags)
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         tf.compat.v1.saved_model.load(session, tags, str(folder))

@@ -1,4 +1,4 @@
-"""A SavedModel from outside, loaded."""
+"""Load the SavedModel of a source."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ._error_words import first_line
 from ._errors import ModelError, SourceError
 from ._sources import Source
 
-# What TensorFlow says of a placeholder that a signature needs and does not take.
+# TensorFlow's message about a placeholder that a signature needs and does not take.
 _NOT_FED = re.compile(r"depends transitively on placeholder <tf.Operation '([^']+)'")
 _OF_SIGNATURE = re.compile(r"An output for signature '([^']+)'")
 
@@ -20,15 +20,15 @@ def load(source: Source) -> Any:
     """Load a SavedModel.
 
     Raises:
-        SourceError: Its files cannot be loaded.
-        ModelError: It uses an operation that TensorFlow does not have.
+        SourceError: The files cannot be loaded.
+        ModelError: The model uses an operation that TensorFlow does not have.
     """
     try:
-        # A module of TensorFlow 1 marks itself. Its graph for inference is the one without tags.
+        # The file marks a module of TensorFlow 1. Its graph for inference is the one without tags.
         tags: list[str] | None = [] if (source.path / "tfhub_module.pb").is_file() else None
         return tf.saved_model.load(str(source.path), tags=tags)
     except Exception as error:
-        # TensorFlow says what is wrong with a SavedModel by errors of every kind, some of them private.
+        # TensorFlow reports broken SavedModels by errors of many classes, some of them private.
         raise _unloadable(source, error) from error
 
 
@@ -45,7 +45,7 @@ def _unloadable(source: Source, error: Exception) -> SourceError | ModelError:
         where = f"signature {signature[1]}" if signature else "signature"
         return ModelError(
             f"{source.handle} cannot be run: its {where} needs the placeholder {forgotten[1]}, and does not take it; "
-            f"save it again with {forgotten[1]} among the inputs of the signature, or with a constant in its place"
+            f"save it again with {forgotten[1]} among the inputs of the signature, or with a constant instead"
         )
     return SourceError(
         f"{source.handle} cannot be loaded as a SavedModel ({reason}); is it complete, and of TensorFlow 2?"

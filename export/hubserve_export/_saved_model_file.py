@@ -1,4 +1,4 @@
-"""Read from a written SavedModel its signatures, its size, and operations that a server does not have."""
+"""Read a written SavedModel: its signatures, its size, and operations that a server does not have."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from ._errors import ModelError
 
-# Registered in TensorFlow, but run by the Python interpreter, which a server has not.
+# Registered in TensorFlow, but run by the Python interpreter, which a server does not have.
 _OF_PYTHON = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc"})
-# On a function of tf.function(jit_compile=True), and on its calls. TF Serving turns XLA off unless
-# --xla_cpu_compilation_enabled or --xla_gpu_compilation_enabled is given (main.cc), and then answers each request with
-# an error.
+# An attribute of functions of tf.function(jit_compile=True), and of their calls. TF Serving switches XLA off unless it
+# has --xla_cpu_compilation_enabled or --xla_gpu_compilation_enabled (main.cc), and then answers each request with an
+# error.
 _COMPILED = "_XlaMustCompile"
 
 
@@ -35,9 +35,9 @@ def signatures(saved: Any) -> dict[str, Any]:
 
 
 def parameters(folder: Path) -> int:
-    """Tell how many numbers the saved variables hold."""
+    """Return the number of parameters in the saved variables."""
     variables = tf.train.list_variables(str(folder / "variables" / "variables"))
-    # The one entry without a shape is the checkpoint's own index.
+    # The only entry without a shape is the checkpoint's index.
     return sum(math.prod(shape) for name, shape in variables if not name.startswith("_CHECKPOINTABLE"))
 
 
@@ -45,7 +45,7 @@ def refuse_foreign(saved: Any) -> None:
     """Refuse a SavedModel (the message) that a stock server could not run.
 
     Raises:
-        ModelError: It names each operation, and how often it is there.
+        ModelError: The message names each operation and its number.
     """
     graph = saved.meta_graphs[0].graph_def
     own = {function.signature.name for function in graph.library.function}
@@ -59,9 +59,9 @@ def refuse_foreign(saved: Any) -> None:
         )
     if any(_COMPILED in part.attr and part.attr[_COMPILED].b for part in [*graph.library.function, *nodes]):
         raise ModelError(
-            "the model has a function of jit_compile=True, which TensorFlow Serving refuses to run unless it is told "
-            "to compile; make the model without it, and let the server's session config decide (Keras compiles "
-            "convolutions with groups; give its .keras file, which is exported without)"
+            "the model has a function with jit_compile=True, which TensorFlow Serving refuses to run unless XLA is "
+            "switched on; make the model without it, and let the server's session config decide (Keras compiles "
+            "grouped convolutions; give its .keras file, which is exported without XLA)"
         )
 
 

@@ -1,7 +1,6 @@
-"""Files beside a model that describe its preprocessing: those of transformers, timm, KerasHub and Teachable Machine.
+"""Read files beside a model that describe its preprocessing: of transformers, timm, KerasHub and Teachable Machine.
 
-Nothing here needs TensorFlow. A file of one of these names that cannot be understood is an error, and is never passed
-over.
+TensorFlow is not needed. If a file with one of these names cannot be understood, that is an error: it is never ignored.
 """
 
 from __future__ import annotations
@@ -23,11 +22,11 @@ _HUGGING_FACE = "preprocessor_config.json"
 _KERAS_HUB = ("image_converter.json", "preprocessor.json", "task.json")
 _TIMM = "config.json"
 _LABELS = "labels.txt"
-# A network's description may be megabytes long; a file of this name that is longer is something else.
+# The description of a network may take megabytes; a longer file with this name is something else.
 _MOST_BYTES = 1 << 24
-# A packed file may unpack to far more than it weighs.
+# A compressed file may be much larger after decompression.
 _CONFIG_BYTES = 1 << 27
-# PIL.Image.Resampling, by its numbers.
+# The numbers of PIL.Image.Resampling.
 _PILLOW = {0: "nearest", 1: "lanczos3", 2: "bilinear", 3: "bicubic", 4: "area"}
 _INTERPOLATIONS = {
     **{name: name for name in ("nearest", "bilinear", "bicubic", "lanczos3", "area")},
@@ -50,19 +49,19 @@ class Sidecar:
 
 
 def find(model: Path) -> Sidecar | None:
-    """Find what lies beside a model, or in the Keras file itself.
+    """Find and read the description beside a model, or inside a Keras file.
 
     Args:
-        model: What was given: a folder, or a file.
+        model: The given folder or file.
 
     Raises:
-        PreprocessingError: A file is there and cannot be understood.
+        PreprocessingError: There is a file, and it cannot be understood.
     """
     folder = model if model.is_dir() else model.parent
     if model.suffix == ".keras" and model.is_file() and (found := _in_keras_file(model)):
         return found
     found = _in_folder(folder)
-    # Tools write a SavedModel into a folder inside of the model's: saved_model/1, model.savedmodel.
+    # Some tools write a SavedModel into a folder inside the model's: saved_model/1, model.savedmodel.
     while found is None and model.is_dir() and _is_wrapper(folder):
         folder = folder.absolute().parent
         found = _in_folder(folder)
@@ -88,7 +87,7 @@ def _in_folder(folder: Path) -> Sidecar | None:
 
 
 def _in_keras_file(file: Path) -> Sidecar | None:
-    """Return the image converter of a KerasHub task that was saved whole."""
+    """Return the image converter of a KerasHub task that was saved as a whole."""
     try:
         with zipfile.ZipFile(file) as archive, archive.open("config.json") as member:
             document = json.loads(member.read(_CONFIG_BYTES))
@@ -115,7 +114,7 @@ def _understood(file: Path, read: Any) -> Sidecar:
 def _unclear(file: Path, error: Exception) -> str:
     return (
         f"{file} describes the model's preprocessing in a way that is not understood ({type(error).__name__}: "
-        f"{error}); say all of it with `preprocessing`, or move the file away"
+        f"{error}); give the whole preprocessing with `preprocessing`, or move the file away"
     )
 
 
@@ -138,7 +137,7 @@ def _hugging_face(document: Any) -> tuple[dict[str, Any], tuple[int, int] | None
     fields["scale"] = tuple(factor / value for value in std)
     fields["offset"] = tuple(-one / other for one, other in zip(mean, std, strict=True))
     if document.get("rescale_offset") and factor != 1:
-        # EfficientNet's: x * factor - 1.
+        # EfficientNet's convention: x * factor - 1.
         fields["offset"] = tuple((-1 - one) / other for one, other in zip(mean, std, strict=True))
     fields["interpolation"] = _interpolation(document.get("resample", 2))
     cropped = _size(document.get("crop_size")) if document.get("do_center_crop") else None
@@ -153,7 +152,7 @@ def _hugging_face(document: Any) -> tuple[dict[str, Any], tuple[int, int] | None
         return {**fields, "crop_fraction": cropped[0] / whole[0]}, cropped
     share = document.get("crop_pct")
     if cropped is None and share is not None:
-        # ConvNeXT: small inputs are cut out of a larger picture, large ones are the whole of it.
+        # ConvNeXT: small inputs are cut out of a larger image, large ones use the whole image.
         side = (shortest, shortest)
         return ({**fields, "resize": "crop", "crop_fraction": share} if shortest < 384 else fields), side
     if cropped is None:
@@ -165,7 +164,7 @@ def _shortest(document: Mapping[str, Any], size: Any) -> int | None:
     if isinstance(size, dict):
         return int(size["shortest_edge"]) if "shortest_edge" in size else None
     kind = str(document.get("image_processor_type") or document.get("feature_extractor_type") or "")
-    # An integer is the shortest edge to those that crop, and both sides to the others.
+    # An integer is the shortest edge for processors that crop, and both sides for the others.
     of_shortest = document.get("do_center_crop") or "ConvNext" in kind
     return int(size) if isinstance(size, int) and of_shortest else None
 
@@ -175,7 +174,7 @@ def _timm_config(document: Mapping[str, Any]) -> Any:
 
 
 def _timm(document: Any) -> tuple[dict[str, Any], tuple[int, int] | None]:
-    """Read `config.json` of timm: what timm.data.create_transform does with it in evaluation."""
+    """Read `config.json` of timm as timm.data.create_transform does in evaluation."""
     config = _timm_config(document)
     mean, std = _list(config["mean"]), _list(config["std"])
     fields: dict[str, Any] = {
@@ -198,7 +197,7 @@ def _timm(document: Any) -> tuple[dict[str, Any], tuple[int, int] | None]:
 
 
 def _image_converter(document: Any) -> dict[str, Any] | None:
-    """Return the configuration of a KerasHub ImageConverter, wherever in a document it is."""
+    """Return the configuration of a KerasHub ImageConverter, at any depth of a document."""
     if not isinstance(document, dict):
         return None
     config = document.get("config")
@@ -213,7 +212,7 @@ def _image_converter(document: Any) -> dict[str, Any] | None:
 
 
 def _converter(config: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[int, int] | None]:
-    """Return KerasHub's ImageConverter, whose defaults are a crop to the aspect ratio and no antialiasing."""
+    """Read KerasHub's ImageConverter, whose defaults are a crop to the aspect ratio and no antialiasing."""
     scale, offset = config.get("scale"), config.get("offset")
     fields: dict[str, Any] = {
         "scale": tuple(_list(1.0 if scale is None else scale)),
@@ -230,9 +229,9 @@ def _converter(config: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[int, in
 
 
 def _teachable_machine(folder: Path) -> Sidecar | None:
-    """Find Teachable Machine's export: `keras_model.h5` or `model.savedmodel` beside numbered labels.
+    """Recognise Teachable Machine's export: `keras_model.h5` or `model.savedmodel` beside numbered labels.
 
-    Its own code sample has ImageOps.fit(image, (224, 224), LANCZOS) and x / 127.5 - 1.
+    Its own example code uses ImageOps.fit(image, (224, 224), LANCZOS) and x / 127.5 - 1.
     """
     labels = folder / _LABELS
     if not labels.is_file() or not any((folder / name).exists() for name in ("keras_model.h5", "model.savedmodel")):
@@ -263,7 +262,7 @@ def _size(value: Any) -> tuple[int, int] | None:
 
 
 def _fraction(crop: int, shortest: int) -> float:
-    """Return the crop fraction from which `floor(crop / fraction)` gives the shortest edge back."""
+    """Return a crop fraction for which `floor(crop / fraction)` gives the shortest edge again."""
     return crop / shortest if math.floor(crop / (crop / shortest)) == shortest else crop / (shortest + 1e-6)
 
 
@@ -272,7 +271,7 @@ def _list(value: Any) -> list[float]:
 
 
 def files(folder: Path) -> Iterator[Path]:
-    """List the files that `find` would look at in a folder."""
+    """Return the files in a folder that `find` would read."""
     for name in (_HUGGING_FACE, *_KERAS_HUB, _TIMM, _LABELS):
         if (folder / name).is_file():
             yield folder / name

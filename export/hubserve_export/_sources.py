@@ -1,4 +1,4 @@
-"""Open the source of a model: the hub, a folder, an archive, a file of Keras, a KerasHub preset, this package."""
+"""Open the source of a model: the hub, a folder, an archive, a Keras file, a KerasHub preset, or this package."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from .hub.module_table import advice
 
 @dataclass(frozen=True)
 class Source:
-    """A model as it was found, before it is loaded.
+    """A model that was found, before it is loaded.
 
     Attributes:
-        handle: What names it to others: its address on the hub, or the path as given.
+        handle: Its name in messages: its address on the hub, or the path as given.
         kind: "hub", "directory", "archive", "keras", "preset" (of KerasHub) or "builtin".
         path: The SavedModel's folder; for "builtin" the file of weights.
-        origin: The file or folder that was given, where the SavedModel is only made from it.
-        notes: What was added to the model on the way, in words.
-        fetched: How it was had from the hub; None for any other kind.
+        origin: The given file or folder, if the SavedModel was made from it.
+        notes: Descriptions of what was added to the model.
+        fetched: How it came from the hub; None for other kinds.
     """
 
     handle: str
@@ -51,15 +51,15 @@ class Source:
 
 @contextmanager
 def open_source(model: str, progress: Progress | None = None) -> Iterator[Source]:
-    """Make the model available on this machine for as long as the context lasts.
+    """Make the model available on this machine while the context lasts.
 
     Args:
         model: A handle or address of TensorFlow Hub or Kaggle Models, the folder of a SavedModel, a `.tar.gz` of one, a
             `.keras` or `.h5` file, the folder of a KerasHub preset, or `efficientnet-lite0`.
-        progress: Told of a download; None for nobody.
+        progress: Gets reports of a download; None: no reports.
 
     Raises:
-        SourceError: There is no such thing, or it cannot be had.
+        SourceError: There is no such model, or it cannot be read or downloaded.
     """
     path = Path(model)
     if not _is_there(path):
@@ -84,7 +84,7 @@ def open_source(model: str, progress: Progress | None = None) -> Iterator[Source
         raise SourceError(f"{model} is not downloaded, because hubserve reads http and https only; copy it here first")
     else:
         raise SourceError(
-            f"{model} is not there; {advice(model)}give a hub URL or handle, the folder of a SavedModel, "
+            f"{model} does not exist; {advice(model)}give a hub URL or handle, the folder of a SavedModel, "
             f"a .tar.gz of one, a .keras file, or {_efficientnet.NAME}"
         )
 
@@ -99,7 +99,7 @@ def _is_there(path: Path) -> bool:
 
 @contextmanager
 def _unpacking(model: str) -> Iterator[Path]:
-    """Give a private folder to make a SavedModel in."""
+    """Provide a private folder in which to make a SavedModel."""
     with ExitStack() as stack:
         try:
             folder = stack.enter_context(private_folder())
@@ -112,7 +112,7 @@ def _unpacking(model: str) -> Iterator[Path]:
 
 
 def _unpacked(model: str, path: Path, folder: Path) -> Source:
-    """Return the source in a single file, unpacked or converted into `folder`."""
+    """Unpack or convert a single file into `folder`, and return its source."""
     ending = model.lower()
     if ending.endswith((".tar.gz", ".tgz", ".tar")):
         return Source(model, "archive", _archive.unpack(path, folder))
@@ -125,19 +125,18 @@ def _unpacked(model: str, path: Path, folder: Path) -> Source:
     if ending.endswith(".zip"):
         raise SourceError(f"{model} is a .zip; unpack it, and give the folder that has saved_model.pb in it")
     raise SourceError(
-        f"{model} is a file, but neither a .tar.gz nor a .keras nor an .h5; give the folder of a SavedModel, or pack "
-        "it as .tar.gz"
+        f"{model} is a file, but not a .tar.gz, .keras or .h5; give the folder of a SavedModel, or pack it as .tar.gz"
     )
 
 
 def _is_of_keras(path: Path) -> bool:
-    """Tell whether a folder is a preset of KerasHub, or what Keras 3 saves with zipped=False."""
+    """Tell whether a folder is a preset of KerasHub, or was saved by Keras 3 with zipped=False."""
     config = (path / _preset.CONFIG).is_file() and any(path.glob("*.weights.*"))
     return not (path / "saved_model.pb").is_file() and (config or _preset.is_preset(path))
 
 
 def _of_keras(model: str, path: Path, folder: Path) -> Source:
-    """Return the source in such a folder, converted into `folder`."""
+    """Convert such a folder into `folder`, and return its source."""
     if _preset.is_preset(path):
         notes = _preset.to_saved_model(path, folder)
         return Source(model, "preset", folder, origin=path, notes=notes)

@@ -1,7 +1,7 @@
-"""Proof that an answer depends on its image alone: not on its batch, on the order of images, or on chance.
+"""Check that an answer depends on its image alone: not on its batch, on the order of images, or on chance.
 
-Batch normalization that was left in training mode makes an image's numbers depend on its neighbours. Dropout and
-augmentation that were left on make them depend on chance. Both pass a comparison of one batch with itself.
+If batch normalization was left in training mode, an image's numbers depend on its neighbours. If dropout or
+augmentation was left on, they depend on chance. Comparing one batch with itself does not show it.
 """
 
 from __future__ import annotations
@@ -14,29 +14,29 @@ import tensorflow as tf
 
 from ._errors import ProofError
 
-# Batches of another size are computed by other kernels: float32 then differs in some parts in a million, which deep
-# networks enlarge, and half precision in some parts in a hundred.
+# Other kernels compute batches of another size: float32 then differs by some parts in a million, which deep networks
+# amplify, and half precision by some parts in a hundred.
 TOLERANCE = 2e-3
 TOLERANCE_OF_HALF = 5e-2
-# How many images are asked about alone, and how often a model is asked the same again to see whether it draws numbers.
+# How many images are also run alone, and how often a batch is repeated to detect random numbers.
 ALONE = 4
 _TRIES = 4
 _HALF = frozenset({tf.float16.as_datatype_enum, tf.bfloat16.as_datatype_enum})
 
 Array = np.ndarray[Any, Any]
-#: Gives the numbers of pictures: float32 [N, H, W, 3] to [N, D].
+#: Returns the numbers for decoded images: from float32 [N, H, W, 3] to [N, D].
 Numbers = Callable[[Array], Array]
 
 
 class DifferentError(ProofError):
-    """Two answers that must be the same differ; why is not known yet."""
+    """Two answers that must be the same differ; the cause is not known yet."""
 
 
 def tolerance_of(saved: Any) -> float:
-    """Return how much the numbers of one image may differ from batch to batch, as a part of their range.
+    """Return how much the numbers of one image may differ between batches, as a part of their range.
 
     Args:
-        saved: A SavedModel message. One that computes in half precision has more tolerance.
+        saved: A SavedModel message; for half precision, the tolerance is larger.
     """
     graph = saved.meta_graphs[0].graph_def
     nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
@@ -45,35 +45,35 @@ def tolerance_of(saved: Any) -> float:
 
 
 def check(numbers: Numbers, pixels: Array, together: Array, tolerance: float, least_range: float = 0.0) -> float:
-    """Ask about the first images alone, and compare with what they got together.
+    """Run the first images alone, and compare with their answers in one batch.
 
     Args:
         numbers: The version.
-        pixels: Pictures, float32 [M, H, W, 3] in [0, 1], M >= 1.
-        together: What the version gave for them in one batch, float [M, D].
-        tolerance: How much may differ, as a part of the range of an image's numbers.
-        least_range: The least that counts as such a range.
+        pixels: Decoded images, float32 [M, H, W, 3] in [0, 1], M >= 1.
+        together: The version's answers to them in one batch, float [M, D].
+        tolerance: The allowed difference, as a part of the range of an image's numbers.
+        least_range: The smallest range to use.
 
     Returns:
         The largest difference, as a part of the range.
 
     Raises:
-        DifferentError: It is more than the tolerance.
+        DifferentError: The difference is more than the tolerance.
     """
     alone = np.concatenate([numbers(pixels[place : place + 1]) for place in range(min(len(pixels), ALONE))])
     worst = difference(together[: len(alone)], alone, least_range)
     if len(pixels) == 1:
-        # Its own negative is a neighbour as good as any.
+        # There is no other image: use its negative as a neighbour.
         worst = max(worst, difference(alone, numbers(np.concatenate([pixels, 1 - pixels]))[:1], least_range))
     hold(worst, tolerance)
     return worst
 
 
 def hold(worst: float, tolerance: float) -> None:
-    """Hold a difference to a tolerance.
+    """Compare a difference with a tolerance.
 
     Raises:
-        DifferentError: It is larger, or not a number.
+        DifferentError: The difference is larger, or is NaN.
     """
     if not worst <= tolerance:
         raise DifferentError(
@@ -83,16 +83,16 @@ def hold(worst: float, tolerance: float) -> None:
 
 
 def check_copies(rows: Array, images: Sequence[int], tolerance: float, least_range: float = 0.0) -> None:
-    """Compare the rows that copies of one image got in one batch.
+    """Compare the rows of copies of one image in one batch.
 
     Args:
         rows: float [N, D].
-        images: Which image each row is of.
-        tolerance: How much may differ, as a part of the range of an image's numbers.
-        least_range: The least that counts as such a range.
+        images: The image of each row, as a number.
+        tolerance: The allowed difference, as a part of the range of an image's numbers.
+        least_range: The smallest range to use.
 
     Raises:
-        ProofError: Two of them differ.
+        ProofError: Two rows of the same image differ.
     """
     first: dict[int, int] = {}
     for place, image in enumerate(images):
@@ -103,16 +103,16 @@ def check_copies(rows: Array, images: Sequence[int], tolerance: float, least_ran
 
 
 def explain(numbers: Numbers, pixels: Array, tolerance: float, least_range: float = 0.0) -> ProofError | None:
-    """Find why a version gives an image different answers.
+    """Find out why a version gives an image different answers.
 
     Args:
         numbers: The version.
-        pixels: Pictures, float32 [M, H, W, 3] in [0, 1].
-        tolerance: How much may differ, as a part of the range of an image's numbers.
-        least_range: The least that counts as such a range.
+        pixels: Decoded images, float32 [M, H, W, 3] in [0, 1].
+        tolerance: The allowed difference, as a part of the range of an image's numbers.
+        least_range: The smallest range to use.
 
     Returns:
-        The error that names the cause; None where its answers depend on the image alone.
+        The error that names the cause; None if the answers depend on the image alone.
     """
     pixels = pixels[:ALONE] if len(pixels) > 1 else np.concatenate([pixels, 1 - pixels])
     together = numbers(pixels)
@@ -134,13 +134,13 @@ def difference(expected: Array, found: Array, least_range: float = 0.0) -> float
     Args:
         expected: float [N, D].
         found: float [N, D].
-        least_range: The least that counts as such a range.
+        least_range: The smallest range to use.
     """
     return float((np.abs(found - expected).max(axis=1) / spread(expected, least_range)).max())
 
 
 def spread(values: Array, least_range: float = 0.0) -> Array:
-    """Return the range of each row, [N]; where all of a row is nearly one number, a thousandth of that."""
+    """Return the range of each row, [N]; for a nearly constant row, a thousandth of its value."""
     range_ = values.max(axis=1) - values.min(axis=1)
     least = max(least_range, float(np.finfo(np.float32).tiny))
     return np.maximum(np.maximum(range_, np.abs(values).max(axis=1) * 1e-3), least)
@@ -148,15 +148,15 @@ def spread(values: Array, least_range: float = 0.0) -> Array:
 
 def _random(worst: float) -> ProofError:
     return ProofError(
-        f"the model gives one image another answer each time, by {worst:.2g} of the range of its numbers: it draws "
-        "random numbers, as augmentation and dropout do that are left on; save it for inference, called with "
-        "training=False (of Keras 3, give the .keras file, or export it with keras.export.ExportArchive)"
+        f"the model gives one image another answer each time, by {worst:.2g} of the range of its numbers: it uses "
+        "random numbers, like augmentation or dropout that is left on; save it for inference, called with "
+        "training=False (for Keras 3, give the .keras file, or export it with keras.export.ExportArchive)"
     )
 
 
 def _of_neighbours(worst: float) -> ProofError:
     return ProofError(
         f"the model gives an image another answer in a batch than alone, by {worst:.2g} of the range of its numbers: "
-        "it depends on the other images, as batch normalization does that is left in training mode; save it for "
-        "inference, called with training=False (of TensorFlow 1, with is_training=False)"
+        "it depends on the other images, like batch normalization that is left in training mode; save it for "
+        "inference, called with training=False (for TensorFlow 1, with is_training=False)"
     )

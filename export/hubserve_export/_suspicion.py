@@ -1,4 +1,4 @@
-"""Doubts about a model's answers to the warm-up photographs, though nothing failed."""
+"""Find suspicious answers of a model to the warm-up photographs."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from ._proof import Reference
 
 Array = np.ndarray[Any, Any]
 
-# Fewer photographs may well be of one class.
+# Fewer photographs may really be of one class.
 _PHOTOGRAPHS = 3
-# Where there are many classes, a best score of so little is chance too.
+# With many classes, a best score this small is chance, too.
 _MANY_CLASSES, _LITTLE = 20, 0.05
 _FEW_CLASSES = 5
-# How near to 0.5 a sigmoid is that tells nothing.
+# A sigmoid this near to 0.5 is undecided.
 _UNDECIDED = 0.05
 
 
 def of_reference(reference: Reference, head: Head, labels: Sequence[str]) -> Iterator[str]:
-    """Find what is suspicious in the source model's own answers; see `of_scores`."""
+    """Return warnings about the source model's own answers; see `of_scores`."""
     yield from of_scores(np.asarray(head.scores(tf.constant(reference.values))), head, labels)
 
 
 def of_scores(scores: Array, head: Head, labels: Sequence[str]) -> Iterator[str]:
-    """Find what is suspicious in a classifier's answers to photographs of different things.
+    """Return warnings about a classifier's answers to photographs of different things.
 
     Args:
         scores: float [N, C]: the scores of N photographs.
-        head: What they are.
+        head: The meaning of the scores.
         labels: The names of the C classes.
 
     Yields:
@@ -46,7 +46,7 @@ def of_scores(scores: Array, head: Head, labels: Sequence[str]) -> Iterator[str]
     best = scores.max(axis=1)
     cause = (
         "; the likely cause is that the pixels are not what the model was trained on (`preprocessing`), or that it "
-        "was not trained; if the photographs are only of nothing it knows, give its own with `warmup_images`, or "
+        "was not trained; if the photographs show nothing that it knows, give suitable ones with `warmup_images`, or "
         "`examples`"
     )
     if head.kind == _head.INDEPENDENT:
@@ -57,8 +57,8 @@ def of_scores(scores: Array, head: Head, labels: Sequence[str]) -> Iterator[str]
             )
     elif best.max() <= (chance := near_chance(scores.shape[1])):
         yield (
-            f"near-chance scores on every photograph: the best of {scores.shape[1]} classes has {best.max():.2g} at "
-            f"most, and {chance:.2g} is hardly more than guessing{cause}"
+            f"near-chance scores on every photograph: the best of {scores.shape[1]} classes has at most "
+            f"{best.max():.2g}, and {chance:.2g} is hardly more than guessing{cause}"
         )
     if head.kind != _head.INDEPENDENT and len(set(scores.argmax(axis=1).tolist())) == 1:
         yield (
@@ -68,10 +68,10 @@ def of_scores(scores: Array, head: Head, labels: Sequence[str]) -> Iterator[str]
 
 
 def near_chance(classes: int) -> float:
-    """Return the best score that a classifier gives without knowing anything.
+    """Return the best score of a classifier that knows nothing.
 
-    For few classes it is a little more than 1 / classes. From five on it is e / (e + classes - 1): the most that a
-    softmax gives of what are probabilities already. Among many classes, 0.05 tells no more.
+    For few classes it is a little more than 1 / classes. From five on it is e / (e + classes - 1), the largest softmax
+    of numbers that are already probabilities. With many classes it is at least 0.05.
 
     Args:
         classes: How many classes there are.

@@ -1,12 +1,12 @@
-"""Tensors out of a torch checkpoint of the legacy format, without torch and without running anything in it.
+"""Read tensors from a torch checkpoint of the legacy format, without torch and without running code in it.
 
-A pickle can call any function. This one may call three names and nothing else, so that a checkpoint from outside can
-be read.
+A pickle can call any function. This reader allows three names and nothing else, so that it can read checkpoints that
+are not trusted.
 
-The format, as torch wrote it before 1.6: five pickles one after another (a magic number, the protocol, facts of the
-writing machine, the state dict, the keys of its storages), then for every key, in that order, a little-endian int64
-with the number of elements, and the elements. In the state dict a tensor is a call of `_rebuild_tensor_v2(storage,
-offset, size, stride, ...)`, and its storage a persistent id ("storage", type, key, device, number of elements, view).
+The format, as torch wrote it before 1.6, is five pickles (a magic number, the protocol, facts about the writing
+machine, the state dict, the keys of its storages), then for every key, in that order, a little-endian int64 with the
+number of elements, and the elements. In the state dict a tensor is a call of `_rebuild_tensor_v2(storage, offset, size,
+stride, ...)`, and its storage a persistent id ("storage", type, key, device, number of elements, view).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _DTYPES = {
 
 
 class UnreadableCheckpointError(ValueError):
-    """The file is no legacy torch checkpoint, or asks for something that only a trusted one may."""
+    """The file is not a legacy torch checkpoint, or uses a name that is not allowed."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class _StorageType:
 
 @dataclass(frozen=True)
 class _Tensor:
-    """A tensor whose elements are still to come, further on in the file."""
+    """A tensor whose elements come later in the file."""
 
     key: str
     dtype: str
@@ -51,7 +51,7 @@ class _Tensor:
 
 
 def _tensor(storage: tuple[str, str], offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: Any) -> _Tensor:
-    """Stand in for torch's `_rebuild_tensor_v2`."""
+    """Replace torch's `_rebuild_tensor_v2`."""
     key, dtype = storage
     return _Tensor(key, dtype, offset, tuple(size), tuple(stride))
 
@@ -65,7 +65,7 @@ class _RestrictedUnpickler(pickle.Unpickler):
         if module == "torch" and name in _DTYPES:
             return _StorageType(_DTYPES[name])
         raise UnreadableCheckpointError(
-            f"the checkpoint asks for {module}.{name}, which a file of weights has no need of"
+            f"the checkpoint uses {module}.{name}, which is not allowed in a file of weights"
         )
 
     def persistent_load(self, pid: Any) -> tuple[str, str]:
@@ -79,10 +79,10 @@ def read_tensors(path: Path) -> dict[str, np.ndarray[Any, Any]]:
     """Read a state dict.
 
     Args:
-        path: A file as `torch.save` wrote it before torch 1.6 (or later with `_use_new_zipfile_serialization=False`).
+        path: A file that `torch.save` wrote before torch 1.6 (or later with `_use_new_zipfile_serialization=False`).
 
     Returns:
-        Names to arrays, of the shapes and dtypes they were saved with.
+        The arrays by name, with the shapes and dtypes that were saved.
 
     Raises:
         UnreadableCheckpointError: The file is something else.
@@ -111,7 +111,7 @@ def _read_storages(file: BinaryIO, keys: list[str], dtypes: dict[str, str]) -> d
 
 
 def _view(storage: np.ndarray[Any, Any], tensor: _Tensor) -> np.ndarray[Any, Any]:
-    # A stride that reaches outside the storage would read foreign memory.
+    # A stride that reaches outside the storage would read other memory.
     last = tensor.offset + sum((length - 1) * step for length, step in zip(tensor.size, tensor.stride, strict=True))
     if min((tensor.offset, *tensor.stride)) < 0 or last >= max(storage.size, 1):
         raise UnreadableCheckpointError("a tensor reaches outside its storage")

@@ -1,9 +1,8 @@
-"""Conventions tried on photographs: which way to make numbers of pixels does the model understand?
+"""Try conventions on photographs: which numbers for pixels does the model understand?
 
-Where the class of a photograph is known, a convention is judged by the probability that the model gives to that class.
-With efficientnet-lite0's weights, each of nine conventions taken for the true one, the true one was always the best
-(tests/export/test_trial.py). Where no class is known, confidence and variety are shown to the person, and decide
-nothing.
+If the class of a photograph is known, a convention is judged by the probability that the model gives to that class.
+With efficientnet-lite0's weights, and each of nine conventions taken as the right one, the right one was always the
+best (tests/export/test_trial.py). If no class is known, confidence and variety are only shown to the user.
 """
 
 from __future__ import annotations
@@ -26,11 +25,11 @@ from .decode.batch import OK
 
 Array = np.ndarray[Any, Any]
 
-# A class that a model does not see at all counts as if it had this probability.
+# The least probability of a class, so that a class that the model does not see does not count too much.
 _FLOOR = 1e-4
 _AT_ONCE = 8
 
-#: The photographs that come along, and the names of ImageNet's classes that show on each.
+#: The photographs that come with hubserve, and the names of the ImageNet classes in each.
 KNOWN: Mapping[str, frozenset[str]] = {
     "camera.jpg": frozenset({"tripod"}),
     "chelsea.jpg": frozenset({"Egyptian cat", "tabby", "tiger cat"}),
@@ -53,15 +52,15 @@ class Photographs:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Hold what a model says of photographs under one convention.
+    """A model's answers to photographs with one convention.
 
     Attributes:
         preprocessing: The convention.
-        images: How many photographs could be decoded.
-        right: On how many the best class is a known one; None where none is known.
-        evidence: The mean logarithm of the known classes' probability; None where none is known.
-        score: The mean score of the known classes, or of the best class where none is known.
-        best_classes: How many different best classes there are.
+        images: The number of photographs that could be decoded.
+        right: The number of photographs whose best class is a right one; None if the classes are not known.
+        evidence: The mean logarithm of the right classes' probability; None if the classes are not known.
+        score: The mean score of the right classes, or of the best class if the classes are not known.
+        best_classes: The number of different best classes.
     """
 
     preprocessing: Preprocessing
@@ -72,7 +71,7 @@ class Outcome:
     best_classes: int
 
     def line(self, what: str) -> str:
-        """Tell the outcome in words: "with raw: 8 of 8 known photographs right, mean score 0.62"."""
+        """Describe the outcome: "with raw: 8 of 8 known photographs right, mean score 0.62"."""
         name = name_of(self.preprocessing)
         if self.right is None:
             many = "class" if self.best_classes == 1 else "classes"
@@ -81,7 +80,7 @@ class Outcome:
 
 
 def known_photographs(labels: Sequence[str]) -> Photographs | None:
-    """Return the photographs that come along, where the labels are ImageNet's; else None."""
+    """Return the photographs that come with hubserve if the labels are ImageNet's; else None."""
     numbers: dict[str, set[int]] = {}
     for number, label in enumerate(labels):
         numbers.setdefault(label, set()).add(number)
@@ -96,7 +95,7 @@ def known_photographs(labels: Sequence[str]) -> Photographs | None:
 
 
 def candidates(preprocessing: Preprocessing) -> list[Preprocessing]:
-    """List the presets with the same picture, channels and type as a preprocessing has."""
+    """Return the presets, with the size, channels and type of a preprocessing."""
     found = []
     for preset in PRESETS.values():
         fields = dict(preset)
@@ -109,7 +108,7 @@ def candidates(preprocessing: Preprocessing) -> list[Preprocessing]:
 
 
 def swapped(preprocessing: Preprocessing) -> Preprocessing | None:
-    """Return the same with red and blue exchanged; None where there is one channel."""
+    """Return the same preprocessing with red and blue exchanged; None if there is only one channel."""
     other = {"rgb": "bgr", "bgr": "rgb"}.get(preprocessing.channels)
     if other is None:
         return None
@@ -119,7 +118,7 @@ def swapped(preprocessing: Preprocessing) -> Preprocessing | None:
 
 
 def name_of(preprocessing: Preprocessing) -> str:
-    """Return a short name: the preset's, with the order of channels where that is another."""
+    """Return a short name: the preset's, with the order of channels if that differs."""
     name = preset_of(preprocessing)
     if name is not None:
         return name
@@ -129,12 +128,12 @@ def name_of(preprocessing: Preprocessing) -> str:
 
 
 def run(model: LoadedModel, tried: Sequence[Preprocessing], photographs: Photographs) -> list[Outcome]:
-    """Ask a model about photographs under several conventions that make the same picture.
+    """Run a model on photographs with several conventions that resize alike.
 
     Args:
         model: The model.
         tried: The conventions, at least one.
-        photographs: Those that cannot be decoded are left out.
+        photographs: The photographs; those that cannot be decoded are left out.
     """
     status, pictures = _pixels.decoded(photographs.images, tried[0])
     good = status == OK
@@ -145,17 +144,17 @@ def run(model: LoadedModel, tried: Sequence[Preprocessing], photographs: Photogr
 
 
 def unsteady(model: LoadedModel, preprocessing: Preprocessing, photographs: Photographs) -> ProofError | None:
-    """Find why a model gives a photograph another answer each time, where it does.
+    """Find out why a model's answers to a photograph vary, if they do.
 
-    Its outcomes tell nothing then, and no statement about pixels would help.
+    In that case the outcomes show nothing, and no statement about pixels would help.
 
     Args:
         model: The model.
-        preprocessing: The convention to ask with.
-        photographs: Those that cannot be decoded are left out.
+        preprocessing: The convention to use.
+        photographs: The photographs; those that cannot be decoded are left out.
 
     Returns:
-        The error that names the cause; None where answers depend on the photograph alone.
+        The error that names the cause; None if answers depend on the photograph alone.
     """
     status, pictures = _pixels.decoded(photographs.images, preprocessing)
     call = model.on_pictures(preprocessing)
@@ -186,10 +185,10 @@ def _in_batches(pictures: Array) -> Iterator[Array]:
 
 
 def probabilities(numbers: Array) -> Array:
-    """Make scores of a model's numbers, whatever they are: logits, probabilities, or one number for two classes.
+    """Compute scores from a model's numbers of any kind: logits, probabilities, or one number for two classes.
 
     Args:
-        numbers: float [N, D]. Rows with numbers that are not finite count as if the model saw nothing.
+        numbers: float [N, D]. Numbers that are not finite count as 0.
 
     Returns:
         float [N, C], C = max(D, 2).
@@ -206,5 +205,5 @@ def probabilities(numbers: Array) -> Array:
 
 
 def chance(classes: int) -> float:
-    """Return the evidence of a model that gives every class the same probability."""
+    """Return the evidence for a model that gives every class the same probability."""
     return math.log(1 / classes)

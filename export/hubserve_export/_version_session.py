@@ -1,4 +1,4 @@
-"""A written version in a session, loaded as TensorFlow Serving loads it."""
+"""Open a written version in a session, as TensorFlow Serving loads it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import tensorflow as tf
 from ._errors import ProofError
 
 Array = np.ndarray[Any, Any]
-#: Runs a signature: its name and inputs to its outputs.
+#: Runs a signature: takes its name and inputs, returns its outputs.
 Run = Callable[[str, Mapping[str, Any]], dict[str, Array]]
 
 
@@ -21,12 +21,12 @@ Run = Callable[[str, Mapping[str, Any]], dict[str, Array]]
 def opened(folder: Path) -> Iterator[Run]:
     """Load a version into a session, by the "serve" tag, with the SavedModel's own restore op.
 
-    `tf.saved_model.load` takes another way, and can succeed where this fails.
+    `tf.saved_model.load` works differently, and may succeed where this fails.
 
     Raises:
-        ProofError: It does not load, or, from the function given, a signature fails.
+        ProofError: The version does not load; the provided function raises it if a signature fails.
     """
-    # Not the default graph, so that the caller's own operations run at once.
+    # Not the default graph, so that the caller's own operations run eagerly.
     graph = tf.Graph()
     with ExitStack() as stack:
         session = tf.compat.v1.Session(graph=graph)

@@ -1,4 +1,4 @@
-"""Write the warm-up records of a version: what a server answers before the first request."""
+"""Write a version's warm-up records: requests that a server runs before it serves the version."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ def check_batch_sizes(batch_sizes: Sequence[int], signatures: Sequence[str], war
     """Refuse more batch sizes than a warm-up file can have records for.
 
     Raises:
-        OutputError: There are too many.
+        OutputError: There are too many batch sizes.
     """
     most = MAX_RECORDS - len(others()) - len(signatures[1:])
     if warmup == ALL:
         most = MAX_RECORDS // len(signatures) - len(others())
     if warmup != NONE and len(batch_sizes) > most:
         raise OutputError(
-            f"`batch_sizes` has {len(batch_sizes)} sizes, and TensorFlow Serving takes {MAX_RECORDS} warm-up records "
-            f"at most; give {most} sizes at most"
+            f"`batch_sizes` has {len(batch_sizes)} sizes, and TensorFlow Serving takes at most {MAX_RECORDS} warm-up "
+            f"records; give at most {most} sizes"
         )
 
 
 def others() -> list[bytes]:
-    """Return a small image as BMP, GIF, PNG and WebP, and at last a large progressive JPEG that lies on its side."""
+    """Return a small image as BMP, GIF, PNG and WebP, and last a large progressive JPEG with an EXIF orientation."""
     shipped = resources.files("hubserve_export") / "data" / "formats"
     return [file.read_bytes() for file in sorted(shipped.iterdir(), key=lambda file: file.name)]
 
@@ -60,17 +60,17 @@ def plan(
     A record of k images warms up exactly the batch of k, because TF Serving replays records one at a time, through its
     batching.
 
-    TensorFlow sets up the decoding of a format when it is first used, in each signature, and apart for a batch of one
-    image and for larger ones. The same holds for what many JPEGs do not need: EXIF, several scans, decoding at a part
-    of the size. So a signature that is warmed up whole gets a record for each batch size, and a record of one image
-    for each of the `others`. The last images of the largest batch are the `others` too, which costs no further run of
-    the model. The last image of a smaller batch is the JPEG among them: batches of JPEGs alone are the common case, and
-    have a way of their own.
+    TensorFlow prepares the decoding of a format at its first use, separately in each signature, and separately for a
+    batch of one image and for larger ones. The same is true for features that many JPEGs do not have: EXIF, several
+    scans, scaled decoding. So a signature that is warmed up whole gets a record for each batch size, and a record with
+    one image for each of the `others`. The last images of the largest batch are also the `others`, which needs no
+    additional run of the model. The last image of a smaller batch is the JPEG among them, because batches of only
+    JPEGs, which are most, take another path.
 
     Args:
         images: Real encoded images, at least one; repeated to fill the batches.
         batch_sizes: Ascending.
-        signatures: Those that take encoded images, the commonest first.
+        signatures: The signatures that take encoded images, the most common first.
         warmup: "serving_default" warms up the first signature whole, and runs each other signature once, with the
             smallest batch; "all" warms up each signature whole; "none" has no records.
     """

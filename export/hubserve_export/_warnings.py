@@ -1,4 +1,4 @@
-"""Warnings of an export: said at once, kept in the manifest, and an error where the person asks for it."""
+"""Collect the warnings of an export: show them, keep them for the manifest, and make them errors with `strict`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Warnings:
 
     Args:
         strict: Make the first warning an error.
-        tell: Called with the text of each warning; None for nobody.
+        tell: Called with the text of each warning; None: warnings are not shown.
     """
 
     def __init__(self, *, strict: bool = False, tell: Callable[[str], None] | None = None) -> None:
@@ -29,7 +29,7 @@ class Warnings:
         return tuple(self._texts)
 
     def warn(self, text: str) -> None:
-        """Give a warning; the same text is given once.
+        """Give a warning; a repeated text is given once.
 
         Raises:
             StrictError: Warnings are errors.

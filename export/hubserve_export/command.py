@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _DEFAULT_MODEL = "https://tfhub.dev/google/imagenet/pnasnet_large/classification/4"
 _BUILT_IN = "efficientnet-lite0"
-# The library names an option as `image_size`.
+# The library's messages name an option as `image_size`.
 _NAMED = re.compile(rf"`({'|'.join(field.name for field in fields(Options))}|no_background)`")
 
 
@@ -47,7 +47,7 @@ def _batch_sizes(_context: click.Context, _option: click.Parameter, value: str) 
 
 
 def _models(_context: click.Context, _argument: click.Parameter, typed: str) -> list[CompletionItem]:
-    """Tell what a shell may complete MODEL to: the built-in model, or a file."""
+    """Complete MODEL in a shell: the built-in model, or files."""
     return (
         [CompletionItem(_BUILT_IN)] if typed and _BUILT_IN.startswith(typed) else [CompletionItem(typed, type="file")]
     )
@@ -95,12 +95,12 @@ def _models(_context: click.Context, _argument: click.Parameter, typed: str) -> 
 @click.option(
     "--signature",
     metavar="NAME",
-    help="Signature of MODEL to export, or __call__.  [default: the signature that a caller gets who names none]",
+    help="Signature of MODEL to export, or __call__.  [default: the model's default signature]",
 )
 @click.option(
     "--output-name",
     metavar="NAME",
-    help="Output of MODEL to export, where MODEL gives several.  [default: found from the names]",
+    help="Output of MODEL to export, if MODEL has several.  [default: found from the names]",
 )
 @options(PREPROCESSING, section="Preprocessing")
 @click.option(
@@ -176,7 +176,7 @@ def export(as_json: bool, **options: Any) -> None:
 
 
 def in_flags(text: str) -> str:
-    """Write the options that a text of the library names as this command spells them."""
+    """Replace the library's names of options in a text by this command's."""
     return _NAMED.sub(lambda match: f"--{match[1].replace('_', '-')}", text.replace("`dtype`", "`input_dtype`"))
 
 
@@ -209,7 +209,7 @@ def _preprocessed(published: Published) -> Iterator[str]:
 
 
 def _quality(published: Published) -> Iterator[str]:
-    """Tell what a classifier's numbers are, and how often it was right."""
+    """Return lines about the meaning of a classifier's numbers, and its accuracy."""
     head = published.head
     if head is not None:
         yield f"Head: {inspection.described_head(head.described())}"
@@ -244,11 +244,11 @@ def _proven(published: Published, model: str) -> str:
 @click.option(
     "--manifest-sha256",
     metavar="HEX",
-    help="SHA-256 that --verify demands of the manifest itself. Keep it where nobody can change it who "
-    "can change the model.",
+    help="SHA-256 that --verify requires of the manifest itself. Keep it where people who can change the model "
+    "cannot change it.",
 )
 def inspect(model_dir: Path, version: int | None, as_json: bool, verify: bool, manifest_sha256: str | None) -> None:
-    """Show what is in MODEL_DIR: signatures, labels, preprocessing, where it came from and how it was proven.
+    """Show what is in MODEL_DIR: signatures, labels, preprocessing, its source and its proof.
 
     With --verify, check the files instead. The output names every file that is missing, altered or extra.
 

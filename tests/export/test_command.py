@@ -41,12 +41,12 @@ def test_an_archive_is_exported_with_given_labels_and_says_so(miniature_saved: P
 @pytest.mark.parametrize(
     ("options", "code", "says"),
     [
-        (["nowhere"], 1, "nowhere is not there; give a hub URL or handle"),
+        (["nowhere"], 1, "nowhere does not exist; give a hub URL or handle"),
         (["efficientnet-lite0", "--labels", "short.txt"], 1, "has 2 lines, and the model has 1000 classes"),
         (["efficientnet-lite0", "--labels", "none.txt"], 1, "labels file none.txt cannot be read"),
         (["efficientnet-lite0", "--top-k", "1001"], 1, "--top-k is 1001, and the model has 1000 classes"),
         (["efficientnet-lite0", "--image-size", "331"], 1, "takes images of 224 x 224 pixels only"),
-        (["efficientnet-lite0", "--warmup-images", "empty"], 1, "empty has no files in it"),
+        (["efficientnet-lite0", "--warmup-images", "empty"], 1, "empty does not hold files"),
         (["efficientnet-lite0", "--warmup-images", "nowhere"], 1, "warm-up images in nowhere cannot be read"),
         (["efficientnet-lite0", "--background"], 1, "--background was given, and class 0 of 1000 is 'tench'"),
         (["efficientnet-lite0", "--pixel-range", "255"], 2, "'255' must be two numbers with a comma"),
@@ -103,7 +103,7 @@ def test_json_is_one_document_about_what_was_published(miniature_saved: Path, tm
 def test_a_version_that_is_there_is_refused_before_anything_is_loaded(miniature_dir: Path) -> None:
     result = run("nowhere", "--output", miniature_dir, "--version", 1)
     assert result.exit_code == 1
-    assert "1 is there already, and versions are never overwritten" in result.stderr
+    assert "1 exists already, and versions are never overwritten" in result.stderr
 
 
 def test_without_tensorflow_it_says_what_to_install(tmp_path: Path) -> None:

@@ -186,7 +186,7 @@ def test_two_heads_ask_which_one(tmp_path: Path, outputs: Any) -> None:
     net = Net()
     function = signature(lambda x: outputs(net.logits(x)), tf.TensorSpec([None, 8, 8, 3]))
     source(tmp_path / "m", net, serving_default=function)
-    with pytest.raises(ModelError, match=r"several rows of numbers .*float32 \[N, 5\].* say which with `output_name`"):
+    with pytest.raises(ModelError, match=r"several rows of numbers .*float32 \[N, 5\].* choose one with `output_name`"):
         entry_of(tmp_path / "m")
 
 
@@ -200,7 +200,9 @@ def test_output_name_chooses(tmp_path: Path) -> None:
     images = pictures(2, 8, 8, 3)
     answer = entry_of(tmp_path / "m", output_name="gender").call(tf.constant(images))
     assert answer.numpy() == pytest.approx(expected(images), rel=1e-4, abs=1e-5)
-    with pytest.raises(ModelError, match=r"has no output sex; its outputs are age float32 \[N, 5\], best int64 \[N\]"):
+    with pytest.raises(
+        ModelError, match=r"does not have an output sex; its outputs are age float32 \[N, 5\], best int64 \[N\]"
+    ):
         entry_of(tmp_path / "m", output_name="sex")
     with pytest.raises(ModelError, match=r"the output best of a model is int64 \[N\]; a row of float numbers"):
         entry_of(tmp_path / "m", output_name="best")
@@ -272,8 +274,8 @@ def test_other_inputs_are_named(tmp_path: Path, spec: tf.TensorSpec, says: str) 
     [
         (tf.TensorSpec([None, 784]), r"takes rows of 784 numbers \(float32 \[N, 784\]\), and not images.*Reshape"),
         (tf.TensorSpec([None], tf.string), r"takes strings \(string \[N\]\).*serve it as it is"),
-        (tf.TensorSpec([None, 8, 8, 4]), r"float32 \[N, 8, 8, 4\]\), and nothing that takes images"),
-        (tf.TensorSpec([None, 20, 6]), r"float32 \[N, 20, 6\]\), and nothing that takes images"),
+        (tf.TensorSpec([None, 8, 8, 4]), r"float32 \[N, 8, 8, 4\]\), and nothing takes images"),
+        (tf.TensorSpec([None, 20, 6]), r"float32 \[N, 20, 6\]\), and nothing takes images"),
     ],
     ids=["rows", "strings", "four channels", "sequences"],
 )
@@ -334,7 +336,9 @@ def test_entries_that_give_the_same_rows_are_listed_and_the_others_are_named(tmp
     assert others[0].call(tf.constant(images)).numpy() == pytest.approx(2 * expected(images), rel=1e-4, abs=1e-5)
     entry, others = _entry.choose(given, loaded, "serving_default")
     assert (entry.name, [other.name for other in others]) == ("serving_default", ["__call__"])
-    with pytest.raises(ModelError, match=r"has no signature nothing; it has __call__\(.*, features\(.*, serving_def"):
+    with pytest.raises(
+        ModelError, match=r"does not have a signature nothing; it has __call__\(.*, features\(.*, serving_def"
+    ):
         _entry.choose(given, loaded, "nothing")
 
 

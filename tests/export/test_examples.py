@@ -129,7 +129,7 @@ def test_folders_that_are_not_labels_are_named(
 def test_a_folder_without_images_is_named(tmp_path: Path) -> None:
     put(tmp_path, {"cat": [b"1"], "dog": []})
     (tmp_path / "dog" / ".DS_Store").write_bytes(b"")
-    with pytest.raises(ExamplesError, match=r"dog has no files in it; put images of 'dog' there"):
+    with pytest.raises(ExamplesError, match=r"dog does not hold files; put images of 'dog' there"):
         _examples.find(tmp_path, ("cat", "dog"))
 
 
@@ -161,7 +161,7 @@ def test_files_in_folders_further_down_count(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("folder", "least", "says"),
     [
-        (None, 0.9, "`min_accuracy` is about examples; give a folder of them with `examples`"),
+        (None, 0.9, "`min_accuracy` needs examples; give a folder of them with `examples`"),
         (".", 90, "`min_accuracy` is 90; give a share of the examples, 0 to 1"),
         ("nowhere", None, "the examples' folder nowhere is not there"),
     ],

@@ -93,7 +93,7 @@ def test_a_program_sees_the_kind(features_dir: Path) -> None:
     ("options", "says"),
     [
         (["--labels", "labels.txt"], "labels.txt has 2 lines, and the model has 160 classes"),
-        (["--kind", "feature_vector", "--top-k", "3"], "--kind is feature_vector, and --top-k is of a classifier"),
+        (["--kind", "feature_vector", "--top-k", "3"], "--kind is feature_vector, and --top-k is only for classifiers"),
         (["--kind", "classification"], "the model has 160 classes, which are not ImageNet's; name them with --labels"),
         (["--classes", "10"], "--classes is 10, and .* gives 160 numbers"),
     ],

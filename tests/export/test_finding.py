@@ -129,7 +129,7 @@ def test_other_classes_that_nothing_tells_of_stop_and_say_how(trained: Callable[
     with pytest.raises(PreprocessingError) as caught:
         find(trained("raw", 10), labels=names)
     text = str(caught.value)
-    assert "no photographs of its classes are known here" in text
+    assert "there are no photographs of its classes" in text
     assert "with raw: mean best score" in text
     assert "say it with `preprocessing`" in text
     assert "`examples`" in text
@@ -161,7 +161,7 @@ def test_an_untrained_model_is_warned_of(tmp_path: Path) -> None:
     tf.saved_model.save(Untrained(), str(tmp_path))
     found, (warning,) = find(Source(str(tmp_path), "directory", tmp_path))
     assert _trial.name_of(found.preprocessing) == "raw"
-    assert "knows none of the known photographs by any convention" in warning
+    assert "recognises none of the known photographs with any convention" in warning
 
 
 def test_a_resize_inside_of_the_model_gives_size_and_filter(tmp_path: Path) -> None:
@@ -205,7 +205,7 @@ def test_features_and_types(tmp_path: Path) -> None:
     with pytest.raises(PreprocessingError, match="`channels` is luminance, and bits takes three channels"):
         _finding.find(bits, model, {"channels": "luminance"}, None, None, pytest.fail)
     features = load(floats, Wanted(kind="feature_vector", signature="floats"))
-    with pytest.raises(PreprocessingError, match="nothing tells which numbers floats takes for pixels; say it with"):
+    with pytest.raises(PreprocessingError, match="it is not known which numbers floats takes for pixels; give it with"):
         _finding.find(floats, features, {}, None, None, pytest.fail)
 
 

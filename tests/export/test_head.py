@@ -162,10 +162,15 @@ BOXES = np.array([[12.5, 30.2, 180.1, 221.7], [3.1, 44.8, 90.5, 160.2], [50.4, 6
     ("numbers", "ending", "labels", "says"),
     [
         (sigmoid(LOGITS[:, :1]), "Sigmoid", None, "score of the second of two classes: name the two with `labels`"),
-        (LOGITS[:, :1], "BiasAdd", None, "if it is the logit .* such as an age, is served as it is with `kind`"),
+        (
+            LOGITS[:, :1],
+            "BiasAdd",
+            None,
+            "if it is the logit .* with `kind` feature_vector, a number of another kind, such as an age",
+        ),
         (LOGITS[:, :1], "BiasAdd", 8, "tells two classes apart, and `labels` has 8 lines"),
         (AGES, "BiasAdd", None, "from 21.4 to 58.1 on the photographs; if it is the logit"),
-        (AGES, "BiasAdd", 2, "a score of 1 for every one of them"),
+        (AGES, "BiasAdd", 2, "a score of 1 for all of them"),
         (AGES, "Relu", 2, "made by Relu, which gives neither a probability nor a logit"),
         (np.tanh(LOGITS[:, :1]), "Tanh", 2, "made by Tanh"),
         (np.ones((4, 1)), "Softmax", 2, "softmax over one number, which is 1 for every image"),

@@ -102,7 +102,7 @@ def test_a_model_of_any_size_asks_for_one(tmp_path: Path) -> None:
     model = Model(None, None, 3)
     function = tf.function(model.logits, input_signature=[model.spec])
     source = saved(tmp_path, model, {"serving_default": function})
-    with pytest.raises(ModelError, match="takes images of any size; say which with `image_size`"):
+    with pytest.raises(ModelError, match="takes images of any size; give `image_size`"):
         load(source)
     assert load(source, Wanted(image_size=24)).height == 24
 

@@ -77,7 +77,7 @@ def test_outputs_of_a_list_have_the_names_of_their_layers(tmp_path: Path) -> Non
     expected = model.predict(IMAGES, verbose=0)
     assert answers(tmp_path / "m.keras", "gender") == pytest.approx(expected[1], abs=1e-5)
     with pytest.raises(
-        ModelError, match=r"age float32 \[N, 5\], gender float32 \[N, 2\]; say which with `output_name`"
+        ModelError, match=r"age float32 \[N, 5\], gender float32 \[N, 2\]; choose one with `output_name`"
     ):
         answers(tmp_path / "m.keras")
 
@@ -186,7 +186,7 @@ def test_an_h5_file_that_cannot_be_read_says_why(tmp_path: Path, monkeypatch: py
     model = tf_keras.Model(images, head(tf_keras, tf_keras.layers.Lambda(lambda x: 2 * x)(images)))
     with pytest.warns(UserWarning, match="HDF5"):
         model.save(tmp_path / "lambda.h5")
-    with pytest.raises(SourceError, match=r"carries Python code \(Lambda\), which is not run"):
+    with pytest.raises(SourceError, match=r"contains Python code \(Lambda\), which is not run"):
         answers(tmp_path / "lambda.h5")
     model.save_weights(tmp_path / "m.weights.h5")
     with pytest.raises(SourceError, match=r"holds weights alone.*save the whole model, model\.save"):

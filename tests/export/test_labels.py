@@ -34,7 +34,7 @@ def test_a_file_gives_a_name_per_line(tmp_path: Path, text: str) -> None:
         (
             b"cat\ndog\n",
             3,
-            "has 2 lines, and the model has 3 classes; if the model counts a background class before",
+            "has 2 lines, and the model has 3 classes; if the model has a background class before",
         ),
         (b"cat\n\ndog\n", 3, "line 2 of the labels file .* is empty"),
         (b"caf\xe9\n", 1, "must be text in UTF-8"),

@@ -51,7 +51,7 @@ def test_a_classifier_is_called_without_its_preprocessing(tmp_path: Path, dropou
     assert (notes, kind) == ((), "preset")
     assert numbers == pytest.approx(np.asarray(model(IMAGES, training=False)), abs=1e-5)
     (tmp_path / "preset" / "task.weights.h5").unlink()
-    with pytest.raises(SourceError, match=r"has no task\.weights\.h5, so its classes have no weights"):
+    with pytest.raises(SourceError, match=r"does not hold task\.weights\.h5, so its classes do not have weights"):
         opened(tmp_path / "preset")
 
 

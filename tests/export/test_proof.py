@@ -122,7 +122,7 @@ def test_a_source_that_gives_no_numbers_is_told_apart_from_a_bad_export(source: 
     def broken(images: tf.Tensor) -> tf.Tensor:
         return source.call(images) * np.nan
 
-    with pytest.raises(ProofError, match=r"the source model itself gives numbers for chelsea\.png that are not finite"):
+    with pytest.raises(ProofError, match=r"the source model's numbers for chelsea\.png are not finite"):
         _proof.ask(broken, PREPROCESSING, PHOTOGRAPHS, 2)
 
 

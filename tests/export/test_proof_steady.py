@@ -15,8 +15,8 @@ from hubserve_export._head import Head
 from hubserve_export._proof import Reference
 
 SIZE = 8
-RANDOM = "gives one image another answer each time, by .* it draws random numbers, as augmentation and dropout do"
-NEIGHBOURS = "another answer in a batch than alone, by .* as batch normalization does that is left in training mode"
+RANDOM = "gives one image another answer each time, by .* it uses random numbers, like augmentation or dropout"
+NEIGHBOURS = "another answer in a batch than alone, by .* like batch normalization that is left in training mode"
 STEADY = tf.Variable(np.random.default_rng(0).normal(size=[3, 4]), dtype=tf.float32)
 
 Layer = Callable[[tf.Tensor], tf.Tensor]

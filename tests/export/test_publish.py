@@ -68,7 +68,7 @@ def test_no_version_is_larger_than_those_of_tensorflow_serving(tmp_path: Path) -
 
 def test_a_version_that_is_there_is_never_overwritten(tmp_path: Path) -> None:
     publish(tmp_path, 3)
-    with pytest.raises(OutputError, match="3 is there already, and versions are never overwritten"):
+    with pytest.raises(OutputError, match="3 exists already, and versions are never overwritten"):
         _publish.choose_version(tmp_path, 3)
     with pytest.raises(OutputError, match="another export has taken that version"):
         publish(tmp_path, 3)

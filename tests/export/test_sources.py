@@ -88,7 +88,7 @@ def test_a_base_folder_given_for_a_savedmodel_is_told_apart(miniature_dir: Path)
 @pytest.mark.parametrize(
     ("model", "says"),
     [
-        ("nowhere", "nowhere is not there; give a hub URL"),
+        ("nowhere", "nowhere does not exist; give a hub URL"),
         ("/nowhere/at/all/4", "is not there"),
     ],
 )

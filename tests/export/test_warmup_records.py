@@ -19,7 +19,7 @@ SIGNATURES = ("serving_default", "logits", "classify")
 def test_more_warm_up_records_than_a_server_takes_are_refused_with_the_number_that_is_allowed() -> None:
     for warmup, most in (("all", 328), ("serving_default", 993)):
         _warmup_records.check_batch_sizes(range(1, most + 1), SIGNATURES, warmup)
-        expected = rf"has {most + 1} sizes, and .* takes 1000 warm-up records at most; give {most} sizes at most"
+        expected = rf"has {most + 1} sizes, and .* takes at most 1000 warm-up records; give at most {most} sizes"
         with pytest.raises(OutputError, match=expected):
             _warmup_records.check_batch_sizes(range(1, most + 2), SIGNATURES, warmup)
         assert len(_warmup_records.plan([b"first"], range(1, most + 1), SIGNATURES, warmup)) <= MAX_RECORDS

@@ -127,6 +127,6 @@ def test_without_docker_the_command_says_how_to_install_it(tmp_path: Path, toy_d
     done = Machine(tmp_path / "machine").serve(toy_dir, "--engine", "docker")
     assert done.returncode == 1
     assert done.stderr == (
-        "Error: docker is not on the PATH: install it as https://docs.docker.com/get-started/get-docker says, "
+        "Error: docker is not on the PATH: install it as described at https://docs.docker.com/get-started/get-docker, "
         "or choose another --engine\n"
     )

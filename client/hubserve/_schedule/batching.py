@@ -44,7 +44,7 @@ WHOLE_MESSAGE = Limits(max_size=sys.maxsize, max_bytes=MESSAGE_BYTES)
 
 
 class Capacity:
-    """How much a client's servers take in one request: `capacity.limits`.
+    """The limits of what a client's servers take in one request: `capacity.limits`.
 
     Args:
         limits: What the caller allows.

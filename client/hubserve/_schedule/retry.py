@@ -65,7 +65,7 @@ NEVER = Retry(max_seconds=0.0, budget=0)
 
 
 class Contact:
-    """What one client knows about its servers: whether they answer, since when they do not, and the retries left.
+    """The state of one client's servers: whether they answer, since when they do not, and the retries left.
 
     The number of requests that they take at a time is in `gate`.
 

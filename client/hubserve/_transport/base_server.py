@@ -1,4 +1,4 @@
-"""What threads and asyncio share to reach a server: channels, credentials, the mapping of gRPC's errors."""
+"""The shared half of both ways to a server: channels, credentials, the mapping of gRPC's errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When a model is not served as requested, ask for its status once, to explain the error."""
+"""Explain the error of a model that is not served as requested: ask once for its status."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parts of the graph that few images need, kept out of the way of the others."""
+"""Keep rarely used parts of the graph separate, so that other images do not pay for them."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ _KEPT = 64
 
 
 def not_inlined(function: Callable[..., _Tensors], *arguments: Any) -> Callable[[], _Tensors]:
-    """Give a function that calls `function(*arguments)` as a function of its own, which is not inlined.
+    """Return a function that calls `function(*arguments)` as a separate function, which is not inlined.
 
-    TensorFlow sets a dataset's function up anew for every batch, with all that it has inlined into it, branches that
-    are not taken too. A call that is not inlined is set up when it is first run: an image of the commonest kind does
-    not pay for the others. All datasets of a graph call the same one, so it is in the graph once, and it is optimized
-    once.
+    TensorFlow prepares a dataset's function again for every batch, with everything that was inlined into it, including
+    branches that are not taken. A call that is not inlined is prepared when it first runs, so that the most common kind
+    of image does not pay for the others. All datasets of a graph call the same function, so that the graph contains it
+    once, and it is optimized once.
 
         tf.cond(is_gif, not_inlined(gif.decode, data, head, limits), lambda: jpeg.decode(data))
 
     Args:
-        function: Builds the part, from nothing but its arguments; a function of a module.
-        arguments: Its arguments: tensors, and values that can be hashed and are built into the graph.
+        function: Builds the part, only from its arguments; a function of a module.
+        arguments: The arguments: tensors, and hashable values that are built into the graph.
     """
     tensors = [value for value in arguments if tf.is_tensor(value)]
     built_in = tuple(None if tf.is_tensor(value) else value for value in arguments)
@@ -41,7 +41,7 @@ def _apart(function: Callable[..., Any], given: tuple[bool, ...], built_in: tupl
     @tf.function(autograph=False, experimental_attributes={"_noinline": True})
     def apart(*tensors: tf.Tensor) -> Any:
         left = iter(tensors)
-        # A function does not take over the device around it.
+        # A function does not inherit the device around it.
         with tf.device(DEVICE):
             return function(
                 *(next(left) if is_given else value for is_given, value in zip(given, built_in, strict=True))

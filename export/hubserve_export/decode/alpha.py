@@ -1,17 +1,17 @@
-"""Transparency, composited over white: what a person sees on a page."""
+"""Composite transparent images over white, as viewers show them on a page."""
 
 from __future__ import annotations
 
 import tensorflow as tf
 
-# Pixels that are composited at a time. Between the two, a picture takes 11 bytes a pixel more than it has.
+# Pixels that are composited at a time. They need 11 more bytes each while they are composited.
 _AT_A_TIME = 2**18
 
 
 def over_white(image: tf.Tensor) -> tf.Tensor:
     """Composite uint8 [h, w, 4] (not premultiplied) over white: uint8 [h, w, 3], rounded to nearest.
 
-    A large picture is composited some rows at a time, so that it takes 7 bytes a pixel and not 19.
+    A large image is composited some rows at a time, so that it takes 7 bytes for each pixel and not 19.
     """
     height = tf.shape(image)[0]
     step = tf.maximum(_AT_A_TIME // tf.maximum(tf.shape(image)[1], 1), 1)
@@ -33,7 +33,7 @@ def over_white(image: tf.Tensor) -> tf.Tensor:
 
 
 def _composited(image: tf.Tensor) -> tf.Tensor:
-    """Return the same, at once: in 16 bits, because the largest sum, 255 * 255 + 127, just fits."""
+    """Composite at once, in 16 bits: the largest sum, 255 * 255 + 127, just fits."""
     wide = tf.cast(image, tf.uint16)
     colour, opacity = wide[..., :3], wide[..., 3:]
     white = tf.constant(255, tf.uint16)

@@ -1,4 +1,4 @@
-"""A batch of encoded images to a batch of model input: capped, resized, and each for itself."""
+"""Turn a batch of encoded images into a batch of model input: limited, resized, each separately."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ OK = 0
 NOT_AN_IMAGE = 1
 TOO_MANY_PIXELS = 2
 
-# Where a photograph is scaled while decoding, it is left this many times larger than the model's input, and the
-# antialiased resize does the rest.
+# If a photograph is scaled during decoding, it stays this many times larger than the model's input, and the antialiased
+# resize does the rest.
 _SCALE_MARGIN = 2
 
 _JPEG = b"\xff\xd8\xff"
@@ -28,17 +28,17 @@ _Rows = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
 def decode_batch(
     image_bytes: tf.Tensor, preprocessing: Preprocessing, unwrap: Callable[[tf.Tensor], tf.Tensor] | None = None
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Decode and resize every image on its own, so that one that fails leaves its neighbours as they are.
+    """Decode and resize every image separately, so that a failing image does not affect the others.
 
     Args:
         image_bytes: string [N], N >= 0: the encoded images.
-        preprocessing: Size, crop and cap.
-        unwrap: Takes the encoded image out of one element, for input that carries it inside something else. Where it
-            fails, only that row does.
+        preprocessing: Size, crop and limit.
+        unwrap: Extracts the encoded image from an element, for input with another format around the image. If it fails,
+            only that row fails.
 
     Returns:
-        status, int32 [N] (0 ok, 1 not a decodable image, 2 it costs more than is allowed), and images, float32 [N,
-        height, width, 3] in [0, 1], zeros where the status is not 0.
+        status, int32 [N] (0 ok, 1 not a decodable image, 2 costs more than allowed), and images, float32 [N, height,
+        width, 3] in [0, 1], zeros if the status is not 0.
     """
     shape = (preprocessing.height, preprocessing.width, 3)
 
@@ -53,20 +53,19 @@ def decode_batch(
         which = tf.cast(count != 1, tf.int32)
         ways = _each_for_itself(image_bytes, shape, any_format)
         if not unwrap:
-            # For every batch, TensorFlow looks twice at each node that a dataset's function could come to, run or not
-            # (CapturedFunction::IsMultiDevice). Nearly all batches are nothing but JPEGs: they have datasets of their
-            # own.
+            # For every batch, TensorFlow visits each node twice that a dataset's function might run
+            # (CapturedFunction::IsMultiDevice). Nearly all batches contain only JPEGs, so they have separate datasets.
             others = tf.reduce_any(tf.strings.substr(image_bytes, 0, len(_JPEG)) != _JPEG)
             which += tf.where(others, 0, len(ways))
             ways += _each_for_itself(image_bytes, shape, only_jpeg)
-        # One switch, and none inside another: of that, TensorFlow's loop optimizer would warn at every start.
+        # One switch, not nested: nested ones make TensorFlow's loop optimizer warn at every start.
         places, status, images = tf.switch_case(which, ways)
 
         def in_place() -> _Decoded:
             known = tf.tensor_scatter_nd_update(tf.fill([count], NOT_AN_IMAGE), places[:, None], status)
             return known, tf.scatter_nd(places[:, None], images, [count, *shape])
 
-        # All there, in order: nothing to copy. This is the common case and the fast one.
+        # If all images were decoded, there is nothing to copy. This is the common case.
         status, images = tf.cond(tf.shape(places)[0] == count, lambda: (status, images), in_place)
         return tf.ensure_shape(status, [None]), tf.ensure_shape(images, [None, *shape])
 
@@ -74,13 +73,13 @@ def decode_batch(
 def _each_for_itself(
     elements: tf.Tensor, shape: tuple[int, int, int], decode: Callable[[tf.Tensor], _Decoded]
 ) -> list[Callable[[], _Rows]]:
-    """Return the ways to have one element, and any other number of them, decoded one by one.
+    """Return two functions that decode elements separately: for one element, and for any other number.
 
-    Each gives the places of those n that could be decoded, int32 [n], in their order, their status, int32 [n], and
+    Each returns the places of the n elements that could be decoded, int32 [n], ascending, their status, int32 [n], and
     images, float32 [n, *shape].
     """
 
-    # A dataset's function does not take over the device around it, nor does a branch.
+    # A dataset's function does not inherit the device around it, nor does a branch.
     def row_of(row: tf.Tensor, data: tf.Tensor) -> _Rows:
         with tf.device(DEVICE):
             return (row, *decode(data))
@@ -93,7 +92,7 @@ def _each_for_itself(
         return tf.data.Dataset.from_tensor_slices((tf.range(tf.size(elements)), elements))
 
     def alone() -> _Rows:
-        # Other threads, and a copy of the image into a batch, would cost more than they gain.
+        # For one image, threads and a copy into a batch would cost more than they gain.
         with tf.device(DEVICE):
             return _first(rows().map(batch_of_one).ignore_errors(), shape)
 
@@ -108,8 +107,7 @@ def _each_for_itself(
 def _first(batches: tf.data.Dataset, shape: tuple[int, int, int]) -> _Rows:
     """Return the only batch of a dataset: places, int32 [n], status, int32 [n], and images, float32 [n, *shape].
 
-    `get_single_element` fails on an empty dataset, which is what no image, or none that could be decoded, leaves. Then
-    n is 0.
+    `get_single_element` fails on an empty dataset, which remains if no image could be decoded. Then n is 0.
     """
     none = tf.zeros([0], tf.int32)
     nothing = tf.data.Dataset.from_tensors((none, none, tf.zeros([0, *shape])))
@@ -117,9 +115,9 @@ def _first(batches: tf.data.Dataset, shape: tuple[int, int, int]) -> _Rows:
 
 
 def _batched(rows: tf.data.Dataset, count: tf.Tensor, shape: tuple[int, int, int]) -> tf.data.Dataset:
-    """Return `rows.batch(count)`, with the images copied by all threads at once instead of by one.
+    """Return `rows.batch(count)`, where all threads copy images instead of one.
 
-    The operation has a switch for it, which TensorFlow's Python leaves off (`parallel_copy`).
+    The operation has an attribute for it, which TensorFlow's Python code leaves off (`parallel_copy`).
     """
     specs = (tf.TensorSpec([None], tf.int32), tf.TensorSpec([None], tf.int32), tf.TensorSpec([None, *shape]))
     batches = tf.raw_ops.BatchDatasetV2(
@@ -135,23 +133,23 @@ def _batched(rows: tf.data.Dataset, count: tf.Tensor, shape: tuple[int, int, int
 
 
 def decode_one(data: tf.Tensor, preprocessing: Preprocessing, only_jpeg: bool = False) -> _Decoded:
-    """Give status and image of one string scalar; fails (InvalidArgumentError) where it is not a decodable image.
+    """Return status and image of one string scalar; fail (InvalidArgumentError) if it is not a decodable image.
 
     Args:
         data: The file's bytes.
-        preprocessing: Size, crop and cap.
-        only_jpeg: Fail for the other formats too.
+        preprocessing: Size, crop and limit.
+        only_jpeg: Also fail for other formats.
     """
-    # A photograph may be turned on its side afterwards, so it has enough on either side.
+    # A photograph may be turned afterwards, so that both sides must be long enough.
     needed = math.ceil(max(preprocessing.height, preprocessing.width) * _SCALE_MARGIN / preprocessing.crop_fraction)
     if resize.scaled_decoding_shows(preprocessing):
-        # No side is that long: every photograph is decoded whole.
+        # No side is this long, so that every photograph is decoded at full size.
         needed = 2**31
     limits = cost.Limits(preprocessing)
     # Only JPEG is inlined.
     decoders: list[Callable[[], cost.Picture]] = [lambda: jpeg.decode(data, needed, limits)]
     if only_jpeg:
-        # libjpeg refuses what is none.
+        # libjpeg refuses other formats.
         which = tf.constant(0)
     else:
         head = _bytes.head(data)
@@ -171,7 +169,7 @@ def decode_one(data: tf.Tensor, preprocessing: Preprocessing, only_jpeg: bool = 
 
 
 def _begins_with(head: tf.Tensor, magics: Sequence[bytes]) -> tf.Tensor:
-    """Tell which of the signatures these first bytes have: bool [signatures]."""
+    """Return which of the signatures these first bytes have: bool [signatures]."""
     longest = max(len(magic) for magic in magics)
     octets = tf.constant([list(magic.ljust(longest, b"\0")) for magic in magics], tf.int64)
     beyond = [[place >= len(magic) for place in range(longest)] for magic in magics]
@@ -182,11 +180,11 @@ def _model_input(image: tf.Tensor, orientation: tf.Tensor, preprocessing: Prepro
     """Resize uint8 [h, w, 3], and turn it upright: float32 [height, width, 3] in [0, 1]."""
     target = (tf.constant(preprocessing.height), tf.constant(preprocessing.width))
     if preprocessing.resize == "stretch" and preprocessing.interpolation != "nearest":
-        # Turning the small picture costs nothing, and comes to the same.
+        # Turning the small image is cheap, and gives the same result.
         swap = exif.swaps_axes(orientation)
         turned = (tf.where(swap, target[1], target[0]), tf.where(swap, target[0], target[1]))
         picture = exif.apply(resize.resized(image, turned, preprocessing), orientation)
     else:
-        # Places of crops, bars and nearest pixels are rounded: they are not the same from either side.
+        # Places of crops, bars and nearest pixels are rounded, which depends on the direction.
         picture = resize.resized(exif.apply(image, orientation), target, preprocessing)
     return tf.ensure_shape(picture, (preprocessing.height, preprocessing.width, 3))

@@ -1,10 +1,10 @@
-"""Windows bitmaps: 24 and 32 bits, and palettes of 8.
+"""Decode Windows bitmaps: 24 and 32 bits, and palettes of 8.
 
 Layout (little-endian): a file header of 14 bytes, then the information header, whose first field is its own size: width
 at 18, height at 22 (negative for rows from the top), bits per pixel at 28, compression at 30, colours in the palette at
-46, and where the colours have masks, those of red, green, blue and alpha from 54; the palette follows the header, four
-bytes a colour (blue, green, red, 0). TensorFlow reads the pixels but looks at neither palette nor compression, and
-would answer with wrong colours: what it does not read is refused here.
+46, and if there are colour masks, those of red, green, blue and alpha from 54. The palette follows the header, with
+four bytes for each colour (blue, green, red, 0). TensorFlow reads the pixels but ignores palette and compression, and
+would answer with wrong colours: this module refuses what TensorFlow does not support.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from . import _bytes, alpha, cost
 
 _FILE_HEADER = 14
 _INFO_HEADER = 40
-# The shortest header in which the mask of alpha counts.
+# The shortest header with a mask for alpha.
 _ALPHA_HEADER = 56
 _UNCOMPRESSED = 0
 _MASKS = 3
@@ -23,7 +23,7 @@ _MASKS = 3
 _COLOUR_MASKS = (0xFF0000, 0xFF00, 0xFF)
 _ALPHA_MASK = 0xFF000000
 _COLOURS = 256
-# What a pixel costs at most: see `cost.py`. A BMP has all its pixels, so a small file is never costly.
+# The most that a pixel costs: see `cost.py`. A BMP file contains all its pixels, so that a small file is never costly.
 _OCTETS = 10.5
 _NANOSECONDS = 40.0
 
@@ -36,7 +36,7 @@ def size(head: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def decode(data: tf.Tensor, head: tf.Tensor, limits: cost.Limits) -> cost.Picture:
-    """Decode; a fourth byte of 32 bits is alpha where a mask says so, and nothing elsewhere."""
+    """Decode; the fourth byte of 32 bits is alpha if a mask says so, and is ignored otherwise."""
     header, bits, compression, used, *colour_masks, alpha_mask = _bytes.little_endian(
         head, (14, 4), (28, 2), (30, 4), (46, 4), (54, 4), (58, 4), (62, 4), (66, 4)
     )
@@ -70,21 +70,21 @@ def decode(data: tf.Tensor, head: tf.Tensor, limits: cost.Limits) -> cost.Pictur
 def _without_the_rest(
     data: tf.Tensor, head: tf.Tensor, height: tf.Tensor, width: tf.Tensor, bits: tf.Tensor
 ) -> tf.Tensor:
-    """Return the file up to the end of its pixels: editors pad it, and TensorFlow takes it at its exact length only."""
+    """Return the file up to the end of its pixels: some editors append bytes, which TensorFlow refuses."""
     (start,) = _bytes.little_endian(head, (10, 4))
-    # Each row is filled up to a multiple of four bytes.
+    # Each row is padded to a multiple of four bytes.
     end = start + (width * bits + 31) // 32 * 4 * height
     length = tf.cast(tf.strings.length(data), tf.int64)
     return tf.strings.substr(data, tf.constant(0, tf.int64), tf.clip_by_value(end, 0, length))
 
 
 def _coloured(pixels: tf.Tensor, palette: tf.Tensor) -> tf.Tensor:
-    """Colour the palette's indices, which TensorFlow gives, three times over."""
+    """Apply the palette to its indices, which TensorFlow returns three times."""
     return tf.gather(palette, tf.cast(pixels[..., 0], tf.int32))
 
 
 def _palette(data: tf.Tensor, header: tf.Tensor, used: tf.Tensor) -> tf.Tensor:
-    """Return the palette as uint8 [256, 3], red first; entries that the file leaves out are black."""
+    """Return the palette as uint8 [256, 3], red first; missing entries are black."""
     count = tf.where((used == 0) | (used > _COLOURS), tf.constant(_COLOURS, tf.int64), used)
     table = tf.strings.substr(data, _FILE_HEADER + header, count * 4)
     entries = tf.reshape(tf.io.decode_raw(table, tf.uint8, fixed_length=4 * _COLOURS), [_COLOURS, 4])

@@ -1,11 +1,11 @@
-"""EXIF orientation: which of the eight ways the camera was held.
+"""Read and apply EXIF orientation, one of eight.
 
 EXIF (CIPA DC-008, 4.5) is a TIFF file: byte order, the offset of a directory, its number of entries, and entries of 12
-bytes each. The orientation is the entry with tag 0x0112, type 3 (16-bit), count 1. JPEG, PNG and WebP each carry it in
-a chunk of their own; some writers put the six bytes "Exif\\0\\0" before it, which only JPEG asks for.
+bytes each. The orientation is the entry with tag 0x0112, type 3 (16-bit), count 1. JPEG, PNG and WebP have a chunk for
+EXIF; some writers put the six bytes "Exif\\0\\0" before it, which only JPEG requires.
 
-Cameras and editors write all kinds of broken EXIF, and a viewer shows those photographs as they lie: so does this.
-Nothing here fails; what cannot be read is orientation 1, "as it lies".
+Cameras and editors write all kinds of broken EXIF, and viewers show those photographs unturned. So this module never
+fails: if the orientation cannot be read, it is 1, "not turned".
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _MAX_ENTRIES = 512
 
 
 def orientation(exif: tf.Tensor) -> tf.Tensor:
-    """Read the orientation out of `exif`, string scalar: int32 scalar, 1 to 8; 1 for none, or one without sense."""
+    """Read the orientation from `exif`, string scalar: int32 scalar, 1 to 8; 1 if it is missing or not valid."""
     return tf.cond(tf.strings.length(exif) > 0, not_inlined(_from_tiff, exif), lambda: tf.constant(1, tf.int32))
 
 
@@ -53,13 +53,13 @@ def _from_tiff(exif: tf.Tensor) -> tf.Tensor:
         & (values >= 1)
         & (values <= 8)
     )
-    # The 1 at the end is the answer when no entry fits.
+    # The 1 at the end is the answer if no entry fits.
     candidates = tf.concat([tf.boolean_mask(values, fits), [1]], axis=0)
     return tf.cast(candidates[0], tf.int32)
 
 
 def apply(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
-    """Turn and mirror an image [h, w, c] as the orientation asks, like Pillow's `ImageOps.exif_transpose`."""
+    """Turn and mirror an image [h, w, c] by the orientation, like Pillow's `ImageOps.exif_transpose`."""
     return tf.cond(orientation == 1, lambda: image, not_inlined(_turned, image, orientation))
 
 

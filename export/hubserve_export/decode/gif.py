@@ -1,12 +1,13 @@
-"""GIF (version 89a): the first frame, on the logical screen, over white.
+"""Decode GIF (version 89a): the first frame, on the logical screen, over white.
 
 The file is rewritten in the graph before TensorFlow sees it, because TensorFlow's decoder
 
-- unpacks every frame, so that a small file of many frames takes unbounded memory: all after the first is cut off;
-- does not know transparency and shows whatever colour hides there: that palette entry becomes white;
-- crops to the frame instead of drawing it on the screen: the frame is moved to the corner, and put in its place after;
-- returns a damaged frame's unread pixels as they happen to lie in memory: a sentinel frame follows, which TensorFlow
-  only reaches when the first was whole.
+- decodes every frame, so that a small file of many frames takes unbounded memory: later frames are cut off;
+- does not support transparency and shows the hidden colour: that palette entry becomes white;
+- crops to the frame instead of drawing it on the screen: the frame is moved to the corner, and moved back afterwards;
+- returns uninitialised memory for the missing pixels of a damaged frame: a sentinel frame follows, which TensorFlow
+only
+  reaches if the first frame is complete.
 
 Layout: a header of 13 bytes (screen width at 6, height at 8, flags at 10, all little-endian), the global colour table
 if the flags say so, then blocks: extensions (0x21, a label, sub-blocks), images (0x2C, left, top, width, height, flags,
@@ -25,14 +26,14 @@ _EXTENSION = 0x21
 _GRAPHIC_CONTROL = 0xF9
 _IMAGE = 0x2C
 _HAS_TABLE = 0x80
-# The byte that says what the block is, left, top, width and height of two bytes each, and the flags.
+# The type of the block (one byte), left, top, width and height of two bytes each, and the flags.
 _DESCRIPTOR = 10
 _MAX_EXTENSIONS = 256
-# Sub-blocks of one length, which is nearly all of them, are passed over together: so many at once.
+# Nearly all sub-blocks have the same length, and are skipped together, up to this many at once.
 _RUN = 4096
-# Over all the sub-blocks that are passed over, those of every extension and of the picture.
+# The limit for all skipped sub-blocks, of every extension and of the image.
 _MAX_STEPS = 16384
-# What a pixel costs at most: see `cost.py`.
+# The most that a pixel costs: see `cost.py`.
 _OCTETS = 10.5
 _NANOSECONDS = 40.0
 # One black pixel with its own colour table.
@@ -46,7 +47,7 @@ def size(head: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def decode(data: tf.Tensor, head: tf.Tensor, limits: cost.Limits) -> cost.Picture:
-    """Decode the first frame, over white. A frame that reaches over the screen makes it larger, as with Pillow."""
+    """Decode the first frame, over white. A frame that exceeds the screen makes it larger, as in Pillow."""
     raw = tf.io.decode_raw(data, tf.uint8)
     position, transparent, steps = _first_frame(data, raw, head)
     descriptor = _bytes.octets(data, position, _DESCRIPTOR)
@@ -70,17 +71,17 @@ def decode(data: tf.Tensor, head: tf.Tensor, limits: cost.Limits) -> cost.Pictur
 
 
 def _first_frame(data: tf.Tensor, raw: tf.Tensor, head: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Walk over the extensions.
+    """Skip the extensions.
 
     Returns:
-        The position of the first block that is none, the transparent index or -1, and the steps that are left.
+        The position of the first block that is not an extension, the transparent index or -1, and the remaining steps.
     """
 
     def in_extension(position: tf.Tensor, *_: tf.Tensor) -> tf.Tensor:
         return _byte(data, position) == _EXTENSION
 
     def over_extension(position: tf.Tensor, transparent: tf.Tensor, steps: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        # The longest that is looked into has eight bytes, and the shortest file goes on for more than that.
+        # The extension that is read has eight bytes, and even the shortest file has more bytes after any extension.
         block = _bytes.octets(data, position, 8)
         transparent = tf.where(
             block[1] == _GRAPHIC_CONTROL,
@@ -109,7 +110,7 @@ def _single_frame(
     transparent: tf.Tensor,
     steps: tf.Tensor,
 ) -> tf.Tensor:
-    """Return the file again with the one frame at the corner, the sentinel after it, and no extensions."""
+    """Return the file with only the first frame, at the corner, the sentinel after it, and no extensions."""
     global_size, local_size = _table_size(head[10]), _table_size(flags)
     pixels = position + _DESCRIPTOR + local_size
     end, _ = _end_of_sub_blocks(data, raw, pixels + 1, steps)
@@ -131,11 +132,11 @@ def _single_frame(
 
 
 def _whitened(table: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
-    """Return the colour table with entry `index` white; as it is when there is no such entry."""
+    """Return the colour table with entry `index` white; unchanged if there is no such entry."""
     length = tf.strings.length(table)
     start = 3 * tf.cast(index, tf.int32)
     inside = (start >= 0) & (start + 3 <= length)
-    # With nothing to whiten, the table is cut at its end, and joined to nothing.
+    # If there is nothing to whiten, the table is cut at its end and joined with nothing.
     before, after = tf.where(inside, start, length), tf.where(inside, start + 3, length)
     return tf.strings.join(
         [
@@ -149,9 +150,9 @@ def _whitened(table: tf.Tensor, index: tf.Tensor) -> tf.Tensor:
 def _end_of_sub_blocks(
     data: tf.Tensor, raw: tf.Tensor, position: tf.Tensor, steps: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Return the position after the sub-blocks that start at `position`, and what is left of the steps.
+    """Return the position after the sub-blocks that start at `position`, and the remaining steps.
 
-    Fails without any.
+    Fail if no steps remain.
     """
 
     def inside(position: tf.Tensor, steps: tf.Tensor) -> tf.Tensor:
@@ -169,10 +170,10 @@ def _end_of_sub_blocks(
 
 
 def _byte(data: tf.Tensor, position: tf.Tensor) -> tf.Tensor:
-    """Return the byte at `position`, int64 scalar; fails beyond the end."""
+    """Return the byte at `position`, int64 scalar; fail beyond the end."""
     return _bytes.octets(data, position, 1)[0]
 
 
 def _table_size(flags: tf.Tensor) -> tf.Tensor:
-    """Return bytes of the colour table that the flags announce."""
+    """Return the size in bytes of the colour table that the flags define."""
     return tf.where((flags & _HAS_TABLE) != 0, 3 * tf.bitwise.left_shift(tf.constant(2, tf.int64), flags & 7), 0)

@@ -1,7 +1,7 @@
-"""JPEG: every mode libjpeg reads, at the accuracy Pillow has, scaled while decoding when the photograph is large.
+"""Decode JPEG: every mode that libjpeg reads, as accurately as Pillow, scaled during decoding if it is large.
 
-A JPEG is a chain of segments (ISO 10918-1, B.1.1): 0xFF, a marker, a 16-bit big-endian length that counts itself, the
-payload. Any number of 0xFF may stand before a marker. EXIF is an APP1 segment whose payload begins with "Exif\\0\\0".
+A JPEG is a chain of segments (ISO 10918-1, B.1.1): 0xFF, a marker, a 16-bit big-endian length that includes itself, the
+payload. A marker may have more 0xFF before it. EXIF is an APP1 segment whose payload begins with "Exif\\0\\0".
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import tensorflow as tf
 from . import _bytes, cost, exif
 from ._not_inlined import not_inlined
 
-# libjpeg can leave out high frequencies while decoding, which makes a large photograph cheap: it comes out at 1/2, 1/4
+# libjpeg can leave out high frequencies during decoding, which makes a large photograph cheap: the result has 1/2, 1/4
 # or 1/8 of its size.
 _RATIOS = (2, 4, 8)
 # Below this, full decoding is cheap, and exact.
@@ -20,55 +20,55 @@ _LARGE_PIXELS = 1_000_000
 _COMMENT = 0xFFFE
 _APP1 = 0xFFE1
 _START_OF_SCAN = 0xFFDA
-# Those between have no length: RST0 to RST7, SOI and EOI; and so have TEM and 0xFF00, which is no marker.
+# Markers in between do not have a length: RST0 to RST7, SOI and EOI; also TEM and 0xFF00, which is not a marker.
 _FIRST_WITHOUT_LENGTH = 0xFFD0
 _FIRST_WITH_LENGTH = 0xFF02
-# SOF: the frame header, whose number says how the picture is coded. Among them stand DHT, JPG and DAC.
+# SOF, the frame header; its number defines the coding. DHT, JPG and DAC have numbers in this range, too.
 _FRAME_HEADERS = tuple(0xFFC0 + number for number in range(16) if number not in (4, 8, 12))
 _PROGRESSIVE, _ARITHMETIC, _ARITHMETIC_PROGRESSIVE = 0xFFC2, 0xFFC9, 0xFFCA
 _ONE_PASS = (0xFFC0, 0xFFC1, _ARITHMETIC)
-# Marker, length, precision, height, width, number of components; and of each its name, its sampling and its table.
+# Marker, length, precision, height, width, number of components; for each component its name, sampling and table.
 _FRAME_HEADER = 10
 _MOST_COMPONENTS = 4
 _FILL = 0xFFFF
-# A file of nothing but tiny segments must not keep a server busy.
+# A file of only tiny segments must not keep a server busy.
 _MAX_SEGMENTS = 1024
 # Encoders write about ten scans, and libjpeg-turbo's own fuzzers stop at 100.
 _MAX_SCANS = 100
 
-# What a pixel costs at most: see `cost.py`. Decoding it once, at its size or scaled.
+# The most that a pixel costs: see `cost.py`. For one decoding, at full size or scaled.
 _NANOSECONDS = 25.0
 _OCTETS, _SCALED_OCTETS = 3.0, 0.75
-# Where a picture comes in several scans, libjpeg keeps a coefficient of two bytes for each sample, and goes over all
-# blocks once a scan, which can be as short as 10 bytes.
+# For an image in several scans, libjpeg stores a coefficient of two bytes for each sample, and visits all blocks for
+# each scan, which may be as short as 10 bytes.
 _COEFFICIENT_OCTETS = 2.0
 _SCAN_NANOSECONDS = 2.0
 # Arithmetic coding does not end with its data: a few bytes can stand for a whole scan, bit by bit, sample by sample.
 _ARITHMETIC_NANOSECONDS = 120.0
-# Pixels, times scans, that cost little in any coding.
+# Pixels, times scans, that are cheap in any coding.
 _MODEST = 4_000_000
 
-# CMYK in JPEG is inverted, as Photoshop began it, and readers take it so whether or not the file has Adobe's marker;
-# TensorFlow only where it has. An Adobe segment of the file's own comes later and overrides this one.
+# CMYK in JPEG is inverted, as Photoshop introduced it, and readers assume it with and without Adobe's marker.
+# TensorFlow needs the marker, which is therefore added. An Adobe segment of the file comes later and overrides it.
 _CMYK = 4
 _ADOBE = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00\x00"
 
 
 def decode(data: tf.Tensor, needed: int, limits: cost.Limits) -> cost.Picture:
-    """Decode a small photograph whole, and a large one at the smallest of libjpeg's scales that is enough.
+    """Decode a small photograph at full size, and a large one at the smallest of libjpeg's scales that is enough.
 
     Args:
         data: string scalar.
-        needed: Rows, and columns, that a scaled result must have at least.
-        limits: What it may cost.
+        needed: The fewest rows, and columns, of a scaled result.
+        limits: The limits on its cost.
     """
     height, width, channels = tf.unstack(_shape(data))
     before_scans, scans = _scans(data)
     with tf.control_dependencies([_bytes.require(scans <= _MAX_SCANS, "JPEG of many scans")]):
         contents = tf.cond(channels == _CMYK, not_inlined(_with_adobe_marker, data), lambda: data)
     modest = scans * limits.counted(height, width) <= min(_MODEST, limits.pixels)
-    # The walk costs more than all else around decoding. Where the marker of a scan comes up once, it is the scan's, and
-    # without the prefix before it there is no EXIF.
+    # The walk costs more than everything else around decoding. If the marker of a scan occurs once, it is the scan's,
+    # and without the prefix before it there is no EXIF.
     walk = ~modest | (scans != 1) | (_split(before_scans, exif.PREFIX, 1)[1] > 0)
     exif_bytes, frame, together = tf.cond(
         walk, not_inlined(_walk, data), lambda: (cost.no_exif(), tf.constant(b""), tf.constant(0, tf.int64))
@@ -88,17 +88,17 @@ def _shape(data: tf.Tensor) -> tf.Tensor:
 
 
 def _scans(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Return the bytes before the first scan, string scalar; and how often one begins, int64 scalar.
+    """Return the bytes before the first scan, string scalar, and how often a scan begins, int64 scalar.
 
-    That is at least the number of scans, or of 101 where there are more: a scan begins with its marker and a length
-    below 256. Within compressed data that cannot come up. Elsewhere, as in a video behind the picture, it does by
-    chance, once in 16 MiB.
+    The count is at least the number of scans, up to 101: a scan begins with its marker and a length below 256. This
+    sequence cannot occur within compressed data. Elsewhere, as in a video after the image, it occurs by chance once in
+    16 MiB.
     """
     return _split(data, _START_OF_SCAN.to_bytes(2, "big") + b"\0", _MAX_SCANS + 1)
 
 
 def _split(data: tf.Tensor, separator: bytes, most: int) -> tuple[tf.Tensor, tf.Tensor]:
-    """Return what comes before the separator, and how often that comes, at most `most`: string and int64 scalars."""
+    """Return what is before the separator, and how often it occurs, up to `most`: string and int64 scalars."""
     pieces = tf.raw_ops.StringSplitV2(input=[data], sep=separator, maxsplit=most)
     return pieces.values[0], pieces.shape[1] - 1
 
@@ -111,8 +111,8 @@ def _walk(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Walk to the first scan.
 
     Returns:
-        The EXIF, string scalar, empty where there is none; the frame header, string scalar, empty where the walk does
-        not come to it; and the number of components in the first scan, int64 scalar, 0 where it does not come there.
+        The EXIF, string scalar, empty if there is none; the frame header, string scalar, empty if the walk does not
+        reach it; and the number of components in the first scan, int64 scalar, 0 if the walk does not reach it.
     """
 
     def before_scan(_: tf.Tensor, __: tf.Tensor, marker: tf.Tensor, *___: tf.Tensor) -> tf.Tensor:
@@ -152,9 +152,9 @@ def _walk(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
 def _price(
     data: tf.Tensor, frame: tf.Tensor, together: tf.Tensor, scans: tf.Tensor, channels: tf.Tensor, scaled: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Return what a pixel costs: bytes and nanoseconds, float32 scalars.
+    """Return the cost of a pixel: bytes and nanoseconds, float32 scalars.
 
-    Where no frame header was found, libjpeg may find one all the same: then it is the costliest that it can be.
+    If no frame header was found, libjpeg may still find one: then the highest cost is assumed.
     """
     header = _bytes.window(frame, tf.constant(0, tf.int64), _FRAME_HEADER + 3 * _MOST_COMPONENTS)
     marker, components = _bytes.big_endian(header, (0, 2), (9, 1))
@@ -192,6 +192,6 @@ def _scaled(contents: tf.Tensor, shorter: tf.Tensor, needed: int) -> tf.Tensor:
 
 
 def _decode_at(data: tf.Tensor, ratio: int) -> tf.Tensor:
-    # TensorFlow's default DCT is the fast one, which differs from Pillow in two pixels out of three; the accurate one
-    # is Pillow's, bit for bit.
+    # TensorFlow's default DCT is the fast one, which differs from Pillow in two pixels of three; the accurate one is
+    # equal to Pillow's, bit for bit.
     return tf.io.decode_jpeg(data, channels=3, ratio=ratio, dct_method="INTEGER_ACCURATE")

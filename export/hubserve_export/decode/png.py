@@ -1,7 +1,7 @@
-"""PNG (ISO/IEC 15948): 1 to 16 bits, grayscale, palette and colour, transparency composited over white.
+"""Decode PNG (ISO/IEC 15948): 1 to 16 bits, grayscale, palette and colour, transparency composited over white.
 
 After eight bytes of signature come chunks: a big-endian length, a kind of four letters, that many bytes, a checksum of
-four. The first is IHDR: width at 16, height at 20, the bit depth at 24 and the colour type at 25.
+four bytes. The first is IHDR: width at 16, height at 20, the bit depth at 24 and the colour type at 25.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from . import _bytes, alpha, cost, raw_profile
 _FIRST_CHUNK = 8
 _COLOUR_TYPE = 25
 _ALPHA_BIT = 4
-# Ancillary chunks before the picture: colour profile, text, time... A file of thousands of empty ones must not keep a
+# Ancillary chunks before the image: colour profile, text, time... A file with thousands of empty chunks must not keep a
 # server busy.
 _MAX_CHUNKS = 256
-# Text that may be compressed, anywhere in the file: libpng unpacks each, to eight megabytes.
+# Text that may be compressed, anywhere in the file: libpng decompresses each, up to eight megabytes.
 _TEXTS = (b"zTXt", b"iTXt")
 _MAX_TEXTS = 16
 _END = b"\0\0\0\0IEND\xaeB`\x82"
-# What a pixel costs at most, without transparency and with it: see `cost.py`.
+# The most that a pixel costs, without transparency and with it: see `cost.py`.
 _OCTETS = (4.0, 10.7)
 _NANOSECONDS = (45.0, 90.0)
 
@@ -45,8 +45,8 @@ def decode(data: tf.Tensor, head: tf.Tensor, limits: cost.Limits) -> cost.Pictur
     image = tf.switch_case(
         tf.where(refused, 2, costlier),
         [
-            # Asked for an alpha channel that the file does not have, TensorFlow fills in the largest value of the
-            # file's own bit depth: 1, 3 or 15 out of 255 for small palettes. So it is asked only where there is one.
+            # If TensorFlow is asked for an alpha channel that the file does not have, it fills in the largest value of
+            # the file's own bit depth: 1, 3 or 15 out of 255 for small palettes. So it is only asked if there is one.
             lambda: tf.io.decode_png(contents, channels=3),
             lambda: alpha.over_white(tf.io.decode_png(contents, channels=4)),
             cost.black,
@@ -56,10 +56,10 @@ def decode(data: tf.Tensor, head: tf.Tensor, limits: cost.Limits) -> cost.Pictur
 
 
 def _with_its_end(data: tf.Tensor) -> tf.Tensor:
-    """Return the file with the chunk IEND, which some writers leave out, and libpng asks for though it says nothing."""
+    """Return the file with the chunk IEND, which some writers leave out, and libpng requires."""
     length = tf.strings.length(data)
     kinds_in_it = [tf.strings.substr(data, length - left, left) == _END[:left] for left in range(5, len(_END) + 1)]
-    # Of a part of it, the rest is put there. Of less than five bytes it could not be told from the chunk before.
+    # A partial chunk is completed. Fewer than five bytes cannot be distinguished from the chunk before.
     part = tf.reduce_max(tf.where(kinds_in_it, tf.range(5, len(_END) + 1), 0))
     return tf.cond(
         part == len(_END),
@@ -72,8 +72,8 @@ def _before_picture(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Walk to the first IDAT.
 
     Returns:
-        Whether there is a tRNS chunk, which gives palette entries or one colour their transparency: bool scalar. And
-        the EXIF, from the chunk eXIf or else from a text "Raw profile type exif": string scalar.
+        Whether there is a tRNS chunk, which makes palette entries or one colour transparent: bool scalar. And the EXIF,
+        from the chunk eXIf or else from a text "Raw profile type exif": string scalar.
     """
 
     def next_chunk(

@@ -1,7 +1,8 @@
-"""EXIF as text, as ImageMagick and exiv2 put it into PNG before there was a chunk for it.
+"""Read EXIF stored as text, as ImageMagick and exiv2 write it into PNG files.
 
-The text is called "Raw profile type exif". It begins with an empty line, a line with the name of the profile and one
-with its length; then the bytes come as hexadecimal digits, on lines of 72. In a chunk zTXt it is packed with zlib.
+The text has the keyword "Raw profile type exif". It begins with an empty line, a line with the name of the profile and
+a line with its length; then the bytes follow as hexadecimal digits, on lines of 72. In a zTXt chunk it is compressed
+with zlib.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ import tensorflow as tf
 KEYWORD = b"Raw profile type exif\0"
 
 _LINES_BEFORE = 3
-# A packed text may unpack to a thousand times its size, so only the beginning is read: the orientation is in the first
-# directory, which stands first.
+# A compressed text may become a thousand times larger, so only its beginning is read: the orientation is in the first
+# directory, which comes first.
 _PACKED = 8192
 _DIGITS = 2 * 8192
 _VALUES = tuple(int(chr(octet), 16) if chr(octet) in "0123456789abcdefABCDEF" else -1 for octet in range(256))
@@ -20,12 +21,12 @@ _OCTETS = tuple(bytes([octet]) for octet in range(256))
 
 
 def read(text: tf.Tensor) -> tf.Tensor:
-    """Read the EXIF out of the payload of a chunk tEXt or zTXt, string scalar: string scalar, empty for no digits."""
+    """Read the EXIF from the payload of a tEXt or zTXt chunk, string scalar: string scalar, empty without digits."""
     packed = tf.strings.substr(text, len(KEYWORD), 1) == b"\0"
     start = tf.constant(len(KEYWORD))
     plain = tf.cond(
         packed,
-        # What is cut off at the end is left out, without an error.
+        # A truncated end is left out, without an error.
         lambda: tf.io.decode_compressed(tf.strings.substr(text, start + 1, _PACKED), "ZLIB"),
         lambda: tf.strings.substr(text, start, _DIGITS * 2),
     )

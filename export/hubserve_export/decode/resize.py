@@ -1,4 +1,4 @@
-"""A decoded image to a picture of the model's size: crop, resize, bars."""
+"""Resize a decoded image to the model's size: crop, resize, bars."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _Size = tuple[tf.Tensor, tf.Tensor]
 
 # TensorFlow's names for the filters of ScaleAndTranslate. "keyscubic" is the cubic filter of Pillow (a = -0.5).
 _KERNELS = {"bilinear": "triangle", "bicubic": "keyscubic", "lanczos3": "lanczos3"}
-# These filters have negative lobes, so that their results leave the range of their input.
+# These filters have negative lobes, so that results may leave the range of the input.
 _OVERSHOOTING = ("bicubic", "lanczos3")
 _WHITE = 255.0
 _LUMA_16_BITS = (19595, 38470, 7471)
-# Pixels of the largest picture that is made gray before it is resized.
+# The most pixels of an image that is made gray before it is resized.
 _MOST_LUMINANCE = 4_000_000
 
 
@@ -25,13 +25,13 @@ def resized(image: tf.Tensor, target: tuple[tf.Tensor, tf.Tensor], preprocessing
 
     Args:
         image: uint8 [h, w, 3].
-        target: Height and width of the result, int32 scalars: the model's, or those two exchanged where the image is
-            turned afterwards.
-        preprocessing: Resize, interpolation, antialias, crop fraction, the colour of bars, and whether the model takes
-            luminance. Its levels are whole numbers before the resize, as those that libraries load for training.
+        target: Height and width of the result, int32 scalars: the model's, or exchanged if the image is turned later.
+        preprocessing: Resize, interpolation, antialias, crop fraction, colour of bars, and whether the model takes
+            luminance. Luminance is rounded to whole numbers before the resize, as in libraries that load training
+            images.
 
     Returns:
-        float32 [*target, 3]: [0, 1] from black to white. Of luminance, three times the same.
+        float32 [*target, 3]: [0, 1] from black to white. Luminance is repeated three times.
     """
     if preprocessing.channels == "luminance":
         image = _luminance(image)
@@ -47,11 +47,12 @@ def resized(image: tf.Tensor, target: tuple[tf.Tensor, tf.Tensor], preprocessing
 
 
 def _luminance(image: tf.Tensor) -> tf.Tensor:
-    """Make a picture gray, uint8 [h, w, 3] to the same.
+    """Make an image gray, from uint8 [h, w, 3] to the same.
 
-    The weights are those of ITU-R BT.601 in 16 bits, rounded, as Pillow's `convert("L")` has them. A large picture is
-    left as it is: it would take 30 bytes a pixel, and rounding is lost in the mean of so many. The adapter weighs it
-    later.
+    The weights are those of ITU-R BT.601 in 16 bits, rounded, as in Pillow's `convert("L")`. A large image is left
+    unchanged: it would take 30 bytes for each pixel, and rounding hardly matters in the mean of many pixels. The
+        adapter
+    applies the weights later.
     """
 
     def gray() -> tf.Tensor:
@@ -63,15 +64,15 @@ def _luminance(image: tf.Tensor) -> tf.Tensor:
 
 
 def _within_8_bits(preprocessing: Preprocessing) -> bool:
-    """Tell whether results are kept between black and white: Pillow does, TensorFlow and Keras do not."""
+    """Tell whether results are clipped between black and white, as Pillow does, and TensorFlow and Keras do not."""
     of_pillow = preprocessing.antialias and not preprocessing.resize.endswith("_to_aspect_ratio")
     return of_pillow or preprocessing.dtype == "uint8"
 
 
 def scaled_decoding_shows(preprocessing: Preprocessing) -> bool:
-    """Tell whether an image that was made smaller while it was decoded would come out visibly different.
+    """Tell whether an image that was scaled during decoding would look different.
 
-    It does without antialiasing, which takes single pixels of the large image.
+    It would without antialiasing, which takes single pixels of the large image.
     """
     return preprocessing.interpolation == "nearest" or not (
         preprocessing.antialias or preprocessing.interpolation == "area"
@@ -79,12 +80,12 @@ def scaled_decoding_shows(preprocessing: Preprocessing) -> bool:
 
 
 def bars_in_8_bits(preprocessing: Preprocessing) -> bool:
-    """Tell whether bars can be added to an image as it was decoded; in float32 it would take four times the memory."""
+    """Tell whether bars can be added in uint8; in float32 they take four times the memory."""
     return all(float(value).is_integer() for value in preprocessing.pad_color)
 
 
 def _stretch(image: tf.Tensor, target: _Size, preprocessing: Preprocessing) -> tf.Tensor:
-    # The op takes uint8 as it is: a float copy of a large photograph would cost four times its memory.
+    # The op takes uint8 directly: a float copy of a large photograph would take four times its memory.
     antialias = preprocessing.antialias and preprocessing.interpolation in _KERNELS
     resized = tf.image.resize(image, tf.stack(target), method=preprocessing.interpolation, antialias=antialias)
     return tf.cast(resized, tf.float32)
@@ -93,13 +94,13 @@ def _stretch(image: tf.Tensor, target: _Size, preprocessing: Preprocessing) -> t
 def _shortest_side_then_crop(image: tf.Tensor, target: _Size, preprocessing: Preprocessing) -> tf.Tensor:
     """Resize so that `target / crop_fraction` is just covered, and cut `target` out of the centre.
 
-    Sizes and places are rounded as torchvision's Resize and CenterCrop round them. Only what is cut out is computed:
-    the whole of an image of 1 x 1,000,000 pixels would take gigabytes.
+    Sizes and places are rounded like in torchvision's Resize and CenterCrop. Only the result is computed: all of an
+    image of 1 x 1,000,000 pixels would take gigabytes.
     """
     size = tf.cast(tf.shape(image)[:2], tf.int64)
     wanted = tf.cast(tf.stack(target), tf.int64)
     cover = tf.cast(tf.math.floor(tf.cast(wanted, tf.float64) / preprocessing.crop_fraction), tf.int64)
-    # The side that is covered exactly is the one that is shorter beside what is wanted.
+    # The side that is covered exactly is the shorter one, compared with the target.
     by_height = size[1] * cover[0] >= size[0] * cover[1]
     whole = tf.where(
         by_height,
@@ -124,7 +125,7 @@ def _shortest_side_then_crop(image: tf.Tensor, target: _Size, preprocessing: Pre
 def _window(
     image: tf.Tensor, scale: tf.Tensor, first: tf.Tensor, target: _Size, preprocessing: Preprocessing
 ) -> tf.Tensor:
-    """Cut out of the image what the crop will show, to whole pixels, and resize that."""
+    """Cut the area of the crop out of the image, in whole pixels, and resize it."""
     size = tf.shape(image)[:2]
     begin = tf.cast(tf.math.floor(first / scale), tf.int32)
     end = tf.cast(tf.math.ceil((first + tf.cast(tf.stack(target), tf.float64)) / scale), tf.int32)
@@ -134,7 +135,7 @@ def _window(
 
 
 def _crop_to_aspect_ratio(image: tf.Tensor, target: _Size, preprocessing: Preprocessing) -> tf.Tensor:
-    """Cut out the largest centre of the target's aspect ratio and resize it, with Keras' rounding."""
+    """Cut out the largest centre with the target's aspect ratio and resize it, with Keras' rounding."""
     size = tf.shape(image)[:2]
     kept = tf.clip_by_value(_of_aspect_ratio(size, target), 1, size)
     begin = (size - kept) // 2
@@ -153,9 +154,9 @@ def _pad(image: tf.Tensor, target: _Size, preprocessing: Preprocessing) -> tf.Te
 
 
 def _pad_to_aspect_ratio(image: tf.Tensor, target: _Size, preprocessing: Preprocessing) -> tf.Tensor:
-    """Add bars until the image has the target's aspect ratio and resize it, with Keras' rounding."""
+    """Add bars until the image has the target's aspect ratio, and resize it, with Keras' rounding."""
     size = tf.shape(image)[:2]
-    # Keras puts bars of the same size on both sides, and leaves an odd rest away.
+    # Keras adds bars of the same size on both sides, and drops an odd rest.
     bars = (tf.maximum(size, _of_aspect_ratio(size, target)) - size) // 2
     if bars_in_8_bits(preprocessing):
         padded = _with_bars(image, bars, size + 2 * bars, preprocessing)
@@ -165,7 +166,7 @@ def _pad_to_aspect_ratio(image: tf.Tensor, target: _Size, preprocessing: Preproc
 
 
 def _of_aspect_ratio(size: tf.Tensor, target: _Size) -> tf.Tensor:
-    """Return the height that goes with the image's width, and the width that goes with its height: int32 [2]."""
+    """Return the height for the image's width, and the width for its height, by the target's ratio: int32 [2]."""
     height, width = (tf.cast(side, tf.float32) for side in tf.unstack(size))
     wanted_height, wanted_width = (tf.cast(side, tf.float32) for side in target)
     return tf.cast(tf.stack([width * wanted_height / wanted_width, height * wanted_width / wanted_height]), tf.int32)
@@ -177,12 +178,12 @@ def _with_bars(picture: tf.Tensor, begin: tf.Tensor, outer: tf.Tensor, preproces
     if not any(preprocessing.pad_color):
         return tf.pad(picture, bars)
     color = tf.constant(preprocessing.pad_color, picture.dtype)
-    # In uint8, what goes below 0 comes back.
+    # In uint8, values below 0 wrap around, and the addition restores them.
     return tf.pad(picture - color, bars) + color
 
 
 def _central_crop(image: tf.Tensor, fraction: float) -> tf.Tensor:
-    """Return the middle of [h, w, c], at least one pixel, with the margins that `tf.image.central_crop` leaves."""
+    """Return the centre of [h, w, c], at least one pixel, with the margins of `tf.image.central_crop`."""
     shape = tf.shape(image)[:2]
     margin = tf.cast(tf.cast(shape, tf.float64) * ((1 - fraction) / 2), tf.int32)
     return image[margin[0] : shape[0] - margin[0], margin[1] : shape[1] - margin[1]]

@@ -1,11 +1,11 @@
-"""WebP (RFC 9649): still pictures and the first frame of animations, transparency composited over white.
+"""Decode WebP (RFC 9649): still images and the first frame of animations, transparency composited over white.
 
 After "RIFF", a size and "WEBP" come chunks: a kind of four letters, a little-endian size, that many bytes, one more if
 the size is odd. The first is at byte 12: "VP8 " (lossy), "VP8L" (lossless) or "VP8X" (extended: flags at 20, then the
 canvas size). An extended file may hold EXIF in a chunk "EXIF", and an animation's frames in chunks "ANMF".
 
-TensorFlow unpacks every frame of an animation, and left to find out the number of channels has been seen to corrupt
-memory on one. So it never sees an animation: the first frame is wrapped as a still picture, and the channels are told.
+TensorFlow decodes every frame of an animation, and if it has to find out the number of channels, it may corrupt memory.
+So it never gets an animation: the first frame is wrapped as a still image, and the number of channels is given.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ _ANIMATED = 0x02
 _EXIF = 0x08
 _ALPHA = 0x10
 _MAX_CHUNKS = 256
-# Of a frame: left / 2, top / 2, width - 1 and height - 1 of three bytes each, duration of three, flags of one.
+# A frame's left / 2, top / 2, width - 1 and height - 1 of three bytes each, duration of three, flags of one.
 _FRAME_HEADER = 16
-# An extended header that announces transparency, without the canvas size that ends it.
+# An extended header with transparency, without the canvas size at its end.
 _STILL = b"VP8X\x0a\0\0\0\x10\0\0\0"
-# What a pixel costs at most: see `cost.py`. Of a lossy picture; of a lossless one, or an extended file, whose header
-# does not say which kind it has; and of an animation, whose frame is put in its place. Lossless coding takes less than
-# that for a pixel, but up to 400 MiB for groups of Huffman codes, of which the header says nothing.
+# The most that a pixel costs: see `cost.py`. For a lossy image; for a lossless one or an extended file, whose header
+# does not say which one it is; and for an animation, whose frame is placed on the canvas. Lossless coding takes less
+# for each pixel, but up to 400 MiB for groups of Huffman codes, about which the header says nothing.
 _OCTETS = (4.0, 11.0, 12.0)
 _NANOSECONDS = (40.0, 80.0, 80.0)
 
@@ -75,11 +75,11 @@ def decode(data: tf.Tensor, head: tf.Tensor, limits: cost.Limits) -> cost.Pictur
 
 
 def _first_frame(data: tf.Tensor, head: tf.Tensor, position: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Wrap the frame whose ANMF chunk is at `position` as a still picture.
+    """Wrap the frame whose ANMF chunk is at `position` as a still image.
 
     Returns:
-        The file, string scalar; whether TensorFlow sees four channels in it, bool scalar; and the pixels that the
-        canvas has around it, int64 [3, 2], as `tf.pad` takes them.
+        The file, string scalar; whether TensorFlow sees four channels in it, bool scalar; and the number of pixels of
+        the canvas around it, int64 [3, 2], as `tf.pad` takes them.
     """
     chunk = _bytes.octets(data, position, 8 + _FRAME_HEADER + _LOSSLESS_HEADER)
     name, length, left, top, width, height, picture, bits = _bytes.little_endian(
@@ -91,8 +91,8 @@ def _first_frame(data: tf.Tensor, head: tf.Tensor, position: tf.Tensor) -> tuple
     end = position + 8 + length
     whole = (name == _name(b"ANMF")) & (end >= start) & (end <= tf.cast(tf.strings.length(data), tf.int64))
     with tf.control_dependencies([_bytes.require(whole & (right >= 0) & (below >= 0), "WebP without a first frame")]):
-        # The size in the file's RIFF header stays, and the file comes after the frame once more, so that there is as
-        # much. libwebp refuses a picture that has not the size of its canvas.
+        # The size in the file's RIFF header is kept, so the whole file follows the frame to make up the length. libwebp
+        # refuses an image whose size differs from its canvas.
         still = tf.strings.join(
             [
                 tf.strings.substr(data, 0, _FIRST_CHUNK),
@@ -102,13 +102,13 @@ def _first_frame(data: tf.Tensor, head: tf.Tensor, position: tf.Tensor) -> tuple
                 data,
             ]
         )
-    # A lossless picture says itself whether it has alpha, whatever the header before it announces.
+    # A lossless image says itself whether it has alpha, whatever the header before it says.
     transparent = (picture != _name(b"VP8L")) | ((bits & _LOSSLESS_ALPHA) != 0)
     return still, transparent, tf.stack([[2 * top, below], [2 * left, right], tf.zeros(2, tf.int64)])
 
 
 def _chunks(data: tf.Tensor, needed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Walk over the chunks if `needed`: where the first ANMF is, and what EXIF holds: its position and its size."""
+    """Walk over the chunks if `needed`; return the position of the first ANMF, and position and size of the EXIF."""
     length = tf.cast(tf.strings.length(data), tf.int64)
 
     def searching(position: tf.Tensor, *_: tf.Tensor) -> tf.Tensor:
