@@ -21,7 +21,7 @@ _INT_MAX = 2**31 - 1
 
 @dataclass(frozen=True)
 class BatchingParameters:
-    """The rules by which TF Serving batches requests: ``BatchingParameters(max_batch_size=8, allowed_batch_sizes=(1, 2, 4, 8))``.
+    """TF Serving's batching: ``BatchingParameters(max_batch_size=8, allowed_batch_sizes=(1, 2, 4, 8))``.
 
     Attributes:
         max_batch_size: The most rows in one request.

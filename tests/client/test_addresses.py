@@ -135,7 +135,7 @@ def test_a_proxy_in_the_way_is_named_and_what_goes_past_it(shell: str, variable:
         assert isinstance(result.exception, ServerUnavailable)
         assert f"the proxy of the environment variable {variable} (http://127.0.0.1:9)" in result.error
         assert "secret" not in result.error
-        assert "set no_grpc_proxy=127.0.0.1 to go past it" in result.error
+        assert "set no_grpc_proxy=127.0.0.1 to avoid the proxy" in result.error
 
         monkeypatch.setenv("no_grpc_proxy", "example.org,127.0.0.1")
         (result,) = classify(shell, server.target, [b"cat"], retry=None)

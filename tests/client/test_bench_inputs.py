@@ -92,8 +92,8 @@ def test_open_sizes_are_given_by_shape() -> None:
         ((None, None, 3), ["x=8,4"], r"--shape x=8,4 does not fit the model's \[\?, \?, 3\]"),
         ((None, None, 3), ["x=8"], r"--shape x=8 does not fit"),
         ((None, None), ["y=8"], "--shape y=8 does not name an input: write INPUT=SIZES, with x"),
-        ((None, None), ["x=8x8"], "--shape x=8x8 is no shape"),
-        ((None, None), ["0"], "--shape 0 is no shape"),
+        ((None, None), ["x=8x8"], "--shape x=8x8 is not a shape"),
+        ((None, None), ["0"], "--shape 0 is not a shape"),
     ],
 )
 def test_a_shape_that_does_not_do_is_named_with_the_remedy(
@@ -121,7 +121,7 @@ def test_the_signature_is_the_one_wanted_the_default_or_the_only_one() -> None:
     assert inputs.choose_signature(several, "images")[0] == "images"
     assert inputs.choose_signature(ModelMetadata("m", 1, {"only": signature()}), None)[0] == "only"
     with pytest.raises(
-        UsageError, match=r"no signature logits: choose one with --signature \(serving_default, images\)"
+        UsageError, match=r"does not have a signature logits: choose one with --signature \(serving_default, images\)"
     ):
         inputs.choose_signature(several, "logits")
 

@@ -191,7 +191,7 @@ def test_predict_of_no_rows_refuses_metadata_that_no_array_fits(shell: str) -> N
             (tensor_pb2.DT_INVALID, [-1]),
         ):
             server.answers["GetModelMetadata"] = metadata(dtype, shape)
-            with pytest.raises(MalformedAnswer, match="no array"):
+            with pytest.raises(MalformedAnswer, match="not a possible array"):
                 call(shell, server.target, "predict", empty)
         server.answers["GetModelMetadata"] = metadata(tensor_pb2.DT_FLOAT, [-1, 3])
         assert call(shell, server.target, "predict", empty)["y"].shape == (0, 3)

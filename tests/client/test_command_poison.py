@@ -43,7 +43,7 @@ def test_three_poison_files_among_five_hundred_cost_nobody_else_an_answer(tmp_pa
         first = classify(server, folder, *options)
         assert first.exit_code == 3, first.output
         assert f"{len(poison)} not classified, 0 without an answer:" in first.stderr
-        assert "the server answers other images, and twice did not answer this one in time" in first.stderr
+        assert "the server answers other images, and missed the deadline for this one twice" in first.stderr
         assert all(name in first.stderr for name in named)
         run = json.loads((tmp_path / f"results.{suffix}.run.json").read_text())
         assert sorted(run["given_up"]) == named

@@ -56,11 +56,11 @@ def test_a_server_that_is_asked_again_is_told_of_now_and_then_and_the_log_is_lef
     said: list[str] = []
     notices = Notices(said.append)
     for _ in range(5):
-        log.info("%d images again in %.2f s: %s", 32, 0.5, "no answer")
+        log.info("retrying %d images in %.2f s: %s", 32, 0.5, "no answer")
     log.debug("detail")
     notices.close()
     log.info("later")
-    assert said == ["Still trying: 32 images again in 0.50 s: no answer"]
+    assert said == ["Retrying 32 images in 0.50 s: no answer"]
     assert (log.level, log.handlers) == (level, handlers)
 
 

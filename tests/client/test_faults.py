@@ -136,7 +136,7 @@ def test_an_answer_that_is_no_message_is_the_error_of_its_images(shell: str):
         results = classify(shell, server.target, numbered(2))
 
     assert [type(result.exception) for result in results] == [MalformedAnswer] * 2
-    assert "are no PredictResponse: check that TF Serving listens there" in results[0].error
+    assert "are not a PredictResponse: check that TF Serving listens there" in results[0].error
 
 
 def test_a_slow_request_is_hedged(shell: str):

@@ -32,7 +32,7 @@ def test_what_goes_through_works_and_the_error_of_what_does_not_names_the_rpc(ga
 def test_bench_names_the_rpc_that_it_needs(gateway: Forwarding) -> None:
     result = CliRunner().invoke(main, ["bench", "--server", gateway.target, "--model", "m", "--requests", "1"])
     assert result.exit_code == 1
-    assert "have the gateway before the server let GetModelMetadata through" in result.stderr
+    assert "make the gateway before the server let GetModelMetadata through" in result.stderr
 
 
 def test_bench_runs_through_the_gateway_of_the_manifests() -> None:

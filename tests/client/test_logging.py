@@ -31,9 +31,9 @@ def test_retries_searches_and_failures_are_told_with_their_reason(shell: str, ca
 
     again, looking, failed = messages(caplog)
     assert again[0] == "INFO"
-    assert again[1].startswith("2 images again in 0.0")
+    assert again[1].startswith("retrying 2 images in 0.0")
     assert "gone for a moment" in again[1]
-    assert looking[1].startswith("looking for the image that fails 2: ")
+    assert looking[1].startswith("searching 2 images for the one that fails them: ")
     assert failed[0] == "WARNING"
     assert failed[1].startswith("1 images failed, the first of them image 1: ")
 
@@ -48,8 +48,8 @@ def test_lowered_limits_and_a_predict_that_is_tried_again_are_told(shell: str, c
 
     lowered, again = messages(caplog)
     assert lowered[0] == "WARNING"
-    assert lowered[1].startswith("at most 2 images and 16777216 bytes at once from now on: ")
-    assert again[1].startswith("again in 0.0")
+    assert lowered[1].startswith("sending at most 2 images and 16777216 bytes at once: ")
+    assert again[1].startswith("retrying in 0.0")
 
 
 def test_nothing_is_printed_where_no_log_is_configured():

@@ -12,7 +12,7 @@ from hubserve.testing import FakeServer
 HALF = "\ud800"
 INPUTS = {
     "a float that is infinite as float32": ([1.0, 1e39], "the input x holds 1e\\+39, which float32 cannot hold"),
-    "an int of 65 bits": ([2**64], "18446744073709551616, which no integer type of 64 bits can hold"),
+    "an int of 65 bits": ([2**64], "18446744073709551616, which does not fit an integer type of 64 bits"),
     "text among numbers": ([1, "a"], "mixes text and numbers"),
     "half of a surrogate pair": ([f"a{HALF}"], "the input x holds '\\\\ud800', half of a surrogate pair"),
     "an array with gaps": (np.ma.array([1, 2], mask=[False, True]), "masked array"),

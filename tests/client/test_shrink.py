@@ -165,7 +165,7 @@ def test_while_the_server_is_away_its_absence_is_the_images_error(shell: str, la
 
 @pytest.mark.parametrize("wrong", [0, -1, 3.5, "yes"])
 def test_a_size_that_makes_no_sense_is_refused(wrong: Any):
-    with pytest.raises(UsageError, match="shrink must be True, or the pixels"):
+    with pytest.raises(UsageError, match="shrink must be True or the fewest pixels"):
         Client("localhost:1", model="m", shrink=wrong)
 
 

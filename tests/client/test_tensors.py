@@ -203,5 +203,5 @@ def test_numpys_text_and_bytes_arrays_go_as_strings():
 def test_a_number_that_its_type_cannot_be_is_malformed(read, dtype: str, number: int):
     proto = TensorProto(dtype=tf.as_dtype(dtype).as_datatype_enum, int_val=[number])
     proto.tensor_shape.dim.add(size=1)
-    with pytest.raises(MalformedAnswer, match=f"numbers that no {dtype} can be"):
+    with pytest.raises(MalformedAnswer, match=f"numbers that {dtype} cannot hold"):
         read(proto)

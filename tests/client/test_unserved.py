@@ -37,8 +37,9 @@ def refusing(words: str) -> FakeServer:
 def test_a_name_that_the_server_does_not_know_is_said_to_be_wrong_and_where_the_names_are(shell: str, verb: str):
     with FakeServer(model="pnasnet") as server:
         error = failed(shell, server.target, verb, model="pnasent")
-    assert f"{server.target} does not serve model pnasent, and knows no model of that name: correct the name" in str(
-        error
+    assert (
+        f"{server.target} does not serve model pnasent, and does not know a model of that name: correct the name"
+        in str(error)
     )
     assert "--model_name" in str(error)
     assert error.code is grpc.StatusCode.NOT_FOUND

@@ -108,7 +108,8 @@ class Notices(logging.Handler):
         now = time.monotonic()
         if record.levelno == logging.INFO and now - self._said >= _NOTICE_SECONDS:
             self._said = now
-            self._say(in_words(f"Still trying: {record.getMessage()}"))
+            text = in_words(record.getMessage())
+            self._say(text[:1].upper() + text[1:])
 
     def close(self) -> None:
         """Say no more."""
