@@ -29,8 +29,15 @@ PARTS: dict[str, set[str]] = {
     "hubserve_serve": {"hubserve_model"},
     "hubserve_k8s": {"hubserve_model"},
 }
-# The modules that may break the rule of their part: `python -m hubserve` runs the command.
-EXCEPTIONS = {"hubserve.__main__": {"hubserve_cli"}}
+# The modules that may break the rule of their part: `python -m hubserve` runs the command, and the subcommands of other
+# parts share options, signals and the terminal with it.
+EXCEPTIONS = {
+    "hubserve.__main__": {"hubserve_cli"},
+    "hubserve_export.command": {"hubserve_cli"},
+    "hubserve_export._command_options": {"hubserve_cli"},
+    "hubserve_export._terminal_progress": {"hubserve_cli"},
+    "hubserve_serve.command": {"hubserve_cli"},
+}
 PACKAGES = {
     "hubserve": {"PIL", "google", "grpc", "numpy", "opentelemetry", "pillow_heif", "pytest", "typing_extensions"},
     "hubserve_cli": {"PIL", "click", "fsspec", "numpy", "pyarrow", "typing_extensions"},

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 import click
 
+from hubserve_cli.common.options import FiniteFloat
+
 from ._options import ACTIVATIONS
 from ._preprocessing import CHANNELS, DEFAULT_MAX_PIXELS, DTYPES, INTERPOLATIONS, LAYOUTS, PRESETS, RESIZES
 
@@ -44,19 +46,6 @@ def _color(context: click.Context, option: click.Parameter, value: str | None) -
     if numbers is not None and (len(numbers) != 3 or any(n != int(n) or not 0 <= n <= 255 for n in numbers)):
         raise click.BadParameter(f"{value!r} must be red, green and blue from 0 to 255, such as 114,114,114")
     return None if numbers is None else tuple(map(int, numbers))
-
-
-class _Fraction(click.FloatRange):
-    """A number above 0 and up to 1. click's own range accepts NaN."""
-
-    def __init__(self) -> None:
-        super().__init__(0, 1, min_open=True)
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        number = super().convert(value, param, ctx)
-        if math.isnan(number):
-            self.fail(f"{value} is not a finite number.", param, ctx)
-        return number
 
 
 PREPROCESSING = (
@@ -114,7 +103,7 @@ PREPROCESSING = (
     click.option(
         "--crop-fraction",
         metavar="FRACTION",
-        type=_Fraction(),
+        type=FiniteFloat(min=0, max=1, min_open=True),
         help="Share of each side to use, around the centre of the image.  [default: found, else 1]",
     ),
     click.option(
@@ -143,7 +132,7 @@ QUALITY = (
     ),
     click.option(
         "--threshold",
-        type=click.FloatRange(0, 1),
+        type=FiniteFloat(min=0, max=1),
         metavar="SCORE",
         help="Score from which an independent label counts. The manifest keeps it for programs that read it.",
     ),
@@ -155,7 +144,7 @@ QUALITY = (
     ),
     click.option(
         "--min-accuracy",
-        type=click.FloatRange(0, 1),
+        type=FiniteFloat(min=0, max=1),
         metavar="SHARE",
         help="Share of the examples that must be right, such as 0.9. Below it, nothing is published.",
     ),

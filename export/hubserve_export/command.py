@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
+from hubserve_cli.common.options import json_option
 from hubserve_model import ModelFilesError, integrity
 from hubserve_model import inspect as inspection
 from hubserve_model import manifest as manifests
@@ -24,7 +25,7 @@ from ._command_options import PREPROCESSING, QUALITY, options
 from ._errors import ExportError, PreprocessingError
 from ._options import SERVING_DEFAULT, WARMUPS, Options
 from ._preprocessing import Preprocessing
-from ._progress import progress_on
+from ._terminal_progress import progress_on
 
 if TYPE_CHECKING:
     from ._export import Published
@@ -127,7 +128,7 @@ def _models(_context: click.Context, _argument: click.Parameter, typed: str) -> 
     help="Folder of images for warm-up and proof.  [default: four images that come with hubserve]",
 )
 @options(QUALITY, section="Scores and quality")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")
+@json_option
 def export(as_json: bool, **options: Any) -> None:
     """Turn MODEL into a model directory that TensorFlow Serving can load.
 

@@ -11,13 +11,10 @@ from typing import TYPE_CHECKING
 import click
 from click.shell_completion import CompletionItem
 
+from hubserve_cli.common.interrupts import StopRequest, handled
 from hubserve_model.versions import LARGEST_VERSION
 
-from ._stop import stop_signal
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ._engines._description import ServerDescription
     from ._engines._engine import RunningServer
 
@@ -154,9 +151,10 @@ def serve(
         with contextlib.ExitStack() as stack:
             if chosen.in_process:
                 # While TensorFlow loads the model, Python cannot run a signal handler.
-                stack.enter_context(_sigterm_kills())
+                stack.enter_context(handled({signal.SIGTERM: signal.SIG_DFL}))
             server = stack.enter_context(chosen.serving(description, _progress))
-            stop = stack.enter_context(stop_signal())
+            stop = StopRequest()
+            stack.enter_context(stop.taken())
             click.echo((_json if as_json else _line)(description, server))
             server.wait(stop)
             _progress(f"stopping: {server.stopping}")
@@ -185,13 +183,3 @@ def _progress(line: str) -> None:
     # The reader of standard error may have gone; the model is served anyway.
     with contextlib.suppress(OSError, ValueError):
         click.echo(line, err=True)
-
-
-@contextlib.contextmanager
-def _sigterm_kills() -> Iterator[None]:
-    """Let SIGTERM end the process at once, which is its default."""
-    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -6,13 +6,14 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from queue import Empty, SimpleQueue
 from types import FrameType, TracebackType
 from typing import Any, TypeAlias
 
 import click
 
-Handler: TypeAlias = Callable[[int, FrameType | None], object]
+Handler: TypeAlias = Callable[[int, FrameType | None], object] | signal.Handlers
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -67,33 +68,47 @@ def handled(handlers: Mapping[int, Handler]) -> Iterator[Callable[[], None]]:
         restore()
 
 
+# A signal may be delivered to any thread. Python then runs the handler in the main thread, but only while that thread
+# runs code: while it waits on a lock, it does not. So each wait must be short.
+_WAIT_SECONDS = 0.2
+
+
 class StopRequest:
-    """Takes the first Ctrl-C or SIGTERM as the wish to end; the next one ends the process as ever.
+    """Take the first Ctrl-C or SIGTERM as a request to stop; the next one ends the process in the usual way.
 
         stop = StopRequest()
         with stop.taken():
             while stop.signal is None: ...
 
     Attributes:
-        signal: The number of the one that came; None: none did.
+        signal: The number of the signal; None: there was none.
         wake: Called from the signal handler, to wake the thread that waits.
     """
 
     def __init__(self) -> None:
         self.signal: int | None = None
         self.wake: Callable[[], object] = lambda: None
+        # Unlike a `threading.Event`, it may be used in a handler that interrupts the thread which waits for it.
+        self._came: SimpleQueue[None] = SimpleQueue()
 
     @contextmanager
     def taken(self) -> Iterator[None]:
-        """Take the signals until the end of the context."""
+        """Handle the signals until the end of the context."""
 
         def come(number: int, _: FrameType | None) -> None:
             self.signal = number
             restore()
+            self._came.put(None)
             self.wake()
 
         with handled(dict.fromkeys(_SIGNALS, come)) as restore:
             yield
+
+    def wait(self) -> None:
+        """Wait for the signal."""
+        while self.signal is None:
+            with suppress(Empty):
+                self._came.get(timeout=_WAIT_SECONDS)
 
 
 class Signals:

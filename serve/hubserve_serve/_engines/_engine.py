@@ -9,7 +9,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
 
-    from .._stop import Stop
     from ._description import ServerDescription
 
 
@@ -18,6 +17,15 @@ class Missing(NamedTuple):
 
     what: str
     remedy: str
+
+
+class Stop(Protocol):
+    """A request to stop the server; `signal` is None before it."""
+
+    signal: int | None
+
+    def wait(self) -> None:
+        """Wait for the request."""
 
 
 @dataclass(frozen=True)

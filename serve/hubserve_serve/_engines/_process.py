@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from types import TracebackType
 
-    from .._stop import Stop
+    from ._engine import Stop
 
 _OPTIONS = (
     # A server that starts is noticed at once; gRPC's default delay grows to two minutes.
@@ -117,7 +117,7 @@ class ModelServerProcess:
         Raises:
             ServerEndedError: The server ended before.
         """
-        while not stop.is_set():
+        while stop.signal is None:
             self._raise_if_ended(_POLL_SECONDS)
 
     def _raise_if_ended(self, patience: float) -> None:
