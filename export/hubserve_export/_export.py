@@ -108,7 +108,7 @@ def export(options: Options, progress: Progress | None = None) -> Published:
     with open_source(options.model, progress) as source:
         progress.step("loading")
         sidecar = _sidecars.find(source.given)
-        loaded = _image_model.load(source, _wanted(options), _size(said, sidecar))
+        loaded = _image_model.load(source, options, _size(said, sidecar))
         labels = _model_labels(options, loaded)
         examples = _examples_of(options, labels)
         progress.step("finding its preprocessing")
@@ -181,17 +181,6 @@ def export(options: Options, progress: Progress | None = None) -> Published:
         found.evidence,
         notes,
         None if source.fetched is None else source.fetched.described(),
-    )
-
-
-def _wanted(options: Options) -> _image_model.Wanted:
-    return _image_model.Wanted(
-        options.image_size,
-        options.kind,
-        options.classes,
-        options.of_a_classifier(),
-        options.signature,
-        options.output_name,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,35 +15,13 @@ from ._error_words import first_line
 from ._errors import ExportError, ModelError
 from ._first_operations import Resize
 from ._head import Head
+from ._options import Options
 from ._pixels import model_input
 from ._preprocessing import PRESETS, Preprocessing
 from ._sources import Source
 from .hub import module_table
 
 Call = Callable[[tf.Tensor], tf.Tensor]
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """The user's wishes about the model; None for those that are found.
-
-    Wanted(image_size=224)
-
-    Attributes:
-        image_size: Height and width of the input, for a model that takes any size.
-        kind: "classification" or "feature_vector".
-        classes: The number of classes.
-        said: The given options that only fit a classifier, such as "labels".
-        signature: The signature to export, or "__call__".
-        output_name: The output to export, if there are several.
-    """
-
-    image_size: int | None = None
-    kind: str | None = None
-    classes: int | None = None
-    said: Sequence[str] = ()
-    signature: str | None = None
-    output_name: str | None = None
 
 
 @dataclass(frozen=True)
@@ -97,41 +75,39 @@ class ImageModel:
     Attributes:
         call: Maps float32 [N, height, width, 3] in [0, 1] to float32 [N, outputs]: logits or features.
         state: The variables that must be saved for `call` to work.
-        height: Rows of the input.
-        width: Columns of the input.
         outputs: The number of classes or features.
-        kind: "classification" or "feature_vector".
         head: The meaning of a classifier's numbers; None for features.
     """
 
     call: Call
     state: Any
-    height: int
-    width: int
     outputs: int
-    kind: str
     head: Head | None
 
+    @property
+    def kind(self) -> str:
+        """The kind of the model: "classification" or "feature_vector"."""
+        return _model_kind.FEATURE_VECTOR if self.head is None else _model_kind.CLASSIFICATION
 
-def load(source: Source, wanted: Wanted | None = None, carried_size: tuple[int, int] | None = None) -> LoadedModel:
+
+def load(source: Source, options: Options, carried_size: tuple[int, int] | None = None) -> LoadedModel:
     """Load a source model.
 
     Args:
         source: The model's source.
-        wanted: The user's wishes.
+        options: The options of the export.
         carried_size: Height and width from a file beside the model, for a model that takes any size.
 
     Raises:
         SourceError: The files cannot be loaded.
-        ModelError: The model does not take images and give numbers [N, D], or contradicts the wishes.
+        ModelError: The model does not take images and give numbers [N, D], or contradicts the options.
     """
-    wanted = wanted or Wanted()
     loaded: Any = (
         _efficientnet.EfficientNetLite0(source.path) if source.kind == "builtin" else _saved_model.load(source)
     )
-    entry, others = _entry.choose(source, loaded, wanted.signature, wanted.output_name)
+    entry, others = _entry.choose(source, loaded, options.signature, options.output_name)
     resize = None
-    if wanted.image_size is None and carried_size is None and None in (entry.height, entry.width):
+    if options.image_size is None and carried_size is None and None in (entry.height, entry.width):
         function = _of_any_size(entry)
         resize = None if function is None else _first_operations.read(function, entry.channels, entry.layout).resize
         if resize is not None:
@@ -143,13 +119,13 @@ def load(source: Source, wanted: Wanted | None = None, carried_size: tuple[int, 
                 f"images of {side} x {side} pixels, as keras.applications' {name} was trained with; it takes any size"
             )
             entry = dataclasses.replace(entry, notes=(*entry.notes, note))
-    height, width = _size(source, entry, wanted.image_size, carried_size)
+    height, width = _size(source, entry, options.image_size, carried_size)
     numbers = _traced(source, entry, height, width)
     outputs = _outputs(source, numbers)
     ending = _model_kind.last_operation(numbers.graph.as_graph_def(), numbers.outputs[0].name)
-    kind = _model_kind.choose(source.handle, ending, outputs, wanted.kind, wanted.said)
+    kind = _model_kind.choose(source.handle, ending, outputs, options.kind, options.of_a_classifier())
     if kind == _model_kind.CLASSIFICATION:
-        _check_classes(source, outputs, wanted.classes)
+        _check_classes(source, outputs, options.classes)
     state = _state(loaded, numbers)
     return LoadedModel(source.handle, entry, others, numbers, state, height, width, outputs, kind, ending, resize)
 
@@ -164,12 +140,12 @@ def understood(loaded: LoadedModel, preprocessing: Preprocessing, head: Head | N
     """
     call, state = loaded.on_pictures(preprocessing), loaded.state
     if head is None:
-        return ImageModel(call, state, loaded.height, loaded.width, loaded.outputs, _model_kind.FEATURE_VECTOR, None)
+        return ImageModel(call, state, loaded.outputs, None)
 
     def logits(images: tf.Tensor) -> tf.Tensor:
         return head.logits(call(images))
 
-    return ImageModel(logits, state, loaded.height, loaded.width, head.classes, _model_kind.CLASSIFICATION, head)
+    return ImageModel(logits, state, head.classes, head)
 
 
 def _size(source: Source, entry: Entry, given: int | None, carried: tuple[int, int] | None) -> tuple[int, int]:

@@ -10,10 +10,11 @@ import tensorflow as tf
 from hubserve_export import PRESETS, Options, Preprocessing, PreprocessingError, _finding, _labels, _trial
 from hubserve_export._efficientnet import EfficientNetLite0, weights_path
 from hubserve_export._finding import Found
-from hubserve_export._image_model import Wanted, load
+from hubserve_export._image_model import load
 from hubserve_export._sidecars import Sidecar
 from hubserve_export._sources import Source
 from hubserve_export._trial import Photographs
+from support.export_options import wanted
 
 SIDE = 224
 IMAGENET = _labels.for_model(None, 1000).names
@@ -61,7 +62,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Source]:
 
 def find(source: Source, sidecar: Sidecar | None = None, labels=IMAGENET, **said) -> tuple[Found, list[str]]:
     warnings: list[str] = []
-    model = load(source, Wanted(kind="classification"))
+    model = load(source, wanted(kind="classification"))
     photographs = _trial.known_photographs(labels)
     if photographs is None:
         shipped = _trial.known_photographs(IMAGENET)
@@ -141,7 +142,7 @@ def test_other_classes_that_nothing_tells_of_stop_and_say_how(trained: Callable[
 def test_examples_decide_and_contradict(trained: Callable[..., Source]) -> None:
     shipped = _trial.known_photographs(IMAGENET)
     assert shipped is not None
-    model = load(trained("caffe"), Wanted(kind="classification"))
+    model = load(trained("caffe"), wanted(kind="classification"))
     examples = Photographs(shipped.images, shipped.classes, "examples")
     found = _finding.find(trained("caffe"), model, {}, None, examples, pytest.fail)
     assert _trial.name_of(found.preprocessing) == "caffe"
@@ -176,11 +177,11 @@ def test_a_resize_inside_of_the_model_gives_size_and_filter(tmp_path: Path) -> N
 
     tf.saved_model.save(Resizing(), str(tmp_path))
     source = Source("resizing", "directory", tmp_path)
-    model = load(source, Wanted(kind="classification"))
+    model = load(source, wanted(kind="classification"))
     found = _finding.find(source, model, {}, None, None, pytest.fail)
     expected = Preprocessing(12, 10, interpolation="bilinear", antialias=False, **PRESETS["raw"])
     assert found.preprocessing == expected
-    assert load(source, Wanted(kind="classification", image_size=9)).resize is None
+    assert load(source, wanted(kind="classification", image_size=9)).resize is None
 
 
 def test_features_and_types(tmp_path: Path) -> None:
@@ -197,14 +198,14 @@ def test_features_and_types(tmp_path: Path) -> None:
     tf.saved_model.save(module, str(tmp_path / "bits"), signatures=module.__call__)
     tf.saved_model.save(module, str(tmp_path / "floats"), signatures={"floats": module.of_floats})
     bits, floats = (Source(name, "directory", tmp_path / name) for name in ("bits", "floats"))
-    model = load(bits)
+    model = load(bits, wanted())
     found = _finding.find(bits, model, {}, None, None, pytest.fail)
     assert found == Found(Preprocessing(8, 8, **PRESETS["raw"], dtype="uint8"), ("its input is uint8",))
     with pytest.raises(PreprocessingError, match="`dtype` is float32, and the input of bits is uint8"):
         _finding.find(bits, model, {"dtype": "float32"}, None, None, pytest.fail)
     with pytest.raises(PreprocessingError, match="`channels` is luminance, and bits takes three channels"):
         _finding.find(bits, model, {"channels": "luminance"}, None, None, pytest.fail)
-    features = load(floats, Wanted(kind="feature_vector", signature="floats"))
+    features = load(floats, wanted(kind="feature_vector", signature="floats"))
     with pytest.raises(PreprocessingError, match="it is not known which numbers floats takes for pixels; give it with"):
         _finding.find(floats, features, {}, None, None, pytest.fail)
 
@@ -218,7 +219,7 @@ def test_a_preset_is_said_of_one_channel_too(tmp_path: Path) -> None:
     module = Digits()
     tf.saved_model.save(module, str(tmp_path), signatures=module.__call__)
     digits = Source("digits", "directory", tmp_path)
-    model = load(digits, Wanted(kind="feature_vector"))
+    model = load(digits, wanted(kind="feature_vector"))
 
     def said(**options: object) -> Found:
         return _finding.find(

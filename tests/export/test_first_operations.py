@@ -10,6 +10,7 @@ import tensorflow as tf
 from hubserve_export import _first_operations, _input_range
 from hubserve_export._image_model import load
 from hubserve_export._sources import Source
+from support.export_options import wanted
 
 layers = keras.layers
 MEAN = np.array([0.485, 0.456, 0.406], np.float32)
@@ -113,7 +114,7 @@ def test_keras_layers_in_a_saved_model(tmp_path: Path, first: list) -> None:
     spec = tf.TensorSpec([None, 8, 8, 3])
     archive.add_endpoint("serve", lambda x: model(x, training=False), input_signature=[spec])
     archive.write_out(str(tmp_path), verbose=False)
-    loaded = load(Source(str(tmp_path), "directory", tmp_path))
+    loaded = load(Source(str(tmp_path), "directory", tmp_path), wanted())
     affine = _first_operations.read(loaded.numbers, 3, "NHWC").affine
     assert affine is not None
     assert [name for name, *_ in _input_range.presets(affine)] == ["raw"]

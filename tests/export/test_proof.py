@@ -15,6 +15,7 @@ from hubserve_export import Preprocessing, ProofError, _image_model, _labels, _p
 from hubserve_export._image_model import ImageModel
 from hubserve_export._proof import Parity, Reference
 from hubserve_export._sources import open_source
+from support.export_options import wanted
 from support.photographs import CHELSEA, COFFEE
 
 PHOTOGRAPHS = {"chelsea.png": CHELSEA.read_bytes(), "coffee.png": COFFEE.read_bytes()}
@@ -29,7 +30,7 @@ ANSWER = {"class_ids": np.array([[1], [2]]), "labels": np.array([[b"b"], [b"c"]]
 @pytest.fixture(scope="module")
 def source(miniature_saved: Path) -> ImageModel:
     with open_source(str(miniature_saved)) as found:
-        return _image_model.understood(_image_model.load(found), PREPROCESSING)
+        return _image_model.understood(_image_model.load(found, wanted()), PREPROCESSING)
 
 
 @pytest.fixture(scope="module")
