@@ -5,9 +5,9 @@
     .venv/bin/python benchmarks --again decode
     .venv/bin/python benchmarks --quick
 
-Each program of this folder runs in a process of its own and measures its contenders in turns; this one runs them one
-after another and puts together what they found. Of the peers, those whose environments `scripts/bench-peers` has made
-take part. `--quick` measures once or twice only: it shows that all of it works, and its figures mean nothing.
+Each program of this folder runs in a process of its own and measures its contenders in turn; this program runs them
+one after another and collects what they measured. Peers take part if `scripts/bench-peers` has made their environments.
+`--quick` measures once or twice only: it shows that every program works, but its figures mean nothing.
 """
 
 from __future__ import annotations
@@ -77,27 +77,27 @@ def main() -> None:
 
 
 def last_run(results: Path, this: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the run that is kept in the folder, to put figures of this one into; it has to be one like this."""
+    """Return the run that is kept in the folder, to which figures of this run are added; it must be comparable."""
     try:
         last: dict[str, Any] = json.loads((results / "latest.json").read_text(encoding="utf-8"))
     except OSError as error:
-        sys.exit(f"no run is kept in {results} ({error.strerror}): measure all of it once")
+        sys.exit(f"{results} keeps no run ({error.strerror}): measure all programs once")
     for fact, value in comparable(this["machine"]).items():
         if (other := comparable(last["machine"])[fact]) != value:
-            sys.exit(f"the run in {results} was with another value of {fact}, {other}: measure all of it anew")
+            sys.exit(f"the run in {results} has another value of {fact}, {other}: measure all programs again")
     if last["quick"] != this["quick"]:
-        sys.exit(f"the run in {results} was {'a' if last['quick'] else 'no'} quick one: measure all of it anew")
+        sys.exit(f"the run in {results} was {'a' if last['quick'] else 'not a'} quick one: measure all programs again")
     return last
 
 
 def comparable(machine: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out what may differ between the parts of one run: the command, and the hubserve that is measured."""
+    """Return the facts that all parts of a run share: not the command, and not the version of hubserve."""
     others = {name: version for name, version in machine["packages"].items() if name != "hubserve"}
     return {**machine, "packages": others, "command": None}
 
 
 def measure(name: str, quick: bool, models: Path) -> dict[str, object] | None:
-    """Tell what one of the programs found; None where it failed, having said why itself."""
+    """Run one of the programs and return its figures; None: it failed, and printed why."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "figures.json")
         command = [sys.executable, str(HERE / f"{name}.py"), "--json", str(file)]

@@ -54,7 +54,7 @@ def records(figures: Figures, target: str, folder: Path, rounds: int) -> None:
     library, *found = interleaved(rounds, ["library", target, str(folder)], *parts, program=__file__)
     for form, ours in zip(FORMATS, found, strict=True):
         what = f"hubserve classify --output results.{form} against client.classify on the same folder"
-        # Parquet is made of the JSON lines when all are there: that comes on top, whatever the server takes.
+        # Parquet is made from the JSON lines at the end: that takes extra time, however fast the server is.
         least = None if form == "parquet" else 0.8
         figures.add(Row(f"{what}, images/s", ratios(ours, library, "rate"), at_least=least))
         figures.add(Row(f"{what}, processor time", ratios(ours, library, "cpu")))
@@ -69,7 +69,7 @@ def memory(figures: Figures, target: str, few: Path, many: Path) -> None:
 
 
 def album(folder: Path, count: int) -> Path:
-    """Make so many images in folders of a thousand; they are links to 32 files, which no reader can tell."""
+    """Make that many images in folders of a thousand; they are hard links to 32 files."""
     originals = folder / "originals"
     originals.mkdir(parents=True)
     for number in range(32):
@@ -94,7 +94,7 @@ def part_library(target: str, folder: str) -> dict[str, float]:
 def part_command(target: str, folder: str, form: str) -> dict[str, float]:
     import contextlib
 
-    # Importing takes its time once, and is not what is measured.
+    # Imported first, because importing is not to be measured.
     import pyarrow.parquet  # noqa: F401
 
     from hubserve_cli import classify  # noqa: F401

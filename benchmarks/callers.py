@@ -1,14 +1,15 @@
-"""Many callers of one client against a server that refuses what it has no thread for.
+"""Measure many callers of one client, against a server that refuses what it has no thread for.
 
     .venv/bin/python benchmarks/callers.py
     .venv/bin/python benchmarks/callers.py --threads 8 --callers 1000 --rounds 1
 
-The server has so many threads and answers `--rate` requests a second when all of them work. So many callers share one
-`Client`, and each asks for one image after the other. They are compared with the same callers who have a fixed number
-of requests in flight, and who ask again after a random time when they are refused. Each part is measured in a process
-of its own, in turn; medians. `--rounds` sets how often, and `--asks` how often each caller asks at the least: a client
-learns what the server takes from refusals, and a short run is mostly that. Server and callers share one process: on a
-busy machine give a lower `--rate`, or the ratio is that of the processor time that each part happens to get.
+The server has `--threads` threads and answers `--rate` requests a second when all of them work. All callers share one
+`Client`, and each sends one image after another. They are compared with callers that have a fixed number of requests in
+flight and retry after a random time when a request is refused. Each part runs in a process of its own, in turn, and the
+figures are medians. `--rounds` sets how often. `--asks` sets how many images each caller sends at least: a client
+learns from refusals how much the server takes, and in a short run it learns most of the time. Server and callers share
+one
+process: on a busy machine give a lower `--rate`, or the ratio shows only how much processor time each part got.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from row import Figures, Row
 
 SERVERS = (8, 32, 128, 1024)
 CALLERS = (1, 10, 100, 1000)
-# What a process that is server and callers at once can do on two cores.
+# What one process that is both server and callers can do on two cores.
 RATE = 300
 # The server's time for all requests of a part.
 SECONDS = 6
@@ -61,7 +62,7 @@ def measure(figures: Figures, load: list[str], rounds: int) -> None:
     windows = sorted({min(callers, size) for size in (threads // 2, threads - 1, threads)})
     parts = [["callers", *load, str(size)] for size in ("ours", *windows)]
     ours, *fixed = interleaved(rounds, *parts, program=__file__)
-    # One that loses an answer is no choice.
+    # A window that loses an answer cannot be chosen.
     whole = [[f for f in found if not f["lost"]] for found in zip(*fixed, strict=True)]
     best = [max(found, key=lambda figure: figure["rate"]) for found in whole]
     what = f"{callers} callers of single images on one client, server of {threads} threads"
@@ -71,9 +72,9 @@ def measure(figures: Figures, load: list[str], rounds: int) -> None:
 
 
 def part_callers(threads: str, callers: str, asks: str, rate: str, window: str) -> dict[str, float]:
-    """Measure what so many callers of this process get from a server in this process.
+    """Measure what callers of this process get from a server in this process.
 
-    One process for both: what is compared is who waits for whom, and neither the way nor the bytes.
+    One process does both: the figure is about who waits for whom, and not about the network or the bytes.
     """
     import random
 

@@ -5,11 +5,12 @@
 
 Every image passes through stages, and each holds it for so many seconds: a GPU, the CPUs beside it that decode, the
 network, the CPUs of the callers. A stage of n servers that each hold an image for s seconds passes at most n / s images
-a second, and all of them together no more than the slowest: the asymptotic bound of operational analysis (Denning and
-Buzen, "The Operational Analysis of Queueing Network Models", 1978). Queues near the bound cost some of it: `make bench`
-measures how much, and a test holds this model to what was measured.
+network, the CPUs of the callers. A stage of n servers that each hold an image for s seconds passes at most n / s images
+a second, and all stages together pass at most as many as the slowest: the asymptotic bound of operational analysis
+(Denning and Buzen, "The Operational Analysis of Queueing Network Models", 1978). Queues near the bound cost some of it:
+`make bench` measures how much, and a test compares this model with the measurements.
 
-The defaults are PNASNet-5 large (50 GFLOP an image) and assumptions about a GPU that was not at hand. Replace them.
+The defaults are PNASNet-5 large (50 GFLOP an image) and assumptions about a GPU that was not available. Replace them.
 """
 
 from __future__ import annotations
@@ -19,21 +20,21 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
-# What a fleet is planned to run at, so that queues stay short and one replica can go.
+# The planned load of a fleet: queues stay short, and one replica can fail.
 LOAD = 0.75
 GPUS = (1, 4, 10, 40, 100, 400, 1000)
 
 
 @dataclass(frozen=True)
 class Stage:
-    """Something that each image has to pass.
+    """A step that each image has to pass.
 
         Stage("GPUs", servers=8, seconds=1 / 160)
 
     Attributes:
-        name: What it is.
-        servers: How many there are, each of which holds one image at a time.
-        seconds: For how long. 0: it never holds anything up.
+        name: The name that the table shows.
+        servers: The number of servers, each of which holds one image at a time.
+        seconds: The time for one image. 0: the stage never limits anything.
     """
 
     name: str
@@ -46,13 +47,13 @@ class Stage:
 
 
 def bottleneck(stages: Sequence[Stage]) -> Stage:
-    """Return the stage that passes the fewest images a second, which is what all of them together pass at most."""
+    """Return the stage that passes the fewest images a second: all stages together pass at most as many."""
     return min(stages, key=lambda stage: stage.images_per_second)
 
 
 @dataclass(frozen=True)
 class Fleet:
-    """One kind of replica, and those who call it; the fields' comments are the command's help."""
+    """One kind of replica, and its callers; the fields' comments are the command's help."""
 
     image_gflop: float = 50.0  # floating-point operations that the model needs for an image, in 10^9
     gpu_tflops: float = 8.0  # rate of one GPU that the model really gets, in 10^12 a second
@@ -65,7 +66,7 @@ class Fleet:
     client_gbit: float = 10.0  # network of all callers together, in 10^9 bits a second
 
     def stages(self, gpus: int) -> list[Stage]:
-        """Tell what an image passes with so many GPUs, one in each replica."""
+        """Return the stages that an image passes with that many GPUs, one in each replica."""
         bits = self.image_kb * 8e3
         return [
             Stage("GPUs", gpus, self.image_gflop / (self.gpu_tflops * 1e3)),
@@ -76,11 +77,11 @@ class Fleet:
         ]
 
     def plan(self, gpus: int) -> Plan:
-        """Tell what so many GPUs do, and what they need."""
+        """Return what that many GPUs do, and what they need."""
         stages = self.stages(gpus)
         first, gpu = bottleneck(stages), stages[0]
         images = first.images_per_second
-        # What each other stage needs for the GPUs to be busy.
+        # The needs of the other stages if the GPUs are busy all the time.
         busy = gpu.images_per_second
         return Plan(
             gpus=gpus,
@@ -93,30 +94,30 @@ class Fleet:
         )
 
     def gpus_for(self, images_per_second: float, load: float = LOAD) -> int:
-        """Return the replicas that serve so many images a second at this load, and one more while one is replaced.
+        """Return the number of replicas that serve that many images a second at this load, with one to spare.
 
-        It asks the stages that a replica brings with it; what the callers bring, `plan` shows.
+        Only the stages that a replica brings with it count; `plan` shows what the callers need.
         """
         one = bottleneck(self.stages(1)[:3]).images_per_second
         return math.ceil(images_per_second / (load * one)) + 1
 
     def gpu_hours(self, images: float, load: float = LOAD) -> float:
-        """Return hours of one GPU that so many images take at this load."""
+        """Return the hours of one GPU that the images take at this load."""
         return images / (3600 * load * bottleneck(self.stages(1)[:3]).images_per_second)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Hold what a number of GPUs does, and what they need to be busy.
+    """What a number of GPUs does, and what they need to be busy.
 
     Attributes:
         gpus: How many.
-        images_per_second: At most, with everything as the fleet has it.
-        first: The stage that is in the way.
-        gpu_utilization: The part of the time that the GPUs compute, then.
-        decode_cpus: CPUs beside the GPUs that decoding needs for them to be busy all the time.
-        client_cpus: CPUs of the callers, likewise.
-        client_gbit: Network of the callers, likewise, in 10^9 bits a second.
+        images_per_second: The most that the fleet classifies.
+        first: The stage that limits it.
+        gpu_utilization: The part of the time in which the GPUs then compute.
+        decode_cpus: CPUs beside the GPUs that decoding needs to keep the GPUs busy all the time.
+        client_cpus: CPUs of the callers to keep the GPUs busy.
+        client_gbit: Network of the callers to keep the GPUs busy, in 10^9 bits a second.
     """
 
     gpus: int

@@ -2,8 +2,8 @@
 
     .venv/bin/python benchmarks/client.py
 
-Each figure is a ratio between things measured in turn in one run, each in a fresh process against a server in another;
-medians, with the middle half. `--rounds` sets how often.
+Each figure is a ratio between things measured in turn in one run, each in a fresh process, against a server in another
+process. Printed are medians, with the middle half. `--rounds` sets how often.
 """
 
 from __future__ import annotations
@@ -32,22 +32,22 @@ from row import Figures, Plot, Row
 from row import ratios as divided
 
 PREDICT = "/tensorflow.serving.PredictionService/Predict"
-# 32 photographs of a digital camera's thumbnail size, 3.4 MB: not compressible, as JPEG is not.
+# 32 photographs of the size of a camera's thumbnail, 3.4 MB: random, because JPEG data cannot be compressed either.
 IMAGES = [os.urandom(108_000) for _ in range(32)]
 PEERS = Path(__file__).resolve().parent.parent / ".bench" / "peers"
-# Of the parts that are other clients, the environments that scripts/bench-peers makes.
+# The environments that scripts/bench-peers makes, by the part that runs in them.
 ENVIRONMENTS = {"tensorflow": "tensorflow-serving-api", "triton": "tritonclient", "serve-triton": "tritonclient"}
-# Set by --quick, for the processes that a program starts too.
+# Set by --quick, also for child processes.
 QUICK = "HUBSERVE_BENCH_QUICK"
 REQUESTS = 5 if QUICK in os.environ else 150
 WINDOWS = (1, 2, 4, 8, 16)
-PIECES = {"write": "writing it", "read": "reading its answer", "all": "all of the client's part, these included"}
+PIECES = {"write": "writing it", "read": "reading its answer", "all": "all of the client's part, including these"}
 ONE_COPY = (
-    "gRPC takes one block of bytes, so the images are copied into it once ('joining the bytes anew' is that alone); "
-    "the rest is Python that keeps account of 32 images and makes their results, in caches that megabytes have "
-    "emptied. Tried: one block used again and again (gRPC takes bytes alone), fewer and simpler objects for each image"
+    "gRPC takes one block of bytes, so the images are copied into it once ('joining the bytes again' is only that); "
+    "the rest is Python code that tracks 32 images and makes their results, in caches that megabytes of images have "
+    "emptied. Tried: reusing one block (gRPC takes only bytes), fewer and simpler objects for each image"
 )
-# In batches of 4. "auto" takes some tens of requests to settle, which counts here.
+# In batches of 4. "auto" takes some tens of requests to settle, and the figures include them.
 IMAGES_IN_RUN = 2400
 
 
@@ -90,16 +90,16 @@ def requests(figures: Figures, target: str, rounds: int) -> None:
     request = "client CPU of a request of 32 JPEGs, 3.4 MB"
     against = f"{request}, against resending constant bytes"
     figures.add(Row(against, ratios(ours, constant, "cpu"), at_most=1.5, reason=ONE_COPY))
-    what = f"{request}, joining the bytes anew for each against resending them: the least that a client can do"
+    what = f"{request}, joining the bytes again for each against resending them: the least that a client can do"
     figures.add(Row(what, ratios(joined, constant, "cpu")))
     what = f"{request}, make_tensor_proto against hubserve"
-    reason = "the bytes over the channel, which are the same for both, are most of what is left to hubserve"
+    reason = "most of what is left to hubserve is sending the bytes over the channel, which is the same for both"
     figures.add(Row(what, ratios(theirs, ours, "cpu"), at_least=2.5, reason=reason))
     milliseconds = [figure["cpu"] * 1000 for figure in constant]
     figures.add(Row(f"{request}, constant bytes: the floor", milliseconds, unit="ms"))
     for piece, what in PIECES.items():
         figures.add(Row(f"{request}, {what}", [figure[piece] * 1000 for figure in pieces], unit="ms"))
-    what = f"client.classify over {REQUESTS * 32} images, two requests under way, against a hand-written loop"
+    what = f"client.classify over {REQUESTS * 32} images, two requests in flight, against a hand-written loop"
     figures.add(Row(what, ratios(classify, loop, "rate"), at_least=0.9))
 
 
@@ -113,7 +113,7 @@ def windows(figures: Figures, rounds: int) -> None:
     for workers, room in ((1, None), (4, None), (4, 6)):
         with serving("busy", str(workers), "0.02", "4", *([str(room)] if room else [])) as target:
             found = interleaved(rounds, *(["window", target, str(size)] for size in ("auto", *WINDOWS)))
-        # Too many at once for a server that refuses lose images, and are no choice.
+        # A window at which the server refuses requests loses images, and cannot be chosen.
         fixed_windows = [[f for f in fixed if not f["lost"]] for fixed in zip(*found[1:], strict=True)]
         best = [max(fixed, key=lambda figure: figure["rate"]) for fixed in fixed_windows]
         near = [
@@ -135,11 +135,11 @@ def windows(figures: Figures, rounds: int) -> None:
             for size, rates in zip(WINDOWS, found[1:], strict=True)
             if not any(f["lost"] for f in rates)
         ]
-        figures.plots.append(Plot(kind, "requests under way", "images/s", {"fixed": lines}))
+        figures.plots.append(Plot(kind, "requests in flight", "images/s", {"fixed": lines}))
 
 
 def interleaved(rounds: int, *parts: list[str], program: str = __file__) -> list[list[dict[str, float]]]:
-    """Run each part in a process of its own, in turn, so often; the figures by part."""
+    """Run each part in a process of its own, in turn, `rounds` times; return the figures by part."""
     figures: list[list[dict[str, float]]] = [[] for _ in parts]
     for _ in range(rounds):
         for collected, words in zip(figures, parts, strict=True):
@@ -148,7 +148,7 @@ def interleaved(rounds: int, *parts: list[str], program: str = __file__) -> list
 
 
 def part(*words: str, program: str = __file__) -> dict[str, float]:
-    """Tell what a part of a program found, run in a process of its own."""
+    """Run a part of a program in a process of its own, and return its figures."""
     command = [peer(words[0]), program, "--part", *words]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr  # noqa: S101
@@ -157,13 +157,13 @@ def part(*words: str, program: str = __file__) -> dict[str, float]:
 
 
 def peer(part: str) -> str:
-    """Return the Python for a part: of the environment that scripts/bench-peers made for it, or this one."""
+    """Return the Python for a part: of its environment by scripts/bench-peers, or this one."""
     python = PEERS / ENVIRONMENTS.get(part, "") / "bin" / "python"
     return str(python) if part in ENVIRONMENTS and python.exists() else sys.executable
 
 
 def answer(parts: Mapping[str, Callable[..., Any]], words: Sequence[str]) -> None:
-    """Run a part in this process, and print what it found."""
+    """Run a part in this process, and print its figures."""
     name, *rest = words
     print(json.dumps(parts[name](*rest)))
 
@@ -249,7 +249,7 @@ def part_import(*modules: str) -> dict[str, float]:
     statement = "; ".join(f"import {module}" for module in modules)
     program = f"{statement}\nimport resource\nused = resource.getrusage(resource.RUSAGE_SELF)\n"
     program += "print(used.ru_utime + used.ru_stime, used.ru_maxrss)"
-    # As installed: with bytecode, which the first of the two runs writes.
+    # As installed: with bytecode, which the first run writes.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     with tempfile.TemporaryDirectory() as folder:
         environment["PYTHONPYCACHEPREFIX"] = folder
@@ -284,7 +284,7 @@ def part_constant(target: str) -> dict[str, float]:
     landed: SimpleQueue[Any] = SimpleQueue()
 
     def request() -> None:
-        # As a client with more than one request on its way has to.
+        # A client with more than one request in flight has to do this.
         call.future(data).add_done_callback(landed.put)
         landed.get().result()
 
@@ -315,7 +315,7 @@ def part_hubserve(target: str) -> dict[str, float]:
 
 
 def part_pieces(target: str) -> dict[str, float]:
-    """Tell what the client itself does for a request, with an answer that is there at once."""
+    """Measure what the client itself does for a request, with an answer that is ready at once."""
     from hubserve import Client
     from hubserve._images.encode import EncodedImage
     from hubserve._transport.malloc import expect
@@ -327,7 +327,7 @@ def part_pieces(target: str) -> dict[str, float]:
     done: Future[bytes] = Future()
     done.set_result(data)
     images = [EncodedImage(index, f"image {index}", image) for index, image in enumerate(IMAGES)]
-    # As sending a request does, which is left out here.
+    # Sending a request does this, but nothing is sent here.
     expect(sum(map(len, IMAGES)))
     with Client(target, model="m", concurrency=1) as client:
         client._server.start = lambda *_, **__: done
@@ -399,7 +399,7 @@ def part_window(target: str, size: str) -> dict[str, float]:
     again: list[logging.LogRecord] = []
     log = logging.getLogger("hubserve")
     log.setLevel(logging.INFO)
-    log.addFilter(lambda record: again.append(record) if "again in" in record.msg else None)
+    log.addFilter(lambda record: again.append(record) if record.msg.startswith("retrying") else None)
     lost = 0
     with Client(target, model="m", concurrency=concurrency, max_batch_size=4) as client:
         taken: list[float] = []

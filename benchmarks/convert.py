@@ -1,10 +1,10 @@
-"""Measure what `convert=True` takes: memory and time of large files, and a folder of phone photographs.
+"""Measure what `convert=True` costs: memory and time of large files, and a folder of phone photographs.
 
     .venv/bin/python benchmarks/convert.py
 
-Each file is converted in a process of its own, whose largest memory is printed. Then a folder of HEIC photographs, held
-in all ways and half of them with a colour profile, is classified with one command by efficientnet-lite0 in the embedded
-engine.
+Each file is converted in a process of its own, whose peak memory is printed. Then a folder of HEIC photographs, in
+every orientation and half of them with a colour profile, is classified with one command by efficientnet-lite0 in the
+embedded engine.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def large(folder: Path) -> None:
 
 
 def classified(folder: Path, count: int) -> None:
-    # TensorFlow comes with it.
+    # Imported here, because it imports TensorFlow.
     from hubserve_export import Options, export
 
     shown = foreign_files.phone_photographs(folder / "DCIM", count)

@@ -2,8 +2,8 @@
 
     .venv/bin/python benchmarks/decode.py
 
-The contenders take turns, and each figure is the median of their ratios round by round, with the middle half beside it.
-`--memory` adds what an image of each format takes while it is decoded, each in a process of its own.
+The contenders take turns. Each figure is the median of their ratios round by round, with the middle half beside it.
+`--memory` adds the memory that an image of each format takes while it is decoded, each in a process of its own.
 """
 
 from __future__ import annotations
@@ -36,20 +36,20 @@ PREPROCESSING = Preprocessing(SIDE, SIDE)
 TESTS = Path(__file__).resolve().parent.parent / "tests"
 MEMORY_SIDE = 6000
 Decoder = Callable[[tf.Tensor], object]
-# glibc as it starts, and after a large block was freed, as the embedded engine has it.
+# glibc as it starts, and after a large block was freed, as in the embedded engine.
 ALLOCATORS = ("new", "learned")
 SET_UP = (
-    "TensorFlow sets a dataset's function up anew for every batch: 0.3 to 0.5 ms for an empty one, the rest for the "
-    "nodes that reading a JPEG takes. docs/performance.md has what was done about it, and what was tried"
+    "TensorFlow sets up a dataset's function again for every batch: 0.3 to 0.5 ms for an empty one, the rest for the "
+    "nodes that reading a JPEG needs. docs/performance.md tells what was done about it, and what was tried"
 )
 THREADS = (
-    "a dataset of several images and its threads take some 3 ms to set up, for 2 images as for 32. Tried: 3 to 8 "
-    "images at once on two cores, which is 1.02 x, but would hold back a server of more cores than that"
+    "a dataset of several images and its threads take about 3 ms to set up, for 2 images as for 32. Tried: 3 to 8 "
+    "images at once on two cores, which is 1.02 x, but would slow down a server with more cores"
 )
 SHARP = (
     "the sharper a photograph, the more of its time goes into unpacking coefficients (Huffman coding), which scaling "
-    "cannot leave out: 'the most that scaling can gain' is libjpeg's own, with nothing of ours around it. What ours "
-    "takes besides is one look through the file for its scans, without which a hostile one would cost hours"
+    "cannot leave out: 'the most that scaling can gain' is libjpeg alone, without our code. Our code adds one look "
+    "through the file for its scans, without which a hostile file would cost hours"
 )
 
 
@@ -85,7 +85,7 @@ def exported() -> Decoder:
 
 
 def inlined() -> Decoder:
-    """Return the same with one dataset for every format, all of them inlined into its function."""
+    """Return the same with one dataset for every format, all formats inlined into its function."""
     with ExitStack() as stack:
         stack.enter_context(mock.patch.object(batch, "decode_one", lambda data, size, **_: decode_one(data, size)))
         for module in (batch, exif, jpeg):
@@ -94,7 +94,7 @@ def inlined() -> Decoder:
 
 
 def mapped(decode: Callable[[tf.Tensor], tf.Tensor]) -> Decoder:
-    """Return a plain `tf.map_fn`: one bad image fails all of them."""
+    """Return a plain `tf.map_fn`: one bad image makes all of them fail."""
     return traced(
         lambda image_bytes: tf.map_fn(decode, image_bytes, fn_output_signature=tf.float32, parallel_iterations=32)
     )
@@ -106,17 +106,17 @@ def traced(function: Callable[[tf.Tensor], object]) -> Decoder:
 
 
 def same_decode(data: tf.Tensor) -> tf.Tensor:
-    """Tell what the exported graph does for one image, isolation left away."""
+    """Decode one image as the exported graph does, without isolation."""
     return decode_one(data, PREPROCESSING)[1]
 
 
 def accurate_jpeg(data: tf.Tensor) -> tf.Tensor:
-    """Return the same pixels of the same small JPEG, and nothing else: no header, no EXIF, no cap."""
+    """Decode a small JPEG to the same pixels, and nothing else: no header, no EXIF, no limit."""
     return resized(tf.io.decode_jpeg(data, channels=3, dct_method="INTEGER_ACCURATE"))
 
 
 def any_image(data: tf.Tensor) -> tf.Tensor:
-    """Tell what most exported models do, with the antialiasing that most of them lack."""
+    """Decode as most exported models do, with the antialiasing that most of them lack."""
     return resized(tf.io.decode_image(data, channels=3, expand_animations=False))
 
 
@@ -126,7 +126,7 @@ def resized(image: tf.Tensor) -> tf.Tensor:
 
 
 def photograph(width: int, height: int) -> Image.Image:
-    """Return a part of a photograph, or it and its mirror images: as sharp as it was taken."""
+    """Return a part of a photograph, or a mosaic of it and its mirror images: as sharp as it was taken."""
     sys.path.insert(0, str(TESTS))
     from support.photographs import mirrored
 
@@ -140,11 +140,11 @@ def encoded(picture: Image.Image, form: str, **options: object) -> bytes:
 
 
 def compare(contenders: dict[str, Decoder], files: list[bytes], rounds: int) -> dict[str, list[float]]:
-    """Return milliseconds of each contender, round by round, each the quicker of two runs."""
+    """Return the milliseconds of each contender by round: the quicker of two runs."""
     images = tf.constant(files)
     times: dict[str, list[float]] = {name: [] for name in contenders}
     for number in range(rounds + 2):
-        # The order turns round, so that none always comes after the same.
+        # The order alternates, so that none always comes after the same one.
         for name in list(contenders)[:: 1 if number % 2 else -1]:
             runs = []
             for _ in range(2):
@@ -172,7 +172,9 @@ def budgets(figures: Figures, rounds: int) -> None:
     figures.add(Row(what, less(times["isolating"], times["plain"]), unit="ms", at_most=1.0, reason=SET_UP))
     what = "the same less decode_jpeg and resize alone"
     figures.add(Row(what, less(times["isolating"], times["bare"]), unit="ms"))
-    what = "what one 500 x 375 JPEG would take more if all formats were inlined into one function, as they once were"
+    what = (
+        "how much more one 500 x 375 JPEG would take if all formats were inlined into one function, as they once were"
+    )
     figures.add(Row(what, less(times["inlined"], times["isolating"]), unit="ms"))
 
     scaling = {
@@ -195,7 +197,7 @@ def budgets(figures: Figures, rounds: int) -> None:
 
 
 def allocators(figures: Figures, rounds: int) -> None:
-    """Tell what it gains that glibc keeps the memory of one batch for the next."""
+    """Measure the gain when glibc keeps the memory of one batch for the next."""
     found: dict[str, list[float]] = {name: [] for name in ALLOCATORS}
     for _ in range(rounds):
         for name, seconds in found.items():
@@ -218,7 +220,7 @@ def less(one: list[float], other: list[float]) -> list[float]:
 
 
 def formats(figures: Figures, rounds: int) -> None:
-    """Tell what each format costs as a multiple of `decode_image` and antialiased resize."""
+    """Measure each format against `decode_image` and antialiased resize."""
     picture = photograph(500, 375)
     faded = picture.convert("RGBA")
     faded.putalpha(Image.linear_gradient("L").resize(faded.size))
@@ -240,13 +242,13 @@ def formats(figures: Figures, rounds: int) -> None:
 
 
 def memory(figures: Figures) -> None:
-    """Return bytes for each pixel that a large image takes while it is decoded, at the peak."""
+    """Measure the bytes for each pixel that a large image takes while it is decoded, at the peak."""
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (MEMORY_SIDE, MEMORY_SIDE, 4), np.uint8))
     colour, gray = noise.convert("RGB"), noise.convert("L")
-    # As few rows as the model has: the resize first works on all of the columns.
+    # As few rows as the model takes: the resize works on all of the columns first.
     wide = (MEMORY_SIDE**2 // SIDE, SIDE)
     files = {
-        # Too low to be decoded at a part of its size.
+        # Too few rows to be decoded at a part of its size.
         "JPEG, 36000 x 1000": (Image.frombytes("RGB", (36_000, 1000), colour.tobytes()), "JPEG", {}),
         "JPEG": (colour, "JPEG", {}),
         "JPEG, progressive, 4:4:4": (colour, "JPEG", {"progressive": True, "subsampling": 0}),
@@ -280,12 +282,12 @@ def peak(file: Path) -> int:
     images = tf.constant([file.read_bytes()])
     for form in ("JPEG", "PNG", "GIF", "BMP", "WEBP"):
         decode(tf.constant([encoded(Image.new("RGB", (8, 8)), form)]))
-    # Makes the peak what the process has now.
+    # This sets the recorded peak to the present memory.
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     before = _memory("VmRSS")
     status = decode(images)[0].numpy()
     if status != [0]:
-        sys.exit(f"{file} was answered with status {status}")
+        sys.exit(f"{file} got status {status}")
     return _memory("VmHWM") - before
 
 

@@ -50,7 +50,7 @@ def build(folder: Path) -> str:
 
 
 def export(model: str, base: Path) -> dict[str, object]:
-    """Run `hubserve export` and read its own report of steps."""
+    """Run `hubserve export`, and read the steps that it reports."""
     started = time.monotonic()
     process = subprocess.Popen([*HUBSERVE, "export", model, "--output", base], stderr=subprocess.PIPE, text=True)
     marks: list[tuple[float, str]] = []
@@ -59,7 +59,7 @@ def export(model: str, base: Path) -> dict[str, object]:
             marks.append((time.monotonic() - started, found[2]))
         elif "Error" in line:
             sys.exit(line)
-    # wait4 tells of this one process, getrusage of the largest child so far.
+    # wait4 reports this one process, getrusage the largest child so far.
     _, _, usage = os.wait4(process.pid, 0)
     ended = time.monotonic() - started
     begins = [0.0, *(begin for begin, _ in marks)]
@@ -76,7 +76,7 @@ def export(model: str, base: Path) -> dict[str, object]:
 
 
 def inspect(base: Path) -> dict[str, float]:
-    """Return seconds of `hubserve inspect`, and of Python starting to do nothing, in turns."""
+    """Return the seconds of `hubserve inspect`, and of a Python that does nothing, in turn."""
     commands = {"inspect": [*HUBSERVE, "inspect", str(base)], "python -c pass": [sys.executable, "-c", "pass"]}
     times: dict[str, list[float]] = {name: [] for name in commands}
     for _ in range(INSPECT_ROUNDS):

@@ -1,9 +1,9 @@
-"""Measure how cost grows with replicas, with the batch, with the size of images and with their number.
+"""Measure how cost grows with the number of replicas, the batch, the size of images and their number.
 
     .venv/bin/python benchmarks/growth.py
 
-Replicas are server processes, each of which answers one request at a time and takes 100 ms for it, as one GPU would.
-What a run of them all together should do by `benchmarks/capacity.py` stands beside what it did.
+Replicas are server processes that answer one request at a time and take 100 ms for it, as one GPU would. Each measured
+throughput is compared with the throughput that `benchmarks/capacity.py` predicts.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from row import Figures, Plot, Row
 SECONDS = 0.1
 BATCH = 8
 IMAGE_BYTES = 20_000
-# Requests for each replica, of which there are two at a time: one is answered while the next is on its way.
+# Requests for each replica, two at a time: one is answered while the next is sent.
 REQUESTS = 5 if client.QUICK in os.environ else 30
 REPLICAS = (1, 2, 4, 8, 16, 32, 64)
 BATCHES = (1, 4, 16, 64, 256)
 KILOBYTES = (10, 100, 1000)
-# In requests of 250.
+# In requests of 250 images.
 IMAGES = (250, 10_000, 100_000, 1_000_000)
 
 
@@ -110,7 +110,7 @@ def sizes(figures: Figures, kilobytes: Sequence[int], rounds: int) -> None:
 
 
 def images(figures: Figures, counts: Sequence[int]) -> None:
-    """Measure the memory of the client at the peak, against the number of images."""
+    """Measure the peak memory of the client, against the number of images."""
     with client.serving("constant", "250") as target:
         found = [client.part("many", target, str(count), program=__file__) for count in counts]
     megabytes = [figure["megabytes"] for figure in found]
@@ -155,14 +155,14 @@ def part_many(target: str, count: str) -> dict[str, float]:
     from hubserve import Client
 
     with Client(target, model="m", concurrency=4, max_batch_size=250) as served:
-        # The server answers 250 rows whatever it gets.
+        # The server answers 250 rows, whatever it gets.
         images = (b"%1000d" % number for number in range(int(count)))
         assert all(result.ok for result in served.classify(images))  # noqa: S101
     return {"megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
 
 
 def _cpu(process: int) -> float:
-    """Return seconds that the process has computed, on Linux (proc(5): utime and stime are the 14th and 15th field)."""
+    """Return the seconds that the process has computed, on Linux (proc(5): utime and stime are fields 14 and 15)."""
     fields = Path(f"/proc/{process}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 

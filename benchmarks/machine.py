@@ -1,4 +1,4 @@
-"""The machine and the versions that a benchmark ran on, said beside its figures."""
+"""The machine and the versions that a benchmark ran on, for its report."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _ALLOCATOR = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TOP_PA
 
 
 def facts() -> dict[str, object]:
-    """Tell what must be known to read a figure: processor, cores, versions, allocator settings, the command."""
+    """Return the facts that a reader of a figure needs: processor, versions, allocator settings, the command."""
     return {
         "processor": _processor(),
         "cores": os.cpu_count(),
@@ -32,7 +32,7 @@ def command() -> str:
 
 
 def described() -> str:
-    """Return the same in three lines."""
+    """Return the facts in three lines."""
     known = facts()
     packages = ", ".join(f"{name} {version}" for name, version in known["packages"].items())
     allocator = ", ".join(f"{name}={value}" for name, value in known["allocator"].items()) or "as it comes"

@@ -3,9 +3,9 @@
     scripts/bench-peers
     .venv/bin/python benchmarks/peers.py
 
-`scripts/bench-peers` makes an environment for each. One that is not there is left out, and said so. tritonclient speaks
-another protocol, so it calls a server that speaks that one and, like the other, does nothing but answer. tensorflow-
-serving-api is in `benchmarks/client.py`, with the budgets.
+`scripts/bench-peers` makes an environment for each peer; a peer without one is reported as not measured. tritonclient
+speaks another protocol, so it calls a server for that protocol, which also does nothing but answer.
+tensorflow-serving-api is in `benchmarks/client.py`, with the budgets.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ service PredictionService {
 }
 """
 MISSING = "scripts/bench-peers has not made its environment (it needs a package index, or Go and its modules)"
-# Requests of 32 images that are under way at a time.
+# Requests of 32 images in flight.
 CONCURRENCY = 2
 
 
@@ -71,8 +71,8 @@ def triton(figures: Figures, rounds: int) -> None:
 
 
 def ghz(figures: Figures, rounds: int) -> None:
-    """Run a load generator in Go, which encodes and reads nothing: what server and machine pass on."""
-    what = f"images/s, {CONCURRENCY} requests under way: client.classify against ghz, which resends constant bytes"
+    """Run a load generator in Go, which encodes and reads nothing: the most that server and machine transfer."""
+    what = f"images/s, {CONCURRENCY} requests in flight: client.classify against ghz, which resends constant bytes"
     if not GHZ.exists():
         figures.add(Row(what, [], reason=f"ghz: {MISSING}"))
         return
@@ -85,7 +85,7 @@ def ghz(figures: Figures, rounds: int) -> None:
 
 
 def _ghz(target: str, folder: Path) -> float:
-    """Return images a second."""
+    """Return the images a second."""
     from hubserve.wire.writer import predict_request, strings
 
     (folder / "service.proto").write_text(PROTO, encoding="utf-8")
@@ -100,7 +100,7 @@ def _ghz(target: str, folder: Path) -> float:
 
 
 def serve_triton() -> None:
-    """Return a server of the KServe protocol, version 2, which Triton speaks: the same labels and scores each time."""
+    """Serve the KServe protocol, version 2, which Triton speaks: the same labels and scores each time."""
     from tritonclient.grpc import service_pb2
 
     response = service_pb2.ModelInferResponse(model_name="m", model_version="1")

@@ -2,13 +2,13 @@
 
     .venv/bin/python benchmarks/precision.py
 
-It runs each model in two sessions of one process, as TensorFlow Serving would load it: one by default, one with the
-session config `bfloat16-cpu`. They take turns on the same photographs.
+It runs each model in two sessions of one process, as TensorFlow Serving would load it: one with the default config, one
+with the session config `bfloat16-cpu`. They take turns on the same photographs.
 
 The models are PNASNet-5 large, whose architecture is built here with random weights (a minute, 350 MB in the temporary
-folder), and efficientnet-lite0 with its trained weights. The first tells of speed. Of answers the second tells more:
-the features of random weights are nearly alike for all images, and logits made of what little differs show any rounding
-many times larger. `--model` takes the base folder of an exported model instead, and may be given again.
+folder), and efficientnet-lite0 with its trained weights. The first one shows speed. For answers, the second one shows
+more: the features of random weights are nearly alike for all images, and logits that depend on small differences show
+any rounding many times larger. `--model` takes the base folder of an exported model instead, and may be repeated.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ ROOT = Path(__file__).resolve().parent.parent
 CONFIG = ROOT / "model" / "hubserve_model" / "data" / "bfloat16-cpu.pbtxt"
 LEAST_RATIO = 1.3
 SPEED = "bfloat16 session config against float32, images/s"
-TOP1 = "bfloat16 session config, photographs of which the best class is float32's"
+TOP1 = "bfloat16 session config, photographs whose best class is the same as with float32"
 WITHOUT = (
-    "this CPU has no bfloat16 instructions (AVX512_BF16, AMX), without which oneDNN does not compute in it; "
-    "docs/serving.md has what was measured on one that has them"
+    "this CPU has no bfloat16 instructions (AVX512_BF16, AMX), and oneDNN does not compute in bfloat16 without them; "
+    "docs/serving.md has figures of a CPU that has them"
 )
 RANDOM = (
-    "the features of random weights are nearly alike for all images, and what little differs drowns in rounding; "
-    "PNASNet's own weights could not be had here"
+    "the features of random weights are nearly alike for all images, and rounding hides what little differs; "
+    "PNASNet's own weights were not available here"
 )
 # Instructions that multiply bfloat16, as Linux names them.
 INSTRUCTIONS = ("avx512_bf16", "amx_bf16", "avx_ne_convert", "bf16")
@@ -73,7 +73,7 @@ def main() -> None:
 
 
 def instructions() -> list[str]:
-    """Return the instructions of this CPU that bfloat16 gains from."""
+    """Return the instructions of this CPU that make bfloat16 faster."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -83,7 +83,7 @@ def instructions() -> list[str]:
 
 
 def models(folder: Path, quick: bool) -> list[Path]:
-    """Return the base folders of the models, exported unless they are there."""
+    """Return the base folders of the models, and export those that do not exist."""
     bases = [folder / name for name in (("lite0",) if quick else ("lite0", "pnasnet"))]
     for base in bases:
         if not base.exists():
@@ -92,7 +92,7 @@ def models(folder: Path, quick: bool) -> list[Path]:
 
 
 class Session:
-    """The signature `logits` of a version, in a session with this config."""
+    """The signature `logits` of a version, in a session with a config."""
 
     def __init__(self, version: Path, config: tf.compat.v1.ConfigProto | None) -> None:
         self._session = tf.compat.v1.Session(graph=tf.Graph(), config=config)
@@ -121,7 +121,7 @@ def compare(figures: Figures, base: Path, photographs: list[bytes], rounds: int)
             seconds[name].append(time.perf_counter() - started)
     exact, rounded = logits["float32"], logits["bfloat16"]
     spread = exact.max(axis=1) - exact.min(axis=1)
-    # The budget is of the large model: small networks of depthwise convolutions have little to multiply.
+    # The budget is for the large model: small networks of depthwise convolutions have little to multiply.
     least = LEAST_RATIO if base.name == "pnasnet" else None
     figures.add(Row(f"{SPEED}, {base.name}", ratios(seconds["float32"], seconds["bfloat16"]), at_least=least))
     same = float((rounded.argmax(axis=1) == exact.argmax(axis=1)).mean())

@@ -1,4 +1,4 @@
-"""The figures of a run as Markdown, and as one page that needs nothing else."""
+"""The figures of a run as Markdown, and as one HTML page without other files."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def documented(text: str, run: Mapping[str, object]) -> str:
 
 
 def page(run: Mapping[str, object], machine: str) -> str:
-    """Return the whole run: HTML, with plots drawn in it."""
+    """Return the whole run as HTML, with its plots."""
     budgets = [row for row in _rows(run) if row.budget]
     met = sum(row.verdict == "met" for row in budgets)
     parts = [

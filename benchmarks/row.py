@@ -1,4 +1,4 @@
-"""One figure of a benchmark, with its budget, if it has one, and why it is not met, if it is not."""
+"""A figure of a benchmark, with its budget, and the reason if it does not meet it."""
 
 from __future__ import annotations
 
@@ -19,12 +19,11 @@ class Row:
 
     Attributes:
         what: What is measured, against what.
-        values: A value for each round; none where it could not be measured, and then `reason` says why.
+        values: A value for each round; none if it could not be measured: then `reason` says why.
         unit: "x" for a ratio.
         at_most: The budget.
         at_least: The budget, where more is better.
-        reason: Why it is not measured; or, measured on another occasion and shown only where the budget is missed, why
-            that is.
+        reason: Why it is not measured; or why it missed its budget on another occasion, shown only if it does again.
     """
 
     what: str
@@ -57,12 +56,12 @@ class Row:
 
     @property
     def remark(self) -> str:
-        """The reason, where there is something to explain."""
+        """The reason, if there is something to explain."""
         return self.reason if self.verdict in ("missed", "not measured") else ""
 
     @property
     def measured(self) -> str:
-        """The median, and the ends of the middle half where there is more than one value."""
+        """The median, and the ends of the middle half if there is more than one value."""
         if not self.values:
             return ""
         if len(self.values) == 1:
@@ -80,11 +79,11 @@ class Plot:
     """Lines over common axes: `Plot("throughput", "replicas", "images/s", {"measured": [(1, 50), (2, 99)]}, log="xy")`.
 
     Attributes:
-        title: Of the plot.
-        x: What the axis says.
-        y: Likewise.
+        title: The caption.
+        x: The words on the x axis.
+        y: The words on the y axis.
         lines: Points by name.
-        log: The axes that are logarithmic: "", "x" or "xy". The others begin at 0.
+        log: The axes that are logarithmic: "", "x" or "xy". Other axes begin at 0.
     """
 
     title: str
@@ -96,7 +95,7 @@ class Plot:
 
 @dataclass
 class Figures:
-    """Hold what a benchmark found: its rows, its plots, and its command."""
+    """The figures of a benchmark: rows, plots, and the command."""
 
     title: str
     rows: list[Row] = field(default_factory=list)
@@ -113,7 +112,7 @@ class Figures:
 
     @classmethod
     def of(cls, found: Mapping[str, object]) -> Figures:
-        """Make one from what `write` wrote, parsed."""
+        """Make figures from the parsed output of `write`."""
         rows = [Row(**row) for row in found["rows"]]
         plots = [Plot(**plot) for plot in found["plots"]]
         return cls(str(found["title"]), rows, plots, str(found["command"]))

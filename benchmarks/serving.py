@@ -4,12 +4,13 @@
     .venv/bin/python benchmarks/serving.py --model pnasnet --models /tmp/models
     .venv/bin/python benchmarks/serving.py --model echo
 
-`pnasnet` is PNASNet-5 large at full size with random weights: building and exporting it takes minutes and some 3 GB of
-memory, once for a folder given with `--models`. `lite0` is for a quick look. Both get batches of 8 photographs.
-`echo` is a model that gives back what it gets, so that what remains is the engine's own cost for a request; beside it
-stands a gRPC server in Python that does nothing but answer.
+`pnasnet` is PNASNet-5 large at full size with random weights: building and exporting it takes minutes and about 3 GB of
+memory, once for a folder given with `--models`. `lite0` is for a quick look. Both get batches of 8 photographs. `echo`
+is a model that returns its input, so that only the engine's own cost for a request remains; it is compared with a gRPC
+server in Python that does nothing but answer.
 
-The ways are taken in turns within one run, and their ratio is the figure: the machine is the same for all of them.
+The contenders take turns within one run, and the figure is their ratio, so that the machine is the same for all of
+them.
 """
 
 from __future__ import annotations
@@ -44,12 +45,12 @@ BATCH = 8
 ECHO_BYTES = 100_000
 # PNASNet-5 large at 331 x 331: 25 * 10^9 multiplications, each with an addition.
 GFLOP = 50.0
-# Square matrices of this size take a tenth of a second or two, and reach the rate that larger ones do.
+# Square matrices of this size take a tenth of a second or two, and are as fast as larger ones.
 SIDE = 2048
 
 DEPTHWISE = (
     "much of the network is depthwise convolutions and batch norms, which read and write more than they multiply. "
-    "Tried on another machine: frozen to constants 316 ms an image instead of 318, XLA no gain"
+    "Tried on another machine: freezing to constants, 316 ms an image instead of 318; XLA, no gain"
 )
 ROUNDS = {"lite0": 60, "echo": 1000, "pnasnet": 8}
 NAMES = {"lite0": "efficientnet-lite0", "pnasnet": "PNASNet-5 large"}
@@ -83,7 +84,7 @@ def main() -> None:
 
 
 def photographs(figures: Figures, model: str, folder: Path, rounds: int) -> None:
-    """Batch of real photographs: served, in process, and what the machine can multiply, in turns."""
+    """Measure a batch of real photographs: served, in process, and against what the machine can multiply, in turn."""
     base = folder / model
     if not base.exists():
         print(f"exporting {model}", flush=True)
@@ -99,7 +100,7 @@ def photographs(figures: Figures, model: str, folder: Path, rounds: int) -> None
         seconds = in_turns(ways, rounds)
     local, remote, multiplying = seconds.values()
     name = f"{NAMES[model]}, batch {BATCH}"
-    # The budget is of the large model: of a small one the request is a larger part.
+    # The budget is for the large model: for a small one, the request is a larger part.
     least = 0.95 if model == "pnasnet" else None
     figures.add(Row(f"{name}: through gRPC against the in-process session", ratios(local, remote), at_least=least))
     figures.add(Row(f"{name}: in-process session", [BATCH / value for value in local], unit="images/s"))
@@ -112,7 +113,7 @@ def photographs(figures: Figures, model: str, folder: Path, rounds: int) -> None
 
 
 def product() -> Way:
-    """Return the machine's limit: a product of matrices in TensorFlow, with its threads."""
+    """Return the limit of the machine: a product of matrices in TensorFlow, with its threads."""
     with tf.device("/CPU:0"):
         matrix = tf.random.stateless_normal([SIDE, SIDE], (0, 0))
     multiply = tf.function(lambda: tf.matmul(matrix, matrix)[0, 0], autograph=False)
@@ -120,7 +121,7 @@ def product() -> Way:
 
 
 def echo(figures: Figures, folder: Path, rounds: int) -> None:
-    """Return one small image a request, which is given back: what is left is what a request costs."""
+    """Measure requests of one small image, which the model returns: the rest is the cost of a request."""
     plain, batched = folder / "echo", folder / "echo-batched"
     for base, parameters in ((plain, None), (batched, "max_batch_size { value: 32 }")):
         if not base.exists():
@@ -145,15 +146,15 @@ def echo(figures: Figures, folder: Path, rounds: int) -> None:
         seconds = in_turns(ways, rounds)
     floor = [a + b for a, b in zip(*list(seconds.values())[:2], strict=True)]
     for way in ("served", "served, batched"):
-        what = f"a request of 100 kB that is given back, {way}, against in process and a server that does nothing"
+        what = f"a request of 100 kB that is returned, {way}, against in process and a server that does nothing"
         figures.add(Row(what, ratios(seconds[way], floor)))
 
 
 def in_turns(ways: dict[str, Way], rounds: int) -> dict[str, list[float]]:
-    """Return seconds of each way in each round, after two rounds that do not count."""
+    """Return the seconds of each contender in each round, after two rounds that do not count."""
     seconds: dict[str, list[float]] = {way: [] for way in ways}
     for number in range(rounds + 2):
-        # Who goes first changes, so that neither always finds the caches as the other left them.
+        # The order alternates, so that none always finds the caches as another one left them.
         for way in list(ways) if number % 2 else reversed(list(ways)):
             started = time.perf_counter()
             ways[way]()
@@ -163,7 +164,7 @@ def in_turns(ways: dict[str, Way], rounds: int) -> dict[str, list[float]]:
 
 
 def in_process(version: Path, images: list[bytes]) -> Way:
-    """Return the session itself, without the engine: what TensorFlow needs for these images."""
+    """Run the session itself, without the engine: what TensorFlow needs for these images."""
     session = tf.compat.v1.Session(graph=tf.Graph())
     with session.graph.as_default():
         signature = tf.compat.v1.saved_model.load(session, ["serve"], str(version)).signature_def["serving_default"]
@@ -175,7 +176,7 @@ def in_process(version: Path, images: list[bytes]) -> Way:
 
 
 def served(channel: grpc.Channel, model: str, images: list[bytes]) -> Way:
-    """Return a Predict call with tensorflow-serving-api's messages, serialized beforehand."""
+    """Send a Predict call with tensorflow-serving-api's messages, serialized beforehand."""
     request = predict_pb2.PredictRequest()
     request.model_spec.name = model
     request.inputs["image_bytes"].CopyFrom(tf.make_tensor_proto(images, tf.string))
@@ -192,13 +193,13 @@ def channel_to(target: str) -> grpc.Channel:
 
 @contextmanager
 def serving(base: Path) -> Iterator[str]:
-    """Run `hubserve serve` in a process of its own: gives its HOST:PORT."""
+    """Run `hubserve serve` in a process of its own, and provide its HOST:PORT."""
     command = [*HUBSERVE, "serve", str(base), "--engine", "embedded", "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         try:
             ready = re.search(r" on (\S+) ", process.stdout.readline() if process.stdout else "")
             if ready is None:
-                sys.exit(f"hubserve serve {base} did not come up")
+                sys.exit(f"hubserve serve {base} did not start")
             yield ready[1]
         finally:
             process.terminate()
@@ -206,7 +207,7 @@ def serving(base: Path) -> Iterator[str]:
 
 @contextmanager
 def bare_server() -> Iterator[str]:
-    """Give a server that reads a Predict request and answers with a tensor of the request's size."""
+    """Provide a server that reads a Predict request and answers with its tensor."""
 
     class Answering(prediction_service_pb2_grpc.PredictionServiceServicer):
         def Predict(  # noqa: N802 - the RPC's name

@@ -2,9 +2,9 @@
 
     .venv/bin/python benchmarks/shrink.py
 
-Photographs of 12 megapixels are read by the graph that decodes in exported models, whole and made smaller, in turn in
-one process. The answers are efficientnet-lite0's. No package ships photographs as large: small ones are enlarged, and
-the sharp one is a small one with its mirror images.
+The graph that decodes in exported models reads photographs of 12 megapixels, whole and shrunk, in turn in one process.
+The answers are efficientnet-lite0's. No package contains photographs as large: small ones are enlarged, and the sharp
+one is a mosaic of a small one and its mirror images.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ PHOTOGRAPHS = {
     "china": photographs.CHINA,
     "flower": photographs.path("sklearn", "datasets/images/flower.jpg"),
 }
-# What `shrink=True` keeps of a model's input, and what a caller may ask for to send less.
+# The pixels that `shrink=True` keeps, as multiples of a model's input, and those that a caller may choose to send less.
 MARGINS = {"shrink=True": 2.0, "shrink=1.25 x the input": 1.25}
 
 

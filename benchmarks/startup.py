@@ -2,8 +2,8 @@
 
     .venv/bin/python benchmarks/startup.py
 
-efficientnet-lite0 in the embedded engine: the process starts, loads, warms up when the version has records for it, and
-then answers. Without them the first callers wait for what TensorFlow does once for each shape, and for each format.
+efficientnet-lite0 in the embedded engine: the process starts, loads, warms up if the version has records for it, and
+then answers. Without warm-up the first callers wait for the work that TensorFlow does once per shape, and per format.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def started(base: Path) -> tuple[float, float, float, float, float]:
-    """Measure the seconds to the first answer, of it, of one later on, and of both for a PNG."""
+    """Measure the seconds to the first answer, of the first answer, and of a later one, and the last two for a PNG."""
     image = next((ROOT / "export/hubserve_export/data/photographs").iterdir())
     png = io.BytesIO()
     with Image.open(image) as picture:
