@@ -1,4 +1,4 @@
-"""The subcommand `hubserve classify`: finds images, has them classified, and writes a record for each."""
+"""The subcommand `hubserve classify`: it finds images, sends them, and writes a record for each."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from .common.interrupts import Signals, require_signals
 from .common.options import FiniteFloat, Server, server_options, timeout_option
 from .common.terminal import color, columns
 
-# A new pod with a GPU, its image and its model take minutes to come.
+# A new pod with a GPU takes minutes: its node, its image and its model have to be loaded.
 _RETRY = Retry(max_seconds=300)
 _FORMAT_OF_SUFFIX = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "parquet"}
 
 
 class _Remembers(click.Command):
-    """Keeps its arguments as they were given, for the command that goes on with a run."""
+    """A command that keeps its arguments as given, for the message with the command that resumes the run."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         ctx.meta[__name__] = list(args)
@@ -143,7 +143,7 @@ def _concurrency(_: click.Context, __: click.Parameter, given: str) -> int | Lit
     "--html",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="HTML file to write: a page with pictures, scores and failures. Needs Pillow.",
+    help="HTML file to write: a page with images, scores and failures. Needs Pillow.",
 )
 @click.option("--open", "show", is_flag=True, help="Open the page of --html in the browser at the end of the run.")
 @click.option(
@@ -204,12 +204,12 @@ def classify(
     require_signals()
     form = _format(form, file, resume=resume)
     if retry_failed and not resume:
-        raise click.UsageError("--retry-failed goes on with a file: give it with --resume and --output.")
+        raise click.UsageError("--retry-failed works on the file of an earlier run: give --resume and --output too.")
     if retry_failed and dry_run:
         raise click.UsageError("--dry-run changes no file, and --retry-failed does: give one of them.")
     if show and html is None:
         raise click.UsageError("--open opens the page of a run: give it with --html FILE.")
-    # Its columns are written before the first answer is there.
+    # The columns are written before the first answer.
     top_k = 1 if form == "csv" and top_k is None else top_k
     coloured = sys.stdout.isatty() and color() is not False
     written = records.readable(form, top_k=top_k)
@@ -243,7 +243,7 @@ def classify(
     with told(summary, resuming(ctx.meta[__name__]) if kept else None, quiet=quiet), Signals() as signals:
         page = None
         if html is not None:
-            # Nobody else needs it.
+            # Imported here, because other runs do not need it.
             from .report import RunPage
 
             page = RunPage(html, model=server["model"], server=server["target"], left_out=choice.left_out)
@@ -273,7 +273,7 @@ def classify(
         sinks = [written_to if min_score is None else AtLeast(written_to, min_score), summary]
         sinks += [page] if page else []
         if not quiet:
-            # A table on the same terminal is progress enough.
+            # A table on the same terminal shows the progress itself.
             drawn = kept is not None or not sys.stdout.isatty()
             sinks.append(
                 progress(functools.partial(sources.total, source, shard.has, choose()), summary.before, drawn=drawn)
@@ -290,19 +290,19 @@ def _tell_left_out(name: str, kind: str) -> None:
 
 
 def _format(given: str | None, file: Path | None, *, resume: bool) -> str:
-    """Return the format that is asked for, or that the output suggests.
+    """Return the format that was given, or that the output suggests.
 
     Raises:
-        click.UsageError: It cannot be had there.
+        click.UsageError: The output cannot have that format.
     """
     if file is None:
         if resume:
-            raise click.UsageError("--resume goes on with a file: give it with --output.")
+            raise click.UsageError("--resume goes on with a file: give --output too.")
         if given == "parquet":
-            raise click.UsageError("Parquet is written to a file: give it with --output.")
+            raise click.UsageError("Parquet needs a file: give --output too.")
         return given or ("table" if sys.stdout.isatty() else "jsonl")
     if given == "table":
-        raise click.UsageError("A table is for the eye, and no run can go on with it: give another --format.")
+        raise click.UsageError("A table is for reading, and no run can resume from it: give another --format.")
     told = given or _FORMAT_OF_SUFFIX.get(file.suffix.lower())
     if told is None:
         suffixes = ", ".join(_FORMAT_OF_SUFFIX)

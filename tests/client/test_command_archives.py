@@ -97,7 +97,7 @@ def test_an_archive_cut_short_anywhere_says_so_and_never_gives_half_an_image(
         good = [what for _, what in found if isinstance(what, bytes)]
         assert good == [bytes([number]) * 100 for number in range(len(good))] or len(found[-2][1]) == 100
         assert found[-1][0] == "cut.tar"
-        assert "what comes behind them is missing" in str(found[-1][1])
+        assert "those after them are missing" in str(found[-1][1])
 
 
 def test_an_archive_broken_in_the_middle_does_not_end_in_silence(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_an_archive_broken_in_the_middle_does_not_end_in_silence(tmp_path: Path)
     assert good == ("bad.tar/0.jpg", b"image")
     assert broken == (
         "bad.tar",
-        "the archive is cut short or broken after 1 images: what comes behind them is missing",
+        "the archive is cut short or broken after 1 images: those after them are missing",
     )
 
 
@@ -133,7 +133,7 @@ def test_hostile_members_stay_names_and_bytes(tmp_path: Path) -> None:
         b"feed",
     ]
     assert all(
-        "in the archive, which holds no image by that name" in str(found[f"hostile.tar/{name}.jpg"])
+        "in the archive: pack the image file itself" in str(found[f"hostile.tar/{name}.jpg"])
         for name in ("link", "hard", "device")
     )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["hostile.tar", "passwd.jpg"]
@@ -177,7 +177,7 @@ def test_an_archive_and_its_missing_rest_are_in_the_results(tmp_path: Path) -> N
     found = documents(result.stdout_bytes)
     assert result.exit_code == 3
     assert [document["classes"][0]["label"] for document in found[:-1]] == ["cat", "dog"]
-    assert (found[-1]["source"], "what comes behind them is missing" in found[-1]["error"]) == (str(path), True)
+    assert (found[-1]["source"], "those after them are missing" in found[-1]["error"]) == (str(path), True)
 
 
 def test_an_archive_without_images_is_reported(tmp_path: Path) -> None:

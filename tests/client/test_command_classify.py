@@ -178,7 +178,7 @@ def test_a_source_that_names_no_image_is_one_sentence(server: FakeServer, tmp_pa
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["nowhere.jpg"], "nowhere.jpg is not there"),
+        (["nowhere.jpg"], "nowhere.jpg does not exist"),
         ([], "Missing argument"),
         (["--top-k", "0", "."], "x>=1"),
         (["--concurrency", "0", "."], "'0' is neither auto nor a number of at least 1."),

@@ -101,7 +101,7 @@ def test_an_output_that_cannot_be_written_is_one_sentence() -> None:
         (["inspect", "nowhere"], 1, "nowhere is not a folder; give a model's base folder"),
         (["serve", "nowhere"], 1, "there is no folder"),
         (["export", "nowhere", "--output", "m", "--batch-sizes", "0"], 2, "must be positive and ascending"),
-        (["classify", "nowhere", "--server", "127.0.0.1:1", "--model", "m"], 2, "nowhere is not there"),
+        (["classify", "nowhere", "--server", "127.0.0.1:1", "--model", "m"], 2, "nowhere does not exist"),
         (["completion", "tcsh"], 2, "'tcsh' is not one of 'bash', 'zsh', 'fish'"),
         (["explode"], 2, "No such command 'explode'"),
     ],

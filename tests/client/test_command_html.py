@@ -121,11 +121,11 @@ def test_after_a_resumed_run_the_page_and_the_summary_are_about_the_whole_run(
     document = page.read_text()
     facts = dict(re.findall(r"<dt>(.*?)</dt><dd.*?>(?:<a.*?>)?(.*?)<", document))
     if suffix == "parquet":
-        assert "4 of 5 images classified by the runs before" in result.stderr
+        assert "4 of 5 images were classified by earlier runs" in result.stderr
         assert (facts["Images"], facts["Classified"], facts["Failed"]) == ("5", "4", "1")
         assert "5 of its 5 images come from the records" in document
     else:
-        assert "With the runs before: 5 of 6 images classified" in result.stderr
+        assert "With earlier runs: 5 of 6 images classified" in result.stderr
         assert (facts["Images"], facts["Classified"], facts["Failed"]) == ("6", "5", "1")
         assert "5 of its 6 images come from the records" in document
         assert document.count("request&nbsp;") == 1

@@ -24,9 +24,9 @@ def test_an_output_that_exists_is_never_written_over(tmp_path: Path) -> None:
         result = classify(server, folder, "--output", file)
         resumed = classify(server, folder, "--output", file, "--resume")
     assert (result.exit_code, file.read_text(), server.requests) == (1, "mine", [])
-    assert result.stderr == f"Error: {file} is there already: go on with --resume, or give another --output\n"
+    assert result.stderr == f"Error: {file} already exists: go on with --resume, or give another --output\n"
     assert (resumed.exit_code, file.read_text()) == (1, "mine")
-    assert "notes.jsonl.run.json is not there, which says what run it is of" in resumed.stderr
+    assert "notes.jsonl.run.json, which describes its run, does not exist" in resumed.stderr
 
 
 @pytest.mark.parametrize("suffix", ["jsonl", "csv"])
@@ -201,7 +201,7 @@ def test_an_image_without_an_answer_gets_its_record_from_a_later_run(tmp_path: P
         second = classify(server, folder, "--batch-size", 10, "--output", file, "--resume")
     assert second.exit_code == 3
     assert second.stderr.startswith("10 of 10 images classified in ")
-    assert "With the runs before: 40 of 41 images classified\n" in second.stderr
+    assert "With earlier runs: 40 of 41 images classified\n" in second.stderr
     assert sorted(sources(file)) == sorted(map(str, folder.iterdir()))
 
 
@@ -249,15 +249,15 @@ class TestParquet:
             file.write_text("mine")
             result = classify(server, folder, "--output", file, "--resume")
         assert (result.exit_code, file.read_text()) == (1, "mine")
-        assert "is not a Parquet file of hubserve's" in result.stderr
+        assert "is not a Parquet file that hubserve wrote" in result.stderr
 
 
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (["--resume"], "--resume goes on with a file: give it with --output."),
-        (["--format", "parquet"], "Parquet is written to a file: give it with --output."),
-        (["--format", "table", "--output", "x"], "A table is for the eye"),
+        (["--resume"], "--resume goes on with a file: give --output too."),
+        (["--format", "parquet"], "Parquet needs a file: give --output too."),
+        (["--format", "table", "--output", "x"], "A table is for reading"),
     ],
 )
 def test_what_cannot_be_had_is_wrong_usage(tmp_path: Path, options: list[str], says: str) -> None:
@@ -311,7 +311,9 @@ class TestRunFile:
             images(folder, 4)
             again = classify(server, folder, "--output", file, "--resume")
         assert (again.exit_code, len(documents(file))) == (0, 4)
-        assert "r.jsonl is of a finished run, and does not name its model: answers of model m are added" in again.stderr
+        assert (
+            "r.jsonl is from a finished run, and does not name its model: answers of model m are added" in again.stderr
+        )
 
     def test_answers_of_a_model_with_other_labels_are_not_added(self, tmp_path: Path) -> None:
         folder = images(tmp_path / "images", 3)

@@ -72,7 +72,7 @@ def test_failures_are_grouped_by_reason_with_examples() -> None:
     summary.add(good(version=2))
     first, with_before, changed, head, *groups = summary.lines()
     assert first.startswith("2 of 6 images classified in ")
-    assert with_before == "With the runs before: 11 of 16 images classified"
+    assert with_before == "With earlier runs: 11 of 16 images classified"
     assert changed == "The model changed meanwhile: 1 by version 1, 1 by version 2"
     assert head == "4 not classified, 0 without an answer:"
     assert groups == ["        4  No such file", "           0.jpg, 1.jpg, 2.jpg, ..."]

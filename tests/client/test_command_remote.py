@@ -89,7 +89,7 @@ def test_a_folder_that_cannot_be_listed_is_among_the_results(monkeypatch: pytest
 @pytest.mark.parametrize(
     ("url", "code", "says"),
     [
-        ("memory://bucket/nowhere", 2, "memory://bucket/nowhere is not there"),
+        ("memory://bucket/nowhere", 2, "memory://bucket/nowhere does not exist"),
         ("memory://bucket/*.tif", 2, "nothing matches memory://bucket/*.tif"),
         ("quark://bucket", 1, "quark://bucket cannot be reached: Protocol not known: quark"),
     ],

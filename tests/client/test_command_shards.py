@@ -53,4 +53,4 @@ def test_a_pod_that_does_not_know_how_many_there_are_does_nothing() -> None:
 def test_what_is_no_shard_is_wrong_usage(tmp_path: Path, shard: str) -> None:
     with FakeServer() as server:
         result = classify(server, tmp_path, "--shard", shard)
-    assert (result.exit_code, "is no shard: 0/8 is the first of eight" in result.stderr) == (2, True)
+    assert (result.exit_code, "is not a shard: 0/8 is the first of eight" in result.stderr) == (2, True)

@@ -92,7 +92,7 @@ def test_a_glob_stands_for_the_files_that_match(album: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("nowhere.jpg", "nowhere.jpg is not there; name files, folders, globs, tar archives, URLs, or -"),
+        ("nowhere.jpg", "nowhere.jpg does not exist; name files, folders, globs, tar archives, URLs, or -"),
         ("*.tif", "nothing matches"),
         ("empty", "empty holds no images: it is empty"),
     ],
@@ -120,7 +120,7 @@ def test_text_that_is_no_path_is_named_by_its_beginning(monkeypatch: pytest.Monk
     assert sources.name_of(image) == "A" * 60 + "... (5,000,000 characters)"
     with pytest.raises(ImageError, match="this is base64 text, not a path"):
         image.read(1)
-    with pytest.raises(sources.NoImagesError, match=r"^A{60}\.\.\. \(100,000 characters\) is not there"):
+    with pytest.raises(sources.NoImagesError, match=r"^A{60}\.\.\. \(100,000 characters\) does not exist"):
         sources.find(["A" * 100_000])
 
 

@@ -50,7 +50,7 @@ def test_who_resumes_second_loses_none_of_the_others_records(tmp_path: Path) -> 
     first.add(found("cat.jpg"))
     first.close()
     whole = file.read_bytes()
-    with pytest.raises(output.OutputError, match="another run has written"):
+    with pytest.raises(output.OutputError, match="another run wrote to"):
         second.opened()
     assert file.read_bytes() == whole != b""
     assert prepared(file, "jsonl", "pnasnet", resume=True).opened().before == (1, 0)

@@ -1,4 +1,4 @@
-"""One run over any number of images: each is classified, and its result given to all sinks, whatever ends the run."""
+"""One run over any number of images: each is classified, and its result given to all sinks, however the run ends."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from .sources import Image, Unread
 class Sink(Protocol):
     """Takes a run's results in the order of the images: `sink.add(result)` for each, then `sink.close()`.
 
-    A sink is closed however the run ends, so that what it was given is kept. It runs on the thread that moves the
-    requests: what takes long in `add` holds the run up.
+    A sink is closed however the run ends, so that it keeps every result. It runs on the thread that sends the requests:
+    a slow `add` delays the run.
     """
 
     def add(self, result: Classification, image: bytes | None = None) -> None:
         """Take one result.
 
         Args:
-            result: Of an image that was classified, or of one that was not (`result.ok`).
-            image: The image's bytes, where they came out of an archive or from a URL, and a sink of this run wants
-                them; None where `result.source` is a path that can be read.
+            result: The result of an image, classified or not (`result.ok`).
+            image: The image's bytes, if they come from an archive or a URL and a sink of this run needs them; None:
+                `result.source` is a path that can be read.
         """
 
     def close(self) -> None:
-        """Finish what it has been given; while an exception is on its way, when the run ends before its time."""
+        """Finish the results so far. If the run ends early, this is called while an exception is raised."""
 
 
 def run(
@@ -47,17 +47,17 @@ def run(
     """Classify the images, in their order.
 
     Args:
-        client: Is closed at the end.
+        client: The client; it is closed at the end.
         images: From `sources.find`.
-        sinks: Are closed at the end, in their order.
-        signals: Are held while sinks are at work.
+        sinks: The sinks, which are closed at the end, in order.
+        signals: Held while sinks work.
         top_k: The most classes for each image; None: all.
         batch_size: Images in a request.
-        keep: Give the sinks the bytes of images that are in archives or behind URLs.
+        keep: Give the sinks the bytes of images in archives or behind URLs.
 
     Raises:
         Stopped: Ctrl-C or SIGTERM.
-        HubserveError: The server's failure, when it leads nowhere to go on.
+        HubserveError: The server failed, and the run cannot go on.
         click.ClickException: A source or a sink failed.
     """
     patience = Patience(batch_size)
@@ -82,7 +82,7 @@ def _close(sink: Sink, signals: Signals) -> None:
 
 
 class _Given:
-    """Remembers the images that were given and have no result yet."""
+    """The images that were sent and do not have a result yet."""
 
     def __init__(self, images: Iterable[Image]) -> None:
         self._images = images
@@ -94,6 +94,6 @@ class _Given:
             yield image
 
     def data(self) -> bytes | None:
-        """Return the bytes of the image whose result has come; None, when it is a path."""
+        """Return the bytes of the image whose result came; None: it is a path."""
         image = self._waiting.popleft()
         return image.data if isinstance(image, Unread) else None

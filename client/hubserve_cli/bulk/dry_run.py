@@ -12,7 +12,7 @@ from .sources import Image, LeftOut, name_of
 
 
 def dry_run(images: Iterator[Image], left_out: LeftOut, *, batch_size: int, quiet: bool) -> None:
-    """Print each image that would be sent, a path on a line; on standard error, how many they are and what is left out.
+    """Print the path of each image that would be sent; on standard error, their number and what would be left out.
 
     Args:
         images: From `sources.find`.

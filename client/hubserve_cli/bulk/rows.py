@@ -18,19 +18,19 @@ _NARROWEST = 40
 
 
 class Table:
-    """Make the rows: the best class of an image with the image's path, and a row for each further class below it.
+    """Rows: the best class of an image with the image's path, and a row for each further class below it.
 
         score  label                         image
         0.942  tripod                        photographs/camera.png
         0.023  bow
 
-    The path comes last, because nobody knows how long it is. On a terminal, a path that is too long loses its beginning
-    and a label its end, and the reason of a failure is below its image.
+    The path comes last, because it may be long. On a terminal, a path that is too long loses its beginning, and a label
+    its end; the reason of a failure is below its image.
 
     Args:
         colour: Show failures in red.
         top_k: Classes for each image.
-        width: Columns of the terminal; None: no terminal, so that nothing is cut or wrapped.
+        width: Columns of the terminal; None: not a terminal, and nothing is cut or wrapped.
     """
 
     def __init__(self, *, colour: bool, top_k: int = 1, width: int | None = None) -> None:

@@ -12,18 +12,18 @@ from .records import shown
 from .sources import LeftOut
 
 _EXAMPLES = 3
-# Errors with a number or an address in them could all be different.
+# Errors that contain a number or an address could all be different.
 _MOST_REASONS = 20
 _OTHERS = "other reasons"
 
 
 class Summary:
-    """Counts results, in memory that does not grow: `summary.add(result)`, then `summary.lines()`.
+    """Count results in bounded memory: `summary.add(result)`, then `summary.lines()`.
 
     Args:
-        before: Images that an earlier run has recorded.
-        failed_before: How many of them were not classified.
-        left_out: What was found and is no image.
+        before: The number of images that earlier runs recorded.
+        failed_before: The number of those that were not classified.
+        left_out: The files that are not images.
 
     Attributes:
         before: See the argument.
@@ -52,7 +52,7 @@ class Summary:
             self._reasons.setdefault(reason, _Reason()).add(result.source)
 
     def close(self) -> None:
-        """Keep nothing."""
+        """Do nothing: a summary has nothing to write."""
 
     @property
     def images(self) -> int:
@@ -61,7 +61,7 @@ class Summary:
 
     @property
     def failed(self) -> int:
-        """Images that were looked at and could not be classified, of this run and those before."""
+        """Images that could not be classified, in this run and earlier ones."""
         return self._counts[Outcome.FAILED] + self._failed_before
 
     @property
@@ -75,13 +75,13 @@ class Summary:
         classified = self._counts[Outcome.CLASSIFIED]
         before = self.before - self._failed_before
         if self.before and not self.images:
-            yield f"{before:,} of {self.before:,} images classified by the runs before, and none left to ask for"
+            yield f"{before:,} of {self.before:,} images were classified by earlier runs, and no image is left"
         else:
             rate = f"{self.images / seconds:,.0f} a second"
             yield f"{classified:,} of {self.images:,} images classified in {seconds:.1f} s ({rate})"
             if self.before:
                 everything = self.images + self.before
-                yield f"With the runs before: {classified + before:,} of {everything:,} images classified"
+                yield f"With earlier runs: {classified + before:,} of {everything:,} images classified"
         yield from self._left_out.lines()
         if self._several:
             yield several(self._several)
@@ -97,8 +97,8 @@ class Summary:
 
 
 def several(count: int) -> str:
-    """Return the sentence about files with more pictures than the one that was classified."""
-    return f"{count:,} of the files hold several pictures: the first of each was classified"
+    """Return the sentence about files that hold more images than the one that was classified."""
+    return f"{count:,} of the files hold several images: only the first one of each was classified"
 
 
 class _Reason:

@@ -1,1 +1,1 @@
-"""Share options, signals, exit codes and files between the subcommands."""
+"""Options, signals, exit codes and files that the subcommands share."""

@@ -1,4 +1,4 @@
-"""Files that are there whole, or as they were before."""
+"""Files that are replaced whole, or not at all."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import BinaryIO
 
 @contextlib.contextmanager
 def replaced(path: Path) -> Iterator[BinaryIO]:
-    """Give a file to write, which takes the place of `path` when the context ends well, and is gone when it does not.
+    """Provide a file to write, which replaces `path` if the context ends without an error, and is removed otherwise.
 
-    Its contents and its name are on the disk then. It has the mode of any new file.
+    Its contents and its name are on the disk at the end. It has the mode of any new file.
 
     Raises:
         OSError: It cannot be written.
     """
-    # Of this process: another one that writes the same file does not write into this one.
+    # The name contains the process, so that two runs that write the same file do not share it.
     scratch = path.with_name(f".{path.name[:100]}.{os.getpid()}.tmp")
     try:
         with scratch.open("wb") as file:
@@ -34,8 +34,8 @@ def replaced(path: Path) -> Iterator[BinaryIO]:
 
 
 def sync_folder(path: Path) -> None:
-    """Have a file's name on the disk, where the system can do that."""
-    # Some systems open no folders, and some network file systems do not sync them.
+    """Write the name of a file to the disk, if the system can do that."""
+    # Some systems cannot open folders, and some network file systems cannot sync them.
     with contextlib.suppress(OSError):
         descriptor = os.open(path.absolute().parent, os.O_RDONLY)
         try:

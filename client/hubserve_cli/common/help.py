@@ -1,4 +1,4 @@
-"""Help texts whose options stand in sections, and the names that are close to a mistyped one."""
+"""Help texts with sections of options, and suggestions for mistyped names."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _WRONG_CHOICE = re.compile(r"'(?P<given>.*)' is not one of ", re.DOTALL)
 
 
 def sections(**names: tuple[str, ...]) -> Callable[[_Command], _Command]:
-    """Name the section of a command's options: `@sections(Results=("top_k", "html"))` above `@click.command()`.
+    """Set the section of a command's options: `@sections(Results=("top_k", "html"))` above `@click.command()`.
 
-    A section's name has `_` where its title has a blank. The other parts of hubserve set the attribute `section` of an
+    A section's name has `_` where its title has a blank. Other parts of hubserve set the attribute `section` of an
     option themselves.
     """
 
@@ -38,7 +38,7 @@ def sections(**names: tuple[str, ...]) -> Callable[[_Command], _Command]:
 
 
 def in_sections(command: _Command) -> _Command:
-    """Have a command's `--help` list the options of each section below its title."""
+    """Make a command's `--help` list the options of each section below its title."""
     command.format_options = functools.partial(_write_options, command)  # type: ignore[method-assign]
     return command
 
@@ -60,7 +60,7 @@ def _write_options(command: click.Command, ctx: click.Context, formatter: click.
 
 
 def did_you_mean(given: str, names: Iterable[str]) -> str:
-    """Return ` Did you mean ...?` with the names that are close to a given one; empty when none is."""
+    """Return ` Did you mean ...?` with the names that are close to a given one; empty if none is close."""
     near = difflib.get_close_matches(given, list(names))
     return f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
 

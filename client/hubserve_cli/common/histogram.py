@@ -1,8 +1,8 @@
-"""Counts of latencies in log-linear buckets, as HdrHistogram's (Gil Tene, hdrhistogram.org).
+"""Counts of latencies in log-linear buckets, like HdrHistogram's (Gil Tene, hdrhistogram.org).
 
-Nothing is sampled and nothing falls out of range. The package `hdrhistogram` was looked at: it refuses values above a
-limit that is set beforehand, keeps no exact sum and no exact maximum, and cannot be installed beside TensorFlow Hub
-(it needs a setuptools without pkg_resources).
+No value is sampled, and none is out of range. The package `hdrhistogram` was not chosen: it refuses values above a
+limit that is set beforehand, keeps no exact sum and no exact maximum, and cannot be installed beside TensorFlow Hub (it
+needs a setuptools without pkg_resources).
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ import math
 from collections.abc import Iterator
 from fractions import Fraction
 
-# Each power of two is cut into 2**7 buckets of equal width.
+# Each power of two is divided into 2**7 buckets of equal width.
 _BITS = 7
-# The most that a value read back differs from the one recorded, as a share of it: half a bucket.
+# The largest difference between a value that is read back and the recorded one, as a share of it: half a bucket.
 RELATIVE_ERROR = 2.0 ** -(_BITS + 1)
 
 
 class Histogram:
-    """`histogram.record(1_500_000)`, `histogram.percentile(99)`: whole numbers from 0 on, here nanoseconds.
+    """`histogram.record(1_500_000)`, `histogram.percentile(99)`: whole numbers from 0, here nanoseconds.
 
     Attributes:
-        count: How many were recorded; exact, as are `total`, `least` and `most`.
+        count: The number of values; exact, as are `total`, `least` and `most`.
         total: Their sum.
-        least: The smallest; None when there is none.
-        most: The largest; None when there is none.
+        least: The smallest; None if there are no values.
+        most: The largest; None if there are no values.
     """
 
     def __init__(self) -> None:
@@ -45,7 +45,7 @@ class Histogram:
         self.most = value if self.most is None else max(self.most, value)
 
     def add(self, other: Histogram) -> None:
-        """Count all that another has counted."""
+        """Count all values of another histogram."""
         for index, count in other._counts.items():
             self._counts[index] = self._counts.get(index, 0) + count
         self.count += other.count
@@ -55,18 +55,18 @@ class Histogram:
 
     @property
     def mean(self) -> float | None:
-        """The exact mean; None when there is none."""
+        """The exact mean; None if there are no values."""
         return self.total / self.count if self.count else None
 
     def percentile(self, percent: float, beyond: int = 0) -> int | None:
-        """Return the value that so many percent are at most as large as (the nearest rank).
+        """Return the smallest value that is at least as large as that percentage of the values (the nearest rank).
 
         Args:
             percent: From 0 to 100.
-            beyond: How many more there were, all larger than any recorded: requests that were never answered.
+            beyond: The number of further values, all larger than any recorded: requests that were never answered.
 
         Returns:
-            Within `RELATIVE_ERROR` of the exact one; None when that is one of those beyond, or there is none.
+            A value within `RELATIVE_ERROR` of the exact one; None: it is one of those beyond, or there are no values.
         """
         rank = max(math.ceil(Fraction(str(percent)) * (self.count + beyond) / 100), 1)
         if self.least is None or self.most is None or rank > self.count:
@@ -81,7 +81,7 @@ class Histogram:
         raise AssertionError("the buckets hold fewer than were counted")
 
     def buckets(self) -> Iterator[tuple[int, int, int]]:
-        """Return smallest value, largest value and count of each bucket that has any, in rising order."""
+        """Return smallest value, largest value and count of each bucket with values, in rising order."""
         for index, count in sorted(self._counts.items()):
             shift = max((index >> _BITS) - 1, 0)
             low = (index - (shift << _BITS)) << shift

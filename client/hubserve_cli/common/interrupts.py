@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: a run ends between two records, and a measurement with what it has measured."""
+"""Ctrl-C and SIGTERM: a run ends between two records, and a measurement ends with the figures it has."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def require_signals() -> None:
-    """Refuse a system whose signals cannot end a run between two records.
+    """Refuse a system on which signals cannot end a run between two records.
 
     Raises:
-        click.ClickException: It has no SIGALRM or no flock, as Windows.
+        click.ClickException: The system does not have SIGALRM or flock, such as Windows.
     """
     missing = [] if hasattr(signal, "SIGALRM") and hasattr(signal, "setitimer") else ["SIGALRM"]
     try:
@@ -35,12 +35,12 @@ def require_signals() -> None:
         )
 
 
-# Until a signal that came at a bad moment is looked at again.
+# The time until a signal that came at a bad moment is handled again.
 _SOON_SECONDS = 0.01
 
 
 class Stopped(BaseException):
-    """Somebody wants the run to end; `number` is the signal's."""
+    """The user, or the system, wants the run to end; `number` is the number of the signal."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -49,9 +49,9 @@ class Stopped(BaseException):
 
 @contextmanager
 def handled(handlers: Mapping[int, Handler]) -> Iterator[Callable[[], None]]:
-    """Have signals handled until the end of the context; give what ends that before.
+    """Handle signals until the end of the context; the function that it provides restores the old handlers earlier.
 
-    Python lets only the main thread do it: on another one, the signals do what they did.
+    Python allows it only in the main thread: in another thread, the handlers stay as they were.
     """
     before: dict[int, Any] = {}
 
@@ -112,14 +112,14 @@ class StopRequest:
 
 
 class Signals:
-    """Raises `Stopped` when a signal comes, but not while it is held, and not inside of gRPC.
+    """Raise `Stopped` when a signal comes, but not while it is held, and not inside gRPC.
 
     with Signals() as signals:
         with signals.held:
             write(record)
 
-    An exception that a signal raises inside of gRPC's Python can leave one of its locks taken; then the channel never
-    closes, and the process never ends.
+    An exception that a signal raises inside gRPC's Python code can leave one of gRPC's locks taken; then the channel is
+    never closed, and the process never ends.
     """
 
     def __init__(self) -> None:
@@ -137,7 +137,7 @@ class Signals:
     ) -> None:
         late, self._late = self._late, None
         if late is not None:
-            # Before its handler goes: what SIGALRM does by itself is to end the process.
+            # Stopped while the handler is still set: without a handler, SIGALRM ends the process.
             signal.setitimer(signal.ITIMER_REAL, 0)
         self._handled.close()
         if late is not None and error is None:
@@ -145,7 +145,7 @@ class Signals:
 
     def _come(self, number: int, frame: FrameType | None) -> None:
         if _inside_grpc(frame):
-            # Not a thread's timer: to start one takes locks, too.
+            # A timer of the system, because starting a thread takes locks too.
             self._late = number
             signal.setitimer(signal.ITIMER_REAL, _SOON_SECONDS)
         else:
@@ -166,7 +166,7 @@ def _inside_grpc(frame: FrameType | None) -> bool:
 
 
 class _Held:
-    """While it is entered, a signal waits."""
+    """A context in which a signal waits."""
 
     def __init__(self) -> None:
         self._depth = 0
@@ -184,7 +184,7 @@ class _Held:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._depth -= 1
-        # What is on its way out already is not replaced by the signal.
+        # An exception that is raised already is not replaced by the signal.
         if not self._depth and error is None and self._waiting is not None:
             number, self._waiting = self._waiting, None
             raise Stopped(number)

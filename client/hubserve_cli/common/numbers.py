@@ -1,10 +1,10 @@
-"""Numbers as people read them."""
+"""Numbers as people write them."""
 
 from __future__ import annotations
 
 
 def duration(seconds: float, *, exact: bool = False) -> str:
-    """Return seconds for a person: `40 s`, `48 min`, `3 h 20 min`; if `exact`, `4.03 s`, `40.2 s`, `48 min 5 s`."""
+    """Return seconds as text: `40 s`, `48 min`, `3 h 20 min`; if `exact`, `4.03 s`, `40.2 s`, `48 min 5 s`."""
     if seconds < 60:
         digits = 0 if not exact else 1 if seconds >= 10 else 2
         return f"{seconds:.{digits}f} s"
@@ -16,12 +16,12 @@ def duration(seconds: float, *, exact: bool = False) -> str:
 
 
 def number(value: float | None, otherwise: str = "-", separator: str = "") -> str:
-    """Return a number with three digits that say something: `0.012`, `1.23`, `12.3`; a long whole part is kept.
+    """Return a number with up to three significant digits: `0.012`, `1.23`, `12.3`; a long whole part is kept.
 
     Args:
         value: The number.
-        otherwise: What stands for None.
-        separator: What stands between thousands: "," or nothing.
+        otherwise: The text for None.
+        separator: The text between thousands: "," or nothing.
     """
     if value is None:
         return otherwise

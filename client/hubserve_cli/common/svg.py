@@ -1,4 +1,4 @@
-"""Charts in SVG: scales, the round figures beside an axis, and what is drawn; the style sheet has the colours."""
+"""Charts in SVG: scales, round figures for an axis, and shapes; the style sheet has the colours."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _STEPS = (1, 2, 5, 10)
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Puts figures on a line: `Scale(low=1, high=100, start=0, end=300, log=True)(10)` is 150.
+    """Place figures on a line: `Scale(low=1, high=100, start=0, end=300, log=True)(10)` is 150.
 
     Attributes:
         low: The figure at `start`.
         high: The figure at `end`.
-        start: In pixels.
-        end: In pixels; less than `start` for an axis that goes up.
-        log: Whether equal ratios, not equal differences, are equally far apart.
+        start: The place of `low`, in pixels.
+        end: The place of `high`, in pixels; less than `start` for an axis that goes up.
+        log: Whether the scale is logarithmic.
     """
 
     low: float
@@ -35,7 +35,7 @@ class Scale:
 
 
 def linear_ticks(high: float, count: int = 5, *, whole: bool = False) -> list[float]:
-    """Return round figures from 0 up to the first that is at least `high`, about so many; no fractions if `whole`."""
+    """Return round figures from 0 to the first that is at least `high`, about `count`; no fractions if `whole`."""
     raw = max(high / count if high > 0 else 1.0, 1.0 if whole else 0.0)
     power = 10.0 ** math.floor(math.log10(raw))
     step = next(power * own for own in _STEPS if power * own >= raw * (1 - 1e-9))
@@ -45,7 +45,7 @@ def linear_ticks(high: float, count: int = 5, *, whole: bool = False) -> list[fl
 def log_ticks(low: float, high: float) -> list[float]:
     """Return round figures from the last that is at most `low` to the first that is at least `high`."""
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-    # Three in each power of ten, unless there are many of them.
+    # Three in each power of ten, unless there are many powers.
     steps = (1, 2, 5) if last - first <= 3 else (1,)
     ticks = [step * 10.0**power for power in range(first, last + 1) for step in steps]
     lowest = max((tick for tick in ticks if tick <= low * (1 + 1e-9)), default=ticks[0])
@@ -54,7 +54,7 @@ def log_ticks(low: float, high: float) -> list[float]:
 
 
 def spread_out(places: Sequence[float], distance: float, low: float, high: float) -> list[float]:
-    """Move labels apart that would lie on each other, as little as need be, and keep them between low and high."""
+    """Move labels that would overlap, by as little as possible, and keep them between low and high."""
     moved = dict.fromkeys(range(len(places)), 0.0)
     before = -math.inf
     for index in sorted(moved, key=lambda index: places[index]):
@@ -76,10 +76,10 @@ def polyline(places: Sequence[tuple[float, float]], kind: str) -> str:
 
 
 def dot(x: float, y: float, kind: str, title: str) -> str:
-    """Draw a point, with what a pointer over it shows."""
+    """Draw a point, with a title that a pointer over it shows."""
     return f'<circle class="{kind}" cx="{x:.1f}" cy="{y:.1f}" r="4"><title>{escape(title)}</title></circle>'
 
 
 def across(y: float, left: float, right: float, kind: str, label: str) -> str:
-    """Draw a line from left to right, and write its figure before it."""
+    """Draw a line from left to right, with its figure on the left."""
     return f'<path class="{kind}" d="M{left} {y:.1f}H{right}"/>{text(left - 7, y + 4, label, "tick", "end")}'

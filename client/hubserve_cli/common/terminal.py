@@ -1,4 +1,4 @@
-"""Show colours on a terminal, columns that fit into it, and one line of progress that is written over."""
+"""Colours on a terminal, columns that fit into it, and a line of progress that is overwritten."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _BAR_COLUMNS = 20
 
 
 def columns() -> int:
-    """Return how many columns the terminal has: those of COLUMNS, of the terminal itself, or 80."""
+    """Return the number of columns: from COLUMNS, from the terminal, or 80."""
     return shutil.get_terminal_size().columns
 
 
 def width_of(text: str) -> int:
-    """Return how many columns a terminal shows a text in: a wide character, such as a Chinese one, takes two."""
+    """Return the columns of a text on a terminal: a wide character, such as a Chinese one, takes two."""
     if text.isascii():
         return len(text)
     return sum(
@@ -27,12 +27,12 @@ def width_of(text: str) -> int:
 
 
 def fitted(text: str, width: int, *, keep_end: bool = False) -> str:
-    """Return a text in so many columns: filled with blanks, or cut with an ellipsis.
+    """Return a text in exactly that many columns: filled with blanks, or cut with an ellipsis.
 
     Args:
         text: The text, on one line.
         width: The columns, at least 1.
-        keep_end: Cut the beginning and not the end, as a path's last part says most.
+        keep_end: Cut the beginning and not the end: the last part of a path says most.
     """
     if width_of(text) <= width:
         return text + " " * (width - width_of(text))
@@ -49,7 +49,7 @@ def fitted(text: str, width: int, *, keep_end: bool = False) -> str:
 
 
 def bar(share: float, stream: TextIO) -> str:
-    """Return a bar of which a share from 0 to 1 is full, with the per cent: `[#####---------------]  25 %`."""
+    """Return a bar that is filled by a share from 0 to 1, with the percentage: `[#####---------------]  25 %`."""
     share = min(max(share, 0.0), 1.0)
     full = int(share * _BAR_COLUMNS)
     done, left = ("█", "░") if "utf" in (getattr(stream, "encoding", None) or "").lower() else ("#", "-")
@@ -57,20 +57,20 @@ def bar(share: float, stream: TextIO) -> str:
 
 
 def color() -> bool | None:
-    """Return False when NO_COLOR asks for none (no-color.org) or the terminal has none.
+    """Return False if NO_COLOR asks for no colour (no-color.org) or the terminal cannot show any.
 
-    None leaves it to what stdout is.
+    None: it depends on whether stdout is a terminal.
     """
     return False if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" else None
 
 
 def draws(stream: TextIO) -> bool:
-    """Tell whether a stream is a terminal on which a line can be written over; a file or a pipe is not."""
+    """Tell whether a stream is a terminal on which a line can be overwritten, and not a file or a pipe."""
     return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def write_over(stream: TextIO, text: str) -> None:
-    """Write a line over the one that is there; an empty one makes room for what is said next."""
+    """Write a line over the present one; an empty line makes room for other output."""
     text = fitted(text, max(columns() - 1, 1)).rstrip()
     stream.write(f"\r{text}{_CLEAR_TO_END_OF_LINE}")
     stream.flush()

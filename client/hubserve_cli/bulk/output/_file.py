@@ -1,4 +1,4 @@
-"""A file that records are added to: whatever ends the program, it holds whole records, and at most a torn last one."""
+"""A file that records are added to: however the program ends, it holds whole records, except perhaps the last one."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from ...common.files import sync_folder
 
 _BUFFER_BYTES = 2**16
 _BUFFER_SECONDS = 0.5
-# What a machine that loses its power may cost: the images of so long are asked for again.
+# The most that a power failure can cost: images whose records are younger are classified again.
 _SYNC_SECONDS = 5.0
 
 
 class OutputError(click.ClickException):
-    """The output cannot be written, or must not be. What is in it stays."""
+    """The output cannot be written, or must not be. Its content stays."""
 
 
 class RecordFile:
-    """Adds records at the end of a file, which nobody else may do meanwhile.
+    """Add records at the end of a file, which no other run may write at the same time.
 
     Records go to the system together, after half a second or 64 KiB, and to the disk (fsync) every five seconds and at
-    the end. A program that is killed loses those that it still holds; a machine that loses its power, those of five
-    seconds. When the disk is full, the file is cut after its last whole record.
+    the end. A program that is killed loses the records that it still holds; a machine without power, those of five
+    seconds. If the disk is full, the file is cut after its last whole record.
 
     Args:
         path: The file.
-        end: How much of it to keep: where its last whole record ends. None: it must not be there yet.
-        size: How large it was when its records were read.
+        end: The end of its last whole record, after which the file is cut. None: the file must not exist yet.
+        size: The size of the file when its records were read.
 
     Raises:
-        OutputError: It cannot be written, or another run writes it.
+        OutputError: The file cannot be written, or another run writes it.
     """
 
     def __init__(self, path: Path, end: int | None, size: int = 0) -> None:
@@ -53,9 +53,9 @@ class RecordFile:
             raise OutputError(f"{path} cannot be written ({error.strerror}): give another --output") from error
         try:
             self._lock()
-            # Its records were read before it was locked.
+            # The records were read before the file was locked.
             if os.fstat(self._descriptor).st_size != size:
-                raise OutputError(f"another run has written {path} meanwhile: go on with --resume once more")
+                raise OutputError(f"another run wrote to {path} in the meantime: run the command again with --resume")
             os.ftruncate(self._descriptor, self._end)
             os.lseek(self._descriptor, self._end, os.SEEK_SET)
             sync_folder(path)
@@ -67,7 +67,7 @@ class RecordFile:
         """Add a record.
 
         Raises:
-            OutputError: There is no room for it, or the file cannot be written any more.
+            OutputError: There is no room for it, or the file can no longer be written.
         """
         self._buffer.append(record)
         self._bytes += len(record)
@@ -80,7 +80,7 @@ class RecordFile:
                 self._synced = now
 
     def close(self) -> None:
-        """Have all of it on the disk.
+        """Write everything to the disk.
 
         Raises:
             OutputError: As for `write`.
@@ -112,7 +112,7 @@ class RecordFile:
             self._fail(error, [], 0)
 
     def _fail(self, error: OSError, records: list[bytes], done: int) -> None:
-        """Keep what is whole of what was written, and cut the rest off."""
+        """Keep the whole records that were written, and cut off the rest."""
         for record in records:
             if done < len(record):
                 break
@@ -125,7 +125,7 @@ class RecordFile:
         ) from error
 
     def _lock(self) -> None:
-        # Where it is missing, the command says so before.
+        # A system without it is refused before.
         import fcntl
 
         try:
@@ -135,5 +135,5 @@ class RecordFile:
                 f"another run is writing {self._path}: wait for its end, or give another --output"
             ) from error
         except OSError:
-            # A file system that knows no locks.
+            # A file system without locks.
             return

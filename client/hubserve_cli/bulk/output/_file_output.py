@@ -1,4 +1,4 @@
-"""Records in a file, which must not be there yet, or be an earlier run's that goes on."""
+"""Records in a file, which must not exist yet, or belong to an earlier run that goes on."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from ._run_file import RunFile, beside, given_up
 
 
 class FileOutput:
-    """Writes the records of images that were classified, or never will be.
+    """Write the records of images that were classified, or never will be.
 
-    One that the server did not answer gets none: a later run asks for it again.
+    An image that the server did not answer gets no record: a later run sends it again.
 
     Attributes:
-        complete: Whether an earlier run has finished it: a Parquet file is not added to.
-        notice: What to tell a person before the run; empty when there is nothing.
+        complete: Whether an earlier run finished the file: nothing can be added to a Parquet file.
+        notice: A message for the user before the run, or empty.
     """
 
     def __init__(
@@ -48,12 +48,12 @@ class FileOutput:
         self._given_up: list[str] = []
 
     def opened(self) -> FileOutput:
-        """Make the files, or open them to add to; give itself.
+        """Make the files, or open them to add to; return self.
 
         Raises:
             OutputError: They cannot be written.
         """
-        # The lock comes first: what is beside the records of another run is not touched.
+        # The lock comes first, so that the run file of another run is not changed.
         self._file = RecordFile(_records(self._path, self._run), self._earlier.end, self._earlier.size)
         try:
             self._given_up = [] if self._earlier.forgotten else given_up(self._path)
@@ -66,10 +66,10 @@ class FileOutput:
         return self
 
     def add(self, result: Classification, image: bytes | None = None) -> None:  # noqa: ARG002
-        """Write the record, if the image is not to be asked for again.
+        """Write the record, unless the server did not answer the image.
 
         Raises:
-            OutputError: It cannot be written; or it comes from another version of the model than those before.
+            OutputError: It cannot be written, or it comes from another version of the model than earlier records.
         """
         assert self._file is not None  # noqa: S101 - `opened` comes first
         if outcome(result) is Outcome.UNANSWERED:
@@ -82,7 +82,7 @@ class FileOutput:
             self._run.write(self._path, self._given_up)
 
     def close(self) -> None:
-        """Have the records on the disk.
+        """Write the records to the disk.
 
         Raises:
             OutputError: There is no room for them.
@@ -91,21 +91,21 @@ class FileOutput:
             self._file.close()
 
     def has(self, name: str) -> bool:
-        """Tell whether an image of this name has its record from before; told once for each record."""
+        """Tell whether an earlier run recorded an image of this name; each record counts once."""
         return self._earlier.finished.take(name)
 
     @property
     def before(self) -> tuple[int, int]:
-        """Images that have their record from before, and how many of them were not classified."""
+        """The number of images that earlier runs recorded, and of those that were not classified."""
         if self.complete:
             return _parquet.counted(self._path)
         return len(self._earlier.finished), self._earlier.failed
 
     def results_before(self) -> Iterator[Classification]:
-        """Return the results that have their record from before, in their order.
+        """Return the results that earlier runs recorded, in their order.
 
         Raises:
-            OutputError: They cannot be read again.
+            OutputError: They can no longer be read.
         """
         if self.complete:
             return _parquet.results(self._path)
@@ -114,12 +114,12 @@ class FileOutput:
         return self._earlier.results(_records(self._path, self._run), self._form)
 
     def finish(self) -> None:
-        """End a run that left nothing to do: make the Parquet file, when that was the format, and tidy up.
+        """End a run that left no image: make the Parquet file, if that is the format, and remove other files.
 
-        The run file goes, unless the run was begun with --resume: then a job may go on with the file again.
+        The run file stays if the run was started with --resume: then a job may go on with the output again.
 
         Raises:
-            OutputError: It cannot be written.
+            OutputError: A file cannot be written.
         """
         records = _records(self._path, self._run)
         if records != self._path:
@@ -130,17 +130,17 @@ class FileOutput:
 
 
 def prepare(path: Path, run: RunFile, form: Readable, *, resume: bool, retry_failed: bool = False) -> FileOutput:
-    """Look at what is there, and change nothing unless records are to be taken out.
+    """Look at the existing files, and change nothing unless records are to be removed.
 
     Args:
         path: The output.
-        run: What the run asks.
+        run: The options of the run.
         form: The records' format.
-        resume: Go on with what is there.
-        retry_failed: Take out the records of images that were not classified, so that the run asks for them again.
+        resume: Go on with an existing file.
+        retry_failed: Remove the records of images that were not classified, so that the run sends them again.
 
     Raises:
-        OutputError: Something is there, and it is not to be resumed, or cannot be.
+        OutputError: There is a file, and it must not or cannot be resumed.
         MissingExtraError: pyarrow is not installed.
     """
     if run.format == "parquet":
@@ -150,8 +150,8 @@ def prepare(path: Path, run: RunFile, form: Readable, *, resume: bool, retry_fai
     if there is None:
         return FileOutput(path, run, form, earlier=EarlierRun(), resumed=resume)
     if not resume:
-        raise OutputError(f"{there} is there already: go on with --resume, or give another --output")
-    # A run that was killed at its very start has made the file, and nothing else yet.
+        raise OutputError(f"{there} already exists: go on with --resume, or give another --output")
+    # A run that was killed at its very start made the file, and nothing else.
     if there == records and not beside(path).exists() and records.stat().st_size == 0:
         return FileOutput(path, run, form, earlier=EarlierRun.read(records, form), resumed=True)
     notice = ""
@@ -159,7 +159,7 @@ def prepare(path: Path, run: RunFile, form: Readable, *, resume: bool, retry_fai
         run.check(path)
     elif there == path:
         notice = (
-            f"{path} is of a finished run, and does not name its model: answers of model {run.model} are added to it"
+            f"{path} is from a finished run, and does not name its model: answers of model {run.model} are added to it"
         )
     else:
         raise run.missing(path)
@@ -168,7 +168,7 @@ def prepare(path: Path, run: RunFile, form: Readable, *, resume: bool, retry_fai
             raise OutputError(f"{path} is finished, and nothing is added to it: give another --output")
         return FileOutput(path, run, form, earlier=EarlierRun(), complete=True, resumed=True)
     earlier = EarlierRun.read(records, form)
-    # What a finished run leaves is whole. Anything else may be a file of another program.
+    # A finished run leaves whole records. Anything else may be a file of another program.
     if notice and (not len(earlier.finished) or earlier.end != earlier.size):
         raise run.missing(path)
     if retry_failed and earlier.failed:

@@ -1,4 +1,4 @@
-"""Parquet, made at a run's end of the JSON lines that it wrote: a Parquet file that was not finished cannot be read."""
+"""Parquet files, made from JSON lines at the end of a run: an unfinished Parquet file cannot be read."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from ..records import recorded
 from ._file import OutputError
 
 _ROWS_IN_GROUP = 2**16
-# Read into Python's objects at a time.
+# Rows that are turned into Python objects at a time.
 _ROWS_AT_ONCE = 2**13
 _FAILED = b"hubserve.failed"
 
 
 def pyarrow() -> Any:
-    """Import pyarrow, with its Parquet.
+    """Import pyarrow with its Parquet module.
 
     Raises:
         MissingExtraError: It is not installed.
@@ -36,14 +36,14 @@ def pyarrow() -> Any:
 
 
 def convert(lines: Path, path: Path, failed: int) -> None:
-    """Make a Parquet file of JSON lines: it is there whole, or not at all.
+    """Make a Parquet file from JSON lines: whole, or not at all.
 
     Columns: `source` (string; bytes that are not UTF-8 as `\\xff`), `source_bytes` (binary, only for such names: the
     name as it is), `status` (int32), `error` (string), `model_version` (int64), and lists `class_ids` (int32), `labels`
     (string), `scores` (float64), best first.
 
     Raises:
-        OutputError: It cannot be written; the lines are still there.
+        OutputError: It cannot be written; the lines are kept.
     """
     pa = pyarrow()
     schema = _schema(pa).with_metadata({_FAILED: str(failed).encode()})
@@ -63,24 +63,24 @@ def convert(lines: Path, path: Path, failed: int) -> None:
 
 
 def counted(path: Path) -> tuple[int, int]:
-    """Return images in a finished file, and how many of them were not classified.
+    """Return the number of images in a finished file, and of those that were not classified.
 
     Raises:
-        OutputError: It is not one of ours.
+        OutputError: hubserve did not write the file.
     """
     pa = pyarrow()
     try:
         metadata = pa.parquet.read_metadata(path)
         return metadata.num_rows, int(metadata.metadata[_FAILED])
     except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
-        raise OutputError(f"{path} is not a Parquet file of hubserve's: give another --output") from error
+        raise OutputError(f"{path} is not a Parquet file that hubserve wrote: give another --output") from error
 
 
 def results(path: Path) -> Iterator[Classification]:
     """Return the results in a finished file, in their order.
 
     Raises:
-        OutputError: It is not one of ours.
+        OutputError: hubserve did not write the file.
     """
     pa = pyarrow()
     try:
@@ -96,7 +96,7 @@ def results(path: Path) -> Iterator[Classification]:
                         zip(row["class_ids"], row["labels"], row["scores"], strict=True),
                     )
     except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
-        raise OutputError(f"{path} is not a Parquet file of hubserve's: give another --output") from error
+        raise OutputError(f"{path} is not a Parquet file that hubserve wrote: give another --output") from error
 
 
 def _schema(pa: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Reads what an earlier run has written, to its last whole record."""
+"""Read the records of an earlier run, up to its last whole record."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _MOST_LABELS = 20_000
 
 
 class EarlierRun:
-    """Hold what is in the output already.
+    """The records that the output already holds.
 
     Attributes:
         finished: The images that have their record.
-        failed: How many of them were not classified.
-        end: Where the last whole record ends; None: there is no file yet.
-        size: The file's size in bytes when it was read, with a torn last record.
-        forgotten: Whether records of images that were not classified have been taken out.
+        failed: The number of images that were not classified.
+        end: The end of the last whole record; None: there is no file yet.
+        size: The file's size in bytes when it was read, including a torn last record.
+        forgotten: Whether records of images that were not classified have been removed.
     """
 
     def __init__(self) -> None:
@@ -36,15 +36,15 @@ class EarlierRun:
         self.size = 0
         self.forgotten = False
         self._versions: set[int] = set()
-        # None: the records themselves do not agree on it.
+        # None: the records disagree.
         self._labels: dict[int, str | None] = {}
 
     @classmethod
     def read(cls, path: Path, form: Readable) -> EarlierRun:
-        """Read a file; nothing is changed in it.
+        """Read a file, without changing it.
 
         Raises:
-            OutputError: It holds something else than records, or cannot be read.
+            OutputError: It holds something other than records, or cannot be read.
         """
         run = cls()
         run.end = 0
@@ -52,31 +52,31 @@ class EarlierRun:
             with path.open("rb") as file:
                 run.size = os.fstat(file.fileno()).st_size
                 for number, piece in enumerate(form.pieces(file), 1):
-                    # Only the last can be torn: it is written over.
+                    # Only the last record can be torn: it is overwritten.
                     if not form.whole(piece):
                         break
                     if form.header and number == 1:
                         if piece != form.header:
-                            raise ValueError("its columns are others")
+                            raise ValueError("its columns are different")
                     else:
                         run._note(form, piece)
                     run.end += len(piece)
         except ValueError as error:
             raise OutputError(
-                f"{path} is damaged: record {number} is none ({error}). It is left as it is: mend or delete that "
-                "record, or give another --output"
+                f"{path} is damaged: record {number} cannot be read ({error}). The file is not changed: correct or "
+                "delete that record, or give another --output"
             ) from error
         except OSError as error:
             raise OutputError(f"{path} cannot be read ({error.strerror}): give another --output") from error
         return run
 
     def without_failures(self, path: Path, form: Readable) -> EarlierRun:
-        """Take the records of images that were not classified out of the file: it is there as it was, or without them.
+        """Remove the records of images that were not classified: the file is replaced whole, or stays as it was.
 
         Raises:
             OutputError: It cannot be written, or another run writes it.
         """
-        # Nobody else writes it meanwhile.
+        # The lock keeps other runs from writing it at the same time.
         locked = RecordFile(path, self.end, self.size)
         try:
             with path.open("rb") as file, replaced(path) as kept:
@@ -84,7 +84,7 @@ class EarlierRun:
                     if (form.header and number == 1) or form.read(piece).ok:
                         kept.write(piece)
         except OSError as error:
-            raise OutputError(f"{path} cannot be written ({error.strerror}): it is left as it was") from error
+            raise OutputError(f"{path} cannot be written ({error.strerror}): the file is not changed") from error
         finally:
             locked.close()
         run = EarlierRun.read(path, form)
@@ -92,15 +92,15 @@ class EarlierRun:
         return run
 
     def check(self, path: Path, result: Classification, *, labels: bool) -> None:
-        """Refuse answers of another version of the model than those that are there, or of another model.
+        """Refuse an answer of another version of the model than the earlier ones, or of another model.
 
         Args:
             path: The output.
             result: The answer.
-            labels: Compare the labels of the classes, too, as no run file names the model.
+            labels: Compare the labels of the classes too, because no run file names the model.
 
         Raises:
-            OutputError: This one is.
+            OutputError: The answer is from another version or model.
         """
         for found in result.classes if labels else ():
             label = self._labels.get(found.class_id)
@@ -117,10 +117,10 @@ class EarlierRun:
             )
 
     def results(self, path: Path, form: Readable) -> Iterator[Classification]:
-        """Return the results of the records that were there, in their order.
+        """Return the results of the earlier records, in their order.
 
         Raises:
-            OutputError: The file cannot be read any more.
+            OutputError: The file can no longer be read.
         """
         left = self.end or 0
         try:
@@ -150,8 +150,8 @@ class EarlierRun:
 class Finished:
     """A multiset of names: `finished.add(name)` for each, then `finished.take(name)`.
 
-    A name that was given twice has two records, and is left out twice. It holds some 40 bytes for each: 128 bits of the
-    name's BLAKE2b, by which any two of a billion names are taken for the same with a probability below 1 in 10^20.
+    A name that was given twice has two records, and is left out twice. It takes about 40 bytes for each name: 128 bits
+    of its BLAKE2b, with which two of a billion names are confused with a probability below 1 in 10^20.
     """
 
     def __init__(self) -> None:
@@ -166,10 +166,10 @@ class Finished:
         self._digests.frombytes(_digest(name))
 
     def take(self, name: str) -> bool:
-        """Tell whether the name is there; it is there once less from then on."""
+        """Tell whether the name is there, and remove one of it."""
         if not self._digests:
             return False
-        # Only who resumes needs numpy.
+        # Imported here, because only --resume needs numpy.
         import numpy as np
 
         if not self._sorted:

@@ -1,4 +1,4 @@
-"""Keep beside an output, in `OUTPUT.run.json`, what its run asked. A run that goes on must ask the same."""
+"""The file `OUTPUT.run.json` beside an output: the options of its run. A run that goes on must have the same."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from ._file import OutputError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFile:
-    """Hold what makes two runs the same.
+    """The options that must be the same for a run that goes on.
 
     Attributes:
-        format: The output's.
+        format: The format of the output.
         model: The model's name.
-        version: The version asked for; None: the newest.
-        version_label: The label asked for.
-        top_k: Classes for each image, at the most; None: all.
+        version: The version that was given; None: the newest.
+        version_label: The label that was given.
+        top_k: The most classes for each image; None: all.
         shard: `I/N`.
         min_score: The smallest score that a class must have; None: any. Files of release 0.1 do not have it.
     """
@@ -40,7 +40,7 @@ class RunFile:
 
         Args:
             output: The output.
-            given_up: Names of images that the server did not answer in time, though it answered others.
+            given_up: Names of images that the server did not answer in time, although it answered others.
 
         Raises:
             OutputError: It cannot be written.
@@ -54,10 +54,10 @@ class RunFile:
             raise OutputError(f"{file} cannot be written ({error.strerror}): give another --output") from error
 
     def check(self, output: Path) -> None:
-        """Compare with that of an earlier run.
+        """Compare with the run file of an earlier run.
 
         Raises:
-            OutputError: It is of another run, or there is none, or it cannot be read.
+            OutputError: It belongs to another run, does not exist, or cannot be read.
         """
         file = beside(output)
         try:
@@ -69,23 +69,23 @@ class RunFile:
             raise self.missing(output) from error
         except (ValueError, KeyError, TypeError, OSError) as error:
             raise OutputError(
-                f"{file} is damaged or cannot be read ({error}): {output} is left as it is; give another --output"
+                f"{file} is damaged or cannot be read ({error}): {output} is not changed; give another --output"
             ) from error
         if different:
             changes = ", ".join(f"{name} {before[name]!r}, now {getattr(self, name)!r}" for name in different)
-            raise OutputError(f"{output} is of another run ({changes}): give the same options, or another --output")
+            raise OutputError(f"{output} is from another run ({changes}): give the same options, or another --output")
 
     @staticmethod
     def missing(output: Path) -> OutputError:
-        """Return the error for an output whose run file is not there."""
+        """Return the error for an output whose run file does not exist."""
         return OutputError(
-            f"{output} cannot be resumed: {beside(output)} is not there, which says what run it is of; give another "
-            "--output"
+            f"{output} cannot be resumed, because {beside(output)}, which describes its run, does not exist: give "
+            "another --output"
         )
 
 
 def given_up(output: Path) -> list[str]:
-    """Return the images that earlier runs gave up; none, where no run file tells."""
+    """Return the images that earlier runs gave up; none if there is no run file."""
     try:
         names = json.loads(beside(output).read_text(encoding="utf-8")).get("given_up", [])
     except (OSError, ValueError, AttributeError):

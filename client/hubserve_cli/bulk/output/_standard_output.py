@@ -1,4 +1,4 @@
-"""Records on standard output, for a person or for the next program."""
+"""Records on standard output, for a user or for the next program."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _HELD_SECONDS = 0.1
 
 
 class StandardOutput:
-    """Writes records as they come; they are held for a tenth of a second at most, while more come."""
+    """Write records as they come; when many come, they are held for a tenth of a second at most."""
 
     def __init__(self, form: Format) -> None:
         self._form = form
@@ -33,7 +33,7 @@ class StandardOutput:
             self._flush()
 
     def close(self) -> None:
-        """Write what is held, unless nobody reads it any more."""
+        """Write the records that are held, unless the reader has closed the pipe."""
         if not self._broken:
             self._flush()
 

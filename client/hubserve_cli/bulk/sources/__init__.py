@@ -1,4 +1,4 @@
-"""From what a person names on the command line to the images it stands for, one after another."""
+"""Find the images that the user's arguments stand for, one after another."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ def find(
 ) -> Iterator[Image]:
     """Find the images that files, folders, globs, archives, URLs, or `-` for standard input stand for.
 
-    Everything named is looked at before the first image is given, so that a misspelt name does not come to light after
-    an hour; what lies in a folder, an archive or a bucket is found as it is needed. What cannot be looked into is given
+    All sources are checked before the first image is returned, so that a misspelt name does not appear after an hour;
+    the content of a folder, an archive or a bucket is found when it is needed. A place that cannot be read is returned
     as an image that cannot be read, so that it appears among the results.
 
     Args:
         sources: As on the command line.
-        wanted: Asked once for each image by its name, before anything of it is read; those it declines are left out.
+        wanted: Called once for each image with its name, before the image is read; False leaves the image out.
         null: The paths on standard input end with NUL, as those of `find -print0`; else with a line feed.
-        choice: Tells the images of folders, archives and buckets from their other files, which it counts.
+        choice: Chooses images among the files of folders, archives and buckets, and counts the others.
 
     Raises:
-        NoImagesError: A source is not there, or names no image.
+        NoImagesError: A source does not exist, or names no image.
         click.ClickException: A source cannot be reached.
     """
     choice = choice or Choice()
@@ -46,12 +46,12 @@ def find(
 
 
 def total(sources: Iterable[str], wanted: Wanted, choice: Choice | None = None) -> int | None:
-    """Count the images where that costs a look at folders only; None where they come from elsewhere.
+    """Count the images if they are all in folders; None: other sources would have to be read.
 
     Args:
         sources: As for `find`.
         wanted: As for `find`.
-        choice: One of its own: what it counts as left out is counted by that of `find` already.
+        choice: Not the one of `find`, which counts the files that are left out itself.
     """
     choice = choice or Choice()
     count = 0
@@ -79,7 +79,7 @@ def _found(source: str, null: bool, choice: Choice) -> Iterator[Image]:
     if glob.has_magic(source):
         return _at_least_one(_local.matches(source, choice), lambda: f"nothing matches {source}")
     raise NoImagesError(
-        f"{short_name(source)} is not there; name files, folders, globs, tar archives, URLs, or - to read paths from "
+        f"{short_name(source)} does not exist; name files, folders, globs, tar archives, URLs, or - to read paths from "
         "standard input"
     )
 

@@ -1,7 +1,7 @@
-"""Images in tar archives, one after another as they stand there: nothing is unpacked, and nothing is read twice.
+"""Images in tar archives, one after another in their order: nothing is unpacked, and nothing is read twice.
 
-A member is a name and bytes for the server, so that it cannot do harm by what it is called or links to. Whatever keeps
-the rest of an archive from being read is given as an image that cannot be read, under the archive's own name.
+A member is only a name and bytes for the server, so that its path and its links cannot do harm. If the rest of an
+archive cannot be read, it is returned as an image that cannot be read, under the archive's own name.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ._choice import SPECIAL, Choice
 from ._items import Image, NoImagesError, Unread, unreadable
 
 _SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz", ".tar.lzma")
-# tarfile's own readers of streams stop after the first part of a compressed file of several, and check no sums.
+# tarfile's readers of streams stop after the first part of a compressed file with several, and check no checksums.
 _OPENERS: dict[bytes, Callable[[Any], Any]] = {
     b"\x1f\x8b": lambda file: gzip.GzipFile(fileobj=file),
     b"BZh": bz2.BZ2File,
@@ -30,7 +30,7 @@ _OPENERS: dict[bytes, Callable[[Any], Any]] = {
     b"\x5d\x00\x00": lzma.LZMAFile,
 }
 _BUFFER = 2**18
-# Names and attributes that do not fit a header stand in a block of their own, which tarfile reads into memory whole.
+# Names and attributes that do not fit into a header have a block of their own, which tarfile reads into memory whole.
 _LARGEST_HEADER = 2**20
 _HEADERS = (
     tarfile.XHDTYPE,
@@ -41,24 +41,24 @@ _HEADERS = (
 )
 
 
-class _Broken(Exception):  # noqa: N818 - what it says follows the archive's name
-    """Say what is wrong with an archive, in words that follow its name."""
+class _Broken(Exception):  # noqa: N818 - the text follows the archive's name
+    """The reason why an archive cannot be read, as words that follow its name."""
 
 
 class _Header(tarfile.TarInfo):
-    """A member's header, read strictly: tarfile takes a broken header for the archive's end, and says nothing."""
+    """A member's header, read strictly: tarfile takes a broken header for the end of the archive, without an error."""
 
     @classmethod
     def fromtarfile(cls, tarfile: tarfile.TarFile) -> _Header:
         try:
             return super().fromtarfile(tarfile)
         except EOFHeaderError:
-            raise  # A block of zeros is how every whole archive ends.
+            raise  # Every whole archive ends with a block of zeros.
         except HeaderError as error:
             raise _Broken("is cut short or broken") from error
 
     def _proc_member(self, archive: tarfile.TarFile) -> _Header:
-        # tarfile calls this method with every header, and names it as the one to override.
+        # tarfile calls this method with every header, and documents it as the one to override.
         if self.type in _HEADERS and self.size > _LARGEST_HEADER:
             raise _Broken(f"has a header of {self.size} bytes")
         return cast(_Header, super()._proc_member(archive))  # type: ignore[misc]
@@ -70,50 +70,50 @@ def is_archive(name: str) -> bool:
 
 
 def in_file(path: str, choice: Choice) -> Iterator[Image]:
-    """Return images in an archive on this machine.
+    """Return the images in an archive on this machine.
 
     Raises:
-        NoImagesError: It is no archive, or cannot be read.
+        NoImagesError: It is not an archive, or cannot be read.
     """
     try:
         with open(path, "rb") as file:
             _opened(file).close()
     except (_Broken, tarfile.TarError, EOFError, lzma.LZMAError, OSError) as error:
-        reason = getattr(error, "strerror", None) or "no whole tar archive begins so"
+        reason = getattr(error, "strerror", None) or "it does not begin as one"
         raise NoImagesError(f"{path} cannot be read as a tar archive: {reason}") from error
     return images(path, lambda: open(path, "rb", buffering=_BUFFER), choice)
 
 
 def images(name: str, open_archive: Callable[[], IO[bytes]], choice: Choice) -> Iterator[Image]:
-    """Return images in an archive; each must be read before the next is asked for."""
+    """Return the images in an archive; each must be read before the next is requested."""
     number = 0
     before = choice.left_out.copy()
     try:
         with open_archive() as file, _opened(file) as archive:
             while (member := archive.next()) is not None:
-                # tarfile keeps all that it has seen, for a search that a stream does not allow.
+                # tarfile keeps all members that it has seen, for a search that a stream does not allow.
                 archive.members.clear()  # type: ignore[attr-defined]
                 image = None if member.isdir() else _image(f"{name}/{member.name}", archive, member, choice)
                 if image is not None:
                     number += 1
                     yield image
-    # Compression and remote files raise what they like.
+    # Compression and remote files raise errors of many kinds.
     except Exception as error:  # noqa: BLE001
         reason = str(error) if isinstance(error, _Broken) else f"cannot be read further ({error or 'it is cut short'})"
-        yield unreadable(name, f"the archive {reason} after {number} images: what comes behind them is missing")
+        yield unreadable(name, f"the archive {reason} after {number} images: those after them are missing")
         return
     if not number:
         yield unreadable(name, choice.none_in("the archive", before))
 
 
 def _image(name: str, archive: tarfile.TarFile, member: tarfile.TarInfo, choice: Choice) -> Image | None:
-    """Return a member; None: it is no image, and is counted."""
+    """Return a member; None: it is not an image, and is counted."""
     taken = choice.by_name(name)
     if not member.isreg() or member.issparse():
         if not taken and not choice.by_kind(name, SPECIAL):
             return None
-        kind = "a link" if member.issym() or member.islnk() else "no plain file"
-        return unreadable(name, f"it is {kind} in the archive, which holds no image by that name: pack the file itself")
+        kind = "a link" if member.issym() or member.islnk() else "not a regular file"
+        return unreadable(name, f"it is {kind} in the archive: pack the image file itself")
     content = archive.extractfile(member)
     assert content is not None  # noqa: S101 - it is a regular member
 
@@ -131,7 +131,7 @@ def _image(name: str, archive: tarfile.TarFile, member: tarfile.TarInfo, choice:
 
 def _opened(file: IO[bytes]) -> tarfile.TarFile:
     """Open an archive from its first byte on, compressed or not."""
-    # What is remote need not know how to peek.
+    # A remote file may not have `peek`.
     buffered = file if isinstance(file, io.BufferedReader) else io.BufferedReader(cast(Any, file), _BUFFER)
     first = buffered.peek(6)
     unpacked: Any = next((opener(buffered) for magic, opener in _OPENERS.items() if first.startswith(magic)), buffered)

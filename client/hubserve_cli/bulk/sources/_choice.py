@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 from hubserve.internals import AVIF, HEAD_BYTES, HEIC, JPEG_2000, OTHER, PNM, RAW, TIFF, Kind, Reader, kind_of
 
-# Files that are called so are images, whatever is in them: what is not becomes a failed record that says what it is.
+# Files with these suffixes are taken for images: one that is not becomes a failed record that names its kind.
 SUFFIXES = frozenset(
     {
         ".jpg",
@@ -28,7 +28,7 @@ SUFFIXES = frozenset(
         ".webp",
     }
 )
-# Only the client can read these, when it is told to.
+# Only the client can read these, with --convert.
 CONVERTED_SUFFIXES: dict[str, Kind] = {
     **dict.fromkeys((".heic", ".heif", ".hif"), HEIC),
     **dict.fromkeys((".avif", ".avifs"), AVIF),
@@ -37,21 +37,21 @@ CONVERTED_SUFFIXES: dict[str, Kind] = {
     **dict.fromkeys((".pbm", ".pgm", ".ppm", ".pnm", ".pfm"), PNM),
     **dict.fromkeys((".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".pef", ".srw"), RAW),
 }
-# Suffixes come from anywhere, and all could be different.
+# Suffixes are arbitrary, and all of them could be different.
 _MOST_KINDS = 1000
 _SHOWN_KINDS = 8
 
 
-# Of a folder or an archive, and no files with a content.
+# Members of a folder or an archive that are not files with a content.
 SPECIAL = Kind("link, pipe or device", "a link, a pipe or a device")
-_DANGLING = Kind("broken link", "a link to a file that is not there")
+_DANGLING = Kind("broken link", "a link to a file that does not exist")
 
 
 class LeftOut:
     """Count files that are left out, by kind: `str(left_out)` is `480 HEIC, 20 PDF`.
 
     Args:
-        tell: Is called with the name and the kind of each such file.
+        tell: Called with the name and the kind of each such file.
     """
 
     def __init__(self, tell: Callable[[str, str], object] | None = None) -> None:
@@ -60,7 +60,7 @@ class LeftOut:
         self._convertible: set[str] = set()
 
     def add(self, kind: Kind, name: str) -> None:
-        """Count a file; one of an unknown kind by its suffix."""
+        """Count a file; if its kind is not known, by its suffix."""
         called = kind.name
         if kind is OTHER:
             called = os.path.splitext(name)[1].lower() or OTHER.name
@@ -89,7 +89,7 @@ class LeftOut:
         return self._kinds.total()
 
     def lines(self) -> Iterator[str]:
-        """Return the sentence for a person; empty when no file was left out."""
+        """Return the sentence for the user; none if no file was left out."""
         if not self.total:
             return
         files = f"{self.total:,} file{'' if self.total == 1 else 's'} left out: {self}"
@@ -104,18 +104,19 @@ class LeftOut:
 
 
 class Choice:
-    """Tell images from other files, first by the name and else by how the file begins.
+    """Tell images from other files, by the name or else by the first bytes.
 
-    A name with an image's suffix is enough: what such a file holds is looked at when it is sent, and is in its record.
+    A name with an image's suffix is enough: the content is checked when the file is sent, and the record shows the
+    result.
 
     Args:
         everything: Take all files.
-        convert: Take what the client can convert, too.
-        counted: Asked with a file's name before it is counted as left out, such as `shard.has`.
-        tell: Is called with the name and the kind of each file that is left out.
+        convert: Also take the files that the client can convert.
+        counted: Called with a file's name before the file is counted as left out, such as `shard.has`.
+        tell: Called with the name and the kind of each file that is left out.
 
     Attributes:
-        left_out: What was not taken.
+        left_out: The files that were not taken.
     """
 
     def __init__(
@@ -137,12 +138,12 @@ class Choice:
         return self._everything or os.path.splitext(name)[1].lower() in self._suffixes
 
     def by_suffix(self, name: str) -> bool:
-        """Tell whether a file that nobody looks into is taken; if not, it is counted under its suffix."""
+        """Tell whether a file that is not read is taken; if not, it is counted under its suffix."""
         suffix = os.path.splitext(name)[1].lower()
         return self.by_name(name) or self.by_kind(name, CONVERTED_SUFFIXES.get(suffix, OTHER))
 
     def by_head(self, name: str, head: bytes) -> bool:
-        """Tell whether a file that begins so is taken; if not, it is counted."""
+        """Tell whether a file that begins with these bytes is taken; if not, it is counted."""
         return self.by_kind(name, kind_of(head))
 
     def by_kind(self, name: str, kind: Kind) -> bool:
@@ -155,12 +156,12 @@ class Choice:
     def takes(self, path: str) -> bool:
         """Tell whether a file of this machine is taken; if not, it is counted.
 
-        One that cannot be opened is taken: it is among the results, with the reason.
+        A file that cannot be opened is taken: it is among the results, with the reason.
         """
         if self.by_name(path):
             return True
         try:
-            # Before it is opened, which for a pipe waits until somebody writes into it.
+            # Checked before the file is opened: opening a pipe waits for a program that writes into it.
             if not stat.S_ISREG(os.stat(path).st_mode):
                 return self.by_kind(path, SPECIAL)
             with open(path, "rb", buffering=0) as file:
@@ -175,6 +176,6 @@ class Choice:
 
         Args:
             name: Its name.
-            before: A copy of `left_out` from before it was looked into.
+            before: A copy of `left_out` from before the search.
         """
         return f"{name} holds no images: {next(self.left_out.since(before).lines(), 'it is empty')}"

@@ -1,4 +1,4 @@
-"""Describe what a source gives: paths, and images whose bytes do not come from a file of this machine."""
+"""The images that a source gives: paths, and images whose bytes do not come from a file of this machine."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ...common.exit_codes import WrongUsageError
 class Unread:
     """An image that the client reads when its turn comes: `Unread("photos.tar/cat.jpg", file.read)`.
 
-    It is a binary file as far as the client asks for one: a name, and `read` with the most bytes to give.
+    It has what the client needs of a binary file: a name, and `read`, which takes the largest number of bytes.
 
     Attributes:
-        name: What stands for it in the results.
-        data: What was read.
+        name: The image's name in the results.
+        data: The bytes that were read.
     """
 
     __slots__ = ("_read", "data", "name")
@@ -28,7 +28,7 @@ class Unread:
         self._read = read
 
     def read(self, size: int) -> bytes:
-        """Give at most so many bytes, and none when asked again; what stands in the way is raised."""
+        """Return at most that many bytes, and none the second time; raise what keeps the file from being read."""
         if self.data is not None:
             return b""
         self.data = self._read(size)
@@ -44,7 +44,7 @@ class NoImagesError(WrongUsageError):
 
 
 def unreadable(name: str, why: str) -> Unread:
-    """Return an image in place of what cannot be looked into: it fails, and so is among the results."""
+    """Return an image for a place that cannot be read: it fails, so that it is among the results."""
 
     def fail(_: int) -> bytes:
         raise ImageError(why)
@@ -53,5 +53,5 @@ def unreadable(name: str, why: str) -> Unread:
 
 
 def name_of(image: Image) -> str:
-    """Tell what stands for the image in the results."""
+    """Return the image's name in the results."""
     return image if isinstance(image, str) else image.name

@@ -1,4 +1,4 @@
-"""Images on this machine: in folders, those that a pattern matches, and paths on standard input."""
+"""Images on this machine: in folders, files that match a pattern, and paths on standard input."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _CHUNK = 2**16
 
 
 def below(folder: str, choice: Choice) -> Iterator[Image]:
-    """Return images below a folder, in the order of their names, so that every run and every machine has the same.
+    """Return the images below a folder, in the order of their names, so that all runs and machines have the same order.
 
-    The names of one folder at a time are in memory. Links to files are followed, links to folders are not: they can
-    lead in circles.
+    The names of one folder at a time are in memory. Links to files are followed, but links to folders are not, because
+    they can form circles.
     """
     failures: list[OSError] = []
     for parent, folders, files in os.walk(folder, onerror=failures.append):
@@ -34,11 +34,11 @@ def below(folder: str, choice: Choice) -> Iterator[Image]:
 
 
 def matches(pattern: str, choice: Choice) -> Iterator[Image]:
-    """Return files that a pattern matches, and what is in those that are archives, in the order of the file system."""
+    """Return the files that match a pattern, and the images in archives among them, in the file system's order."""
     for match in glob.iglob(pattern, recursive=True):
         if _archives.is_archive(match) and os.path.isfile(match):
             yield from _archives.in_file(match, choice)
-        # A link to nothing matches too, and is reported when it is read.
+        # A link to a file that does not exist matches too: reading it fails, and the record says so.
         elif not os.path.isdir(match):
             yield match
 
@@ -50,22 +50,22 @@ def _reported(failures: list[OSError]) -> Iterator[Image]:
 
 
 def listed(*, null: bool) -> Iterator[Image]:
-    """Give each path on standard input as it comes, as bytes: a name need not be UTF-8."""
+    """Return each path on standard input as it comes. Names are read as bytes: they need not be UTF-8."""
     separated = _between(sys.stdin.buffer, b"\0" if null else b"\n")
     return map(_image, map(os.fsdecode, separated))
 
 
 def _image(name: str) -> Image:
-    # What no system takes for a path is not written into records and errors whole.
+    # A text that cannot be a path is shortened in records and errors.
     if (short := short_name(name)) != name:
         return unreadable(short, not_a_path(name) or "this is not a path")
     return _remote.file(name) if _remote.is_url(name) else name
 
 
 def _between(file: BinaryIO, separator: bytes) -> Iterator[bytes]:
-    """Return the pieces between separators that are not empty."""
+    """Return the pieces between separators, without empty ones."""
     rest = b""
-    # read1 gives what is there, so that the first paths are at work while `find` still looks for more.
+    # read1 returns what is there, so that the first images are sent while `find` still searches.
     while chunk := (file.read1(_CHUNK) if isinstance(file, io.BufferedReader) else file.read(_CHUNK)):
         *whole, rest = (rest + chunk).split(separator)
         yield from filter(None, whole)

@@ -1,4 +1,4 @@
-"""Images behind URLs, through fsspec: buckets, web servers, whatever it knows a file system for."""
+"""Images behind URLs, through fsspec: buckets, web servers, and all its other file systems."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from ._choice import Choice
 from ._items import Image, NoImagesError, Unread, unreadable
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*::)*[A-Za-z][A-Za-z0-9+.-]*://")
-# A bucket answers in tens of milliseconds: so many at a time keep a server at work, and fit any memory.
+# A bucket answers in tens of milliseconds: that many readers keep a server busy, and their images fit any memory.
 _READERS = 16
 _AHEAD = 2 * _READERS
-# More than the client takes for an image: what is larger, it refuses itself.
+# More than the client accepts for an image: it refuses larger ones itself.
 _MOST = 2**29
 
 
 def is_url(source: str) -> bool:
-    """Tell whether it is for fsspec: `s3://bucket/photographs`, also chained as `zip://*.jpg::s3://bucket/a.zip`."""
+    """Tell whether it is a URL for fsspec: `s3://bucket/photographs`, or chained: `zip://*.jpg::s3://bucket/a.zip`."""
     return _URL.match(source) is not None
 
 
 class _File(Unread):
-    """A remote file, which other threads begin to read before its turn."""
+    """A remote file, which another thread begins to read before its turn."""
 
     __slots__ = ("_begun", "_path", "_system")
 
@@ -46,7 +46,7 @@ class _File(Unread):
         self._begun: Future[bytes] | None = None
 
     def begin(self, readers: ThreadPoolExecutor) -> None:
-        """Have it read."""
+        """Begin to read the file."""
         self._begun = readers.submit(self._fetch)
 
     def _fetch(self) -> bytes:
@@ -60,21 +60,21 @@ class _File(Unread):
 
 
 def file(url: str) -> Image:
-    """Return one file, that nothing is known of yet."""
+    """Return one file, without looking whether it exists."""
     try:
         system, path = _system(url)
-    # Each file system raises its own.
+    # Each file system raises its own errors.
     except Exception as error:  # noqa: BLE001
         return unreadable(url, getattr(error, "message", None) or f"no file system opens it ({error})")
     return _File(url, system, path)
 
 
 def found(url: str, choice: Choice) -> Iterator[Image]:
-    """Return images that a URL stands for: a file, a folder with all below it, an archive, or a pattern.
+    """Return the images that a URL stands for: a file, a folder with all below it, an archive, or a pattern.
 
     Raises:
-        NoImagesError: There is nothing there.
-        click.ClickException: It cannot be reached; or fsspec, or what it needs for this kind of URL, is not installed.
+        NoImagesError: There is no image at the URL.
+        click.ClickException: It cannot be reached; or fsspec, or a package for this kind of URL, is not installed.
     """
     try:
         system, path = _system(url)
@@ -91,7 +91,7 @@ def found(url: str, choice: Choice) -> Iterator[Image]:
             images = (_File(system.unstrip_protocol(name), system, name) for name in names)
             otherwise = functools.partial("nothing matches {}".format, url)
         else:
-            raise NoImagesError(f"{url} is not there")
+            raise NoImagesError(f"{url} does not exist")
         first = next(images, None)
     except click.ClickException:
         raise
@@ -103,7 +103,7 @@ def found(url: str, choice: Choice) -> Iterator[Image]:
 
 
 def ahead(images: Iterator[Image]) -> Iterator[Image]:
-    """Have the next remote files read by other threads, while the client is at those before them."""
+    """Let other threads read the next remote files while the client works on earlier ones."""
     waiting: deque[_File] = deque()
     readers: ThreadPoolExecutor | None = None
     try:
@@ -129,10 +129,10 @@ def _drained(waiting: deque[_File]) -> Iterator[Image]:
 
 
 def _system(url: str) -> tuple[Any, str]:
-    """Return the file system of a URL, and the path there.
+    """Return the file system of a URL, and the path in it.
 
     Raises:
-        click.ClickException: fsspec, or what it needs for this kind of URL, is not installed.
+        click.ClickException: fsspec, or a package for this kind of URL, is not installed.
     """
     try:
         from fsspec.core import url_to_fs
@@ -146,23 +146,23 @@ def _system(url: str) -> tuple[Any, str]:
 
 
 def _below(url: str, system: Any, root: str, choice: Choice) -> Iterator[Image]:
-    """Walk one folder's names at a time; fsspec's own walk is silent about folders that it cannot read."""
+    """Walk with one folder's names in memory; fsspec's own walk hides folders that it cannot read."""
     folders = [root]
     while folders:
         folder = folders.pop()
         try:
             entries = sorted(system.ls(folder, detail=True), key=lambda entry: str(entry["name"]))
-        # Each file system raises its own.
+        # Each file system raises its own errors.
         except Exception as error:  # noqa: BLE001
             yield unreadable(_url(url, root, system, folder), f"the folder cannot be read ({error})")
             continue
-        # Else it keeps every name that it has ever listed.
+        # The file system would keep every name that it has ever listed.
         system.invalidate_cache(folder)
         below = []
         for entry in entries:
             path = entry["name"]
             if entry["type"] == "directory":
-                # Some list a folder as a part of itself.
+                # Some file systems list a folder as its own member.
                 below += [path] if path.rstrip("/") != folder.rstrip("/") else []
             elif _takes(system, path, choice):
                 yield _File(_url(url, root, system, path), system, path)
@@ -172,20 +172,20 @@ def _below(url: str, system: Any, root: str, choice: Choice) -> Iterator[Image]:
 def _takes(system: Any, path: str, choice: Choice) -> bool:
     """Tell whether a remote file is taken for an image; if not, it is counted.
 
-    To look into a file costs a request, so that only those without a suffix are looked into; others go by their suffix.
+    To read a file costs a request, so only files without a suffix are read; others are chosen by their suffix.
     """
     if choice.by_name(path) or os.path.splitext(path)[1]:
         return choice.by_suffix(path)
     try:
         with _open(system, path) as opened:
             return choice.by_head(path, opened.read(HEAD_BYTES))
-    # It is among the results, with the reason. Each file system raises its own.
+    # The file will be among the results, with the reason. Each file system raises its own errors.
     except Exception:  # noqa: BLE001
         return True
 
 
 def _url(url: str, root: str, system: Any, path: str) -> str:
-    """Return a path's URL, spelled as the person spelled that of its root."""
+    """Return a path's URL, spelled as the user spelled that of the root."""
     root = root.rstrip("/")
     return url + path[len(root) :] if path.startswith(root) else str(system.unstrip_protocol(path))
 
