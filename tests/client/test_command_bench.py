@@ -191,7 +191,7 @@ def test_the_drawing_is_well_formed_and_tells_its_figures(served: testing.FakeSe
         (["--batch-size", ""], "'' is not a list"),
         (["--duration", "0"], "--duration"),
         (["--svg", "nowhere/plot.svg"], "there is no folder nowhere"),
-        (["--images", "nowhere"], "nowhere is not there"),
+        (["--images", "nowhere"], "nowhere does not exist"),
         (
             ["--signature", "other"],
             "model m does not have a signature other: choose one with --signature (serving_default)",

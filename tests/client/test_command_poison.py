@@ -86,7 +86,7 @@ def test_retry_failed_needs_an_output_to_go_on_with(tmp_path: Path) -> None:
     with FakeServer() as server:
         result = classify(server, folder, "--output", tmp_path / "a.jsonl", "--retry-failed")
         assert result.exit_code == 2
-        assert "give it with --resume and --output" in result.stderr
+        assert "give --resume and --output too" in result.stderr
         finished = tmp_path / "a.parquet"
         assert classify(server, folder, "--output", finished).exit_code == 0
         result = classify(server, folder, "--output", finished, "--resume", "--retry-failed")
