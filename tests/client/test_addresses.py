@@ -111,7 +111,7 @@ class Rest(http.server.BaseHTTPRequestHandler):
 
 @pytest.mark.parametrize("shell", SHELLS)
 @pytest.mark.parametrize("handler", [Rest, http.server.SimpleHTTPRequestHandler])
-def test_a_port_that_speaks_http_is_told_from_one_where_nobody_answers(
+def test_a_port_that_speaks_http_is_distinguished_from_one_without_a_server(
     shell: str, handler: type, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(http.server.SimpleHTTPRequestHandler, "log_message", lambda *_: None)

@@ -66,7 +66,7 @@ def test_what_the_images_raise_comes_after_the_results_of_those_before():
     asyncio.run(run())
 
 
-def test_leaving_the_loop_early_gives_up_what_is_on_its_way():
+def test_leaving_the_loop_early_cancels_requests_in_flight():
     released = threading.Event()
 
     def hold(request: Request) -> None:

@@ -100,7 +100,7 @@ def test_one_caller_waits_no_longer_than_the_delay(shell: str):
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_trouble_is_tried_again_and_a_bad_image_found(shell: str, tmp_path: Path):
+def test_failures_are_retried_and_a_bad_image_found(shell: str, tmp_path: Path):
     def refuse(request: Request) -> None:
         if b"7" in request.images:
             raise Fault("INVALID_ARGUMENT", "no image")

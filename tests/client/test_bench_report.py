@@ -52,24 +52,24 @@ def test_rates_are_over_the_window_and_the_parts_of_the_mean_add_up() -> None:
     assert point["client_cpu"] == {"cores": 0.1, "ms_per_request": 1.0}
 
 
-def test_a_client_without_processor_time_left_is_told() -> None:
+def test_a_client_without_processor_time_left_is_reported() -> None:
     assert "the client used nearly all the processor time that it can" in findings(cpu_seconds=9.0)
     # A container with half a core.
     assert "the client used nearly all" in findings(cpu_seconds=4.6, cores=0.5)
     assert findings(cpu_seconds=4.6) == ""
 
 
-def test_requests_that_were_sent_late_are_told() -> None:
+def test_requests_that_were_sent_late_are_reported() -> None:
     assert "the client sent requests late" in findings(late=5)
 
 
-def test_a_busy_machine_is_told_and_whose_it_is() -> None:
+def test_a_busy_machine_is_reported_and_who_uses_it() -> None:
     assert "client and server share it" in findings(busy=0.99, here=True)
     assert "the client may be the limit" in findings(busy=0.99, here=False)
     assert findings(busy=None) == ""
 
 
-def test_an_overload_and_what_was_held_back_are_told() -> None:
+def test_an_overload_and_delayed_requests_are_reported() -> None:
     told = findings(load=Open(200.0, poisson=True, seed=0), span=5 * SECOND, held_back=70, most_in_flight=1000)
     assert "more was offered than answered" in told
     assert "requests waited here until fewer than 1000 were in flight" in told
@@ -77,7 +77,7 @@ def test_an_overload_and_what_was_held_back_are_told() -> None:
     assert findings(load=Open(110.0, poisson=True, seed=0), span=10 * SECOND) == ""
 
 
-def test_failures_are_told_with_the_servers_words_and_fill_the_percentiles() -> None:
+def test_failures_are_reported_with_the_servers_words_and_fill_the_percentiles() -> None:
     point = section(failed={"UNAVAILABLE": Failures(20, "queue is full")})
     assert point["findings"] == ["20 of 1020 requests failed with UNAVAILABLE: queue is full"]
     # 20 of 1020 are two in a hundred.

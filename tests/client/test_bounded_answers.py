@@ -200,7 +200,7 @@ def test_predict_of_no_rows_refuses_metadata_that_no_array_fits(shell: str) -> N
 @pytest.mark.parametrize("shell", SHELLS)
 @pytest.mark.parametrize("verb", ["metadata", "status"])
 @pytest.mark.parametrize("answer", [b"\xff\xff\xff", b"\x0a\xff\xff\xff\xff\x0f", b"\x0a\x02\x0a"])
-def test_metadata_and_status_that_are_no_messages_are_malformed(shell: str, verb: str, answer: bytes) -> None:
+def test_metadata_and_status_that_are_not_messages_are_malformed(shell: str, verb: str, answer: bytes) -> None:
     with BytesServer() as server:
         server.answers = {"GetModelMetadata": answer, "GetModelStatus": answer}
         with pytest.raises(MalformedAnswer):

@@ -163,7 +163,7 @@ def test_memory_does_not_grow_with_the_members(tmp_path: Path) -> None:
     assert most(4000) < most(400) + 200_000
 
 
-def test_what_is_no_archive_is_wrong_usage(tmp_path: Path) -> None:
+def test_a_source_that_is_not_an_archive_is_wrong_usage(tmp_path: Path) -> None:
     (tmp_path / "text.tar").write_text("not an archive, but a text that is long enough" * 50)
     with pytest.raises(sources.NoImagesError, match=r"text.tar cannot be read as a tar archive"):
         sources.find([str(tmp_path / "text.tar")])
@@ -186,7 +186,7 @@ def test_an_archive_without_images_is_reported(tmp_path: Path) -> None:
     assert (name, "holds no images: 1 file left out: 1 text" in str(what)) == ("texts.tar", True)
 
 
-def test_members_are_told_by_their_content_too_and_what_is_left_out_is_counted(tmp_path: Path) -> None:
+def test_members_are_recognized_by_their_content_too_and_those_left_out_are_counted(tmp_path: Path) -> None:
     jpeg = b"\xff\xd8\xff" + bytes(9000)
     link = tarfile.TarInfo("link")
     link.type = tarfile.SYMTYPE

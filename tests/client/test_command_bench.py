@@ -140,7 +140,7 @@ def test_a_stall_of_the_server_is_seen_by_all_that_were_due_in_an_open_loop() ->
     assert point["latency_ms"]["p90"] >= 500
 
 
-def test_failures_are_counted_by_code_and_not_tried_again(served: testing.FakeServer) -> None:
+def test_failures_are_counted_by_code_and_not_retried(served: testing.FakeServer) -> None:
     # The first request is the one before the load.
     served.then(None, *[testing.Fault("RESOURCE_EXHAUSTED", "queue is full")] * 5)
     report = measured(served.target, *QUICK, "--concurrency", "1")
@@ -167,7 +167,7 @@ def test_a_request_that_the_model_refuses_ends_it_before_the_load() -> None:
     assert len(server.requests) == 2
 
 
-def test_images_that_the_model_cannot_decode_are_told() -> None:
+def test_images_that_the_model_cannot_decode_are_reported() -> None:
     with testing.FakeServer(lambda image: 1, model="m") as server:
         report = measured(server.target, *QUICK, "--batch-size", "4", "--concurrency", "1")
     assert report["remarks"] == ["the model could not decode 4 of the first 4 images, which makes it faster"]
@@ -199,7 +199,7 @@ def test_the_drawing_is_well_formed_and_tells_its_figures(served: testing.FakeSe
         (["--shape", "3"], "does not fit the model's [?]"),
     ],
 )
-def test_wrong_usage_is_told_and_nothing_is_measured(
+def test_wrong_usage_is_reported_and_nothing_is_measured(
     served: testing.FakeServer, options: list[str], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -208,7 +208,7 @@ def test_wrong_usage_is_told_and_nothing_is_measured(
     assert words in result.stderr
 
 
-def test_no_server_and_no_such_model_are_told(served: testing.FakeServer) -> None:
+def test_no_server_and_no_such_model_are_reported(served: testing.FakeServer) -> None:
     result = CliRunner().invoke(main, ["bench", "--server", served.target, "--model", "other"])
     assert (result.exit_code, result.stdout) == (1, "")
     assert "does not serve model other" in result.stderr

@@ -194,7 +194,7 @@ def test_wrong_usage_ends_with_2(server: FakeServer, arguments: list[str], says:
     assert server.requests == []
 
 
-def test_a_page_is_written_beside_the_results_with_pictures_out_of_archives(
+def test_a_page_is_written_beside_the_results_with_images_out_of_archives(
     server: FakeServer, photograph: Path, tmp_path: Path
 ) -> None:
     server.predict = lambda request: scripted_model.respond(
@@ -211,7 +211,7 @@ def test_a_page_is_written_beside_the_results_with_pictures_out_of_archives(
     assert "one.png" in text
 
 
-def test_what_is_left_out_is_told_on_standard_error_and_in_the_page(
+def test_files_left_out_are_reported_on_standard_error_and_in_the_page(
     server: FakeServer, images: Path, tmp_path: Path
 ) -> None:
     (images / "scan").write_bytes(b"%PDF-1.7")

@@ -17,7 +17,7 @@ def test_the_known_photographs_are_as_they_must_be() -> None:
     assert demo.unexpected(results(SEEN | {"rocket.jpg": "anything"})) == []
 
 
-def test_each_wrong_label_is_told_with_the_right_one() -> None:
+def test_each_wrong_label_is_reported_with_the_right_one() -> None:
     wrong = demo.unexpected(results(SEEN | {"coffee.png": "cup"}))
     assert wrong == ["coffee.png is called 'cup', not 'espresso'"]
 

@@ -71,7 +71,7 @@ def test_a_signal_while_it_waits_for_the_model_ends_it(stop: signal.Signals, cod
 
 
 @pytest.mark.parametrize("arguments", [["completion", "bash"], ["--help"]])
-def test_a_reader_that_is_gone_is_no_error_to_report(arguments: list[str]) -> None:
+def test_a_reader_that_went_away_is_not_reported_as_an_error(arguments: list[str]) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     done = subprocess.run([*HUBSERVE, *arguments], stdout=writer, stderr=subprocess.PIPE, text=True, check=False)

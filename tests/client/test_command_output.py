@@ -241,7 +241,7 @@ class TestParquet:
         good = next(row for row in table.to_pylist() if row["status"] == 0)
         assert (good["labels"], good["scores"], good["class_ids"]) == (["cat", "dog"], [0.5, 0.25], [0, 1])
 
-    def test_what_is_no_parquet_file_is_left_alone(self, tmp_path: Path) -> None:
+    def test_a_file_that_is_not_parquet_is_left_alone(self, tmp_path: Path) -> None:
         file = tmp_path / "r.parquet"
         folder = images(tmp_path / "images", 2)
         with FakeServer() as server:
@@ -303,7 +303,7 @@ class TestRunFile:
             assert classify(server, folder, *options).exit_code == 1
         assert (tmp_path / "r.jsonl.run.json").exists()
 
-    def test_new_images_are_added_to_the_file_of_a_finished_run_which_is_told(self, tmp_path: Path) -> None:
+    def test_new_images_are_added_to_the_file_of_a_finished_run_with_a_notice(self, tmp_path: Path) -> None:
         folder = images(tmp_path / "images", 3)
         file = tmp_path / "r.jsonl"
         with FakeServer() as server:

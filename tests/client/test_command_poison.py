@@ -33,7 +33,7 @@ def poisoned(poison: set[str], requests: list[int] | None = None) -> Iterator[tu
 
 
 @pytest.mark.parametrize("suffix", ["jsonl", "csv"])
-def test_three_poison_files_among_five_hundred_cost_nobody_else_an_answer(tmp_path: Path, suffix: str) -> None:
+def test_three_poison_files_among_five_hundred_cost_no_other_image_its_answer(tmp_path: Path, suffix: str) -> None:
     folder = images(tmp_path / "images", 500 if suffix == "jsonl" else 24)
     poison = POISON if suffix == "jsonl" else {"0003"}
     file = tmp_path / f"results.{suffix}"

@@ -35,7 +35,7 @@ def test_rate_and_time_left_come_from_the_last_half_minute() -> None:
     assert screen.getvalue().endswith("\r\x1b[K")
 
 
-def test_where_nobody_knows_the_total_none_is_told() -> None:
+def test_without_a_known_total_none_is_shown() -> None:
     seconds = itertools.count()
     progress = Progress(lambda: None, 0, io.StringIO(), lambda: float(next(seconds)))
     progress.add(good())
@@ -46,11 +46,11 @@ def test_where_nobody_knows_the_total_none_is_told() -> None:
 @pytest.mark.parametrize(
     ("seconds", "text"), [(0.4, "0 s"), (59, "59 s"), (90, "2 min"), (3600, "1 h 0 min"), (12_345, "3 h 26 min")]
 )
-def test_time_left_is_told_for_a_person(seconds: float, text: str) -> None:
+def test_time_left_is_rounded_for_a_person(seconds: float, text: str) -> None:
     assert duration(seconds) == text
 
 
-def test_a_server_that_is_asked_again_is_told_of_now_and_then_and_the_log_is_left_as_it_was() -> None:
+def test_retries_are_reported_now_and_then_and_the_log_is_left_as_it_was() -> None:
     log = logging.getLogger("hubserve")
     level, handlers = log.level, list(log.handlers)
     said: list[str] = []

@@ -50,7 +50,7 @@ def test_a_pod_that_does_not_know_how_many_there_are_does_nothing() -> None:
 
 
 @pytest.mark.parametrize("shard", ["8/8", "1", "-1/8", "1/0", "a/b", "²/3"])
-def test_what_is_no_shard_is_wrong_usage(tmp_path: Path, shard: str) -> None:
+def test_a_text_that_is_not_a_shard_is_wrong_usage(tmp_path: Path, shard: str) -> None:
     with FakeServer() as server:
         result = classify(server, tmp_path, "--shard", shard)
     assert (result.exit_code, "is not a shard: 0/8 is the first of eight" in result.stderr) == (2, True)

@@ -72,7 +72,7 @@ def test_a_folder_with_nothing_but_other_files_says_which(tmp_path: Path) -> Non
         sources.find([str(tmp_path)])
 
 
-def test_many_kinds_are_told_in_a_line() -> None:
+def test_many_kinds_are_reported_in_a_line() -> None:
     choice = sources.Choice()
     for number in range(3000):
         choice.by_head(f"a.{number}", b"\1\xff")
@@ -114,7 +114,7 @@ def test_paths_on_standard_input_are_bytes_between_ends(
     assert [os.fsencode(sources.name_of(image)) for image in sources.find(["-"], null=null)] == given
 
 
-def test_text_that_is_no_path_is_named_by_its_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_text_that_is_not_a_path_is_named_by_its_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"A" * 5_000_000 + b"\n")))
     (image,) = sources.find(["-"])
     assert sources.name_of(image) == "A" * 60 + "... (5,000,000 characters)"

@@ -85,11 +85,11 @@ def test_more_pixels_than_a_phone_makes_are_averaged_by_a_whole_factor():
     assert np.abs(difference).mean() < 2
 
 
-def test_shrink_makes_a_converted_picture_as_small_as_the_model_needs():
+def test_shrink_makes_a_converted_image_as_small_as_the_model_needs():
     assert opened(prepared(encoded(PICTURE.resize((800, 600)), "TIFF"), size=150).data).size == (200, 150)
 
 
-def test_the_first_of_several_pictures_is_sent_and_said_to_be_the_first():
+def test_the_first_of_several_images_is_sent_and_noted_as_the_first():
     red, other = PIL.Image.new("RGB", (64, 64), "red"), PIL.Image.new("RGB", (64, 64), "blue")
     files = {
         "HEIC": heic(red, other),
@@ -152,7 +152,7 @@ def test_a_raw_file_without_a_preview_says_so():
     assert "without a JPEG preview" in str(prepared(b"FUJIFILMCCD-RAW" + bytes(1000)).error)
 
 
-def test_damage_anywhere_in_a_tiff_is_an_error_or_a_picture():
+def test_damage_anywhere_in_a_tiff_is_an_error_or_an_image():
     data = bytearray(encoded(PICTURE.resize((60, 40)), "TIFF", compression="tiff_lzw"))
     random = np.random.default_rng(5)
     for _ in range(300):
@@ -164,7 +164,7 @@ def test_damage_anywhere_in_a_tiff_is_an_error_or_a_picture():
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_both_clients_convert_only_when_told_to(shell: str):
+def test_both_clients_convert_only_with_convert(shell: str):
     photograph = heic(PICTURE)
     with FakeServer(lambda image: 1 if kind_of(image) is HEIC else {"cat": 1.0}) as server:
         (plain,) = classify(shell, server.target, [photograph])

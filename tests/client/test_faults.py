@@ -31,7 +31,7 @@ def labels(results: list) -> list[str]:
     ],
     ids=str,
 )
-def test_a_request_of_3_mb_is_tried_again(shell: str, step: object):
+def test_a_request_of_3_mb_is_retried(shell: str, step: object):
     # gRPC's own retries silently end at 256 KiB.
     image = os.urandom(3_000_000)
     with FakeServer(lambda data: {str(data == image): 1.0}) as server:
@@ -130,7 +130,7 @@ def test_predict_tries_again_within_its_time(shell: str):
     assert outputs["labels"].tolist() == [[b"cat"]]
 
 
-def test_an_answer_that_is_no_message_is_the_error_of_its_images(shell: str):
+def test_an_answer_that_is_not_a_message_is_the_error_of_its_images(shell: str):
     with FakeServer() as server:
         server.then(b"\xff" * 10)
         results = classify(shell, server.target, numbered(2))

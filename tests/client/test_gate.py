@@ -175,7 +175,7 @@ def test_a_caller_with_a_deadline_fails_at_that_and_never_before():
     assert len(callers.answered) >= 35
 
 
-def test_nobody_is_overtaken_for_long():
+def test_no_request_is_overtaken_for_long():
     course(Serving(8), callers := Callers(gate(), 200, 20))
 
     # 25 turns of the whole line would be 0.5 s.

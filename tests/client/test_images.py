@@ -212,7 +212,7 @@ def test_a_result_with_its_error_can_go_to_another_process(client: Client):
     assert copy.error == result.error
 
 
-def test_a_pipe_that_nobody_writes_to_is_no_image_and_is_not_waited_for(tmp_path: Path):
+def test_a_pipe_without_a_writer_is_not_an_image_and_is_not_waited_for(tmp_path: Path):
     os.mkfifo(tmp_path / "pipe.jpg")
 
     assert "it is not a regular file" in str(encode(0, tmp_path / "pipe.jpg").error)

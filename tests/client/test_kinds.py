@@ -92,7 +92,7 @@ FILES = {
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_file_is_told_by_how_it_begins(name: str):
+def test_a_file_is_recognized_by_its_first_bytes(name: str):
     assert kind_of(FILES[name]).name == name
     # A view of a larger file's memory, too.
     assert kind_of(memoryview(FILES[name])).name == name
@@ -156,7 +156,7 @@ def frames(form: str, **options: object) -> bytes:
 
 
 @pytest.mark.parametrize("form", ["GIF", "WEBP", "PNG", "MPO"])
-def test_the_first_of_several_pictures_is_said_to_be_the_first(form: str):
+def test_the_first_of_several_images_is_noted_as_the_first(form: str):
     single = encoded(PICTURE, "JPEG" if form == "MPO" else form)
 
     with FakeServer(lambda image: {"cat": 1.0}) as server, Client(server.target, model="m") as client:

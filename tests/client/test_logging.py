@@ -18,7 +18,7 @@ def messages(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_retries_searches_and_failures_are_told_with_their_reason(shell: str, caplog: pytest.LogCaptureFixture):
+def test_retries_searches_and_failures_are_reported_with_their_reason(shell: str, caplog: pytest.LogCaptureFixture):
     caplog.set_level(logging.INFO, "hubserve")
 
     def refuse(request: Request) -> None:
@@ -39,7 +39,7 @@ def test_retries_searches_and_failures_are_told_with_their_reason(shell: str, ca
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_lowered_limits_and_a_predict_that_is_tried_again_are_told(shell: str, caplog: pytest.LogCaptureFixture):
+def test_lowered_limits_and_a_predict_that_is_retried_are_reported(shell: str, caplog: pytest.LogCaptureFixture):
     caplog.set_level(logging.INFO, "hubserve")
     with FakeServer(max_batch_size=2) as server:
         classify(shell, server.target, [b"a", b"b", b"c"])

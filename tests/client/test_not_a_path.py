@@ -39,7 +39,7 @@ DECODE = "this is base64 text, not a path: give base64.b64decode(...) of it"
         pytest.param(" \n", "this is an empty path", id="blanks"),
     ],
 )
-def test_text_that_is_no_path_is_called_what_it_is(text: str, words: str):
+def test_text_that_is_not_a_path_is_called_what_it_is(text: str, words: str):
     failed = encode(0, text)
 
     assert words in str(failed.error)

@@ -50,7 +50,7 @@ def test_a_client_refuses_a_version_that_is_none(value: Any) -> None:
 
 @pytest.mark.parametrize("shell", SHELLS)
 @pytest.mark.parametrize("value", [0, -1, 1.5, math.inf, math.nan, "2", True])
-def test_a_client_refuses_a_concurrency_that_is_no_count(shell: str, value: Any) -> None:
+def test_a_client_refuses_a_concurrency_that_is_not_a_count(shell: str, value: Any) -> None:
     with pytest.raises(UsageError, match='concurrency, if not "auto", must be'):
         made(shell, concurrency=value)
 

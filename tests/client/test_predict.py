@@ -86,7 +86,7 @@ def test_a_batch_without_rows_is_answered_from_the_metadata_and_not_sent(client:
     ("choice", "words"),
     [({"signature": "nope"}, "m* has serving_default"), ({"outputs": ["nope"]}, "it has labels, logits")],
 )
-def test_a_batch_without_rows_for_what_the_model_has_not_is_refused(client: Client, choice: dict, words: str):
+def test_a_batch_without_rows_for_an_absent_output_is_refused(client: Client, choice: dict, words: str):
     with pytest.raises(UsageError, match=words):
         client.predict({"images": []}, **choice)
 

@@ -175,7 +175,7 @@ def test_turns_go_round_those_that_are_connected_and_else_those_that_may_be():
         (["::1:1", "127.0.0.1:1"], "must be HOST:PORT"),
     ],
 )
-def test_lists_that_are_no_targets_are_refused(target: list[str], words: str):
+def test_lists_that_are_not_targets_are_refused(target: list[str], words: str):
     with pytest.raises(UsageError, match=words):
         Client(target, model="m")
 

@@ -117,7 +117,7 @@ def test_a_budget_of_nothing_allows_no_retry_of_what_waited_in_the_queue():
     assert contact.retry_at(LATE, sent=0.0, now=30.0) is None
 
 
-def test_a_model_that_vanishes_for_a_moment_is_asked_again_only_if_it_was_there():
+def test_a_model_that_vanishes_for_a_moment_is_retried_only_if_it_was_there():
     gone = failure("NOT_FOUND", "Servable not found for request: Latest(m)")
 
     assert Contact(Retry()).retry_at(gone, sent=0.0, now=0.0) is None
@@ -152,7 +152,7 @@ def test_a_model_that_vanishes_for_a_moment_is_asked_again_only_if_it_was_there(
         ("DATA_LOSS", "", False),
     ],
 )
-def test_only_what_may_pass_is_tried_again(code: str, details: str, again: bool):
+def test_only_temporary_failures_are_retried(code: str, details: str, again: bool):
     assert (met(Retry()).retry_at(failure(code, details), sent=0.0, now=0.0) is not None) is again
 
 

@@ -170,7 +170,7 @@ def test_a_server_that_was_never_there_is_not_waited_for_long():
     assert simulation.now <= 1002.0
 
 
-def test_a_busy_server_is_asked_again_and_halves_the_window():
+def test_a_busy_server_gets_retries_and_halves_the_window():
     class Counting(Fixed):
         reductions = 0
 

@@ -162,14 +162,14 @@ def test_failures_stand_in_their_own_section_by_reason(file: Path) -> None:
     assert '<a href="#failures">3</a>' in document
 
 
-def test_reasons_beyond_a_hundred_are_told_with_their_images(file: Path) -> None:
+def test_reasons_beyond_a_hundred_are_reported_with_their_images(file: Path) -> None:
     results = [Classification(source="x", index=n, exception=ImageError(f"reason {n}.")) for n in range(103)]
     document = written(file, *results)
     assert "<b>3 images:</b> other reasons" in document
     assert "<br>reason 102." in document
 
 
-def test_scores_that_are_no_probabilities_are_shown_as_they_are(file: Path) -> None:
+def test_scores_that_are_not_probabilities_are_shown_as_they_are(file: Path) -> None:
     document = written(file, classified("cat.jpg", ("cat", 12.5), ("dog", -3.25)))
     card = re.search(r'<li class="card".*', document)[0]
     assert ">12.5</span>" in card
@@ -292,7 +292,7 @@ def test_other_formats_of_pillow_get_no_thumbnail() -> None:
         assert thumbnails.of_bytes(file.getvalue(), 10) is None
 
 
-def test_a_place_that_will_not_do_is_told_before_the_run(tmp_path: Path) -> None:
+def test_an_unusable_output_is_reported_before_the_run(tmp_path: Path) -> None:
     (photo := tmp_path / "photo.jpg").write_bytes(b"precious")
     for place, says in ((photo, "no page that hubserve wrote"), (tmp_path, "is a folder"), (photo / "x", "cannot be")):
         with pytest.raises(click.ClickException, match=says):

@@ -151,7 +151,7 @@ def test_waiting_ends_at_once_when_the_model_could_not_be_loaded(client: Client,
         client.wait_until_ready(20)
 
 
-def test_waiting_for_nobody_says_so():
+def test_waiting_without_a_server_is_reported():
     with FakeServer() as gone:
         target = gone.target
     with Client(target, model="m") as client, pytest.raises(ServerUnavailable, match=target):

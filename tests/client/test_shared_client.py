@@ -104,7 +104,7 @@ def test_a_function_of_a_module_counts_by_its_name() -> None:
     assert shared_client(one) is shared_client(other)
 
 
-def test_a_client_that_somebody_closed_is_replaced() -> None:
+def test_a_client_that_was_closed_is_replaced() -> None:
     settings = Settings("localhost:1", model="closed")
     client = shared_client(settings)
     client.close()

@@ -43,7 +43,7 @@ def test_a_side_is_halved_as_long_as_it_keeps_the_size(large: bytes, size: int, 
     assert len(smaller) <= len(large) * (expected[0] / 1600)
 
 
-def test_the_picture_is_the_same(large: bytes):
+def test_the_image_is_the_same(large: bytes):
     smaller = opened(shrunk(large, 300))
 
     # The model's resize averages as much as this does.
@@ -74,7 +74,7 @@ LEFT_ALONE: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("case", [*LEFT_ALONE, "cut off", "only its beginning", "no image", "empty"])
-def test_what_is_no_large_jpeg_goes_as_it_is(case: str, large: bytes):
+def test_a_file_that_is_not_a_large_jpeg_is_sent_unchanged(case: str, large: bytes):
     data = {
         "cut off": large[:-1000],
         "only its beginning": b"\xff\xd8\xff\xe0 and no more",

@@ -56,7 +56,7 @@ def test_a_failure_is_followed_by_a_pause_and_by_the_same_request_with_its_count
 
 
 @pytest.mark.parametrize("timeout", [None, 30.0])
-def test_a_failure_that_no_retry_mends_is_raised_at_once(timeout: float | None) -> None:
+def test_a_failure_that_no_retry_fixes_is_raised_at_once(timeout: float | None) -> None:
     steps = asking(Clock(), timeout)
     next(steps)
 

@@ -7,7 +7,7 @@ import threading
 from hubserve_cli.common.interrupts import StopRequest
 
 
-def test_there_is_no_request_without_a_signal() -> None:
+def test_there_is_not_a_request_without_a_signal() -> None:
     assert StopRequest().signal is None
 
 

@@ -124,7 +124,7 @@ def test_retries_are_spans_of_their_own_with_the_servers_words(shell: str, serve
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_the_other_verbs_are_told_too(shell: str, server: FakeServer, spans: Spans):
+def test_the_other_verbs_are_reported_too(shell: str, server: FakeServer, spans: Spans):
     call(shell, server.target, "metadata", options={"model": f"verbs-{shell}"})
     call(shell, server.target, "status", options={"model": f"verbs-{shell}"})
 
@@ -135,9 +135,7 @@ def test_the_other_verbs_are_told_too(shell: str, server: FakeServer, spans: Spa
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_a_request_of_a_batcher_is_below_nobody_and_linked_to_all_who_asked(
-    shell: str, server: FakeServer, spans: Spans
-):
+def test_a_request_of_a_batcher_has_no_parent_and_links_to_all_callers(shell: str, server: FakeServer, spans: Spans):
     model = f"shared-{shell}"
     asking: set[int] = set()
     options: dict[str, Any] = {"max_size": 3, "max_delay": 60}

@@ -65,7 +65,7 @@ def test_a_model_by_name_is_refused_under_another_in_tf_servings_words():
     assert "Servable not found for request: Latest(other)" in result.error
 
 
-def test_it_is_gone_between_stop_and_start_and_comes_back_at_the_same_place():
+def test_it_is_away_between_stop_and_start_and_comes_back_at_the_same_address():
     server = FakeServer()
     with server:
         target = server.target

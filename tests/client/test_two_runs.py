@@ -57,7 +57,7 @@ def test_who_resumes_second_loses_none_of_the_others_records(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_run_that_was_killed_before_it_wrote_anything_is_gone_on_with(tmp_path: Path, form: str) -> None:
+def test_a_run_that_was_killed_before_it_wrote_anything_is_resumed(tmp_path: Path, form: str) -> None:
     file = tmp_path / f"out.{form}"
     (tmp_path / (f"{file.name}.jsonl" if form == "parquet" else file.name)).touch()
     kept = prepared(file, form, "pnasnet", resume=True).opened()

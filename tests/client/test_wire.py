@@ -11,7 +11,7 @@ from support.serving_messages import needs_tensorflow
 
 @needs_tensorflow
 @pytest.mark.parametrize("first", ["ours", "theirs"])
-def test_each_reads_the_others_bytes_whoever_is_imported_first(first: str):
+def test_each_reads_the_others_bytes_in_any_order_of_imports(first: str):
     done = subprocess.run(
         [sys.executable, Path(__file__).with_name("compare_wire.py"), first],
         capture_output=True,

@@ -39,7 +39,7 @@ def assert_served(subject: Subject) -> None:
     ],
     ids=["zeros", "noise", "HTTP/1.1", "TLS"],
 )
-def test_bytes_that_are_no_http2_end_their_own_connection_only(subject: Subject, garbage: bytes):
+def test_bytes_that_are_not_http2_end_only_their_own_connection(subject: Subject, garbage: bytes):
     with connect(subject.target) as connection:
         try:
             connection.sendall(garbage)
@@ -50,14 +50,14 @@ def test_bytes_that_are_no_http2_end_their_own_connection_only(subject: Subject,
     assert_served(subject)
 
 
-def test_connections_that_say_nothing_hold_up_nobody(subject: Subject):
+def test_silent_connections_delay_no_other_call(subject: Subject):
     with ExitStack() as held:
         for _ in range(MANY):
             held.enter_context(connect(subject.target))
         assert_served(subject)
 
 
-def test_calls_that_are_begun_and_not_finished_hold_up_nobody(subject: Subject):
+def test_calls_that_are_begun_and_not_finished_delay_no_other_call(subject: Subject):
     with ExitStack() as held:
         for _ in range(MANY):
             held.enter_context(begin_call(subject.target, PREDICT, 1000, sent=b"half"))
@@ -92,7 +92,7 @@ def test_a_client_that_gives_up_while_its_call_runs_costs_the_others_nothing(
     (tmp_path / "go").touch()
 
 
-def test_a_message_that_is_no_request_is_an_error_of_its_own_call(subject: Subject):
+def test_a_message_that_is_not_a_request_is_an_error_of_its_own_call(subject: Subject):
     call = subject.caller.channel.unary_unary(PREDICT)
     code, _ = refusal(call, b"\xff\xff\xff")
     assert code is grpc.StatusCode.INTERNAL

@@ -23,7 +23,7 @@ def test_the_answer_names_the_model_and_the_version_but_no_signature(subject: Su
     assert subject.predict(subject.request()).model_spec.version.value == spec.version.value
 
 
-def test_the_signatures_are_told_with_the_init_op_among_them(subject: Subject):
+def test_the_signatures_are_listed_with_the_init_op_among_them(subject: Subject):
     assert list(subject.metadata.metadata) == ["signature_def"]
     assert "__saved_model_init_op" in subject.signatures
     assert sorted(subject.predict(subject.request()).outputs) == subject.outputs

@@ -196,7 +196,7 @@ def test_tensors_that_the_graph_cannot_join_get_its_own_error(toy_caller: Caller
     assert "Incompatible shapes: [2,2] vs. [3,2]" in words
 
 
-def test_a_failing_op_is_told_in_tensorflows_words(toy_caller: Caller):
+def test_a_failing_op_is_reported_in_tensorflows_words(toy_caller: Caller):
     """TensorFlow's own words, which predict_util.cc passes on."""
     code, words = refusal(toy_caller.prediction.Predict, request("failing", image_bytes=[b"x"]))
     assert code is Code.INVALID_ARGUMENT

@@ -186,7 +186,7 @@ def test_a_version_that_is_taken_away_is_unloaded(base: Path, serve: Serve):
     assert answering(caller) == 3
 
 
-def test_a_model_whose_whole_folder_is_gone_goes_on(base: Path, serve: Serve, toy: Path, tmp_path: Path):
+def test_a_model_whose_whole_folder_vanished_is_still_served(base: Path, serve: Serve, toy: Path, tmp_path: Path):
     """PollFileSystemForServable takes a folder that is not there for a passing fault of the file system."""
     caller = serve(base)
     base.rename(tmp_path / "away")

@@ -22,7 +22,7 @@ def test_the_program_says_it(text: str) -> None:
     assert is_said(text)
 
 
-def test_a_text_that_nobody_says_is_noticed() -> None:
+def test_a_text_that_no_code_says_is_noticed() -> None:
     assert not is_said("the server is ... on fire: call the fire brigade")
 
 

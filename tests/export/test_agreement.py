@@ -27,6 +27,6 @@ def test_different_answers_stop_the_export_until_one_is_chosen() -> None:
     assert said.startswith("__call__ is exported, as `signature` says; serving_default gives other answers")
 
 
-def test_another_number_of_outputs_is_told() -> None:
+def test_another_number_of_outputs_is_reported() -> None:
     (told,) = _agreement.compare("m", "__call__", LOGITS, {"features": np.zeros((4, 9))})
     assert told == "__call__ is exported, which gives 5 numbers; features gives 9, and is not served"

@@ -35,7 +35,7 @@ def _function(names: list[str]) -> SimpleNamespace:
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_a_network_is_told_by_its_layers(name: str) -> None:
+def test_a_network_is_recognized_by_its_layers(name: str) -> None:
     make = getattr(keras.applications, name)
     model = make(weights=None, include_top=False, input_shape=(96, 96, 3))
     found = _architectures.recognize(_function([layer.name for layer in model.layers]))

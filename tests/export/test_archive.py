@@ -103,7 +103,7 @@ def random_bytes(count: int) -> bytes:
         "two models", "reaches outside", "absolute link", "link outside", "link to another folder", "link to nothing",
     ],
 )  # fmt: skip
-def test_what_is_not_an_archive_of_a_model_is_told_apart(tmp_path: Path, packed: bytes, says: str) -> None:
+def test_files_that_are_not_archives_of_a_model_are_distinguished(tmp_path: Path, packed: bytes, says: str) -> None:
     (tmp_path / "m.tar.gz").write_bytes(packed)
     with pytest.raises(SourceError) as raised:
         unpack(tmp_path / "m.tar.gz", tmp_path / "new")

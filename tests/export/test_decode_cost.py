@@ -33,7 +33,7 @@ DEAR = {
 
 
 @pytest.mark.parametrize("name", LARGE)
-def test_a_large_picture_of_a_usual_coding_is_answered(name: str) -> None:
+def test_a_large_image_of_a_usual_coding_is_answered(name: str) -> None:
     status, _ = decode(LARGE[name](*SIDES))
     assert status == [0]
 
@@ -48,7 +48,7 @@ def test_a_coding_that_costs_too_much_for_its_pixels_is_refused_and_harms_no_nei
 
 
 @pytest.mark.parametrize("name", DEAR)
-def test_the_same_coding_of_a_small_picture_is_answered(name: str) -> None:
+def test_the_same_coding_of_a_small_image_is_answered(name: str) -> None:
     assert decode(DEAR[name](150, 120))[0] == [0]
 
 
@@ -62,7 +62,7 @@ def test_a_coding_is_known_wherever_its_header_stands(frame: int, status: int) -
     assert [decode(start + before + rest)[0] for before in ways] == [[status]] * len(ways)
 
 
-def test_a_thumbnail_and_further_pictures_do_not_make_a_photograph_costly() -> None:
+def test_a_thumbnail_and_further_images_do_not_make_a_photograph_costly() -> None:
     thumbnail = image_files.tiff(1) + encoded(image().resize((40, 24)), "JPEG")
     picture = costly.one_scan(3)(8160, 6144)
     exif = image_files.segment(0xE1, image_files.EXIF_PREFIX + thumbnail)

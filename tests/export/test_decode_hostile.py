@@ -46,7 +46,7 @@ def test_every_case_in_one_batch_has_the_status_that_it_has_alone(alone: np.ndar
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG", "GIF", "BMP", "WEBP"])
-def test_an_image_with_too_many_pixels_is_told_apart_by_its_header(form: str) -> None:
+def test_an_image_with_too_many_pixels_is_recognized_by_its_header(form: str) -> None:
     fits, too_large = (encoded(image().resize(size), form) for size in ((200, 150), (201, 150)))
     assert decode(fits, too_large, max_pixels=30_000)[0] == [0, 2]
 
@@ -68,14 +68,14 @@ def test_a_file_cut_short_is_refused_or_shown_whole(form: str, alone: np.ndarray
 
 
 @pytest.mark.parametrize("signature", SIGNATURES)
-def test_noise_after_a_signature_harms_nobody(signature: bytes, alone: np.ndarray) -> None:
+def test_noise_after_a_signature_harms_no_other_caller(signature: bytes, alone: np.ndarray) -> None:
     noise = np.random.default_rng(len(signature))
     statuses = among_good_ones([signature + noise.bytes(length) for length in range(71)], alone)
     assert set(statuses) <= {1, 2}
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_flipped_bytes_harm_nobody(form: str, alone: np.ndarray) -> None:
+def test_flipped_bytes_harm_no_other_caller(form: str, alone: np.ndarray) -> None:
     chance = np.random.default_rng(len(form))
     damaged = []
     for _ in range(60):

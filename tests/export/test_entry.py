@@ -143,7 +143,7 @@ def test_rows_with_sides_of_one_are_rows(tmp_path: Path, shape: Callable[[tf.Ten
     assert answer.numpy() == pytest.approx(expected(images), rel=1e-4, abs=1e-5)
 
 
-def test_a_map_whose_sides_are_not_known_is_no_row(tmp_path: Path) -> None:
+def test_a_map_whose_sides_are_not_known_is_not_a_row(tmp_path: Path) -> None:
     spec = tf.TensorSpec([None, None, None, 3])
     source(tmp_path / "m", tf.Module(), serving_default=signature(lambda x: {"map": 2 * x}, spec))
     with pytest.raises(ModelError, match=r"one tensor of logits or features .* gives float32 \[1, 8, 8, 3\] for 1 of"):
@@ -162,7 +162,7 @@ def test_a_map_whose_sides_are_not_known_is_no_row(tmp_path: Path) -> None:
         (lambda y: {"head/logits": 2 * y, "head/softmax": y}, "head/softmax"),
     ],
 )
-def test_the_output_that_is_meant_is_told_by_its_name(tmp_path: Path, outputs: Any, chosen: str) -> None:
+def test_the_right_output_is_recognized_by_its_name(tmp_path: Path, outputs: Any, chosen: str) -> None:
     net = Net()
     function = signature(lambda x: outputs(net.logits(x)), tf.TensorSpec([None, 8, 8, 3]))
     source(tmp_path / "m", net, serving_default=function)

@@ -210,7 +210,7 @@ def test_features_and_types(tmp_path: Path) -> None:
         _finding.find(floats, features, {}, None, None, pytest.fail)
 
 
-def test_a_preset_is_said_of_one_channel_too(tmp_path: Path) -> None:
+def test_a_preset_is_printed_for_one_channel_too(tmp_path: Path) -> None:
     class Digits(tf.Module):
         @tf.function(input_signature=[tf.TensorSpec([None, 8, 8, 1], tf.float32)])
         def __call__(self, images: tf.Tensor) -> tf.Tensor:

@@ -125,7 +125,7 @@ def test_what_tensorflow_hub_kept_under_any_spelling_is_found(caches: Caches, sp
 @pytest.mark.parametrize(
     "lost", ["saved_model.pb", "variables/variables.index", "variables/variables.data-00000-of-00001"]
 )
-def test_a_remnant_in_the_cache_is_no_hit_and_is_replaced(hub: FakeHub, caches: Caches, lost: str) -> None:
+def test_a_remnant_in_the_cache_is_not_used_and_is_replaced(hub: FakeHub, caches: Caches, lost: str) -> None:
     folder = write_module(caches.tfhub / sha1(PNASNET))
     (folder / lost).unlink()
     module = had()
@@ -133,13 +133,13 @@ def test_a_remnant_in_the_cache_is_no_hit_and_is_replaced(hub: FakeHub, caches: 
     assert (folder / lost).is_file()
 
 
-def test_a_shortened_file_in_the_cache_is_no_hit(hub: FakeHub) -> None:
+def test_a_shortened_file_in_the_cache_is_not_used(hub: FakeHub) -> None:
     data = had().folder / "variables" / "variables.data-00000-of-00001"
     data.write_bytes(data.read_bytes()[:-1])
     assert not had().cached
 
 
-def test_a_folder_of_kagglehub_without_its_mark_is_no_hit(hub: FakeHub, caches: Caches) -> None:
+def test_a_folder_of_kagglehub_without_its_mark_is_not_used(hub: FakeHub, caches: Caches) -> None:
     write_module(caches.kagglehub / "models" / ON_KAGGLE / "1")
     assert not had(f"{ON_KAGGLE}/1").cached
 
@@ -162,7 +162,7 @@ def test_the_next_run_goes_on_where_the_last_one_stopped(hub: FakeHub) -> None:
     assert hub.asked("storage")[0][1]["Range"] == f"bytes={len(hub.archive) // 10}-"
 
 
-def test_another_file_on_the_server_is_not_gone_on_with(hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_download_does_not_go_on_with_another_file(hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
     hub.faults = {"tfhub": "cut", "kaggle": "404"}
     with pytest.raises(SourceError):
         had(attempts=1)
@@ -197,14 +197,14 @@ def test_two_exports_at_once_download_once(hub: FakeHub) -> None:
     assert len(hub.asked("storage")) == 1
 
 
-def test_a_full_disk_is_told_before_a_download(hub: FakeHub) -> None:
+def test_a_full_disk_is_reported_before_a_download(hub: FakeHub) -> None:
     with pytest.raises(
         SourceError, match=r"has 0 MB free, and \d+ MB are needed\); make room there, or set TFHUB_CACHE_DIR"
     ):
         had(free_bytes=lambda _: 0)
 
 
-def test_bytes_are_told_while_they_come(hub: FakeHub) -> None:
+def test_bytes_are_reported_while_they_come(hub: FakeHub) -> None:
     told: list[tuple[int, int | None]] = []
     steps: list[str] = []
 
@@ -299,7 +299,7 @@ def test_a_proxy_of_the_environment_is_taken(hub: FakeHub, monkeypatch: pytest.M
         had()
 
 
-def test_a_certificate_that_is_not_trusted_is_told(hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_certificate_that_is_not_trusted_is_reported(hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("REQUESTS_CA_BUNDLE")
     with pytest.raises(SourceError, match=r"the certificate of localhost:.* is not trusted"):
         had()
@@ -311,21 +311,21 @@ def test_a_hub_that_cannot_be_reached_names_the_three_remedies(caches: Caches) -
     assert all(remedy in str(raised.value) for remedy in ("check the network", "TFHUB_CACHE_DIR", ".tar.gz"))
 
 
-def test_a_name_that_nobody_has_suggests_one(hub: FakeHub) -> None:
+def test_an_unknown_name_gets_a_suggestion(hub: FakeHub) -> None:
     with pytest.raises(
         SourceError, match=r"answers 404\); did you mean google/imagenet/pnasnet_large/classification/5"
     ):
         had("google/imagenet/pnasnet_large/clasification/4")
 
 
-def test_a_path_that_is_not_there_and_looks_like_a_name_is_told_as_both(hub: FakeHub) -> None:
+def test_a_missing_path_that_looks_like_a_name_is_reported_as_both(hub: FakeHub) -> None:
     with pytest.raises(
         SourceError, match=r"^models/mine/1 is no file or folder here, and as a handle of the hub, it cannot"
     ):
         had("models/mine/1")
 
 
-def test_an_archive_that_is_none_is_told(hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_is_not_an_archive_is_reported(hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hub, "archive", b"\x1f\x8bnothing")
     with pytest.raises(
         SourceError, match=r"is not an archive of a whole model; .*download its \.tar\.gz from .* with a browser"
@@ -333,7 +333,7 @@ def test_an_archive_that_is_none_is_told(hub: FakeHub, monkeypatch: pytest.Monke
         had()
 
 
-def test_a_source_of_the_hub_says_how_it_was_had(hub: FakeHub) -> None:
+def test_a_source_of_the_hub_says_how_it_was_downloaded(hub: FakeHub) -> None:
     with open_source(PNASNET) as source:
         assert (source.kind, source.handle) == ("hub", PNASNET)
         assert source.fetched is not None

@@ -79,7 +79,7 @@ def test_nothing_found_is_an_error_in_text_and_an_empty_list_in_json() -> None:
     assert run("nothing-like-it", "--json") == (0, "[]\n")
 
 
-def test_a_slip_is_told() -> None:
+def test_a_slip_is_reported() -> None:
     code, output = run("google/imagenet/pnasnet_large/clasification")
     assert code == 1
     assert "did you mean google/imagenet/pnasnet_large/classification/5" in output

@@ -74,7 +74,7 @@ def test_an_address_elsewhere_stays_as_it_is(url: str) -> None:
     assert parse(url) == Address(url)
 
 
-def test_the_format_asked_of_an_address_is_no_part_of_it() -> None:
+def test_the_format_in_the_query_of_an_address_is_ignored() -> None:
     assert parse("https://hub.example.com/a/1?tf-hub-format=compressed&b=2") == Address(
         "https://hub.example.com/a/1?b=2"
     )
@@ -136,7 +136,7 @@ def test_a_page_without_its_variation_says_which_page(form: str, page: str) -> N
         ("https://huggingface.co/keras/resnet_50_imagenet", "presets of KerasHub are on Kaggle too"),
     ],
 )
-def test_what_is_no_model_is_refused_with_the_reason(form: str, says: str) -> None:
+def test_a_source_that_is_not_a_model_is_refused_with_the_reason(form: str, says: str) -> None:
     with pytest.raises(SourceError, match=says):
         parse(form)
 
@@ -158,5 +158,5 @@ def test_what_is_no_model_is_refused_with_the_reason(form: str, says: str) -> No
         "C:\\models\\1",
     ],
 )
-def test_a_path_is_no_name(path: str) -> None:
+def test_a_path_is_not_a_name(path: str) -> None:
     assert not is_name(path)

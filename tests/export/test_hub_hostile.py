@@ -108,11 +108,11 @@ def test_a_disk_that_fills_while_unpacking_says_so(
 
 
 class TestCacheFolders:
-    def test_one_that_is_a_file_is_told(self, hub: FakeHub, caches: Caches) -> None:
+    def test_one_that_is_a_file_is_reported(self, hub: FakeHub, caches: Caches) -> None:
         caches.tfhub.write_bytes(b"")
         assert "set TFHUB_CACHE_DIR to a folder that you can write to" in said()
 
-    def test_one_that_cannot_be_written_to_is_told(self, hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_one_that_cannot_be_written_to_is_reported(self, hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("KAGGLEHUB_CACHE", "/proc/hubserve")
         assert "set KAGGLEHUB_CACHE to a folder that you can write to" in said(f"{VARIATION}/1")
 
@@ -144,7 +144,7 @@ class TestCacheFolders:
         assert had().cached
         assert list((tmp_path / "elsewhere").rglob("saved_model.pb"))
 
-    def test_one_that_is_a_link_to_nothing_is_told(self, hub: FakeHub, caches: Caches, tmp_path: Path) -> None:
+    def test_one_that_is_a_link_to_nothing_is_reported(self, hub: FakeHub, caches: Caches, tmp_path: Path) -> None:
         caches.tfhub.symlink_to(tmp_path / "nowhere")
         assert "set TFHUB_CACHE_DIR to a folder that you can write to" in said()
 
@@ -280,7 +280,7 @@ class TestProxies:
     @pytest.mark.parametrize(
         "proxy", ["http://", "foo bar", "http://127.0.0.1:port", "http://[::1", "ftp://127.0.0.1:9"]
     )
-    def test_one_that_is_not_an_address_is_told(
+    def test_one_that_is_not_an_address_is_reported(
         self, hub: FakeHub, monkeypatch: pytest.MonkeyPatch, proxy: str
     ) -> None:
         monkeypatch.setenv("HTTPS_PROXY", proxy)
@@ -292,14 +292,14 @@ class TestProxies:
         monkeypatch.setenv("HTTPS_PROXY", "http://me:pa55word@127.0.0.1:9")
         assert "pa55word" not in said()
 
-    def test_a_file_of_certificates_that_is_not_there_is_told(
+    def test_a_file_of_certificates_that_is_not_there_is_reported(
         self, hub: FakeHub, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere.pem")
         assert "the file of certificates that REQUESTS_CA_BUNDLE names is not there); correct it" in said()
 
     @pytest.mark.parametrize("address", ["tfhub.example.com", "file:///hub", "http://a..b", "https://"])
-    def test_a_mirror_that_is_not_an_address_is_told(
+    def test_a_mirror_that_is_not_an_address_is_reported(
         self, hub: FakeHub, monkeypatch: pytest.MonkeyPatch, address: str
     ) -> None:
         monkeypatch.setenv("HUBSERVE_TFHUB_URL", address)
@@ -328,7 +328,7 @@ class TestMirrors:
         assert "pa55word" not in message
         assert "sEcret" not in message
 
-    def test_a_redirect_to_nothing_is_told(self, hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_redirect_to_nothing_is_reported(self, hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(hub, "storage", "https://[")
         assert "leads to what is not an address" in said()
 
@@ -336,7 +336,7 @@ class TestMirrors:
 class TestCredentials:
     @pytest.mark.parametrize("secret", ["two\nlines", "a b", "s\u00e9same", "nul\x7f"])
     @pytest.mark.parametrize("kind", ["token", "key"])
-    def test_what_cannot_be_sent_is_told_and_not_shown(
+    def test_headers_that_cannot_be_sent_are_reported_and_not_shown(
         self, hub: FakeHub, monkeypatch: pytest.MonkeyPatch, secret: str, kind: str
     ) -> None:
         hub.private, hub.faults = True, {"tfhub": "404"}
@@ -373,13 +373,13 @@ class TestCredentials:
         )
 
     @pytest.mark.parametrize("content", [b"\xff\xfe", b'{"username": "me"}', b"[]", b"null"])
-    def test_a_file_that_is_not_theirs_is_told(self, caches: Caches, tmp_path: Path, content: bytes) -> None:
+    def test_a_file_that_is_not_theirs_is_reported(self, caches: Caches, tmp_path: Path, content: bytes) -> None:
         (tmp_path / ".kaggle").mkdir()
         (tmp_path / ".kaggle" / "kaggle.json").write_bytes(content)
         with pytest.raises(SourceError, match="cannot be read as Kaggle's credentials"):
             credentials.find()
 
-    def test_a_token_file_that_is_not_text_is_told(self, caches: Caches, tmp_path: Path) -> None:
+    def test_a_token_file_that_is_not_text_is_reported(self, caches: Caches, tmp_path: Path) -> None:
         (tmp_path / ".kaggle").mkdir()
         (tmp_path / ".kaggle" / "access_token").write_bytes(b"\xff\xfe")
         with pytest.raises(SourceError, match="cannot be read as a token of Kaggle"):

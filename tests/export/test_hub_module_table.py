@@ -87,7 +87,7 @@ def test_the_table_and_the_conventions_agree_on_pixels() -> None:
             assert (found and found[0]) == module.pixels
 
 
-def test_of_a_model_of_anybody_on_kaggle_nothing_is_assumed() -> None:
+def test_nothing_is_assumed_about_other_models_on_kaggle() -> None:
     assert _conventions.preset("https://www.kaggle.com/models/someone/model/tensorFlow2/a/1", "hub") is None
 
 

@@ -192,7 +192,7 @@ def test_a_preset_is_what_the_model_is_given(tmp_path: Path) -> None:
     assert np.allclose(loaded.call(images), model.logits(2 * images - 1), atol=1e-5)
 
 
-def test_a_file_that_is_no_savedmodel_is_an_error(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_savedmodel_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "saved_model.pb").write_bytes(b"not a graph")
     with pytest.raises(SourceError, match="cannot be loaded as a SavedModel"):
         load(Source(str(tmp_path), "directory", tmp_path))

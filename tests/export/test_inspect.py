@@ -40,7 +40,7 @@ def test_a_person_sees_model_labels_pixels_parity_source_and_signatures(miniatur
         assert line in result.stdout
 
 
-def test_warnings_and_examples_are_told_with_the_flags_of_the_command(miniature_dir: Path, tmp_path: Path) -> None:
+def test_warnings_and_examples_are_reported_with_the_flags_of_the_command(miniature_dir: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(miniature_dir / "1", tmp_path / "m" / "1")
     file = folder / "assets.extra" / "export.json"
     manifest = json.loads(file.read_text())
@@ -77,7 +77,7 @@ def test_tensorflow_is_not_imported(miniature_dir: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_a_folder_that_is_no_model_directory_says_what_to_give(miniature_dir: Path, tmp_path: Path) -> None:
+def test_a_folder_that_is_not_a_model_directory_says_what_to_give(miniature_dir: Path, tmp_path: Path) -> None:
     for folder, says in (
         (tmp_path, "holds no versions of a model; export a model into it"),
         (miniature_dir / "1", f"did you mean its parent, {miniature_dir}?"),

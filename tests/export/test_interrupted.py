@@ -72,7 +72,9 @@ def test_an_export_that_is_asked_to_end_removes_its_folder(miniature_saved: Path
     assert [path.name for path in base.iterdir()] == ["1"]
 
 
-def test_what_a_killed_export_leaves_is_no_version_and_goes_with_the_next(miniature_saved: Path, base: Path) -> None:
+def test_files_of_a_killed_export_are_not_a_version_and_the_next_export_removes_them(
+    miniature_saved: Path, base: Path
+) -> None:
     process = start(miniature_saved, base)
     process.kill()
     process.communicate()

@@ -144,7 +144,7 @@ def test_another_backend_of_keras_is_named(file: Path, tmp_path: Path) -> None:
     assert "unset KERAS_BACKEND" in done.stderr
 
 
-def test_an_object_that_fails_to_load_is_told_by_its_own_reason() -> None:
+def test_an_object_that_fails_to_load_is_reported_with_its_own_reason() -> None:
     counted = ValueError(
         "A total of 2 objects could not be loaded. Example error message for object <Dense name=predictions>:\n\n"
         "The kernel has the shape (4, 3). Received: (4, 2)\n\nList of objects that could not be loaded:\n[<Dense>]"

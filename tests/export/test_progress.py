@@ -25,7 +25,7 @@ def seen(stream: io.StringIO) -> str:
     return re.sub(r"\d+\.\d", "#", "\n".join(lines))
 
 
-def test_elsewhere_than_on_a_terminal_each_step_is_a_line_and_parts_are_not_told() -> None:
+def test_without_a_terminal_each_step_is_a_line_and_parts_are_not_shown() -> None:
     stream = io.StringIO()
     with progress_on(stream) as progress:
         report(progress)

@@ -119,7 +119,7 @@ def test_images_are_run_a_batch_at_a_time_and_all_are_compared(source: ImageMode
     assert prove(version, reference).images == 3
 
 
-def test_a_source_that_gives_no_numbers_is_told_apart_from_a_bad_export(source: ImageModel) -> None:
+def test_a_source_without_finite_numbers_is_distinguished_from_a_bad_export(source: ImageModel) -> None:
     def broken(images: tf.Tensor) -> tf.Tensor:
         return source.call(images) * np.nan
 

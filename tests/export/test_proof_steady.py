@@ -134,7 +134,7 @@ def test_what_depends_on_the_image_alone_needs_no_explanation() -> None:
     assert _steady.explain(lambda images: scores(images).numpy(), pixels, _steady.TOLERANCE) is None
 
 
-def test_a_single_logit_is_not_measured_by_itself() -> None:
+def test_a_single_logit_is_not_measured_alone() -> None:
     near_zero = np.array([[0.0, 1e-6]])
     assert _steady.difference(near_zero, near_zero + 1e-6) == pytest.approx(1)
     assert _steady.difference(near_zero, near_zero + 1e-6, least_range=1) == pytest.approx(1e-6)

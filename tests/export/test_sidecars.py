@@ -126,5 +126,5 @@ def test_a_file_that_is_not_understood_is_never_passed_over(tmp_path: Path, docu
         beside(tmp_path, "preprocessor_config.json", document)
 
 
-def test_the_presets_are_told_apart() -> None:
+def test_the_presets_are_distinguished() -> None:
     assert [preset_of(Preprocessing(1, 1, **preset)) for preset in PRESETS.values()] == list(PRESETS)

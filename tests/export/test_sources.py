@@ -80,7 +80,7 @@ def test_an_archive_cut_short_is_refused(tmp_path: Path, miniature_saved: Path) 
         pass
 
 
-def test_a_base_folder_given_for_a_savedmodel_is_told_apart(miniature_dir: Path) -> None:
+def test_a_base_folder_given_for_a_savedmodel_is_recognized(miniature_dir: Path) -> None:
     with pytest.raises(SourceError, match=r"did you mean .*/miniature/1"), open_source(str(miniature_dir)):
         pass
 
@@ -97,7 +97,7 @@ def test_a_name_that_is_nothing_says_what_it_may_be(model: str, says: str) -> No
         pass
 
 
-def test_a_file_that_is_no_archive_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_not_an_archive_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(b"x")
     with (
         pytest.raises(SourceError, match=r"neither a \.tar\.gz nor a \.keras nor an \.h5"),

@@ -45,7 +45,7 @@ def test_a_checkpoint_that_would_run_a_command_is_refused_and_runs_nothing(tmp_p
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 a zip file", pickle.dumps(1) * 5])
-def test_what_is_no_checkpoint_is_an_error(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_a_checkpoint_is_an_error(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "file.pth"
     file.write_bytes(content)
     with pytest.raises(_torch_file.UnreadableCheckpointError, match="not a torch checkpoint"):

@@ -92,6 +92,6 @@ def test_other_formats_add_runs_of_single_images_only(tmp_path: Path) -> None:
         assert images == 3 * sum(sizes) + (15 if 1 in sizes else 0)
 
 
-def test_the_pictures_of_other_formats_can_be_decoded() -> None:
+def test_the_images_of_other_formats_can_be_decoded() -> None:
     status, _ = decode(*_warmup_records.others())
     assert status == [0] * 5

@@ -6,7 +6,7 @@ from hubserve_export import StrictError
 from hubserve_export._warnings import Warnings
 
 
-def test_a_warning_is_told_and_kept_once() -> None:
+def test_a_warning_is_printed_and_kept_once() -> None:
     told: list[str] = []
     warnings = Warnings(tell=told.append)
     for text in ("one", "two", "one"):

@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
         ("", (2, 20, 0), False),
     ],
 )
-def test_a_newer_minor_release_is_told(tensorflow: str, server: tuple[int, int, int], newer: bool) -> None:
+def test_a_newer_minor_release_is_reported(tensorflow: str, server: tuple[int, int, int], newer: bool) -> None:
     assert newer_tensorflow({"tensorflow": tensorflow}, server) == (tensorflow if newer else None)
     assert newer_tensorflow({}, server) is None
 

@@ -37,7 +37,7 @@ def test_the_folder_of_a_killed_run_goes_with_the_next_one(tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_folder_of_a_run_under_way_is_left_alone(tmp_path: Path) -> None:
+def test_the_folder_of_a_run_that_goes_on_is_left_alone(tmp_path: Path) -> None:
     process, theirs = maker(tmp_path)
     scratch.sweep(tmp_path, ".tmp-")
     assert (theirs / "half").exists()
@@ -45,7 +45,7 @@ def test_the_folder_of_a_run_under_way_is_left_alone(tmp_path: Path) -> None:
     assert not theirs.exists()
 
 
-def test_other_folders_and_files_are_nobodys_business(tmp_path: Path) -> None:
+def test_other_folders_and_files_are_ignored(tmp_path: Path) -> None:
     names = ["1", ".tmp-mine", "tmp-0", ".tmp-00000000-0000-0000-0000-000000000000x"]
     for name in names:
         (tmp_path / name).mkdir()

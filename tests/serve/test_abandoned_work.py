@@ -43,7 +43,7 @@ def statuses(caller: Caller, images: list[bytes]) -> list[int]:
     return list(response.outputs["status"].int_val)
 
 
-def test_a_batch_whose_callers_have_gone_costs_no_more_than_its_images_may(server: EmbeddedServer) -> None:
+def test_a_batch_whose_callers_left_costs_no_more_than_its_images_may(server: EmbeddedServer) -> None:
     dear = [COSTLY["PNG, alpha"].make(3600, 3600)] * 4
     with calling(server.target) as caller:
         assert statuses(caller, [GOOD]) == [0]

@@ -21,7 +21,7 @@ def one_image(model: SavedModelSession, signature: str) -> dict[str, np.ndarray]
     return {model.signatures[signature].inputs["image_bytes"].name: np.array([b"x"], dtype=object)}
 
 
-def test_a_batch_whose_callers_all_came_too_late_is_told_in_tf_servings_words(sessions):
+def test_a_batch_whose_callers_all_came_too_late_is_reported_in_tf_servings_words(sessions):
     model, batching = sessions
     feeds, fetches = one_image(model, "echo"), [model.signatures["echo"].outputs["run"].name]
     with pytest.raises(RequestError) as caught:

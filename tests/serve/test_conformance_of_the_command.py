@@ -42,7 +42,7 @@ def test_the_suite_passes_on_a_server_that_runs_elsewhere(miniature_dir, tmp_pat
     assert "needs a server of its own" in stdout
 
 
-def test_the_suite_starts_a_program_wherever_a_test_needs_a_server_of_its_own(tmp_path):
+def test_the_suite_starts_a_program_for_tests_that_need_their_own_server(tmp_path):
     program = tmp_path / "tensorflow_model_server"
     log = tmp_path / "started"
     line = shlex.join([sys.executable, str(STAND_IN)])

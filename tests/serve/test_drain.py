@@ -78,7 +78,7 @@ def test_a_call_that_never_ends_is_cut_off_when_the_drain_time_is_over(toy, tmp_
     assert not [thread for thread in set(threading.enumerate()) - before if thread.name.startswith("rpc")]
 
 
-def test_somebody_who_watches_the_health_does_not_hold_the_server(toy, tmp_path):
+def test_a_caller_that_watches_the_health_does_not_block_the_server(toy, tmp_path):
     server = EmbeddedServer(model_dir(toy, tmp_path / "toy"), drain_seconds=3600)
     server.start()
     with calling(server.target) as caller:

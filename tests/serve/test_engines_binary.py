@@ -75,7 +75,7 @@ def test_the_program_does_not_outlive_a_killed_command(machine: Machine, toy_dir
     wait_until_gone(machine.server()["pid"])
 
 
-def test_a_long_temporary_folder_is_no_obstacle(machine: Machine, toy_dir: Path) -> None:
+def test_a_long_temporary_folder_works(machine: Machine, toy_dir: Path) -> None:
     # The path of a UNIX socket may have 107 characters.
     deep = machine.folder / ("deep" * 25)
     deep.mkdir()
@@ -107,7 +107,7 @@ def test_the_log_goes_to_standard_error(machine: Machine, toy_dir: Path) -> None
         assert process.stderr.readline() == "loading toy\n"
 
 
-def test_a_log_that_nobody_reads_any_more_does_not_hold_up_the_server(machine: Machine, toy_dir: Path) -> None:
+def test_a_log_without_a_reader_does_not_block_the_server(machine: Machine, toy_dir: Path) -> None:
     # Many times what a pipe holds.
     machine.install(PROGRAM, gate=True, talk=50_000)
     with machine.starting(toy_dir, "--engine", "binary", "--port", 0) as process:
@@ -147,7 +147,7 @@ def test_a_release_without_a_flag_is_refused_before_it_starts(machine: Machine, 
     assert not (machine.folder / "server.json").exists()
 
 
-def test_a_program_that_is_no_tensorflow_serving_is_refused(machine: Machine, toy_dir: Path) -> None:
+def test_a_program_that_is_not_a_tensorflow_serving_is_refused(machine: Machine, toy_dir: Path) -> None:
     machine.install(PROGRAM, release="none")
     done = machine.serve(toy_dir, "--engine", "binary", "--port", 0)
     assert done.returncode == 1

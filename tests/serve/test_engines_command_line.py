@@ -150,5 +150,5 @@ def test_an_image_for_gpus_gets_them(image: str, has_gpus: bool) -> None:
     assert ("--gpus=all" in docker_run(image, "name", "127.0.0.1:1", {}, [])) == has_gpus
 
 
-def test_flag_names_are_told_from_their_values() -> None:
+def test_flag_names_are_distinguished_from_their_values() -> None:
     assert [flag_name(argument) for argument in ("--a=b=c", "--a")] == ["a", "a"]

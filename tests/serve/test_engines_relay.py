@@ -67,7 +67,7 @@ def test_connections_do_not_wait_for_each_other(behind: socket.socket, address: 
         connection.close()
 
 
-def test_a_client_that_vanishes_is_gone_for_the_server_too(behind: socket.socket, address: tuple[str, int]) -> None:
+def test_the_server_notices_that_a_client_vanished(behind: socket.socket, address: tuple[str, int]) -> None:
     client = socket.create_connection(address)
     with behind.accept()[0] as server:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
@@ -75,13 +75,13 @@ def test_a_client_that_vanishes_is_gone_for_the_server_too(behind: socket.socket
         assert read_all(server) == b""
 
 
-def test_a_server_that_is_gone_closes_the_connection(behind: socket.socket, address: tuple[str, int]) -> None:
+def test_a_server_that_ended_closes_the_connection(behind: socket.socket, address: tuple[str, int]) -> None:
     behind.close()
     with socket.create_connection(address) as client:
         assert read_all(client) == b""
 
 
-def test_nobody_is_let_in_before_or_after(behind: socket.socket) -> None:
+def test_no_request_is_answered_before_or_after(behind: socket.socket) -> None:
     with hold("127.0.0.1", 0) as held:
         where = address_of(held)
         with pytest.raises(ConnectionRefusedError):

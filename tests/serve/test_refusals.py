@@ -15,7 +15,7 @@ def test_an_input_of_another_shape_is_named_with_both_shapes(caller: Caller):
     assert refusal(caller.prediction.Predict, message) == (Code.INVALID_ARGUMENT, words)
 
 
-def test_a_failing_op_is_told_without_this_process_stack(caller: Caller):
+def test_a_failing_op_is_reported_without_this_process_stack(caller: Caller):
     _, words = refusal(caller.prediction.Predict, request("failing", image_bytes=[b"x"]))
     assert "no such image" in words
     assert "most recent call last" not in words
@@ -37,7 +37,7 @@ def test_rpcs_left_to_tf_serving_are_unimplemented(caller: Caller):
     assert [refusal(*call) for call in calls] == [(Code.UNIMPLEMENTED, words)] * 3
 
 
-def test_a_caller_of_another_name_is_told_the_name_that_is_there(caller: Caller):
+def test_a_call_with_another_name_reports_the_name_that_exists(caller: Caller):
     message = request("echo", model="typo", image_bytes=[b"x"])
     words = "Servable not found for request: Latest(typo); this server has toy"
     assert refusal(caller.prediction.Predict, message) == (Code.NOT_FOUND, words)

@@ -22,7 +22,7 @@ def test_a_run_is_cut_off_at_its_timeout(session, tmp_path):
     assert caught.value.code is grpc.StatusCode.DEADLINE_EXCEEDED
 
 
-def test_a_name_that_is_no_tensor_is_refused(session):
+def test_a_name_that_is_not_a_tensor_is_refused(session):
     with pytest.raises(RequestError, match='INVALID_ARGUMENT: The signature names "NoOp"'):
         session.run({}, ["NoOp"])
 

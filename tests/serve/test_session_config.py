@@ -97,7 +97,7 @@ def test_a_file_is_read_where_no_shipped_one_has_the_name(tmp_path: Path, monkey
     assert "onednn" in read("bfloat16-cpu").text
 
 
-def test_a_name_that_is_none_is_told_with_those_there_are(tmp_path: Path) -> None:
+def test_a_wrong_name_is_reported_with_the_names_that_exist(tmp_path: Path) -> None:
     with pytest.raises(SessionConfigError, match=r"cannot read the session config bfloat15 .*No such file.* one of "):
         read("bfloat15")
     broken = tmp_path / "broken.pbtxt"

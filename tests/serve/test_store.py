@@ -44,7 +44,7 @@ def test_with_labels_no_higher_version_takes_the_place_of_the_one_that_they_name
         Store(base, [3], {"canary": 4}).find()
 
 
-def test_an_empty_folder_has_no_versions_and_a_missing_one_tells_nothing(tmp_path):
+def test_an_empty_folder_has_no_versions_and_a_missing_one_says_nothing(tmp_path):
     store = Store(tmp_path / "toy")
     assert store.look() is None
     (tmp_path / "toy").mkdir()

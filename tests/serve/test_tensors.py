@@ -45,7 +45,7 @@ def test_a_short_list_of_strings_is_filled_with_its_last():
     ],
     ids=["no dtype", "resource", "no rank", "negative", "odd content", "vast"],
 )
-def test_a_message_that_is_no_tensor_is_refused(proto):
+def test_a_message_that_is_not_a_tensor_is_refused(proto):
     with pytest.raises(ValueError):  # noqa: PT011 - the caller is told only that it cannot be parsed
         from_proto(proto)
 

@@ -27,13 +27,13 @@ def test_a_failing_record_is_named_with_the_remedy(base):
         EmbeddedServer(base).start()
 
 
-def test_a_record_that_is_no_log_fails_the_load_and_names_the_remedy(base):
+def test_a_record_that_is_not_a_log_fails_the_load_and_names_the_remedy(base):
     write_warmup(base / "1", b"\xff")
     with pytest.raises(LoadError, match="holds a record that is not a PredictionLog: export the model again"):
         EmbeddedServer(base).start()
 
 
-def test_a_file_that_is_no_tfrecord_fails_the_load(base):
+def test_a_file_that_is_not_a_tfrecord_fails_the_load(base):
     write_warmup(base / "1").write_bytes(b"not a TFRecord file at all")
     with pytest.raises(LoadError, match="tf_serving_warmup_requests is not a complete TFRecord file"):
         EmbeddedServer(base).start()

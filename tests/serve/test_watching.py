@@ -28,7 +28,7 @@ class Lines:
         return found[0]
 
 
-def test_a_person_is_told_what_comes_and_goes(toy, tmp_path):
+def test_changes_of_versions_are_reported(toy, tmp_path):
     base, lines = model_dir(toy, tmp_path / "toy", 1), Lines()
     with EmbeddedServer(base, poll_seconds=0.05, report=lines.lines.append) as server:
         (base / "2").mkdir()
@@ -40,7 +40,7 @@ def test_a_person_is_told_what_comes_and_goes(toy, tmp_path):
     assert lines.lines[-3:] == [f"loading {base / '3'}", "version 3 is served", "version 1 is unloaded"]
 
 
-def test_a_version_that_failed_is_not_tried_again_until_it_has_been_away(toy, tmp_path):
+def test_a_version_that_failed_is_not_loaded_again_until_it_has_been_away(toy, tmp_path):
     base, lines = model_dir(toy, tmp_path / "toy", 1), Lines()
     manager = Manager("toy")
     watcher = Watcher(manager, Store(base), None, lines.lines.append)
@@ -100,7 +100,7 @@ def wait_until_available(manager: Manager, *versions: int) -> None:
         time.sleep(0.02)
 
 
-def test_versions_come_and_go_when_nobody_can_be_told(toy, tmp_path, caplog):
+def test_versions_come_and_go_without_a_terminal(toy, tmp_path, caplog):
     def broken(line: str) -> None:
         raise BrokenPipeError(line)
 

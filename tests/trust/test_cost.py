@@ -36,7 +36,7 @@ def test_a_file_above_a_bound_is_seen(seconds: float, memory: float) -> None:
     assert "alpha 10 x 10 (2.0 KB)" in table([cost])
 
 
-def test_every_coding_is_tried_from_the_largest_picture_that_is_allowed() -> None:
+def test_every_coding_is_tried_from_the_largest_image_that_is_allowed() -> None:
     for coding in COSTLY:
         width, height = next(sizes(coding, "square"))
         assert 0.9 * min(COSTLY[coding].most_pixels, DEFAULT_MAX_PIXELS) <= width * height <= DEFAULT_MAX_PIXELS

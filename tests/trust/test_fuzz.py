@@ -20,7 +20,7 @@ def tried(target: str, inputs: int, tmp_path: Path) -> Tally:
     return tally
 
 
-def test_hostile_images_harm_nobody(tmp_path: Path) -> None:
+def test_hostile_images_harm_no_other_caller(tmp_path: Path) -> None:
     tally = tried("images", 3000, tmp_path)
     assert {strategy for strategy, _ in tally.outcomes} == {*STRATEGIES, "costly"}
     # Each is weighed, and what costs much has come up.
@@ -32,7 +32,7 @@ def test_hostile_images_harm_nobody(tmp_path: Path) -> None:
         assert tally.outcome(outcome) > 60
 
 
-def test_hostile_calls_harm_nobody(tmp_path: Path) -> None:
+def test_hostile_calls_harm_no_other_caller(tmp_path: Path) -> None:
     tally = tried("requests", 700, tmp_path)
     for outcome in ("answered", "invalid_argument", "not_found", "sent"):
         assert tally.outcome(outcome) > 10

@@ -26,7 +26,7 @@ def test_a_crash_a_hang_and_a_wrong_answer_in_one_batch_are_each_traced_to_their
     assert harmless == 0
 
 
-def test_harm_that_no_input_does_alone_is_said_of_the_batch() -> None:
+def test_harm_that_no_input_does_alone_is_reported_for_the_batch() -> None:
     found, _ = hunt(range(64, 80))
     assert found == [(None, "the two together; inputs 64 to 79, and none alone")]
 

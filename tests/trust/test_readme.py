@@ -13,5 +13,5 @@ def test_the_table_of_files_is_the_one_that_the_tests_go_by() -> None:
     assert there == table(), "put in what `PYTHONPATH=tests python -m trust.corpus` prints"
 
 
-def test_every_strategy_of_the_fuzzer_is_told() -> None:
+def test_every_strategy_of_the_fuzzer_is_listed() -> None:
     assert [strategy for strategy in STRATEGIES if f"\n| {strategy} |" not in README] == []

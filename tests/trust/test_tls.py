@@ -69,7 +69,7 @@ def test_a_client_of_tls_does_not_talk_to_a_server_without(shell: str):
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_a_client_without_tls_is_told_what_a_server_that_hangs_up_may_want(shell: str):
+def test_a_client_without_tls_learns_what_a_server_that_hangs_up_may_want(shell: str):
     with server() as running:
         result = refused(shell, running, None)
     assert "if it speaks TLS, give tls=" in result.error
@@ -98,7 +98,7 @@ def test_a_key_that_is_not_the_certificates_is_said_to_be_the_clients_own_matter
     assert "whether key belongs to certificate" in result.error
 
 
-def test_files_that_are_no_pem_are_said_to_be_the_clients_own_matter():
+def test_files_that_are_not_pem_are_reported_as_the_clients_own_fault():
     with server() as running:
         result = refused("threads", running, TLS(ca=b"-----BEGIN NONSENSE-----"))
     assert "tls= cannot be used" in result.error

@@ -18,7 +18,7 @@ def test_every_constructor_of_keras_applications_is_in_the_zoo() -> None:
     assert applications.known_constructors() == built
 
 
-def test_there_are_29_kinds_of_picture_and_every_one_is_answered() -> None:
+def test_there_are_29_kinds_of_image_and_every_one_is_answered() -> None:
     cases = {case.name: case for case in CASES}
     assert len(set(pictures.KINDS)) == 29
     assert all(cases[kind].status == 0 for kind in pictures.KINDS)
@@ -30,7 +30,7 @@ def test_a_name_stands_for_one_model() -> None:
     assert len([name for name in names if name.startswith("keras-hub-")]) >= 15
 
 
-def test_a_resized_picture_is_not_rounded() -> None:
+def test_a_resized_image_is_not_rounded() -> None:
     picture = Image.effect_noise((40, 30), 90).convert("RGB")
     exact = stretched(picture, 12, 10)
     assert exact.shape == (12, 10, 3)
@@ -90,7 +90,7 @@ def test_a_model_that_draws_numbers_has_to_be_refused_by_that_name() -> None:
     assert "1 of 2 rows were found before" in table.page([good, rightly], "keras 3", older=1)
 
 
-def test_what_a_softmax_cannot_tell_is_no_difference() -> None:
+def test_a_difference_that_a_softmax_cannot_show_does_not_count() -> None:
     def asked(head: str) -> reference.Reference:
         return reference.Reference(*(np.zeros((1, 2), np.float32),) * 4, head)
 
