@@ -1,4 +1,4 @@
-"""The capacity model by itself; test_results holds it to what was measured."""
+"""The capacity model alone; test_results compares it with measurements."""
 
 import math
 from pathlib import Path

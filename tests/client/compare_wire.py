@@ -77,7 +77,7 @@ def put(message: Message, descriptor: Descriptor, draw: Callable[[st.SearchStrat
 
 
 def plain(message: Message) -> dict[str, Any]:
-    """A message as Python's own values, whoever made its class."""
+    """A message as Python values, for the classes of both packages."""
     found: dict[str, Any] = {}
     for field, value in message.ListFields():
         if field.message_type is None:

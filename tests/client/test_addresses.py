@@ -128,7 +128,7 @@ def test_a_port_that_speaks_http_is_distinguished_from_one_without_a_server(
 def test_a_proxy_in_the_way_is_named_and_what_goes_past_it(shell: str, variable: str, monkeypatch: pytest.MonkeyPatch):
     for name in ("grpc_proxy", "https_proxy", "http_proxy", "no_grpc_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
-    # Nobody listens on port 9.
+    # No program listens on port 9.
     monkeypatch.setenv(variable, "http://me:secret@127.0.0.1:9")
     with FakeServer() as server:
         (result,) = classify(shell, server.target, [b"cat"], retry=None)

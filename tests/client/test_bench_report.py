@@ -73,7 +73,7 @@ def test_an_overload_and_delayed_requests_are_reported() -> None:
     told = findings(load=Open(200.0, poisson=True, seed=0), span=5 * SECOND, held_back=70, most_in_flight=1000)
     assert "more was offered than answered" in told
     assert "requests waited here until fewer than 1000 were in flight" in told
-    # By chance fewer were due than the rate says: that is no overload.
+    # By chance fewer were due than the rate says: that is not an overload.
     assert findings(load=Open(110.0, poisson=True, seed=0), span=10 * SECOND) == ""
 
 

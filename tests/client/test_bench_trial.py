@@ -131,7 +131,7 @@ def test_failures_are_counted_by_their_code_and_stand_beyond_every_answer() -> N
 
 
 def test_an_overload_is_bounded_and_every_request_that_was_due_is_counted() -> None:
-    """Ten a second offered, one a second answered, at most five on their way, each given up after three seconds."""
+    """Ten requests a second offered, one answered, at most five in flight, each given up after three seconds."""
     free_at = [0]
 
     def one_a_second(now: int) -> int:

@@ -129,7 +129,7 @@ def test_lengths_of_packed_strings_that_never_end_are_malformed() -> None:
 
 
 def image_answer(kind: str, columns: int) -> bytes:
-    """An answer to one image that claims so many classes, or so long a vector."""
+    """An answer to one image that claims that many classes, or so long a vector."""
     response = PredictResponse()
     response.outputs["status"].dtype = tensor_pb2.DT_INT32
     response.outputs["status"].tensor_shape.dim.add(size=1)

@@ -115,7 +115,7 @@ def test_a_path_that_vanishes_is_reported_on_its_image(server: FakeServer, image
 
 def test_images_are_sent_in_batches_of_the_given_size(server: FakeServer, images: Path) -> None:
     classify(server, images, "--batch-size", 2)
-    # Two requests are on their way at a time, and the server may see either first.
+    # Two requests are in flight, and the server may see either first.
     assert sorted(len(request.inputs["image_bytes"].string_val) for request in server.requests) == [1, 2]
 
 

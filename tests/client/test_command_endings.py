@@ -22,7 +22,7 @@ PATIENCE = 120
 
 @contextmanager
 def busy(tmp_path: Path, *options: str) -> "Iterator[subprocess.Popen[str]]":
-    """`hubserve classify` with a request under way that is not answered."""
+    """`hubserve classify` with a request in flight that is not answered."""
     arrived, over = threading.Event(), threading.Event()
 
     def wait(_request: object) -> None:
@@ -129,7 +129,7 @@ def on_a_terminal(command: list[str], **environment: str) -> str:
             while piece := os.read(ours, 4096):
                 sent += piece
         except OSError:
-            pass  # So Linux says that nobody holds the other end any more.
+            pass  # Linux reports in this way that the other end is closed.
     os.close(ours)
     return sent.decode()
 

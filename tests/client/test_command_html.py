@@ -85,7 +85,7 @@ def test_a_page_that_cannot_be_is_wrong_usage_before_anything_is_sent(server: Fa
     folder = bulk.images(tmp_path / "images", 1)
     result = bulk.classify(server, folder, "--html", folder / "0000.jpg")
     assert (result.exit_code, server.requests) == (2, [])
-    assert "is there, and is no page that hubserve wrote" in result.stderr
+    assert "exists, and is not a page that hubserve wrote" in result.stderr
     assert (folder / "0000.jpg").read_bytes() == b"image 0"
 
 

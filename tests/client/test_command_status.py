@@ -82,7 +82,7 @@ def test_wait_goes_on_while_the_server_is_not_up_or_does_not_know_the_model(serv
     with ThreadPoolExecutor(1) as pool, socket.create_server(("127.0.0.1", 0)) as nobody:
         late = FakeServer(status=coming_up, port=nobody.getsockname()[1])
         result = pool.submit(status, late, "--wait", "60")
-        # It has come, and found nobody it could talk to.
+        # The client connected, and got no answer.
         nobody.accept()[0].close()
         nobody.close()
         with late:

@@ -55,7 +55,7 @@ def test_a_signal_ends_the_run_with_whole_records_and_the_command_that_goes_on(
         assert process.returncode == 128 + number
         assert "Traceback" not in error
         assert f"Error: stopped by {name}\nGo on with: hubserve classify {folder} --batch-size 10" in error
-        # The answer before the one that is held may still have been on its way into the file.
+        # The record of the answer before the held one may not have been written yet.
         assert 90 <= len(documents(file)) <= 100
         assert classify(server, folder, "--output", file, "--resume").exit_code == 0
     assert sources(file) == sorted(map(str, folder.iterdir()))

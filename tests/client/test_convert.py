@@ -103,7 +103,7 @@ def test_the_first_of_several_images_is_sent_and_noted_as_the_first():
     assert prepared(heic(red)).note is None
 
 
-# What satellites' pictures have: channels whose colours nobody knows.
+# Images of satellites have channels without a known colour.
 BANDS = {"photometric": "minisblack", "planarconfig": "contig", "extrasamples": ["unspecified"] * 3}
 RAMP = np.linspace(0, 4000, 64 * 64).reshape(64, 64)
 

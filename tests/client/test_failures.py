@@ -160,7 +160,7 @@ def test_a_closed_client_says_so(client: Client):
 
 def test_a_request_of_2_gib_is_an_invalid_one(client: Client):
     with pytest.raises(hubserve.InvalidRequest, match="split it"):
-        # Nobody writes to these zeros, so that they take no memory.
+        # No code writes to these zeros, so that they take no memory.
         client._server.start(PREDICT, bytes(2**31), 1).result()
 
 

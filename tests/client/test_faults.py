@@ -1,4 +1,4 @@
-"""Failures on real sockets: what is tried again, and what each image gets in the end."""
+"""Failures on real sockets: which of them are retried, and what each image gets in the end."""
 
 import os
 import threading

@@ -22,7 +22,7 @@ MISSED = failure("RESOURCE_EXHAUSTED", "Run() timeout exceeded while waiting in 
 class Serving:
     """Works on `workers` requests at a time, 10 to 30 ms each, and holds a thread for each request until its answer.
 
-    The thread is free a moment after the answer: whoever asks again at once is refused though nobody else asks.
+    The thread is free a moment after the answer: a caller that sends the next request at once is refused.
     """
 
     def __init__(self, threads: int, workers: int | None = None, refusal: CallError = THREADS) -> None:

@@ -68,7 +68,7 @@ def test_a_million_images_are_classified_and_a_second_start_goes_on(tmp_path: Pa
 
 
 def three_classes(image: bytes) -> dict[str, float] | int:
-    """The image's own text first, and two others; `bad` is no image."""
+    """The image's own text first, and two others; `bad` is not an image."""
     return 1 if image == b"bad" else {image.decode(): 0.5, "second": 0.25, "third": 0.125}
 
 

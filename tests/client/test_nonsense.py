@@ -1,4 +1,4 @@
-"""Answers that are messages and make no sense: the error of their images, and of nobody else."""
+"""Answers that are messages but make no sense: an error of their own images only."""
 
 import asyncio
 import math

@@ -1,4 +1,4 @@
-"""Numbers that nobody can wait for or count to are refused where they come in: in the library, and in the command."""
+"""Numbers that are not finite or far too large are refused at the entry: in the library, and in the command."""
 
 import asyncio
 import json

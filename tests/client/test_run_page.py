@@ -347,7 +347,7 @@ def test_transparent_palette_and_deep_images_look_as_the_model_sees_them() -> No
 
 def test_images_that_cost_too_much_or_are_none_get_no_thumbnail(photograph: Path, tmp_path: Path) -> None:
     small = encoded(PIL.Image.new("1", (8, 8)), "png")
-    # Pillow refuses the first by itself, and would warn of the second.
+    # Pillow itself refuses the first, and would warn of the second.
     huge, large = (announcing(small, side) for side in (20_000, 10_000))
     for data in (
         huge,

@@ -101,7 +101,7 @@ def big(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def names(page: Page) -> list[str]:
     """The names of the images that are to be seen, in their order."""
-    # Not inner texts, which what is not drawn has not: a card that has just moved is drawn a frame later.
+    # Not inner texts, which are empty before an element is drawn: a card that has just moved is drawn a frame later.
     return page.locator(".card:not([hidden]) .name").all_text_contents()
 
 
@@ -186,7 +186,7 @@ def test_an_image_is_enlarged_by_mouse_and_by_keyboard(visit: Visit, small: Path
     expect(large).to_contain_text("park/rex.jpg")
     large.get_by_role("button", name="Next").click()
     expect(large).to_contain_text("park/hedwig.jpg")
-    # The last one with a picture.
+    # The last one with an image.
     expect(large.get_by_role("button", name="Next")).to_be_disabled()
     keys.press("ArrowLeft")
     keys.press("Escape")

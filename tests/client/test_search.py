@@ -42,7 +42,7 @@ def test_bad_images_are_found_one_by_one_and_their_neighbours_answered(
 
     assert {result.index for result in results if not result.ok} <= bad
     assert {result.index for result in results if result.ok} == set(range(32)) - bad
-    # 2 N - 1 for halving, N for asking again.
+    # 2 N - 1 for halving, N for retries.
     assert requests <= 3 * 32 + 3 * 2 * 6
 
 

@@ -40,7 +40,7 @@ def test_auto_reaches_the_best_fixed_windows_throughput_without_making_answers_w
     window = Vegas()
 
     assert best / seconds(window, workers, delay) > 0.95
-    # As many as are worked on or under way, and a few that wait.
+    # The images that are being classified or in flight, and a few that wait.
     assert window.limit <= workers * (1 + delay / 0.1) + 4
 
 

@@ -1,8 +1,8 @@
 """What the suite is run against.
 
 `pytest tests/conformance` starts embedded servers; `pytest tests/conformance --server HOST:PORT --model NAME` calls one
-that runs already, and skips what needs a server of its own. `pytest tests/conformance --binary PATH` starts a real
-tensorflow_model_server wherever a test needs a server of its own.
+that runs already, and skips what needs its own server. `pytest tests/conformance --binary PATH` starts a real
+tensorflow_model_server wherever a test needs its own server.
 """
 
 import shutil
@@ -112,9 +112,9 @@ def pnasnet_server(
 
 @pytest.fixture(scope="session")
 def own(request: pytest.FixtureRequest) -> None:
-    """Marks what needs a server of its own."""
+    """Marks what needs its own server."""
     if _external(request.config):
-        pytest.skip("needs a server of its own, with a model and parameters made for the test")
+        pytest.skip("needs its own server, with a model and parameters made for the test")
 
 
 @pytest.fixture(scope="session")

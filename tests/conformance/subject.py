@@ -27,7 +27,7 @@ def refusal(call: Callable[..., Any], message: object) -> tuple[grpc.StatusCode,
 
 
 def in_turn(call: Callable[..., Any], message: object) -> Any:
-    """The answer of a server to which many callers come at once: who is refused for want of room comes again.
+    """The answer of a server with many callers at once: a caller that is refused because of the load sends again.
 
     A full batching queue (UNAVAILABLE) and TF Serving's --grpc_max_threads ("Server Threadpool Exhausted",
     RESOURCE_EXHAUSTED) are answers that a server may give then.

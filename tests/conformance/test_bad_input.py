@@ -22,7 +22,7 @@ MORE_THAN_THREADS = 1100
 
 
 def assert_served(subject: Subject) -> None:
-    """Somebody who comes now, over a connection of their own, is answered."""
+    """A caller that comes now, over its own connection, is answered."""
     with calling(subject.target) as caller:
         # Calls that were given up may hold threads of TF Serving a little longer.
         answer = in_turn(caller.prediction.Predict, subject.request())

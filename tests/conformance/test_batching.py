@@ -101,7 +101,7 @@ def test_an_input_without_rows(merging: Caller):
 
 def test_no_rows_get_no_rows_at_once(merging: Caller, real: bool):
     if real:
-        pytest.skip("TensorFlow Serving lets the caller wait until its deadline, which is no promise")
+        pytest.skip("TensorFlow Serving lets the caller wait until its deadline, which is not promised")
     assert merging.predict(image_bytes=[])["scores"].shape == (0, 2)
 
 
@@ -181,7 +181,7 @@ def test_what_expired_in_the_queue_is_not_run(batched: Serve, tmp_path: Path):
     expired(caller, request("gated", folder=[gate(tmp_path / "expired", opened=True)]))
     (tmp_path / "running" / "go").touch()
     assert list(running.result(PATIENCE).outputs["rows"].int_val) == [1]
-    # Whoever comes next is answered after the expired one's turn.
+    # The next caller is answered after the turn of the expired one.
     assert caller.predict("gated", folder=[gate(tmp_path / "next", opened=True)])["rows"].tolist() == [1]
     assert not (tmp_path / "expired" / "started").exists()
 

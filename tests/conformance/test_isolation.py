@@ -1,4 +1,4 @@
-"""One bad image costs nobody else theirs, alone in a request or among the images of other callers.
+"""One bad image costs no other image its answer, alone in a request or among the images of other callers.
 
 What TF Serving does here is in `batching/batching_session.cc` (release 2.20.0): `MergeInputTensors` joins the rows of
 all callers, `ProcessBatch` gives every one of them the error of a run that fails, and `SplitOutputTensors` gives each

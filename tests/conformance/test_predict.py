@@ -78,7 +78,7 @@ def test_a_version_asked_for_by_number_answers(subject: Subject):
 
 
 def test_an_image_larger_than_grpcs_default_limit_is_answered(subject: Subject):
-    # A JPEG reader stops at the picture's end, so the file may be of any length.
+    # A JPEG reader stops at the image's end, so the file may be of any length.
     large, small = IMAGES[0] + bytes(5 * 2**20), IMAGES[0] + bytes(2)
     assert_same(arrays(subject.predict(subject.request([large]))), arrays(subject.predict(subject.request([small]))))
 

@@ -1,4 +1,4 @@
-"""The site: it builds without a warning, needs nobody else's machine, and says what the code says."""
+"""The site: it builds without a warning, loads nothing from other hosts, and agrees with the code."""
 
 import os
 import re
@@ -19,7 +19,7 @@ import hubserve_export
 from hubserve_cli.main import main
 from support.guide import ROOT
 
-# What a browser loads by itself, and does not wait to be clicked on.
+# Addresses that a browser loads without a click.
 _LOADED = {"src", "srcset", "poster", "data"}
 _CSS_LOADS = re.compile(r"(?:url\(\s*['\"]?|@import\s+['\"])\s*((?:https?:)?//[^'\")\s]+)", re.IGNORECASE)
 

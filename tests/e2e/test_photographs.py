@@ -22,7 +22,7 @@ def test_every_converted_file_has_the_class_of_its_pixels(lite0_dir: Path) -> No
         references = list(client.classify([encoded(picture, "PNG") for picture in pictures]))
 
     assert [answer.error for answer in answers] == [None] * len(files)
-    # A conversion may round a pixel. Where two classes are as good as equal, either may come first then.
+    # A conversion may round a pixel. If two classes are nearly equal, either may then come first.
     differing = [
         (name, answer.label, answer.score, other.classes[:2])
         for name, answer, other in zip(names, answers, references, strict=True)

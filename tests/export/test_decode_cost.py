@@ -8,7 +8,7 @@ from support.decoding import decode
 from support.photographs import CHELSEA, encoded, image
 from trust import costly
 
-# Of 25 megapixels, as phones and cameras make them: what stands in the way of a large picture is its coding.
+# Of 25 megapixels, as phones and cameras make them: what stands in the way of a large image is its coding.
 SIDES = (6000, 4200)
 LARGE = {
     "JPEG": costly.one_scan(3),

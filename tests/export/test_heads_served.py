@@ -23,7 +23,7 @@ for _name, _colour in COLOURS.items():
     _file = io.BytesIO()
     Image.new("RGB", (SIZE, SIZE), _colour).save(_file, "PNG")
     PICTURES[_name] = _file.getvalue()
-# What the mean colour of each picture is: the identity.
+# What the mean colour of each image is: the identity.
 PIXELS = np.eye(3, dtype=np.float32)
 
 Layer = Callable[[tf.Tensor], tf.Tensor]
@@ -67,7 +67,7 @@ def saved(folder: Path, layer: Layer, names: tuple[str, ...] = tuple(COLOURS)) -
 
 
 def served(published: Published) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
-    """Scores and logits of the three pictures in the order of the labels, and what the manifest says of the model."""
+    """Scores and logits of the three images in the order of the labels, and what the manifest says of the model."""
     version = LoadedVersion(published.folder)
     answer = version.run("serving_default", image_bytes=list(PICTURES.values()))
     assert answer["status"].tolist() == [0, 0, 0]

@@ -35,7 +35,7 @@ def base(tmp_path: Path) -> Path:
 
 
 def start(model: Path, base: Path) -> "subprocess.Popen[str]":
-    """An export under way: it has written its files, and is proving them."""
+    """An export that has written its files, and is proving them."""
     process = subprocess.Popen(
         [sys.executable, "-m", "hubserve", "export", model, "--output", base], stderr=subprocess.PIPE, text=True
     )

@@ -49,7 +49,7 @@ def refused(tmp_path: Path, call: Layer, preprocessing: str | None = "unit") -> 
 
 
 def proven(layer: Layer, pictures: int = 4) -> None:
-    """Have the layer's answers to so many pictures compared, and the reason found where they differ."""
+    """Have the layer's answers to so many images compared, and the reason found where they differ."""
     pixels = np.random.default_rng(1).uniform(size=(pictures, SIZE, SIZE, 3)).astype(np.float32)
 
     def numbers(images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""The suite of tests/conformance as anybody runs it: against any server, and with any tensorflow_model_server."""
+"""The suite of tests/conformance as users run it: against any server, and with any tensorflow_model_server."""
 
 import re
 import shlex
@@ -37,9 +37,9 @@ def test_the_suite_passes_on_a_server_that_runs_elsewhere(miniature_dir, tmp_pat
     with serving(base) as target:
         code, stdout = suite("tests/conformance", "--server", target, "--model", base.name)
     assert code == 0, stdout
-    # What is about the server alone was run, and what needs a server of its own was not.
+    # What is about the server alone was run, and what needs its own server was not.
     assert counts(stdout)["passed"] >= 50
-    assert "needs a server of its own" in stdout
+    assert "needs its own server" in stdout
 
 
 def test_the_suite_starts_a_program_for_tests_that_need_their_own_server(tmp_path):

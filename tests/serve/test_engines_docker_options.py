@@ -50,7 +50,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def address_string(self) -> str:
-        # The base class looks for an IP address, for a log that nobody reads.
+        # The base class looks up an IP address for a log that is not used here.
         return "unix"
 
     def log_message(self, *_: object) -> None:

@@ -113,7 +113,7 @@ def test_an_address_that_is_held_is_taken(behind: socket.socket) -> None:
     with hold("127.0.0.1", 0) as held:
         with pytest.raises(AddressError, match="Address already in use"):
             hold(*address_of(held))
-        # Whoever has it can still listen there.
+        # The program that has it can still listen there.
         with Relay(held, Path(behind.getsockname())):
             pass
 

@@ -29,7 +29,7 @@ def test_status_waits_for_every_engine(engine: str, server: EmbeddedServer, toy:
         machine.starting(base, "--engine", engine, "--port", port) as process,
     ):
         if engine != "embedded":
-            # It loads, and nobody is let in yet.
+            # It loads, and does not answer requests yet.
             machine.server()
             done = subprocess.run(status(port, "0.1"), capture_output=True, text=True, check=False)
             assert (done.returncode, done.stdout) == (1, "")

@@ -58,7 +58,7 @@ def test_callers_of_one_client_share_few_threads_and_all_are_answered(toy: Path,
         Client(server.target, model="toy", retry=None) as client,
         ThreadPoolExecutor(60) as pool,
     ):
-        # The test above shows nothing where nobody is refused.
+        # The test above shows nothing if no request is refused.
         results = list(pool.map(lambda _: next(iter(client.classify([b"x"]))), range(60)))
         assert {type(result.exception) for result in results} == {ServerBusy, type(None)}
 

@@ -50,7 +50,7 @@ class Toy(tf.Module):
 
     @tf.function(input_signature=[STRINGS])
     def gated(self, folder):
-        """Write the file `started` into the first folder, and answer when somebody has put the file `go` there."""
+        """Write the file `started` into the first folder, and answer when the file `go` is there."""
         with tf.control_dependencies([tf.io.write_file(folder[0] + "/started", "")]):
             spins = tf.while_loop(
                 lambda _: tf.equal(tf.size(tf.io.matching_files(folder[0] + "/go")), 0),

@@ -27,7 +27,7 @@ class BytesServer:
         return f"127.0.0.1:{self._port}"
 
     def start(self) -> None:
-        """Serves until it is stopped, or until nobody holds it."""
+        """Serve until it is stopped, or until nothing refers to it."""
         self._server.start()
 
     def __enter__(self) -> "BytesServer":

@@ -16,7 +16,7 @@ from PIL import Image, ImageCms
 from support.photographs import CAMERA, CHELSEA, COFFEE, GRACE_HOPPER, encoded, image
 
 ORIENTATION = 0x0112
-# What turns a picture as a camera held in this way does, so that the orientation turns it back.
+# What turns an image as a camera held in this way does, so that the orientation turns it back.
 TURNS = {
     1: None,
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -38,7 +38,7 @@ def turned(picture: Image.Image, orientation: int) -> tuple[Image.Image, Image.E
 
 
 def heic(*pictures: Image.Image, quality: int = 90, **options: object) -> bytes:
-    """The pictures as one HEIC file."""
+    """The images as one HEIC file."""
     made = pillow_heif.from_pillow(pictures[0])
     for picture in pictures[1:]:
         made.add_from_pillow(picture)
@@ -48,14 +48,14 @@ def heic(*pictures: Image.Image, quality: int = 90, **options: object) -> bytes:
 
 
 def exchanged_profile() -> bytes:
-    """A colour profile in which red and green have changed places, so that nobody overlooks that it is not applied."""
+    """A colour profile in which red and green are swapped, so that a missing conversion is visible."""
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     profile = profile.replace("sRGB".encode("utf-16-be"), "swap".encode("utf-16-be"))
     return profile.replace(b"rXYZ", b"zXYZ", 1).replace(b"gXYZ", b"rXYZ", 1).replace(b"zXYZ", b"gXYZ", 1)
 
 
 def exchanged(picture: Image.Image) -> Image.Image:
-    """The picture whose numbers mean the same under `exchanged_profile`."""
+    """The image whose numbers mean the same under `exchanged_profile`."""
     red, green, blue = picture.split()
     return Image.merge("RGB", (green, red, blue))
 
@@ -115,7 +115,7 @@ def tiled(side: int, tile: int = 512) -> bytes:
 
 
 def corpus(picture: Image.Image) -> Iterator[tuple[str, bytes, Image.Image, float]]:
-    """Names, files, the pictures that they show, and by how many levels of 255 these may differ in the mean."""
+    """Names, files, the images that they show, and by how many levels of 255 these may differ in the mean."""
     samples = np.asarray(picture)
     gray = picture.convert("L")
     deep = samples.astype(np.uint16) * 257

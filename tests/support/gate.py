@@ -42,7 +42,7 @@ class Gate:
             for released in self._release_on.pop(image, ()):
                 self._open[released].set()
         if waits and not self._open[image].wait(_PATIENCE):
-            raise AssertionError(f"nobody released {image!r}")
+            raise AssertionError(f"{image!r} was not released")
         return self._script(request)
 
     def release_when_arrived(self, arriving: bytes, *released: bytes) -> None:

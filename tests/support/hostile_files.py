@@ -81,7 +81,7 @@ HOSTILE: dict[str, HostileFile] = {
     "PNG that claims no width": HostileFile(1, "division by zero, empty tensors", lambda: _png_header(0, 48)),
     "PNG that claims no height": HostileFile(1, "division by zero, empty tensors", lambda: _png_header(64, 0)),
     "PNG that claims fewer rows than it has": HostileFile(
-        0, "bytes left over after the picture", lambda: _png_header(64, 20)
+        0, "bytes left over after the image", lambda: _png_header(64, 20)
     ),
     "PNG that claims more rows than it has": HostileFile(
         1, "memory given out and never filled", lambda: _png_header(64, 5000)

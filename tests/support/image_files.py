@@ -114,7 +114,7 @@ def chunk(kind: bytes, payload: bytes) -> bytes:
 def png(
     pixels: npt.NDArray[np.uint8] | npt.NDArray[np.uint16], colour_type: int, *before: bytes, interlaced: bool = False
 ) -> bytes:
-    """A PNG of 8 or 16 bits, [h, w] or [h, w, samples], with these chunks before the picture."""
+    """A PNG of 8 or 16 bits, [h, w] or [h, w, samples], with these chunks before the image."""
     depth = 8 * pixels.dtype.itemsize
     passes = [pixels[y::dy, x::dx] for y, x, dy, dx in (PASSES if interlaced else [(0, 0, 1, 1)])]
     rows = (row.astype(f">u{depth // 8}").tobytes() for part in passes if part.size for row in part)
@@ -152,7 +152,7 @@ def black_png(width: int, height: int) -> bytes:
 
 
 def gif(picture: Image.Image, *, interlaced: bool = False, **options: object) -> bytes:
-    """A GIF of a palette picture, as Pillow writes it."""
+    """A GIF of a palette image, as Pillow writes it."""
     return encoded(picture, "GIF", interlace=int(interlaced), **options)
 
 
@@ -209,7 +209,7 @@ def bmp(
 
 
 def bmp_palette(picture: Image.Image) -> bytes:
-    """The colours of a palette picture, four bytes each."""
+    """The colours of a palette image, four bytes each."""
     colours = np.array(picture.getpalette(), np.uint8).reshape(-1, 3)
     return np.pad(colours[:, ::-1], ((0, 0), (0, 1))).tobytes()
 
@@ -233,7 +233,7 @@ def canvas(width: int, height: int, flags: int) -> bytes:
 
 
 def picture_chunks(still: bytes) -> bytes:
-    """The chunks of a still WebP that hold the picture: ALPH and VP8, or VP8L."""
+    """The chunks of a still WebP that hold the image: ALPH and VP8, or VP8L."""
     return still[30:] if still[12:16] == b"VP8X" else still[12:]
 
 

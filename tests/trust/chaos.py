@@ -155,7 +155,7 @@ class Classify:
 
 @dataclass
 class _Impairment:
-    """A fault under way, with how it is lifted, and when at the latest."""
+    """A fault that has begun, with the way to end it, and its latest end."""
 
     lift: Callable[[], None]
     until: float

@@ -3,7 +3,7 @@
     PYTHONPATH=tests python -m trust.cost
     PYTHONPATH=tests python -m trust.cost --only WebP
 
-Every coding of `trust.costly` is tried in several shapes, from the largest picture that the default of `--max-pixels`
+Every coding of `trust.costly` is tried in several shapes, from the largest image that the default of `--max-pixels`
 allows downwards, until one is answered: that is the costliest of its kind. Prints what each format costs at most, and
 ends with 1 where a figure is above its bound in docs/image-handling.md.
 """
@@ -46,7 +46,7 @@ class Bound:
 
 
 BOUND = Bound()
-# Lossless coding, of the picture or of its alpha, may come with 65 536 groups of codes, which no header tells.
+# Lossless coding, of the image or of its alpha, may come with 65 536 groups of codes, which no header tells.
 BOUNDS = {"WebP": Bound(memory=600.0)}
 
 

@@ -1,6 +1,6 @@
 """The costliest images that are known of every coding: few bytes that take much time or memory to decode.
 
-Each function takes the width and the height of the picture, and a file of any size comes from it. A mutator does not
+Each function takes the width and the height of the image, and a file of any size comes from it. A mutator does not
 find these by chance: each uses what its format has to say much in few bytes.
 """
 
@@ -169,7 +169,7 @@ def _packed_rows(
 
 
 def png_texts(count: int, kind: bytes = b"zTXt") -> Maker:
-    """A PNG with compressed texts before the picture, each as long as libpng unpacks."""
+    """A PNG with compressed texts before the image, each as long as libpng unpacks."""
     packed = zlib.compress(bytes(7_900_000), 9)
     heads = {b"zTXt": b"Comment\0\0", b"iTXt": b"Comment\0\1\0\0\0"}
     text = image_files.chunk(kind, heads[kind] + packed)
@@ -305,7 +305,7 @@ def _eight_bits(bits: _Bits, alphabet: int) -> None:
 
 
 def webp_animated(maker: Maker) -> Maker:
-    """An animation with this picture for its first frame, and two more."""
+    """An animation with this image for its first frame, and two more."""
 
     def make(width: int, height: int) -> bytes:
         frame = image_files.frame(maker(width, height))

@@ -38,7 +38,7 @@ class Attempt:
     """Makes the calls, and then a good one, over a connection of its own."""
 
     def __init__(self, server: EmbeddedServer, seed: int) -> None:
-        # It serves for as long as somebody holds it.
+        # It serves as long as something refers to it.
         self._server = server
         self._target = server.target
         self._seed = seed

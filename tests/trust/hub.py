@@ -111,7 +111,7 @@ def of_fault(fault: str, folder: Path) -> list[Cell]:
 
 
 def cells() -> list[Cell]:
-    """Try every cell, without credentials and without the caches of whoever runs this."""
+    """Try every cell, without the credentials and the caches of the user."""
     kept = dict(os.environ)
     with tempfile.TemporaryDirectory() as folder:
         try:

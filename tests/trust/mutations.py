@@ -1,4 +1,4 @@
-"""What can be done to any bytes to break whoever reads them; a seeded `random.Random` says what is done, and where."""
+"""Mutations of bytes that may break a reader; a seeded `random.Random` chooses the mutation and the place."""
 
 import random
 from collections.abc import Callable

@@ -119,7 +119,7 @@ class Load:
         client.metadata()
         outputs = client.predict({"images": _zeros()}, signature="images")
         assert not outputs["feature_vector"].any()
-        # Results that nobody reads to the end.
+        # Results that are not read to the end.
         next(iter(client.features(_GOOD * 8)))
 
     def _short_lived(self, _: Client) -> None:

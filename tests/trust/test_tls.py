@@ -1,4 +1,4 @@
-"""TLS end to end, with certificates made here: whoever should not be trusted is not, and says what to look at.
+"""TLS end to end, with certificates made here: a peer that must not be trusted is refused, with a remedy.
 
 What is right (an own authority, mutual TLS, the token's rule) is in tests/client/test_security.py.
 """
@@ -19,7 +19,7 @@ DAY = dt.timedelta(days=1)
 NOW = dt.datetime.now(dt.timezone.utc)
 EXPIRED = {"not_before": NOW - 9 * DAY, "not_after": NOW - DAY}
 TO_COME = {"not_before": NOW + DAY, "not_after": NOW + 9 * DAY}
-# Where the server hangs up, gRPC cannot tell that from a server that went away: it is tried again, for so long.
+# If the server hangs up, gRPC cannot distinguish that from a server that ended: the call is retried for this time.
 BRIEFLY = Retry(max_seconds=0.5)
 SERVERS, CLIENTS = trustme.CA(), trustme.CA()
 

@@ -1,6 +1,6 @@
 """Every constructor of keras.applications, with 1000 classes and its default input size, saved as `.keras`.
 
-keras.applications has no resize of its own: the picture is stretched to the input, as `load_img` does with
+keras.applications has no resize of its own: the image is stretched to the input, as `load_img` does with
 `target_size`, but filtered and not rounded. Then comes the architecture's `preprocess_input`.
 """
 

@@ -1,4 +1,4 @@
-"""Builds one model of the zoo, saves it, and asks it about the pictures, in a process of its own.
+"""Builds one model of the zoo, saves it, and asks it about the images, in a process of its own.
 
 PYTHONPATH=tests python -m zoo.build NAME FOLDER
 """

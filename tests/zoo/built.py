@@ -1,4 +1,4 @@
-"""A model of the zoo, and how its training library prepares a picture for it. Nothing here comes from hubserve."""
+"""A model of the zoo, and how its training library prepares an image for it. Nothing here comes from hubserve."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ class Built:
     Attributes:
         model: The Keras model.
         save: Saves it in a folder as its library or tutorial does, and gives the path to export.
-        prepare: Makes the model's input, float32 [H, W, C], of a picture as `predict` or the tutorial does.
+        prepare: Makes the model's input, float32 [H, W, C], of an image as `predict` or the tutorial does.
         fed: Makes what is given to `predict`, where the model itself has the first steps of `prepare`.
         before_softmax: The model without its last layer, where that is a softmax of its own.
     """

@@ -38,7 +38,7 @@ def compare(
     Args:
         entry: The model's place in the zoo.
         model: What was saved.
-        asked: What the training library says of the pictures.
+        asked: What the training library says of the images.
         work: A folder to work in, empty or not there.
         seen_before: A folder that keeps what models of each preprocessing see; None to keep nothing.
     """
@@ -109,7 +109,7 @@ def _attempts(entry: Entry, work: Path) -> list[dict[str, Any]]:
 
 
 def levels(asked: Reference, seen: Array) -> Array:
-    """For each picture, the largest difference of a pixel, in levels of 255."""
+    """For each image, the largest difference of a pixel, in levels of 255."""
     expected = asked.pixels.reshape(len(asked.pixels), -1)
     if seen.shape != expected.shape:
         return np.full(len(expected), np.inf)
@@ -118,12 +118,12 @@ def levels(asked: Reference, seen: Array) -> Array:
 
 
 def ranged(asked: Reference, expected: Array, found: Array) -> Array:
-    """For each picture, the largest difference of a logit as a part of their range.
+    """For each image, the largest difference of a logit as a part of their range.
 
     Only differences between the logits of exclusive classes mean something, so the largest is made 0 first. A softmax
     in float32 gives 0 to classes that are e^87 less likely than the best, and no logarithm brings their logits back:
     what is below `_LEAST` counts as that. One unit is the difference between two classes; of so few numbers, the range
-    is that of all pictures.
+    is that of all images.
     """
     expected, found = np.float64(expected), np.float64(found)
     if expected.shape[1] == 1:

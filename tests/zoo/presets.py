@@ -1,6 +1,6 @@
 """KerasHub's image classifiers, each a preset folder: a backbone of reduced width with an image converter and a head.
 
-The reference is `predict`, which prepares pictures with the preset's own converter. Converters are like those of the
+The reference is `predict`, which prepares images with the preset's own converter. Converters are like those of the
 published presets: ImageNet's or half means and deviations, with crop, bars or neither, and all of KerasHub's filters.
 """
 

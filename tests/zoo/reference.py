@@ -1,4 +1,4 @@
-"""What the training library itself says of the pictures: the reference, in which nothing comes from hubserve."""
+"""What the training library itself says of the images: the reference, in which nothing comes from hubserve."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from zoo.built import Array, Built
 
 @dataclass(frozen=True)
 class Reference:
-    """The training library's pixels and answers for M pictures.
+    """The training library's pixels and answers for M images.
 
     Attributes:
         pixels: The model's input, float32 [M, H, W, C].
@@ -43,7 +43,7 @@ class Reference:
 
 
 def ask(built: Built, pictures: Sequence[Image.Image]) -> Reference:
-    """Asks a model about upright RGB pictures, by its library's own pipeline and `predict`."""
+    """Asks a model about upright RGB images, by its library's own pipeline and `predict`."""
     pixels = np.stack([built.prepare(picture) for picture in pictures])
     model = built.before_softmax or built.model
     head = "softmax" if built.before_softmax else weights.head(model)

@@ -10,7 +10,7 @@ BUILT, REFERENCE, RESULT = "built.json", "reference.npz", "row.json"
 
 @dataclass(frozen=True)
 class Difference:
-    """The largest difference over some pictures, and the picture that has it."""
+    """The largest difference over some images, and the image that has it."""
 
     largest: float
     picture: str

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 # Turned, transparent, of several frames, and larger than the models' input.
 SOME = ("JPEG, EXIF orientation 6, little-endian", "PNG, RGB with alpha", "GIF, animated", "PNG, 451 x 300")
 
-# Pillow rounds the luminance of a colour picture to whole levels before it is resized; export does not.
+# Pillow rounds the luminance of a colour image to whole levels before it is resized; export does not.
 ROUNDED_GRAY = 5e-3
 
 

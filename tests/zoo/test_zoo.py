@@ -1,4 +1,4 @@
-"""The zoo itself: its models, its pictures, the comparison, and the table."""
+"""The zoo itself: its models, its images, the comparison, and the table."""
 
 import dataclasses
 import json

@@ -1,6 +1,6 @@
-"""Random weights whose answers tell pictures apart.
+"""Random weights whose answers tell images apart.
 
-Fresh weights often give nearly the same numbers for every picture, so that wrong pixels would not show. Here batch
+Fresh weights often give nearly the same numbers for every image, so that wrong pixels would not show. Here batch
 norms take the statistics of real photographs, and the last layer is moved and stretched until its numbers differ as a
 trained model's do.
 """
@@ -42,7 +42,7 @@ def take_statistics(model: Any, inputs: Array) -> None:
 
 
 def spread(model: Any, inputs: Array) -> None:
-    """Moves and stretches the last layer until its numbers differ from picture to picture."""
+    """Moves and stretches the last layer until its numbers differ from image to image."""
     last = [layer for layer in _layers(model) if _makes(layer, model.output_shape[-1])][-1]
     with without_activation(model):
         logits = np.asarray(model(inputs, training=False)).reshape(len(inputs), -1)

@@ -36,4 +36,4 @@ def require_place(file: Path) -> None:
     if not os.access(file.parent, os.W_OK | os.X_OK):
         raise PlaceError(f"the page {file} cannot be written: make the folder {file.parent}, or let it be written to")
     if file.exists() and not document.is_page(file):
-        raise PlaceError(f"{file} is there, and is no page that hubserve wrote: name another file")
+        raise PlaceError(f"{file} exists, and is not a page that hubserve wrote: name another file")

@@ -59,7 +59,7 @@ def run(arguments: list[str]) -> int:
     if image not in images():
         print(f"docker: Error response from daemon: No such image: {image}", file=sys.stderr)
         return 125
-    # The program that is no TensorFlow Serving, in an image of another kind.
+    # A program that is not TensorFlow Serving, in an image of another kind.
     if SETTINGS["no_program"]:
         print('docker: Error: exec: "tensorflow_model_server": executable file not found in $PATH.', file=sys.stderr)
         return 127

@@ -61,7 +61,7 @@ class Machine:
         return {**os.environ, "PATH": path, "STAND_IN_FOLDER": str(self.folder), "TMPDIR": str(temporary)}
 
     def serve(self, *arguments: object) -> subprocess.CompletedProcess[str]:
-        """Run `hubserve serve` to an end that comes by itself."""
+        """Run `hubserve serve` until it ends without a signal."""
         return subprocess.run(
             _command(arguments), env=self.environment, capture_output=True, text=True, check=False, timeout=PATIENCE
         )
@@ -121,7 +121,7 @@ def _runs(pid: int) -> bool:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):
         return False
-    # One that nobody waits for stays as a zombie where the machine's init does not reap.
+    # A process without a waiting parent stays as a zombie if the machine's init does not reap it.
     return state != "Z"
 
 

@@ -87,13 +87,13 @@ MODES = [
         lambda: _jpeg(icc_profile=ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()),
     ),
     Case(
-        "JPEG, segments before the picture",
+        "JPEG, segments before the image",
         lambda: image_files.after_start(_jpeg(), *([image_files.segment(0xEC, b"x" * 70)] * 80)),
     ),
     Case("JPEG, fill bytes before a marker", lambda: image_files.after_start(_jpeg(), b"\xff\xff\xff")),
     Case("JPEG, bytes after the end", lambda: _jpeg() + b"motion" * 1000),
     Case(
-        "JPEG, several pictures in one file",
+        "JPEG, several images in one file",
         lambda: encoded(photograph(), "MPO", save_all=True, append_images=[image().resize((30, 30))]),
     ),
     Case("JPEG, two frame headers", _two_frame_headers, status=1),

@@ -174,9 +174,9 @@ CASES = [
     Case("PNG, 16 texts that may be compressed", lambda: _packed_texts(16)),
     Case("PNG, 17 texts that may be compressed", lambda: _packed_texts(17), status=1),
     Case("PNG, animated", lambda: encoded(photograph(), "PNG", save_all=True, append_images=[photograph().rotate(90)])),
-    Case("PNG, 200 chunks before the picture", lambda: _text_chunks(200)),
-    Case("PNG, 300 chunks before the picture", lambda: _text_chunks(300), status=1),
-    Case("PNG, no picture", lambda: as_png(photograph())[:33] + image_files.chunk(b"IEND", b""), status=1),
+    Case("PNG, 200 chunks before the image", lambda: _text_chunks(200)),
+    Case("PNG, 300 chunks before the image", lambda: _text_chunks(300), status=1),
+    Case("PNG, no image", lambda: as_png(photograph())[:33] + image_files.chunk(b"IEND", b""), status=1),
     Case("PNG, IHDR not the first chunk", _moved_header, status=1),
     Case(
         "PNG, a second IHDR",

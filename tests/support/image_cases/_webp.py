@@ -63,7 +63,7 @@ CASES = [
     Case("WebP, animated, first frame over its canvas", _oversized_frame, status=1),
     Case("WebP, animated, no frame", lambda: image_files.animation((80, 96)), status=1),
     Case("WebP, animated, first frame cut short", lambda: _animated()[:600], status=1),
-    Case("WebP, canvas smaller than the picture", lambda: _other_canvas(40, 40), status=1),
-    Case("WebP, canvas larger than the picture", lambda: _other_canvas(400, 400), status=1),
+    Case("WebP, canvas smaller than the image", lambda: _other_canvas(40, 40), status=1),
+    Case("WebP, canvas larger than the image", lambda: _other_canvas(400, 400), status=1),
     Case("WebP, of an unknown kind", lambda: _webp().replace(b"VP8 ", b"VP9 "), status=1),
 ]
