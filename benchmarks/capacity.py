@@ -108,7 +108,7 @@ class Fleet:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a number of GPUs does, and what they need to be busy.
+    """The work of a number of GPUs, and the CPUs and network that they need to be busy.
 
     Attributes:
         gpus: How many.

@@ -34,7 +34,7 @@ service PredictionService {
   rpc Predict(hubserve.wire.PredictRequest) returns (hubserve.wire.PredictResponse);
 }
 """
-MISSING = "scripts/bench-peers has not made its environment (it needs a package index, or Go and its modules)"
+MISSING = "its environment does not exist: run scripts/bench-peers (it needs a package index, or Go and its modules)"
 # Requests of 32 images in flight.
 CONCURRENCY = 2
 

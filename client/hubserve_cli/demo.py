@@ -31,7 +31,7 @@ _PHOTOGRAPHS = (
     ("sklearn", "datasets/images/china.jpg"),
     ("sklearn", "datasets/images/flower.jpg"),
 )
-# What anyone can see in these three; a model that does not has been broken on the way.
+# The classes of these three images, which every person sees; a model that gives others was damaged by the export.
 _EXPECTED = {"chelsea.png": "Egyptian cat", "coffee.png": "espresso", "camera.png": "tripod"}
 _READY = re.compile(r"Serving .+ version \d+ on (?P<target>\S+) ")
 _STOP_SECONDS = 15
@@ -59,7 +59,7 @@ def demo(output: Path, show: bool) -> None:
     """
     photographs = copy_photographs(output / "photographs")
     file = output / "index.html"
-    # Whoever wrote it, an earlier demo's page is not this one's.
+    # A page of an earlier demo would be refused.
     file.unlink(missing_ok=True)
     model_dir = output / "models" / MODEL
     click.echo(f"Exporting {MODEL} to {model_dir}", err=True)

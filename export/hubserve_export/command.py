@@ -172,7 +172,7 @@ def export(as_json: bool, **options: Any) -> None:
             click.echo(line)
         for line in _quality(published):
             click.echo(line)
-    # It is no part of a document.
+    # Not on standard output, where --json prints its document.
     click.echo(f"Serve it: hubserve serve {published.folder.parent}", err=as_json)
 
 

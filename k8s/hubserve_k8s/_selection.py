@@ -19,7 +19,7 @@ ALTERNATIVES: dict[frozenset[str], str] = {
     frozenset({"cpu", "mixed-precision"}): "mixed precision is for tensor cores",
     frozenset({"cpu", "gpu-node"}): "gpu-node asks for a node with a GPU",
     frozenset({"canary", "model-gcs"}): "each has a models.config of its own",
-    frozenset({"verify-model", "model-gcs"}): "a bucket is no folder to look into",
+    frozenset({"verify-model", "model-gcs"}): "a bucket is not a folder that a Job can mount",
     frozenset({"mixed-precision", "bfloat16-cpu"}): "each has a session config of its own",
     frozenset({"gateway", "mtls"}): "a Gateway's proxy has no certificate of the callers' authority",
 }

@@ -38,7 +38,7 @@ _SIGNATURE_DEF = "signature_def"
 def _left_to_tf_serving(_service: object, _request: object, context: grpc.ServicerContext) -> NoReturn:
     """Refuse an RPC that the embedded engine does not have."""
     context.abort(grpc.StatusCode.UNIMPLEMENTED, "The embedded engine does not have this RPC; TF Serving has")
-    raise AssertionError("abort always raises")
+    raise AssertionError("`context.abort` always raises")
 
 
 class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):

@@ -87,9 +87,7 @@ class Store:
     def _require(self, versions: Mapping[int, Path], version: int) -> VersionDirectory:
         if version not in versions:
             there = ", ".join(map(str, sorted(versions)))
-            raise ModelDirectoryError(
-                f"{self._model_dir} does not have version {version}: choose an existing one ({there})"
-            )
+            raise ModelDirectoryError(f"{self._model_dir} does not have version {version}: choose one of {there}")
         if not (versions[version] / GRAPH).is_file():
             raise ModelDirectoryError(
                 f"{versions[version]} does not hold {GRAPH}, so it is not a model: export it again, or choose "

@@ -52,10 +52,10 @@ def test_figures_of_another_machine_are_not_mixed(tmp_path: Path) -> None:
     (tmp_path / "latest.json").write_text(json.dumps(run))
     done = benchmarks("--quick", "--again", "peers", "--results", str(tmp_path))
     assert done.returncode == 1
-    assert "was with another value of cores, 4096: measure all of it anew" in done.stderr
+    assert "has another value of cores, 4096: measure all programs again" in done.stderr
 
 
 def test_nothing_is_measured_again_that_never_was(tmp_path: Path) -> None:
     done = benchmarks("--again", "peers", "--results", str(tmp_path / "nowhere"))
     assert done.returncode == 1
-    assert "no run is kept in" in done.stderr
+    assert "keeps no run" in done.stderr

@@ -27,7 +27,8 @@ METHODS = {
     f"{name}.{method}": value
     for name, kind in CLASSES.items()
     for method, value in vars(kind).items()
-    if inspect.isfunction(value) and not method.startswith("_") and method not in UNSAID
+    # The methods of Settings are for the library itself.
+    if name != "Settings" and inspect.isfunction(value) and not method.startswith("_") and method not in UNSAID
 }
 
 

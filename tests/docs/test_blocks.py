@@ -68,7 +68,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Where the reader works: what the pages take for granted is there, but for models."""
+    """The reader's folder: it has everything that the pages require, except models."""
     demo.copy_photographs(tmp_path / "photographs")
     for pet in ("cat.jpg", "dog.jpg"):
         (tmp_path / pet).write_bytes(b"a photograph")

@@ -1,7 +1,9 @@
 """The mechanical part of plain English, in docstrings, in help texts and on pages."""
 
 import ast
+import io
 import re
+import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -171,6 +173,56 @@ def test_comments_of_manifests_have_no_phrase_that_stops_a_reader() -> None:
         comments = "\n".join(re.findall(r"(?:^|\s)# (.*)$", file.read_text(encoding="utf-8"), re.MULTILINE))
         wrong += [f"{file.relative_to(guide.ROOT)}: {phrase}" for phrase in not_plain(comments)]
     assert wrong == []
+
+
+def comments(source: str) -> Iterator[str]:
+    """Return the comments of a module. Lines that follow each other are one comment."""
+    found: list[str] = []
+    last = 0
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            if found and token.start[0] != last + 1:
+                yield " ".join(found)
+                found = []
+            found.append(token.string.lstrip("# "))
+            last = token.start[0]
+    yield " ".join(found)
+
+
+def texts(source: str) -> Iterator[str]:
+    """Return the strings of a module that are sentences: docstrings, messages and help texts."""
+    parts: set[ast.AST] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.JoinedStr):
+            parts.update(node.values)
+            yield "".join(str(part.value) if isinstance(part, ast.Constant) else "`...`" for part in node.values)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in parts and " " in node.value:
+            yield node.value
+
+
+SOURCES = [
+    file
+    for part in (*PARTS, "tests")
+    for file in sorted((guide.ROOT / part).rglob("*.py"))
+    if not file.name.endswith("_pb2.py") and file != Path(__file__)
+]
+
+
+@pytest.mark.parametrize("part", sorted({file.relative_to(guide.ROOT).parts[0] for file in SOURCES}))
+def test_comments_docstrings_and_messages_have_no_phrase_that_stops_a_reader(part: str) -> None:
+    wrong = []
+    for file in SOURCES:
+        if file.is_relative_to(guide.ROOT / part):
+            source = file.read_text(encoding="utf-8")
+            said = [*comments(source), *texts(source)]
+            wrong += [f"{file.relative_to(guide.ROOT)}: {phrase}" for text in said for phrase in not_plain(text)]
+    assert wrong == []
+
+
+def test_the_check_reads_comments_docstrings_and_messages() -> None:
+    source = '"""A file that\nis no image."""\nx = f"{y} is " "no image"  # Nobody\n# asks.\nz = "nobody"\n'
+    assert list(comments(source)) == ["Nobody asks."]
+    assert [len(not_plain(text)) for text in (*comments(source), *texts(source))] == [1, 1, 1]
 
 
 @pytest.mark.parametrize(

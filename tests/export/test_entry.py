@@ -251,7 +251,10 @@ def test_scalar_inputs_with_a_plain_name_are_given(
 @pytest.mark.parametrize(
     ("spec", "says"),
     [
-        (tf.TensorSpec([None, 2], name="age"), r"age \(float32 \[N, 2\]\) besides the images, and nothing tells"),
+        (
+            tf.TensorSpec([None, 2], name="age"),
+            r"age \(float32 \[N, 2\]\) besides the images, and the values to give are not known",
+        ),
         (tf.TensorSpec([], name="dropout"), r"dropout \(float32 \[\]\)"),
         (tf.TensorSpec([None], tf.bool, name="is_training"), r"is_training \(bool \[N\]\)"),
         (tf.TensorSpec([None, 8, 8, 3], name="second"), r"several images at once: .*second \(float32 \[N, 8, 8, 3\]\)"),

@@ -320,7 +320,7 @@ def test_an_unknown_name_gets_a_suggestion(hub: FakeHub) -> None:
 
 def test_a_missing_path_that_looks_like_a_name_is_reported_as_both(hub: FakeHub) -> None:
     with pytest.raises(
-        SourceError, match=r"^models/mine/1 is no file or folder here, and as a handle of the hub, it cannot"
+        SourceError, match=r"^models/mine/1 is not a file or folder here, and as a handle of the hub, it cannot"
     ):
         had("models/mine/1")
 

@@ -119,7 +119,7 @@ class TestCacheFolders:
     @pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
     def test_one_that_is_read_only_serves_what_it_has(self, hub: FakeHub, caches: Caches) -> None:
         had()
-        # As nobody, who can only read it.
+        # As another user, who can only read it.
         program = (
             "import os; from hubserve_export.hub.fetching import fetch\n"
             "os.setgid(65534); os.setuid(65534)\n"
@@ -232,7 +232,7 @@ def test_the_lock_of_another_user_can_be_taken(tmp_path: Path) -> None:
     lock.touch(0o644)
     tmp_path.chmod(0o777)
     child = os.fork()
-    if not child:  # as nobody
+    if not child:  # as another user
         os.setuid(65534)
         try:
             os.close(module_cache._opened(lock))

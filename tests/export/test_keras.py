@@ -150,4 +150,4 @@ def test_an_object_that_fails_to_load_is_reported_with_its_own_reason() -> None:
         "The kernel has the shape (4, 3). Received: (4, 2)\n\nList of objects that could not be loaded:\n[<Dense>]"
     )
     assert first_sentence(counted) == "The kernel has the shape (4, 3)"
-    assert first_sentence(ValueError("No model. Try again")) == "No model"
+    assert first_sentence(ValueError("No model. Save it")) == "No model"

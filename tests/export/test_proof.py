@@ -143,5 +143,5 @@ def test_another_answer_to_an_example_than_to_its_image_fails() -> None:
     same = {"classes": answer["labels"], "scores": answer["scores"]}
     _proof.compare_examples(answer, same)
     for other in ({**same, "classes": answer["labels"][:, ::-1]}, {**same, "scores": answer["scores"] / 2}):
-        with pytest.raises(ProofError, match=r"answers a tf\.Example otherwise than the image in it"):
+        with pytest.raises(ProofError, match=r"answer to a tf\.Example differs from its answer to the image inside"):
             _proof.compare_examples(answer, other)

@@ -89,7 +89,7 @@ def test_a_base_folder_given_for_a_savedmodel_is_recognized(miniature_dir: Path)
     ("model", "says"),
     [
         ("nowhere", "nowhere does not exist; give a hub URL"),
-        ("/nowhere/at/all/4", "is not there"),
+        ("/nowhere/at/all/4", "does not exist"),
     ],
 )
 def test_a_name_that_is_nothing_says_what_it_may_be(model: str, says: str) -> None:
@@ -100,7 +100,7 @@ def test_a_name_that_is_nothing_says_what_it_may_be(model: str, says: str) -> No
 def test_a_file_that_is_not_an_archive_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(b"x")
     with (
-        pytest.raises(SourceError, match=r"neither a \.tar\.gz nor a \.keras nor an \.h5"),
+        pytest.raises(SourceError, match=r"but not a \.tar\.gz, \.keras or \.h5"),
         open_source(str(tmp_path / "model.onnx")),
     ):
         pass

@@ -170,7 +170,7 @@ BREAKS: dict[str, Break] = {
     "a shell that passes no signal on": lambda b: b.server.pop("command"),
     "no flag --enable_batch in": lambda b: b.flag("enable_batch", "true"),
     "no flag --enable_grpc_healthcheck_service in": lambda b: b.server.update(image="tensorflow/serving:2.6.2-gpu"),
-    "is no --flag=value": lambda b: b.server["args"].append("--enable_batching true"),
+    "is not --flag=value": lambda b: b.server["args"].append("--enable_batching true"),
     "neither true nor false": lambda b: b.flag("enable_batching", "yes"),
     "has no value": lambda b: b.flag("grpc_channel_arguments", "grpc.max_connection_age_ms=30000,so_reuseport"),
     "before it says so": lambda b: b.flag("max_num_load_retries", None),
@@ -225,7 +225,7 @@ BREAKS: dict[str, Break] = {
     "do not tell its load": lambda b: b.add("HorizontalPodAutoscaler"),
     "not restarted count as tries": lambda b: b.bulk["template"]["spec"].update(restartPolicy="OnFailure"),
     "a drained node costs a try": lambda b: b.bulk["podFailurePolicy"]["rules"].pop(0),
-    "wrong usage is tried again": lambda b: b.bulk["podFailurePolicy"]["rules"][1]["onExitCodes"].update(values=[3]),
+    "wrong usage is retried": lambda b: b.bulk["podFailurePolicy"]["rules"][1]["onExitCodes"].update(values=[3]),
     "an index that fails stops all": lambda b: b.bulk.pop("backoffLimitPerIndex"),
     "not as many shards as indexes": lambda b: b.bulk.update(completions=16),
     # exposure
@@ -235,8 +235,8 @@ BREAKS: dict[str, Break] = {
         service="tensorflow.serving.ModelService", method="HandleReloadConfigRequest"
     ),
     "the route lets tensorflow.serving.PredictionService/*": lambda b: b.match.pop("method"),
-    "may be reached by everybody": lambda b: b.policy()["policyTypes"].remove("Egress"),
-    "lets everybody in": lambda b: b.policy()["ingress"][0].pop("from"),
+    "may be reached by all pods": lambda b: b.policy()["policyTypes"].remove("Egress"),
+    "lets all pods in": lambda b: b.policy()["ingress"][0].pop("from"),
     "lets every namespace in": lambda b: b.policy()["ingress"][0].update({"from": [{"namespaceSelector": {}}]}),
     "lets callers in to REST": lambda b: b.policy()["ingress"][0].update(ports=[{"port": "http", "protocol": "TCP"}]),
     "its policy lets it not in": lambda b: b.bulk["template"]["metadata"]["labels"].pop("pnasnet-client"),
@@ -262,7 +262,7 @@ TLS_BREAKS: dict[str, Break] = {
     ),
     "no certificate for server auth goes into": lambda b: b.certificate("pnasnet-tls").update(usages=["client auth"]),
     "is for other names than": lambda b: b.certificate("pnasnet-tls")["dnsNames"].remove("pnasnet-headless"),
-    "nobody fills models": lambda b: b.pod.spec["initContainers"].pop(-2),
+    "no container fills models": lambda b: b.pod.spec["initContainers"].pop(-2),
     "verifies a model that is not there yet": lambda b: b.pod.spec["initContainers"].reverse(),
 }
 

@@ -30,7 +30,7 @@ def selecting(build: Manifests, kind: str) -> list[Manifest]:
 
 def callers(build: Manifests, port: str) -> list[str]:
     """Who gets in at a port: `namespace / pods`, each by its labels."""
-    assert selecting(build, "Ingress"), "without a policy everybody does"
+    assert selecting(build, "Ingress"), "without a policy all pods do"
     rules = [rule for spec in selecting(build, "Ingress") for rule in spec.get("ingress", [])]
     return sorted(
         f"{labels(peer.get('namespaceSelector'))} / {labels(peer.get('podSelector', {}))}"
@@ -41,14 +41,14 @@ def callers(build: Manifests, port: str) -> list[str]:
 
 
 def callers_of(build: Manifests, pod: Pod) -> list[Manifest] | None:
-    """The rules that let callers in to a pod; None where no policy is for it, and everybody gets in."""
+    """The rules that let callers in to a pod; None: no policy selects it, and all callers get in."""
     specs = [policy["spec"] for policy in build.of("NetworkPolicy")]
     mine = [spec for spec in specs if spec["podSelector"].get("matchLabels", {}).items() <= pod.labels.items()]
     return [rule for spec in mine for rule in spec.get("ingress", [])] if mine else None
 
 
 def egress(build: Manifests) -> list[list]:
-    assert selecting(build, "Egress"), "without a policy it may call everybody"
+    assert selecting(build, "Egress"), "without a policy it may call all pods"
     return [rule.get("to", ["everywhere"]) for spec in selecting(build, "Egress") for rule in spec.get("egress", [])]
 
 

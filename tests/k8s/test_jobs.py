@@ -134,6 +134,6 @@ def test_a_pod_that_is_ended_leaves_what_the_next_one_goes_on_with(folder):
 
 def test_what_the_failure_policy_tells_apart_keeps_its_exit_code(folder):
     with FakeServer(classify, model="another") as server:
-        # 1 is tried again; 2 ends the Job.
+        # 1 is retried; 2 ends the Job.
         assert end(start(folder, server, 0))[0] == 1
         assert end(start(folder, server, 0, format_="xml"))[0] == 2

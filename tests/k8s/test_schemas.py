@@ -91,7 +91,7 @@ def test_a_field_at_the_wrong_place_is_noticed():
         ("traefik.containo.us/v1alpha1", "IngressRoute"),
     ],
 )
-def test_an_api_that_was_removed_or_that_nobody_knows_is_noticed(version, kind):
+def test_an_api_that_was_removed_or_does_not_exist_is_noticed(version, kind):
     broken = {"apiVersion": version, "kind": kind, "metadata": {"name": "pnasnet"}}
     with pytest.raises((kubernetes_validate.ValidationError, kubernetes_validate.SchemaNotFoundError)):
         validate(broken, VERSIONS[-1])

@@ -25,7 +25,7 @@ def test_the_costliest_files_stay_below_their_bounds(tmp_path: Path) -> None:
     found = list(costs(export_pixels(tmp_path, SIDE, SIDE, DEFAULT_MAX_PIXELS), OF_EACH_FORMAT, ["square"]))
     assert [cost.coding for cost in found] == OF_EACH_FORMAT
     assert [str(cost) for cost in found if cost.above()] == []
-    # It would be of no use if it had not found what costs much.
+    # The search must find files that cost much.
     assert all(cost.memory > 100 for cost in found)
 
 

@@ -50,7 +50,7 @@ UNKNOWN = {"name": "numpy", "skip_reason": "Dependency not found on PyPI and cou
     ("report", "code", "says"),
     [
         ([KNOWN], 0, "1 of 1 packages looked up, 0 vulnerabilities known"),
-        ([KNOWN, VULNERABLE], 1, "click 8.0: PYSEC-1, mended in 8.1"),
+        ([KNOWN, VULNERABLE], 1, "click 8.0: PYSEC-1, fixed in 8.1"),
         ([KNOWN, UNKNOWN], 2, "1 of 2 packages looked up"),
         ([UNKNOWN], 0, "skipped, for the advisory database cannot be reached"),
         (None, 0, "skipped, for the advisory database cannot be reached"),

@@ -44,7 +44,7 @@ def summary(rows: Sequence[Row]) -> str:
         f"of those, refused because they draw random numbers as they are saved: {_names(refused) or 'none'}",
         f"options needed: {statistics.median(len(row.options) for row in exported) if exported else '-'} in the "
         f"median (goal: 0), none for {sum(not row.options for row in exported)} of {len(exported)}",
-        _goal("pixels within 1/255, pictures that are decoded whole", exported, _outside(exported, 0, "pixels")),
+        _goal("pixels within 1/255, images that are decoded whole", exported, _outside(exported, 0, "pixels")),
         _goal("pixels within 1/255, large JPEGs", exported, _outside(exported, 1, "pixels")),
         _goal("logits within 1e-3 of their range, decoded whole", exported, _outside(exported, 0, "logits")),
         _goal("logits within 1e-3 of their range, large JPEGs", exported, _outside(exported, 1, "logits")),

@@ -70,7 +70,7 @@ def test_the_summary_names_what_misses_a_goal() -> None:
     said = table.summary(rows)
     assert "exported: 2 of 3; not three" in said
     assert "options needed: 0.5 in the median (goal: 0), none for 1 of 2" in said
-    assert "pixels within 1/255, pictures that are decoded whole: 1 of 2; not two" in said
+    assert "pixels within 1/255, images that are decoded whole: 1 of 2; not two" in said
     assert "pixels within 1/255, large JPEGs: 0 of 2; not one, two" in said
     assert "so that their logits show little: two" in said
     assert not table.goals_met(rows)

@@ -11,7 +11,7 @@ _MOST_GIF_BLOCKS = 100_000
 def holds_several(data: bytes) -> bool:
     """Tell whether a JPEG (MPO), PNG, GIF or WebP file holds several images."""
     if data.startswith(b"\xff\xd8"):
-        # CIPA DC-007, the Multi-Picture Format: the file has an APP2 segment that begins with MPF.
+        # CIPA DC-007, the `Multi-Picture Format`: the file has an APP2 segment that begins with MPF.
         return data.find(b"MPF\0", 0, _JPEG_HEAD) >= 0
     if data.startswith(b"RIFF"):
         # The flags of the extended header; the second bit means animation.

@@ -30,4 +30,4 @@ def encoder(size: int, *, convert: bool) -> Encode:
 
 def _converted(file: BinaryIO, kind: Kind, size: int) -> tuple[bytes, str | None]:
     made = converted(file, kind, size)
-    return made.data, FIRST_OF_SEVERAL if made.pictures else None
+    return made.data, FIRST_OF_SEVERAL if made.several else None

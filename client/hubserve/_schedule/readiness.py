@@ -23,7 +23,7 @@ _PASSING = (ServerUnavailable, ServerBusy, DeadlineExceeded, ModelNotFound)
 
 
 class Waiting:
-    """`seconds, versions = waiting.judge(status_or_error, now)`: ask again after `seconds`, or the model is ready.
+    """`seconds, versions = waiting.judge(status_or_error, now)`: call it again after `seconds`, or the model is ready.
 
     Args:
         settings: The client's settings.
@@ -83,5 +83,5 @@ class Waiting:
 
 
 def _hopeless(versions: tuple[VersionStatus, ...]) -> bool:
-    # TF Serving does not try again to load a version in state END. Without an error, the version was unloaded.
+    # TF Serving does not retry to load a version in state END. Without an error, the version was unloaded.
     return all(version.state is VersionState.END for version in versions) and any(v.error for v in versions)

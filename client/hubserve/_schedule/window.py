@@ -58,7 +58,7 @@ class Vegas:
         self._times: list[float] = []
         self._rounds = 0
         self._probing = False
-        # The highest limit until a raise is tried again, and the highest that was not refused.
+        # The highest limit until the next attempt to raise it, and the highest that was not refused.
         self._ceiling = most
         self._taken = 1
         self._lift = 1

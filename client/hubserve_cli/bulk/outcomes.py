@@ -43,7 +43,7 @@ class Outcome(Enum):
     """Name how an image ended."""
 
     CLASSIFIED = "classified"
-    # It cannot be read, or is no image, or the server refuses it or takes too long for it.
+    # It cannot be read, is not an image, or the server refuses it or takes too long for it.
     FAILED = "failed"
     # The server did not answer.
     UNANSWERED = "unanswered"
@@ -87,7 +87,7 @@ class Patience:
         self._in_vain += 1
         error = result.exception
         assert isinstance(error, HubserveError)  # noqa: S101 - else it would be answered
-        # What another caller of the server sent is no reason to end the run.
+        # The request of another caller may have failed this one: the run goes on.
         neighbours = isinstance(error, CallError) and then(error) is Then.NEIGHBOUR
         at_once = not neighbours and (not self._met or isinstance(error, _ENDS_THE_RUN))
         if at_once or self._in_vain >= self._limit:

@@ -89,7 +89,7 @@ class Progress:
 
 
 class Notices(logging.Handler):
-    """Says from the client's log, now and then, that a server is being asked again: `notices.close()` at the end."""
+    """Shows retries from the client's log, now and then: `notices.close()` at the end."""
 
     def __init__(self, say: Callable[[str], object]) -> None:
         super().__init__(logging.INFO)

@@ -55,7 +55,7 @@ def in_order(*, debug: bool = False) -> Iterator[None]:
         debug: Print the traceback of an error, too, with the errors of gRPC that it came from.
 
     Ctrl-C and SIGTERM unwind the stack, so that unfinished files go and children are ended; a reader that has closed
-    the pipe wants no more, and gets no message; what nobody caught of the client's errors, and an output that cannot
+    the pipe wants no more, and gets no message; an error of the client that was not caught, or an output that cannot
     be written, is one sentence. All else is a defect, and its traceback is wanted.
     """
     try:
@@ -69,7 +69,7 @@ def in_order(*, debug: bool = False) -> Iterator[None]:
                     traceback.print_exception(_with_contexts(shown))
                 raise
             finally:
-                # Here and not when the interpreter ends, where nobody could answer for it.
+                # Here and not when the interpreter ends, where an error could not be handled.
                 if sys.stdout is not None:
                     sys.stdout.flush()
     except KeyboardInterrupt:

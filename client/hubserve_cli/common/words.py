@@ -1,4 +1,4 @@
-"""Say in the command's words what the library and the other parts say: options, subcommands, and how to install."""
+"""Translate messages of the library and the other parts: into options and subcommands, and how to install extras."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import shlex
 import urllib.parse
 import urllib.request
 
-# The library's words, and the command's. A test holds that the library says the first.
+# The library's words, and the command's. A test checks that the library still uses the first.
 WORDS = {
-    "ask client.status() what it has": "ask `hubserve status` what it has",
+    "client.status() lists the versions": "`hubserve status` lists the versions",
     "(client.wait_until_ready)": "(hubserve status --wait SECONDS)",
     "what client.metadata() says the model takes": "the inputs of the model (hubserve inspect shows them)",
     "make max_batch_bytes or max_batch_size smaller": "make --batch-size smaller",
@@ -20,8 +20,8 @@ WORDS = {
     "give token= or tls=": "give --token-file, or --tls-cert and --tls-key",
     "compare tls= with the server's certificate": "compare --tls-ca and --tls-server-name with the server's "
     "certificate",
-    "give tls= (and certificate and key, where it asks for them)": "give --tls (and --tls-cert and --tls-key, where it "
-    "asks for them)",
+    "give tls= (with certificate and key, where it asks for them)": "give --tls (with --tls-cert and --tls-key, where "
+    "it asks for them)",
     "this client's tls= cannot be used": "the files of --tls-ca, --tls-cert and --tls-key cannot be used",
     "give tls=TLS(), or allow_plaintext_token=True": "give --tls, or --allow-plaintext-token",
     "tls= encrypts the connection": "--tls encrypts the connection",
@@ -40,7 +40,7 @@ def in_words(text: str) -> str:
 def to_install(extra: str) -> str:
     """Return the command that installs an extra of this hubserve.
 
-    hubserve may come from a checkout, a wheel or an index. The installer has written down which (PEP 610).
+    hubserve may come from a checkout, a wheel or an index; the installer recorded which one (PEP 610).
 
     Args:
         extra: The extra, or several with commas between them.

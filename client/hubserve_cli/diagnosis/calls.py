@@ -23,7 +23,7 @@ _NO_MODEL = "hubserve-doctor"
 
 
 def findings(server: Server, model_dir: Path | None) -> Iterator[Finding]:
-    """Return what there is on the way to a server.
+    """Return the findings about the connection to a server.
 
     Args:
         server: The server that is named, if any.

@@ -53,7 +53,7 @@ class RunPage:
         clock: Seconds, from any start.
 
     Raises:
-        PlaceError: The file cannot be written, or is there and is no such page.
+        PlaceError: The file cannot be written, or exists and is not such a page.
         MissingExtraError: Pillow is not installed.
     """
 
@@ -116,7 +116,7 @@ class RunPage:
     def close(self) -> None:
         """Write the page, whole or not at all; none, when there was no result. A second time does nothing.
 
-        Called while an exception is on its way, as by a `with` statement's end, it says that the run was cut short.
+        Called while an exception is raised, as at the end of a `with` statement, it notes that the run was interrupted.
 
         Raises:
             click.ClickException: It cannot be written.

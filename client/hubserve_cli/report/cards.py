@@ -89,7 +89,7 @@ def picture(thumbnail: Thumbnail | None, otherwise: str = "") -> str:
     """Return a thumbnail, or words in its place."""
     if thumbnail is None:
         return f'<div class="picture">{otherwise}</div>'
-    # The text beside it says all that is known of the picture, so that it needs no other.
+    # The text beside it describes the image, so that the alternative text is empty.
     return f'<img class="picture" src="{thumbnail[0]}" alt="" loading="lazy" decoding="async">'
 
 

@@ -1,4 +1,4 @@
-"""Small pictures of images, made by Pillow within bounds whatever the image is."""
+"""Thumbnails of images, made by Pillow within bounds for any image."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _one_large_at_a_time = threading.Lock()
 
 
 def of_file(path: str, side: int, *, convert: bool = False) -> tuple[str, tuple[int, int]] | None:
-    """Return the thumbnail of a file; None when it is no file or no image of the usual kinds, or is too large."""
+    """Return the thumbnail of a file; None: it is not a file or not an image of the usual kinds, or is too large."""
     try:
-        # Before it is opened, which for a pipe waits until somebody writes into it.
+        # Checked before the file is opened: opening a pipe waits for a program that writes into it.
         about = os.stat(path)
         if not stat.S_ISREG(about.st_mode) or about.st_size > _MAX_BYTES:
             return None
@@ -97,7 +97,7 @@ def _shrunk(image: Image.Image, side: int) -> tuple[Image.Image, tuple[int, int]
     # A JPEG is decoded at an eighth, a quarter or half of its size, as long as that is twice what is needed.
     image.draft("RGB", (2 * side, 2 * side))
     if image.mode in ("P", "1") or "transparency" in image.info:
-        # Neighbouring numbers of a palette are no neighbouring colours.
+        # Neighbouring numbers of a palette are not neighbouring colours.
         image = image.convert("RGBA")
     elif image.mode.startswith("I"):
         image = image.convert("I").point(lambda value: value / 256).convert("L")

@@ -65,7 +65,7 @@ def decode(data: tf.Tensor, head: tf.Tensor, limits: cost.Limits) -> cost.Pictur
             around = [[top, below], [left, right], [0, 0]]
             return tf.pad(frames[0], around, constant_values=tf.constant(255, tf.uint8))
 
-    with tf.control_dependencies([_bytes.require(kind == _IMAGE, "GIF without a picture")]):
+    with tf.control_dependencies([_bytes.require(kind == _IMAGE, "GIF without an image")]):
         image = tf.cond(refused, cost.black, shown)
     return cost.Picture(tf.ensure_shape(image, [None, None, 3]), cost.no_exif(), refused)
 

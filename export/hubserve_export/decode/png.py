@@ -99,7 +99,7 @@ def _before_picture(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         (tf.constant(_FIRST_CHUNK, tf.int64), zero, tf.constant(False), nowhere, nowhere),
         maximum_iterations=_MAX_CHUNKS,
     )
-    arrived = _bytes.require(kind == _kind(b"IDAT"), "PNG with no picture, or with too many chunks before it")
+    arrived = _bytes.require(kind == _kind(b"IDAT"), "PNG without an image, or with too many chunks before it")
     with tf.control_dependencies([arrived]):
         from_text = (exif[1] == 0) & (text[1] > 0)
     exif_bytes = tf.cond(

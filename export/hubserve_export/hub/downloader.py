@@ -111,7 +111,7 @@ class Downloader:
                 return self._once(url, part, authorization, received)
             except DownloadError as error:
                 if error.fault is Fault.SIGNATURE and not renewed:
-                    renewed = True  # The hub signs another address when it is asked again.
+                    renewed = True  # The hub signs another address for a second request.
                 elif error.fault is Fault.CHECKSUM and not repeated:
                     repeated = True
                 elif error.fault not in (Fault.CUT, Fault.STALLED) or attempt == self._attempts - 1:

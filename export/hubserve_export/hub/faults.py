@@ -37,7 +37,7 @@ class DownloadError(Exception):
 
     Attributes:
         fault: What went wrong.
-        wait: The seconds after which a busy server asks to be asked again.
+        wait: The seconds that a busy server asks callers to wait.
     """
 
     def __init__(self, fault: Fault, message: str, wait: int | None = None) -> None:

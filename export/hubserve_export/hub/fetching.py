@@ -236,7 +236,9 @@ def _failed(given: str, name: Name, failures: Iterable[tuple[Name, DownloadError
     given = shown(given) if "://" in given else given
     # The user may have meant a path that looks like a name of the hub.
     meant = (
-        "" if "://" in given or ":" in given else f"{given} is no file or folder here, and as a handle of the hub, it "
+        ""
+        if "://" in given or ":" in given
+        else f"{given} is not a file or folder here, and as a handle of the hub, it "
     )
     reasons = "; ".join(str(error) for _, error in failed)
     return f"{meant or given + ' '}cannot be downloaded ({reasons}); {_next_step(given, name, failed)}"
@@ -264,14 +266,14 @@ def _next_step(given: str, name: Name, failed: list[tuple[Name, DownloadError]])
         "HUBSERVE_KAGGLE_URL",
         Fault.REFUSED: by_hand,
         Fault.MISSING: by_hand,
-        Fault.BUSY: f"try again {_after(failed)}",
-        Fault.FAILING: f"try again later, or {by_hand}",
-        Fault.SIGNATURE: f"the hub's storage fails at times: try again later, or {by_hand}",
+        Fault.BUSY: f"run the command again {_after(failed)}",
+        Fault.FAILING: f"run the command again later, or {by_hand}",
+        Fault.SIGNATURE: f"the hub's storage fails at times: run the command again later, or {by_hand}",
         Fault.PAGE: by_hand,
         Fault.NO_VERSION: f"give a version, as {page}/VERSION" if isinstance(name, KaggleName) else by_hand,
         Fault.CUT: "run the command again, which goes on where it stopped",
         Fault.STALLED: "run the command again, which goes on where it stopped",
-        Fault.CHECKSUM: f"try again without the proxy that may change it, or {by_hand}",
+        Fault.CHECKSUM: f"run the command again without the proxy that may change it, or {by_hand}",
     }
     return steps[faults[0]]
 

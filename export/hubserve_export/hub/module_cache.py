@@ -215,7 +215,7 @@ def _user() -> int:
 
 
 def _is_of_another_user(folder: Path) -> bool:
-    """Tell whether a folder, or a link of that name, belongs to somebody else than this user and root."""
+    """Tell whether a folder, or a link of that name, belongs to another user, who is not root."""
     try:
         return os.name == "posix" and any(found.st_uid not in (0, _user()) for found in (folder.lstat(), folder.stat()))
     except OSError:

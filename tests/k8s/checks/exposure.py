@@ -1,4 +1,4 @@
-"""Who may reach the server, and whether its metrics reach anybody."""
+"""The callers that may reach the server, and the path of its metrics."""
 
 from collections.abc import Iterator
 
@@ -31,16 +31,16 @@ def public(build: Manifests) -> Iterator[str]:
 
 
 def network(build: Manifests) -> Iterator[str]:
-    """Callers are named, the REST port is for Prometheus, and the server calls nobody."""
+    """Callers are named, the REST port is for Prometheus, and the server calls no other pod."""
     policies = build.of("NetworkPolicy")
     for pod, _ in build.servers():
         mine = [p for p in policies if p["spec"]["podSelector"].get("matchLabels", {}).items() <= pod.labels.items()]
         if {"Ingress", "Egress"} - {kind for policy in mine for kind in policy["spec"]["policyTypes"]}:
-            yield f"{pod.name} may be reached by everybody, or reach everybody"
+            yield f"{pod.name} may be reached by all pods, or reach all"
     for policy in policies:
         for rule in policy["spec"].get("ingress", []):
             if not rule.get("from") or not rule.get("ports"):
-                yield f"NetworkPolicy {policy['metadata']['name']} lets everybody in, or in everywhere"
+                yield f"NetworkPolicy {policy['metadata']['name']} lets all pods in, or in everywhere"
             for peer in rule.get("from", []):
                 if peer.get("namespaceSelector") == {} and "podSelector" not in peer:
                     yield f"NetworkPolicy {policy['metadata']['name']} lets every namespace in"

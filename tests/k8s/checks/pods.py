@@ -86,7 +86,7 @@ def volumes(build: Manifests) -> Iterator[str]:
         mounts = [(container, mount) for container in pod.containers for mount in container.get("volumeMounts", [])]
         mounted = {mount["name"] for _, mount in mounts}
         for name in mounted ^ set(declared):
-            yield f"{pod.name}: {name} is a mount without a volume, or a volume that nobody mounts"
+            yield f"{pod.name}: {name} is a mount without a volume, or a volume without a mount"
         for container, mount in mounts:
             if "subPath" in mount:
                 yield f"{pod.name} {container['name']}: a subPath is never updated"

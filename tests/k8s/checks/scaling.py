@@ -35,7 +35,7 @@ def autoscaling(build: Manifests) -> Iterator[str]:
         ]
         if any("replicas" in target["spec"] for target in targets):
             yield "the Deployment sets replicas, which every apply would set back from the autoscaler's"
-        # Without a pod nobody counts requests: a second trigger must wake the first pod.
+        # Without a pod no requests are counted: a second trigger must wake the first pod.
         least = 0 if len(spec["triggers"]) > 1 else 1
         if not least <= spec.get("minReplicaCount", 0) <= spec.get("maxReplicaCount", 100):
             yield "the least number of pods is 0, or more than the most"
@@ -77,7 +77,7 @@ def jobs(build: Manifests) -> Iterator[str]:
             if not any(
                 rule["action"] == "FailJob" and rule.get("onExitCodes", {}).get("values") == [2] for rule in rules
             ):
-                yield f"{job['metadata']['name']}: wrong usage is tried again in every shard"
+                yield f"{job['metadata']['name']}: wrong usage is retried in every shard"
             if "backoffLimitPerIndex" not in spec:
                 yield f"{job['metadata']['name']}: an index that fails stops all"
             if f"$JOB_COMPLETION_INDEX/{spec['completions']}" not in str(spec["template"]):

@@ -26,7 +26,7 @@ def command_line(build: Manifests) -> Iterator[str]:
             yield f"{pod.name}: no flag --{name} in this release (first in {since})"
         for argument in container["args"]:
             if not re.fullmatch(r"--\w+=\S+", argument):
-                yield f"{pod.name}: {argument} is no --flag=value"
+                yield f"{pod.name}: {argument} is not --flag=value"
         given = flags(container)
         for name, value in given.items():
             if (name.startswith(("enable_", "allow_")) or name.endswith("_enabled")) and value not in _SWITCHES:
@@ -99,7 +99,7 @@ def delivery(build: Manifests) -> Iterator[str]:
             if not mount.get("readOnly")
         }
         for name in (empty & read) - written:
-            yield f"{pod.name}: nobody fills {name} before the server starts"
+            yield f"{pod.name}: no container fills {name} before the server starts"
         order = [item["name"] for item in pod.spec.get("initContainers", [])]
         if "model" in order[order.index("verify-model") if "verify-model" in order else len(order) :]:
             yield f"{pod.name} verifies a model that is not there yet"

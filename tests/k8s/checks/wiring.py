@@ -18,7 +18,7 @@ def _selectors(build: Manifests) -> Iterator[tuple[Manifest, Any]]:
     for item in build.of("PodDisruptionBudget", "PodMonitor"):
         yield item, item["spec"]["selector"].get("matchLabels")
     for item in build.of("NetworkPolicy"):
-        # One that lets nobody in or out may be for Jobs too.
+        # A policy that lets no traffic in or out may be for Jobs too.
         if item["spec"].get("ingress") or item["spec"].get("egress"):
             yield item, item["spec"]["podSelector"].get("matchLabels")
 

@@ -1,7 +1,7 @@
 """A cluster to test on: the one that KUBECONFIG names, or else a control plane of our own, if there is Go to build it.
 
-`make test-cluster` is `pytest tests/k8s/cluster --cluster`; without the option all is skipped, because nobody expects
-the unit tests to deploy something.
+`make test-cluster` is `pytest tests/k8s/cluster --cluster`; without the option all is skipped, because users do not
+expect the unit tests to deploy something.
 """
 
 import os

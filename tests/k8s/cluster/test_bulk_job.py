@@ -33,7 +33,7 @@ def volume(name: str) -> list[Manifest]:
 
 @pytest.fixture(params=["pnasnet", "cats-dogs"])
 def job(own_cluster: Cluster, request: pytest.FixtureRequest) -> Cluster:
-    """A cluster with a model's bulk Job, whose pods nobody runs yet."""
+    """A cluster with a model's bulk Job, whose pods do not run yet."""
     name = request.param
     build = (with_components("bulk-job") if name == "pnasnet" else generated(name, "bulk-job")).copy()
     spec = build.one("Job")["spec"]

@@ -61,7 +61,7 @@ def config_of(cluster: Cluster) -> str:
 
 
 def lacks(cluster: Cluster, build: Manifests) -> str:
-    """What a cluster of somebody's has not got that the build needs."""
+    """Objects that the build needs, and that a user's cluster may not have."""
     for item in build.of("ScaledObject", "PodMonitor", "PrometheusRule", "GRPCRoute"):
         if cluster.try_("get", item["kind"]).returncode:
             return item["kind"]
@@ -111,7 +111,7 @@ def test_with_every_gpu_taken_an_update_needs_the_component_for_it(own_rolls, mo
     own_rolls.rolled_out()
     own_rolls.apply(replicas(model.overlay(version=2), 2))
     own_rolls.until("a pod that waits for a GPU", lambda: len(own_rolls.pods()) == 3)
-    # Nobody is cut off, but the update waits for a GPU.
+    # No request is cut off, but the update waits for a GPU.
     assert len(own_rolls.ready()) == 2
     own_rolls.apply(replicas(model.with_components("no-spare-gpu", version=2), 2))
     own_rolls.rolled_out()

@@ -33,12 +33,12 @@ class Converted(NamedTuple):
 
     Attributes:
         data: The file.
-        pictures: Whether the original file holds more than one image.
+        several: Whether the original file holds more than one image.
         size: Width and height of the original image, upright; None: as in `data`.
     """
 
     data: bytes
-    pictures: bool
+    several: bool
     size: tuple[int, int] | None
 
 
@@ -77,7 +77,7 @@ def converted(file: BinaryIO, kind: Kind, size: int = 0) -> Converted:
             shown = picture.width, picture.height
             if picture.orientation in _SIDEWAYS:
                 shown = shown[::-1]
-            return Converted(_written(_assembled(picture, size)), picture.pictures, shown)
+            return Converted(_written(_assembled(picture, size)), picture.several, shown)
     except ImageError as error:
         raise ImageError(f"this is {kind.words} that cannot be converted: {error}") from error
     # Pillow and libheif raise all kinds of errors about broken files.

@@ -35,7 +35,7 @@ class Picture:
         height: In pixels.
         icc: The colour profile; empty: there is none.
         orientation: 1 to 8, as in EXIF.
-        pictures: Whether the file holds several images.
+        several: Whether the file holds several images.
 
     Raises:
         ImageError: The image has too many pixels.
@@ -54,7 +54,7 @@ class Picture:
         self.icc: bytes = self._image.info.get("icc_profile") or b""
         orientation = self._image.getexif().get(_ORIENTATION, 1)
         self.orientation = orientation if orientation in range(1, 9) else 1
-        self.pictures = getattr(self._image, "n_frames", 1) > 1
+        self.several = getattr(self._image, "n_frames", 1) > 1
 
     def _require_colours(self, file: BinaryIO) -> None:
         """Refuse a bare codestream whose channels may not be red, green and blue.

@@ -67,7 +67,7 @@ class Tiff:
         height: In pixels.
         icc: The colour profile; empty: there is none.
         orientation: 1 to 8, as in EXIF.
-        pictures: Whether other images follow.
+        several: Whether other images follow.
 
     Raises:
         ImageError: The file is damaged, or has a form that is not supported.
@@ -84,7 +84,7 @@ class Tiff:
             if self._big
             else struct.unpack_from(f"{self._order}I", header, 4)
         )
-        self._entries, self.pictures = self._directory(at)
+        self._entries, self.several = self._directory(at)
         self.width, self.height = self._number(_WIDTH), self._number(_LENGTH)
         if not (0 < self.width < 2**31 and 0 < self.height < 2**31):
             raise ImageError("it has no pixels")
