@@ -1,1 +1,1 @@
-"""The `hubserve` command: the group, and the subcommands that need no more than the client."""
+"""The `hubserve` command: the group of subcommands, and those that need only the client."""

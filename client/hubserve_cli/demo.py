@@ -1,4 +1,4 @@
-"""The subcommand `hubserve demo`: the main job as a user does it, on photographs that scientific packages ship."""
+"""The subcommand `hubserve demo`: the whole task, with photographs that scientific packages contain."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .common.words import to_install
 from .report import RunPage
 
 MODEL = "efficientnet-lite0"
-# Package, and the file inside it.
+# The package, and the file in it.
 _PHOTOGRAPHS = (
     ("skimage", "data/chelsea.png"),
     ("skimage", "data/coffee.png"),
@@ -86,7 +86,7 @@ def demo(output: Path, show: bool) -> None:
 
 
 def copy_photographs(folder: Path) -> list[Path]:
-    """Copy the photographs out of the packages that ship them, which are installed but need not be imported.
+    """Copy the photographs from the packages that contain them. The packages are not imported.
 
     Raises:
         click.ClickException: A package is missing, or the folder cannot be written.
@@ -109,19 +109,19 @@ def copy_photographs(folder: Path) -> list[Path]:
 
 @contextmanager
 def serving(model_dir: Path) -> Iterator[str]:
-    """Serve a model directory in a process of its own, on a free loopback port: give its address.
+    """Serve a model directory in a process of its own, on a free loopback port, and provide its address.
 
     Raises:
-        click.ClickException: It does not come up; it has said why on standard error.
+        click.ClickException: The server does not start; it has printed the reason on standard error.
     """
     command = [sys.executable, "-m", "hubserve", "serve", str(model_dir), "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
         try:
             assert process.stdout is not None  # noqa: S101 - it was asked for
-            # The port opens when the model is ready, and then the server says where.
+            # The port opens when the model is ready; then the server prints its address.
             ready = _READY.match(process.stdout.readline())
             if ready is None:
-                raise click.ClickException("the server did not come up; its own message is above")
+                raise click.ClickException("the server did not start; its own message is above")
             yield ready["target"]
         finally:
             process.terminate()
@@ -132,10 +132,10 @@ def serving(model_dir: Path) -> Iterator[str]:
 
 
 def classify(target: str, photographs: list[Path]) -> Iterator[Classification]:
-    """Classify each photograph in a request of its own, so that the time is that photograph's.
+    """Classify each photograph in a request of its own, so that each has its own time.
 
     Raises:
-        click.ClickException: The server answers no more, or cannot read a photograph.
+        click.ClickException: The server does not answer, or cannot read a photograph.
     """
     with Client(target, model=MODEL, max_batch_size=1, concurrency=1) as client:
         for result in client.classify(photographs):
@@ -145,7 +145,7 @@ def classify(target: str, photographs: list[Path]) -> Iterator[Classification]:
 
 
 def table(results: Iterable[Classification]) -> str:
-    """Return photograph, label, score and milliseconds, one line each under a heading."""
+    """Return a table: photograph, label, score and milliseconds, a line each."""
     lines = [f"{'photograph':22}{'label':22}{'score':>6}{'ms':>7}"]
     lines += [
         f"{Path(result.source).name:22}{result.label:22}{result.score:6.2f}{(result.seconds or 0) * 1000:7.1f}"
@@ -155,7 +155,7 @@ def table(results: Iterable[Classification]) -> str:
 
 
 def unexpected(results: Iterable[Classification]) -> list[str]:
-    """Tell what is wrong with the labels of the photographs that everyone knows; nothing, when all is well."""
+    """Return an error for each expected photograph with a wrong label."""
     labels = {Path(result.source).name: result.label for result in results}
     return [
         f"{name} is called {labels.get(name)!r}, not {label!r}"
@@ -165,7 +165,7 @@ def unexpected(results: Iterable[Classification]) -> list[str]:
 
 
 def _hubserve(*arguments: str) -> None:
-    """Run a subcommand in a process of its own, which keeps TensorFlow out of this one."""
+    """Run a subcommand in a process of its own, so that this process does not load TensorFlow."""
     done = subprocess.run([sys.executable, "-m", "hubserve", *arguments], stdout=subprocess.DEVNULL)  # noqa: S603
     if done.returncode:
         raise click.ClickException(f"hubserve {arguments[0]} ended with {done.returncode}; its own message is above")

@@ -24,7 +24,7 @@ _OWN = {
     "doctor": "hubserve_cli.doctor:doctor",
     "completion": "hubserve_cli.completion:completion",
 }
-# In the order in which the data flows.
+# In the order of the work.
 _SECTIONS = {
     "Prepare a model": ("models", "export", "inspect"),
     "Serve it": ("serve", "manifests"),
@@ -33,15 +33,15 @@ _SECTIONS = {
 }
 _ORDER = tuple(itertools.chain.from_iterable(_SECTIONS.values()))
 _OTHERS = "Other commands"
-# All summaries begin in one column, and end before column 80.
+# All summaries begin in the same column, and end before column 80.
 _NAME_WIDTH = max(map(len, _ORDER))
 _SUMMARY_WIDTH = 64
 
 
 class _Parts(click.Group):
-    """Finds subcommands by name: the client's own, and those that the other parts announce as entry points.
+    """Find subcommands by name: those of the client, and those that other parts announce as entry points.
 
-    Going by entry points keeps the arrow between the parts: the client knows no other part's modules.
+    With entry points, the client does not import the modules of other parts.
     """
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002

@@ -1,4 +1,4 @@
-"""Decide how images and runs end: who caused a failure, when a run stops, the last line, the exit code."""
+"""The end of images and runs: the cause of a failure, when a run stops, its last line, its exit code."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ if TYPE_CHECKING:
 
 _FAILED = 1
 _SOME_NOT_CLASSIFIED = 3
-# What a shell makes of a program that a signal has ended.
+# The exit code of a program that a signal ended, in a shell.
 _SIGNALLED = 128
-# By the time an image has one of these as its result, the client has tried for as long as it was told to.
+# When an image gets one of these errors, the client has already retried for the whole time of its retry policy.
 _ENDS_THE_RUN = (ServerUnavailable, AccessDenied, ModelNotFound, NotAModelServer, InvalidRequest)
 _BATCHES_IN_VAIN = 10
 
 
 class Outcome(Enum):
-    """Name how an image ended."""
+    """The result of an image."""
 
     CLASSIFIED = "classified"
     # It cannot be read, is not an image, or the server refuses it or takes too long for it.
@@ -50,7 +50,7 @@ class Outcome(Enum):
 
 
 def outcome(result: Classification) -> Outcome:
-    """Tell what became of an image."""
+    """Return how an image ended."""
     if result.ok:
         return Outcome.CLASSIFIED
     error = result.exception
@@ -61,7 +61,7 @@ def outcome(result: Classification) -> Outcome:
 
 
 class Patience:
-    """End a run that leads nowhere: `patience.with_(result)` for each.
+    """End a run in which nothing succeeds: call `patience.with_(result)` for each result.
 
     Args:
         batch_size: Images in a request.
@@ -76,8 +76,8 @@ class Patience:
         """Look at the next result.
 
         Raises:
-            HubserveError: The server's failure: no answer came at all yet, waiting did not help, or many requests in a
-                row failed.
+            HubserveError: The failure of the server: it has not answered yet, waiting did not help, or many requests
+                in a row failed.
         """
         now = outcome(result)
         if now is not Outcome.UNANSWERED:
@@ -96,12 +96,12 @@ class Patience:
 
 @contextmanager
 def told(summary: Summary, again: str | None, *, quiet: bool) -> Iterator[None]:
-    """End the command for what is run within: say what became of it, and how to go on.
+    """Report the end of the run inside the context, and exit.
 
     Args:
-        summary: Of the run.
-        again: The command that goes on with it; None: none does.
-        quiet: Say errors only.
+        summary: The summary of the run.
+        again: The command that resumes the run; None: it cannot be resumed.
+        quiet: Print errors only.
 
     Raises:
         click.exceptions.Exit: With 0, 1 or 3, as the command's help says; or with 128 and the signal's number.
@@ -115,7 +115,7 @@ def told(summary: Summary, again: str | None, *, quiet: bool) -> Iterator[None]:
     except click.ClickException as failure:
         if failure.exit_code != _FAILED:
             raise
-        # It says itself how to go on.
+        # The message itself says how to go on.
         code, error, again, cause = _FAILED, failure.message, None, failure
     except HubserveError as failure:
         code, error, cause = _FAILED, str(failure), failure
@@ -135,7 +135,7 @@ def told(summary: Summary, again: str | None, *, quiet: bool) -> Iterator[None]:
 
 
 def resuming(arguments: Sequence[str]) -> str:
-    """Return the command that goes on with a run that was started with these arguments."""
-    # What it asked for again has its new records by then.
+    """Return the command that resumes a run that was started with these arguments."""
+    # The images of --retry-failed have new records by then.
     kept = [argument for argument in arguments if argument != "--retry-failed"]
     return shlex.join(["hubserve", "classify", *kept, *([] if "--resume" in kept else ["--resume"])])

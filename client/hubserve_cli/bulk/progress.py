@@ -17,19 +17,19 @@ from ..common.terminal import bar, draws, write_over
 from ..common.words import in_words
 
 _DRAW_SECONDS = 0.2
-# The rate is that of so many draws, half a minute.
+# The rate is that of the last 150 draws, half a minute.
 _SAMPLES = 150
 _NOTICE_SECONDS = 10.0
 
 
 class Progress:
-    """Draws itself with the results: `[##---]  40 %  400 of 1,000 images, 345 a second, 2 failed, 2 s left`.
+    """A line of progress: `[##---]  40 %  400 of 1,000 images, 345 a second, 2 failed, 2 s left`.
 
     Args:
-        total: Counts the images, on a thread of its own; gives None where only the end tells.
-        before: Images that an earlier run has recorded.
-        terminal: Where to draw.
-        clock: Gives seconds.
+        total: Counts the images, in its own thread; returns None if only the end of the run can tell.
+        before: The number of images that earlier runs recorded.
+        terminal: The stream to draw on.
+        clock: Returns seconds.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Progress:
         threading.Thread(target=self._count, args=(total,), daemon=True, name="hubserve-counter").start()
 
     def add(self, result: Classification, image: bytes | None = None) -> None:  # noqa: ARG002
-        """Count the result, and draw when it is time to."""
+        """Count the result, and draw the line from time to time."""
         self._done += 1
         self._failed += not result.ok
         now = self._clock()
@@ -60,12 +60,12 @@ class Progress:
             write_over(self._terminal, self.line())
 
     def close(self) -> None:
-        """Leave the line empty, for what is said next."""
+        """Clear the line, for other output."""
         self._notices.close()
         write_over(self._terminal, "")
 
     def line(self) -> str:
-        """Tell what is drawn."""
+        """Return the text of the line."""
         (then, done_then), (now, done) = self._samples[0], self._samples[-1]
         rate = (done - done_then) / (now - then) if now > then else 0.0
         of = f" of {self._total:,}" if self._total is not None else ""
@@ -81,7 +81,7 @@ class Progress:
         self._terminal.write("\n")
 
     def _count(self, total: Callable[[], int | None]) -> None:
-        # What is wrong with a source comes to light where it is read.
+        # Errors of a source are reported where it is read.
         try:
             self._total = total()
         except Exception:  # noqa: BLE001
@@ -101,10 +101,10 @@ class Notices(logging.Handler):
         self._log.setLevel(logging.INFO)
 
     def add(self, result: Classification, image: bytes | None = None) -> None:
-        """Say nothing of results."""
+        """Ignore the result."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Say it, if it is some time since the last. What is worse is told with the results."""
+        """Show the message, if the last one was some time ago. Errors are shown with the results."""
         now = time.monotonic()
         if record.levelno == logging.INFO and now - self._said >= _NOTICE_SECONDS:
             self._said = now
@@ -112,19 +112,19 @@ class Notices(logging.Handler):
             self._say(text[:1].upper() + text[1:])
 
     def close(self) -> None:
-        """Say no more."""
+        """Stop listening."""
         self._log.removeHandler(self)
         self._log.setLevel(self._level)
         super().close()
 
 
 def progress(total: Callable[[], int | None], before: int, *, drawn: bool) -> Progress | Notices:
-    """Return what is told meanwhile on standard error.
+    """Return the sink that shows the progress on standard error.
 
     Args:
         total: As for `Progress`.
         before: As for `Progress`.
-        drawn: Draw a line there, if it is a terminal that can; else there are notices only.
+        drawn: Draw a line if standard error is a terminal that can; otherwise print notices only.
     """
     if drawn and draws(sys.stderr):
         return Progress(total, before, sys.stderr)

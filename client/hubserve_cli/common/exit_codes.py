@@ -1,4 +1,4 @@
-"""End a subcommand that something other than its own work ends: one place for all of them."""
+"""End a subcommand that is interrupted or fails: all subcommands share this."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from hubserve import HubserveError
 from .interrupts import handled
 from .words import in_words, to_install
 
-# Of `compare`: the second side differs from the first.
+# The exit code of `compare` if the second side differs from the first.
 DIFFERENT = 4
-# As a shell reports a program that the signal has ended.
+# The exit codes that a shell reports for programs that the signals ended.
 INTERRUPTED = 128 + signal.SIGINT
 TERMINATED = 128 + signal.SIGTERM
-# Spelt out, because not every system has the signal.
+# A number, because not every system has SIGPIPE.
 READER_GONE = 128 + 13
 
 _NO_MORE_OUTPUT = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 
 class WrongUsageError(click.ClickException):
-    """Wrong usage that no option's check shows, told in one sentence without the synopsis."""
+    """Wrong usage that the checks of single options do not find: one sentence, without the synopsis."""
 
     exit_code = 2
 
 
 class MissingExtraError(WrongUsageError):
-    """A package is not installed that only some options need. The message has the command that installs it.
+    """A package is not installed that only some options need. The message contains the command that installs it.
 
     Args:
-        what: What needs it: `Parquet needs pyarrow`.
-        extra: The extra that brings it.
+        what: The feature that needs the package, such as `Parquet needs pyarrow`.
+        extra: The extra that contains the package.
     """
 
     def __init__(self, what: str, extra: str) -> None:
@@ -49,21 +49,21 @@ class MissingExtraError(WrongUsageError):
 
 @contextlib.contextmanager
 def in_order(*, debug: bool = False) -> Iterator[None]:
-    """End what runs inside without a traceback, with an exit code that says what happened.
+    """End the subcommand that runs inside without a traceback, with an exit code for the cause.
 
     Args:
-        debug: Print the traceback of an error, too, with the errors of gRPC that it came from.
+        debug: Also print the traceback of an error, with the gRPC errors that caused it.
 
-    Ctrl-C and SIGTERM unwind the stack, so that unfinished files go and children are ended; a reader that has closed
-    the pipe wants no more, and gets no message; an error of the client that was not caught, or an output that cannot
-    be written, is one sentence. All else is a defect, and its traceback is wanted.
+    Ctrl-C and SIGTERM unwind the stack, so that unfinished files are removed and child processes are ended. A reader
+    that has closed the pipe gets no message. An error of the client that was not caught, or an output that cannot be
+    written, is one sentence. Any other error is a defect, and its traceback is printed.
     """
     try:
         with handled({signal.SIGTERM: _unwind}):
             try:
                 yield
             except Exception as error:
-                # What a subcommand has told already ends it with `Exit ... from error`.
+                # A subcommand that has printed its error already ends with `Exit ... from error`.
                 shown = error.__cause__ if isinstance(error, click.exceptions.Exit) else error
                 if debug and shown is not None and not isinstance(shown, click.UsageError):
                     traceback.print_exception(_with_contexts(shown))
@@ -74,7 +74,7 @@ def in_order(*, debug: bool = False) -> Iterator[None]:
                     sys.stdout.flush()
     except KeyboardInterrupt:
         _kill_at_the_next_one()
-        click.echo(err=True)  # The terminal has just shown ^C.
+        click.echo(err=True)  # The terminal shows ^C on this line.
         raise click.exceptions.Exit(INTERRUPTED) from None
     except BrokenPipeError:
         _write_no_more()
@@ -94,7 +94,7 @@ def in_order(*, debug: bool = False) -> Iterator[None]:
 
 
 def _with_contexts(error: BaseException) -> BaseException:
-    """Return an error whose traceback shows what it came from; the library hides gRPC's errors otherwise."""
+    """Return an error whose traceback shows its causes; by default the library hides gRPC's errors."""
     inner: BaseException | None = error
     while inner is not None:
         inner.__suppress_context__ = inner.__cause__ is not None
@@ -108,14 +108,14 @@ def _unwind(_number: int, _frame: object) -> None:
 
 
 def _kill_at_the_next_one() -> None:
-    """Let a second Ctrl-C or SIGTERM end a program that hangs while it tidies up."""
+    """Let a second Ctrl-C or SIGTERM end a program that hangs while it cleans up."""
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_DFL)
 
 
 def _write_no_more() -> None:
-    """Turn the streams that cannot be written away from their file, so that their last flush does not fail, too."""
+    """Redirect streams that cannot be written to the null device, so that their last flush does not fail too."""
     for stream in (sys.stdout, sys.stderr):
         try:
             if stream is not None:

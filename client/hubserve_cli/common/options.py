@@ -1,4 +1,4 @@
-"""Options that several subcommands share, so that they read the same everywhere."""
+"""Options that several subcommands share, with the same words."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class FiniteFloat(click.FloatRange):
 
 
 class Seconds(FiniteFloat):
-    """A number of seconds, up to some 31 years: `type=Seconds()`.
+    """A number of seconds, up to about 31 years: `type=Seconds()`.
 
     Args:
         zero: Whether 0 is allowed.
@@ -43,7 +43,7 @@ class Seconds(FiniteFloat):
 
 
 class _NeededToCall(click.Option):
-    """A required option that a run with --dry-run, which asks no server, does without."""
+    """A required option that is not needed with --dry-run, which calls no server."""
 
     def process_value(self, ctx: click.Context, value: Any) -> Any:
         try:
@@ -55,7 +55,7 @@ class _NeededToCall(click.Option):
 
 
 class Security(TypedDict):
-    """The arguments of `Client` that say how server and caller know each other."""
+    """The arguments of `Client` for TLS and the token."""
 
     tls: TLS | None
     token: Token | None
@@ -63,26 +63,26 @@ class Security(TypedDict):
 
 
 class Server(Security):
-    """The arguments of `Client` that say which model is called, besides those of `Security`."""
+    """The arguments of `Client` for the model and the connection."""
 
     target: str | tuple[str, ...]
     model: str
 
 
 def server_options(command: _Command) -> _Command:
-    """Add the options that every subcommand has that calls a server; it gets one keyword, `server`: a `Server`."""
+    """Add the options of every subcommand that calls a server; it gets one keyword, `server`: a `Server`."""
     return _with_server(command, required=True)
 
 
 def optional_server_options(command: _Command) -> _Command:
-    """Add the same options for a subcommand that calls a server only if one is named; else `target` is empty."""
+    """Add the same options for a subcommand that calls a server only if one is given; else `target` is empty."""
     return _with_server(command, required=False)
 
 
 def _with_server(command: _Command, *, required: bool) -> _Command:
     """Add the options of a server.
 
-    All of them are also taken from the environment: a shell or a pod names its server, certificates and token once.
+    All of them can also come from the environment: a shell or a pod sets its server, certificates and token once.
     HUBSERVE_SERVER holds several addresses with blanks between them.
     """
 
@@ -101,8 +101,8 @@ def _with_server(command: _Command, *, required: bool) -> _Command:
 def security_options(command: _Command) -> _Command:
     """Add the options of TLS and token, which come last in --help; the command gets one keyword, `security`.
 
-    Any option of TLS means TLS. A token is never an argument: every user of the machine could read it in the list of
-    processes. A file is read again for each call, as Kubernetes renews its tokens in place.
+    Any option of TLS turns TLS on. A token is never an argument, because every user of the machine could read it in the
+    list of processes. A token file is read again for each call, because Kubernetes renews tokens in place.
     """
 
     @functools.wraps(command)
@@ -129,7 +129,7 @@ def security_options(command: _Command) -> _Command:
         return command(*args, security=known, **options)
 
     with_options: Any = secured
-    # click turns the list of a command's options round.
+    # click reverses the list of a command's options.
     with_options.__click_params__ = [*reversed(_security()), *getattr(command, "__click_params__", [])]
     return with_options  # type: ignore[no-any-return]
 

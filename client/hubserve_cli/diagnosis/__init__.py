@@ -1,1 +1,1 @@
-"""Find out what hubserve needs on this machine, and what is missing."""
+"""Check what hubserve needs on this machine, and report what is missing."""

@@ -1,4 +1,4 @@
-"""Look at the way to a server: variables of the environment, the server itself, a model directory."""
+"""Check the connection to a server: variables of the environment, the server itself, a model directory."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PROXIES = ("grpc_proxy", "https_proxy", "http_proxy")
 _EXCEPTIONS = ("no_grpc_proxy", "no_proxy")
 _OTHERS = ("GRPC_VERBOSITY", "GRPC_TRACE", "GRPC_DNS_RESOLVER", "TF_CPP_MIN_LOG_LEVEL", "CUDA_VISIBLE_DEVICES")
 _SECRET = "TOKEN"  # noqa: S105 - a part of a name
-# A name that no server has: the answer NOT_FOUND is one of a model server.
+# A name that no server has: only a model server answers NOT_FOUND.
 _NO_MODEL = "hubserve-doctor"
 
 
@@ -26,7 +26,7 @@ def findings(server: Server, model_dir: Path | None) -> Iterator[Finding]:
     """Return the findings about the connection to a server.
 
     Args:
-        server: The server that is named, if any.
+        server: The server to check; without a target, none.
         model_dir: A model's base folder, or None.
     """
     yield _environment()
@@ -46,14 +46,14 @@ def _environment() -> Finding:
 
 
 def _shown(name: str) -> str:
-    """Return the value of a variable; what may be a secret is not shown."""
+    """Return the value of a variable, or "(hidden)" if it may be a secret."""
     if _SECRET in name and not name.endswith("_FILE") and name != "HUBSERVE_ALLOW_PLAINTEXT_TOKEN":
         return "(hidden)"
     return presentable(os.environ[name])
 
 
 def _proxy() -> Finding:
-    # gRPC looks at these, in this order.
+    # gRPC reads these variables in this order.
     variable = next((name for name in _PROXIES if os.environ.get(name)), None)
     if variable is None:
         return Finding("proxy", "ok", "none for gRPC")
@@ -94,7 +94,7 @@ def _server(server: Server) -> Finding:
 
 
 def _directory(model_dir: Path) -> Finding:
-    # Another part of hubserve knows what a model directory is; its command says it.
+    # The subcommand of another part checks model directories.
     well, said = output_of([sys.executable, "-m", "hubserve", "inspect", str(model_dir), "--verify"])
     said = presentable(said.removeprefix("Error: "))
     return Finding("model directory", "ok" if well else "problem", said, "" if well else "copy it or export it again")

@@ -1,4 +1,4 @@
-"""Look for what can run a model here: TensorFlow Serving, Docker, a GPU."""
+"""Look for programs and hardware that can run a model: TensorFlow Serving, Docker, a GPU."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _IMAGE = "tensorflow/serving"
 
 
 def findings() -> Iterator[Finding]:
-    """Return what there is. An engine that is not there is only missed by a user who needs it."""
+    """Return a finding for each engine. One that is absent is only a problem for a user who needs it."""
     yield _program()
     yield from _docker()
     yield _gpu()

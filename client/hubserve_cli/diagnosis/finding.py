@@ -1,4 +1,4 @@
-"""Describe one thing that was looked at."""
+"""A finding of `hubserve doctor`, and functions to make its texts."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _CREDENTIALS = re.compile(r"[^\s/@'\",]+:[^\s/@'\",]*@")
 
 
 class Finding(NamedTuple):
-    """One thing that was looked at: `Finding("Docker", "absent", "docker is not on the PATH", "install it")`.
+    """A result of one check: `Finding("Docker", "absent", "docker is not on the PATH", "install it")`.
 
     Attributes:
-        name: What was looked at.
-        state: ok: it is there and works. absent: it is not there, which is only a problem for a user who needs it.
-            problem: it is there, and does not work.
+        name: The thing that was checked.
+        state: "ok": it exists and works. "absent": it does not exist, which is only a problem for a user who needs it.
+            "problem": it exists, and does not work.
         detail: What was found, without secrets.
-        remedy: What to do; empty when nothing is to be done.
+        remedy: What to do; empty if there is nothing to do.
     """
 
     name: str
@@ -30,14 +30,14 @@ class Finding(NamedTuple):
 
 
 def presentable(text: str) -> str:
-    """Return a text for the eyes of others: without passwords in addresses, and with `~` for the home folder."""
+    """Return a text that can be published: without passwords in addresses, and with `~` for the home folder."""
     text = _CREDENTIALS.sub("", text)
     home = str(Path.home())
     return text.replace(home, "~") if len(home) > 1 else text
 
 
 def output_of(command: Sequence[str]) -> tuple[bool, str]:
-    """Run a program, and return whether it ended well, and what it printed, on one line."""
+    """Run a program; return whether it succeeded, and its output on one line."""
     try:
         done = subprocess.run(  # noqa: S603 - the programs are those that the user would call
             command,

@@ -1,4 +1,4 @@
-"""Look at Python, at the packages that hubserve needs, and at its extras."""
+"""Check Python, the packages that hubserve needs, and its extras."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..common.words import to_install
 from .finding import Finding, presentable
 
 _NEEDED = ("grpcio", "protobuf", "numpy", "click")
-# Extras for work on hubserve itself.
+# Extras for the development of hubserve itself.
 _OURS = frozenset({"dev", "docs"})
 _REQUIREMENT = re.compile(
     r"(?P<name>[\w.-]+)(?:\[(?P<extras>[\w,\s-]+)\])?[^;]*;.*?extra == ['\"](?P<extra>[\w-]+)['\"]"
@@ -25,7 +25,7 @@ _REQUIREMENT = re.compile(
 
 
 def findings() -> Iterator[Finding]:
-    """Return what is known of the installation. No package is imported for it."""
+    """Return the findings about the installation. No package is imported."""
     yield Finding("hubserve", "ok", f"{__version__}, {_origin()}")
     yield Finding(
         "Python",
@@ -87,7 +87,7 @@ def _version(name: str) -> str | None:
 
 
 def _origin() -> str:
-    """Tell where this hubserve was installed from, without a password in the address."""
+    """Return where this hubserve was installed from, without a password in the address."""
     try:
         recorded = importlib.metadata.distribution("hubserve").read_text("direct_url.json")
         origin = json.loads(recorded) if recorded else None
