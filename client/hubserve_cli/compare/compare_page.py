@@ -61,7 +61,7 @@ class ComparePage:
         file: Where the page goes.
 
     Raises:
-        PlaceError: The file cannot be written, or is there and is no page of hubserve's.
+        PlaceError: The file cannot be written, or exists and is not a page of hubserve.
         MissingExtraError: Pillow is not installed.
     """
 

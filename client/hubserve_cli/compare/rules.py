@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from .binomial import at_least, images_to_show, most_share
 
-# Answers that take longer by less than this are not slower for anybody.
+# Answers that take longer by less than this are not slower for a user.
 _LEAST_SLOWER_MS = 1.0
 
 

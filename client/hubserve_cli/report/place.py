@@ -29,7 +29,7 @@ def require_place(file: Path) -> None:
     """Check that a page can be written.
 
     Raises:
-        PlaceError: The file cannot be written, or is there and is no such page.
+        PlaceError: The file cannot be written, or exists and is not such a page.
     """
     if file.is_dir():
         raise PlaceError(f"the page {file} is a folder: name a file in it, such as {file / 'run.html'}")
