@@ -13,7 +13,7 @@ from hubserve_cli.main import main
 SECTIONS = {
     "Prepare a model": ["models", "export", "inspect"],
     "Serve it": ["serve", "manifests"],
-    "Call a server": ["classify", "status", "bench"],
+    "Call a server": ["classify", "status", "bench", "compare"],
     "Help": ["demo", "doctor", "completion"],
 }
 COMMANDS = [name for names in SECTIONS.values() for name in names]

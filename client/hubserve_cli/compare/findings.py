@@ -1,4 +1,4 @@
-"""What a comparison came to, as text for a terminal and as one JSON document."""
+"""The result of a comparison, as text for a terminal and as one JSON document."""
 
 from __future__ import annotations
 
