@@ -294,7 +294,11 @@ def test_other_formats_of_pillow_get_no_thumbnail() -> None:
 
 def test_an_unusable_output_is_reported_before_the_run(tmp_path: Path) -> None:
     (photo := tmp_path / "photo.jpg").write_bytes(b"precious")
-    for place, says in ((photo, "not a page that hubserve wrote"), (tmp_path, "is a folder"), (photo / "x", "cannot be")):
+    for place, says in (
+        (photo, "not a page that hubserve wrote"),
+        (tmp_path, "is a folder"),
+        (photo / "x", "cannot be"),
+    ):
         with pytest.raises(click.ClickException, match=says):
             RunPage(place, model="lite0")
     assert photo.read_bytes() == b"precious"
