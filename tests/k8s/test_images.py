@@ -1,4 +1,4 @@
-"""The images, built by buildah where it is installed: no daemon, and no network but for a base image."""
+"""The images, built by buildah where it is installed: no daemon, and no network except for a base image."""
 
 import contextlib
 import json

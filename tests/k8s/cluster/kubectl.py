@@ -69,7 +69,7 @@ class Cluster:
         self.run("create", "-f", "-", objects=[namespace])
 
     def pods(self, name: str | None = None) -> list[dict[str, Any]]:
-        """The pods that nobody deletes, of this deployment or of one of its Jobs."""
+        """The pods that are not being deleted, of this deployment or of one of its Jobs."""
         labels = f"app.kubernetes.io/name={name or self.name},app.kubernetes.io/instance={self.name}"
         found = self.get("pods", "-l", labels)["items"]
         return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]

@@ -18,7 +18,7 @@ from k8s.models import MODELS, write_model
 _DRAIN = ("drain", "--ignore-daemonsets", "--delete-emptydir-data", "--force", "--timeout=60s")
 _WITH = "monitoring,autoscaling-keda,gateway,priority"
 _REST = "monitoring,autoscaling-hpa,mtls,certificates,model-pvc,cuda-cache-pvc,verify-model,no-spare-gpu"
-# What an application of somebody else's may have: a pod that runs as root, with some of our labels.
+# What another application may have: a pod that runs as root, with some of our labels.
 _FOREIGN_LABELS = {"app": "web", "app.kubernetes.io/name": "pnasnet", "app.kubernetes.io/part-of": "shop"}
 
 
@@ -64,7 +64,7 @@ def deployed(cluster: Cluster, folder: Path, namespace: str, name: str, *options
 
 
 class Foreign:
-    """An application of somebody else's in a namespace, which would be refused under "restricted"."""
+    """Another application in a namespace, which would be refused under "restricted"."""
 
     def __init__(self, cluster: Cluster, namespace: str) -> None:
         self.at = cluster.at(namespace, "web")
