@@ -10,6 +10,31 @@ from capacity import GPUS, Fleet, table
 from hubserve_cli.common import svg
 from row import Figures, Plot, Row
 
+# A question that a user has, and the row that answers it.
+HEADLINES = (
+    (
+        "How many times more processor time does tensorflow-serving-api take for a request of 32 JPEGs than hubserve's "
+        "client?",
+        "client CPU of a request of 32 JPEGs, 3.4 MB, make_tensor_proto against hubserve",
+    ),
+    (
+        "How many images a second does `client.classify` send, against a loop written by hand?",
+        "client.classify over 4800 images, two requests under way, against a hand-written loop",
+    ),
+    (
+        "How much more memory do 1,000,000 images take than 10,000?",
+        "peak memory, 1,000,000 images against 10,000",
+    ),
+    (
+        "How many times longer does TensorFlow's own decoding take for a photograph of 12 megapixels than the exported "
+        "model's?",
+        "sharp 12-megapixel JPEG of 4.4 MB: decode_image and antialiased resize against isolating decode",
+    ),
+    (
+        "How fast is PNASNet-5 large through the server, against the same model in a Python process?",
+        "PNASNet-5 large, batch 8: through gRPC against the in-process session",
+    ),
+)
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 460, 260, 64, 40, 12
 _COLOURS = ("#1769aa", "#c2571a", "#2e7d32", "#7b3fa0", "#8a6d00")
 _LINES = " ".join(
@@ -47,12 +72,21 @@ def markdown(run: Mapping[str, object], budgets: bool) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
+def headlines(run: Mapping[str, object]) -> str:
+    """Return the figures that say most, in plain words: those of the rows that HEADLINES names."""
+    rows = {row.what: row for row in _rows(run)}
+    lines = ["| question | measured (middle half) |", "| --- | --- |"]
+    lines += [f"| {question} | {rows[what].measured or rows[what].verdict} |" for question, what in HEADLINES]
+    return "\n".join(lines)
+
+
 def documented(text: str, run: Mapping[str, object]) -> str:
     """Return the page docs/performance.md with the tables of this run."""
     load, started, known = run["load_before"], run["started"], run["machine"]
     packages = ", ".join(f"{name} {version}" for name, version in known["packages"].items())
     again = "".join(f"; {found['title']} again {found['again']}" for found in run["figures"] if "again" in found)
     parts = {
+        "headlines": headlines(run),
         "budgets": markdown(run, budgets=True),
         "figures": markdown(run, budgets=False),
         "machine": f"Measured {started} by `{known['command']}` on {known['processor']}, {known['cores']} cores (load "

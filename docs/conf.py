@@ -3,6 +3,8 @@
 import inspect
 import os
 import re
+import shutil
+from pathlib import Path
 
 import hubserve
 import hubserve.testing
@@ -103,3 +105,10 @@ def setup(app):
     app.connect("autodoc-process-docstring", usage_as_code, priority=400)
     app.connect("autodoc-process-signature", token_of_the_client)
     app.connect("sphinx-click-process-description", example_as_code)
+    app.connect("build-finished", with_pictures)
+
+
+def with_pictures(app, error):
+    """Copy the pictures to where README.md, which names them in HTML, has them."""
+    if error is None:
+        shutil.copytree(Path(app.confdir, "pictures"), Path(app.outdir, "docs", "pictures"), dirs_exist_ok=True)

@@ -17,6 +17,8 @@ from .common.help import did_you_mean, in_sections, with_near_choice
 from .common.terminal import color
 
 _OWN = {
+    # It also lists the models of a server; those of the hub are in the command that the export announces.
+    "models": "hubserve_cli.models:models",
     "status": "hubserve_cli.status:status",
     "classify": "hubserve_cli.classify:classify",
     "compare": "hubserve_cli.compare.command:compare",

@@ -139,7 +139,7 @@ PLAIN = {
 }
 # Not prose: code, quoted messages, tables that a program writes, addresses, and the glossary's words not to use.
 NOT_PROSE = re.compile(
-    r"^```.*?^```$|<!-- (?P<mark>\w+) -->\n.*?<!-- end of (?P=mark) -->|`[^`]*`|\"[^\"]*\"|https?://\S+"
+    r"^```.*?^```$|<!-- (?P<mark>\w+) -->\n.*?<!-- end of (?P=mark) -->|`[^`]*`|\"[^\"]*\"|https?://\S+|</?\w[^>]*>|\]\([^)]*\)"
     r"|^\| term \| meaning \| not \|\n.*?\n\n",
     re.DOTALL | re.MULTILINE,
 )

@@ -15,7 +15,7 @@ PACKAGES = (
     "hubserve_model",
     "hubserve_serve",
 )
-NEEDED_TO_BUILD = ("LICENSE", "README.md", "pyproject.toml", "client/hubserve/_version.py")
+NEEDED_TO_BUILD = ("LICENSE", "README.md", "hatch_build.py", "pyproject.toml", "client/hubserve/_version.py")
 
 
 def problems(sdist: Path, wheel: Path) -> list[str]:
@@ -41,6 +41,11 @@ def problems(sdist: Path, wheel: Path) -> list[str]:
             if "." in Path(name).name and inside not in installed:
                 found.append(f"{wheel.name}: {inside} is missing")
     required = re.findall(r"^Requires-Dist: ([\w-]+)(?!.*extra ==).*$", metadata, flags=re.MULTILINE)
+    relative = re.findall(r"\]\((?!https?://|#)[^)]+\)|src(?:set)?=\"(?!https?://)[^\"]+", metadata)
+    found += [f"{wheel.name}: the readme has the relative link {link}" for link in relative]
+    for field in ("Author:", "Project-URL: Repository,", "Project-URL: Documentation,"):
+        if not re.search(f"^{re.escape(field)}", metadata, flags=re.MULTILINE):
+            found.append(f"{wheel.name}: the metadata does not have {field}")
     if "tensorflow" in required:
         found.append(f"{wheel.name}: the client requires TensorFlow")
     return found
