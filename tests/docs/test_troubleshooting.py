@@ -9,7 +9,9 @@ from support.messages import is_said
 
 PAGE = (guide.ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
 OURS, _, OTHERS = PAGE.partition("## From Kubernetes")
-ENTRIES = re.findall(r"^### `(.+)`$", OURS, re.MULTILINE)
+# A plain title, and the message below it; or the message alone as the title.
+ENTRIES = re.findall(r"^### (?:[^`\n]+\n\n)?`(.+)`$", OURS, re.MULTILINE)
+TITLES = re.findall(r"^### (.+)$", PAGE, re.MULTILINE)
 
 
 def test_there_are_entries_from_each_program() -> None:
@@ -20,6 +22,11 @@ def test_there_are_entries_from_each_program() -> None:
 @pytest.mark.parametrize("text", ENTRIES)
 def test_the_program_says_it(text: str) -> None:
     assert is_said(text)
+
+
+def test_titles_are_unique_so_that_each_has_an_address() -> None:
+    assert sorted(set(TITLES)) == sorted(TITLES)
+    assert len(ENTRIES) == len(re.findall(r"^### ", OURS, re.MULTILINE))
 
 
 def test_a_text_that_no_code_says_is_noticed() -> None:
