@@ -1,4 +1,4 @@
-"""Write each result as a record, complete in itself, for a file or the screen."""
+"""The formats of records: each holds one result, for a file or the screen."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ FORMATS = ("table", "jsonl", "csv", "parquet")
 _CSV_CLASSES = 1
 _CSV_COLUMNS = ("source", "status", "error", "model_version")
 _CSV_END = "\r\n"
-# The csv module of Python 3.10 neither writes nor reads NUL. U+FDD0 is not a character, and stands for it there.
+# The csv module of Python 3.10 neither writes nor reads NUL. U+FDD0 is not a character, and replaces NUL there.
 _NUL = "\ufdd0" if sys.version_info < (3, 11) else "\0"
 _ESCAPES = {"\n": r"\n", "\r": r"\r", "\t": r"\t", "\\": r"\\", "'": r"\'"}
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 
 class Format(Protocol):
-    """Makes records: bytes, with their end."""
+    """Makes records: bytes, including the end of the record."""
 
     header: bytes
 
@@ -32,34 +32,34 @@ class Format(Protocol):
 
 
 class Readable(Format, Protocol):
-    """Also reads what it has written, for a run that goes on."""
+    """A format that can also be read, for a run that goes on."""
 
     def pieces(self, file: BinaryIO) -> Iterator[bytes]:
-        """Cut a file into records after the header; the last may be torn."""
+        """Split a file into its header and records; the last one may be torn."""
 
     def whole(self, piece: bytes) -> bool:
-        """Tell whether the piece is a record to its end."""
+        """Tell whether the piece is a whole record."""
 
     def read(self, piece: bytes) -> Classification:
-        """Return the result of a whole record. Raises ValueError when it is none."""
+        """Return the result of a whole record. Raises ValueError if it is not a record."""
 
 
 def readable(name: str, *, top_k: int | None) -> Readable:
-    """Return the format of a file; Parquet is made of JSON lines at the end of a run."""
+    """Return the format of a file; Parquet is made from JSON lines at the end of a run."""
     return Csv(top_k or _CSV_CLASSES) if name == "csv" else Jsonl()
 
 
 class Jsonl:
     r"""A document for each image.
 
-    A name that is not UTF-8 keeps its bytes as Python does: each as a lone surrogate, `\udc80` for 0x80 and so on, so
+    A name that is not UTF-8 keeps its bytes as in Python: each as a lone surrogate, `\udc80` for 0x80 and so on, so
     that `os.fsencode(json.loads(line)["source"])` is the name. A line feed in a name is `\n`, as in all JSON.
     """
 
     header = b""
 
     def record(self, result: Classification) -> bytes:
-        """Return the document in a line."""
+        """Return the document, on one line."""
         document = document_of(result)
         try:
             return (_encode(document) + "\n").encode()
@@ -71,14 +71,14 @@ class Jsonl:
         return iter(file)
 
     def whole(self, piece: bytes) -> bool:
-        """Tell whether its end is there."""
+        """Tell whether the piece has its end."""
         return piece.endswith(b"\n")
 
     def read(self, piece: bytes) -> Classification:
         """Return the result in a line.
 
         Raises:
-            ValueError: It is not one that `record` wrote.
+            ValueError: `record` did not write it.
         """
         document = json.loads(piece)
         try:
@@ -91,7 +91,7 @@ class Jsonl:
 
 
 def document_of(result: Classification) -> dict[str, Any]:
-    """Return a result as JSON has it: a score that is NaN or infinite, which JSON does not have, is None."""
+    """Return a result for JSON: a score that is NaN or infinite, which JSON does not have, becomes None."""
     return {
         "source": result.source,
         "status": result.status,
@@ -115,14 +115,14 @@ def recorded(
     model_version: int | None,
     classes: Iterable[tuple[int, str, float | None]],
 ) -> Classification:
-    """Return the result that a record is of; it has neither a place among the images nor a latency.
+    """Return the result of a record, without a place among the images and without a latency.
 
     Args:
         source: The image's name.
         status: The model's status of the image.
         error: What went wrong.
         model_version: The version that answered.
-        classes: Class id, label and score of each; None is a score that JSON does not have.
+        classes: Class id, label and score of each class; a score of None is one that JSON does not have.
     """
     return Classification(
         source=source,
@@ -137,13 +137,13 @@ def recorded(
 
 
 class Csv:
-    """A row for each image, with `class_id_1`, `label_1`, `score_1` and so on for so many classes.
+    """A row for each image, with `class_id_1`, `label_1`, `score_1` and so on for each class.
 
-    A name keeps its bytes, UTF-8 or not, commas, quotes and line feeds included: what needs it is quoted. Read it with
-    `encoding="utf-8", errors="surrogateescape"` where names may not be UTF-8.
+    A name keeps its bytes, UTF-8 or not; commas, quotes and line feeds are quoted. Read the file with
+    `encoding="utf-8", errors="surrogateescape"` if names may not be UTF-8.
 
     Args:
-        classes: How many for each image.
+        classes: The number of classes for each image.
     """
 
     def __init__(self, classes: int) -> None:
@@ -162,11 +162,11 @@ class Csv:
         return self._row(row + [None] * (len(self._columns) - len(row)))
 
     def pieces(self, file: BinaryIO) -> Iterator[bytes]:
-        """Return rows, each of which may have line feeds within quotes."""
+        """Return the rows; a row may contain line feeds within quotes."""
         row = b""
         for line in file:
             row += line
-            # A quote within quotes is doubled, so that an odd number of them is an open one.
+            # A quote within quotes is doubled: an odd number of quotes means that one is open.
             if row.count(b'"') % 2 == 0:
                 yield row
                 row = b""
@@ -174,14 +174,14 @@ class Csv:
             yield row
 
     def whole(self, piece: bytes) -> bool:
-        """Tell whether its end is there."""
+        """Tell whether the piece has its end."""
         return piece.endswith(_CSV_END.encode()) and piece.count(b'"') % 2 == 0
 
     def read(self, piece: bytes) -> Classification:
         """Return the result in a row.
 
         Raises:
-            ValueError: It is not one that `record` wrote.
+            ValueError: `record` did not write it.
         """
         try:
             (row,) = csv.reader([piece.decode("utf-8", "surrogateescape").replace("\0", _NUL)], strict=True)
@@ -209,9 +209,9 @@ class Csv:
 
 
 def shown(text: str, *, quote: bool = True) -> str:
-    r"""Return a text on one line, that no terminal takes for a command.
+    r"""Return a text on one line, without control sequences for a terminal.
 
-    What cannot be printed makes it `$'two\nlines'`, which bash reads as the same name again.
+    A text that cannot be printed becomes `$'two\nlines'`, which bash reads as the same name.
     """
     if text.isprintable():
         return text

@@ -1,1 +1,1 @@
-"""Compare what two models answer about the same images, and say whether the second one may replace the first."""
+"""Compare the answers of two models to the same images, and judge whether the second may replace the first."""

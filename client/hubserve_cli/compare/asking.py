@@ -1,4 +1,4 @@
-"""Ask both sides about the same images, a few at a time and in turn, so that both meet the same machine and network."""
+"""Send the same images to both sides, a few at a time and in turn, so that both have the same conditions."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from .pairs import Pair
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Hold what came of a few images.
+    """The results of a few images.
 
     Attributes:
-        pairs: Each image's results, with its bytes where it came from an archive or a URL.
-        seconds: Of A's request and of B's; None where one of them did not answer.
+        pairs: The results of each image, with its bytes if it came from an archive or a URL.
+        seconds: The times of A's request and of B's; None: one of them did not answer.
     """
 
     pairs: Sequence[tuple[Pair, bytes | None]]
@@ -29,23 +29,23 @@ class Asked:
 
 
 class SideError(Exception):
-    """A side did not answer: nothing can be said about it."""
+    """A side did not answer, so that it cannot be judged."""
 
     def __init__(self, side: str, error: HubserveError) -> None:
         super().__init__(f"{side}: {error}")
 
 
 def ask(a: Client, b: Client, images: Iterable[Image], *, top_k: int | None, at_once: int) -> Iterator[Asked]:
-    """Send the same images to both sides, and yield the results for each few of them.
+    """Send the same images to both sides, and yield the results of each request.
 
-    Which side is first changes with each request, so that neither always finds what the other has warmed up.
+    The order of the sides changes with each request, so that neither always profits from the other's warm-up.
 
     Args:
-        a: The side that is the measure.
+        a: The side that sets the measure.
         b: The side that is judged.
         images: From `sources.find`; those that are not paths are read once.
         top_k: The most classes of an image; None: all that the models give.
-        at_once: How many images are in a request.
+        at_once: The number of images in a request.
 
     Raises:
         SideError: A side did not answer.
@@ -66,7 +66,7 @@ def ask(a: Client, b: Client, images: Iterable[Image], *, top_k: int | None, at_
 
 
 class _Given:
-    """An image that was read already, under its own name: both sides get the same bytes."""
+    """An image that was read already, with its name: both sides get the same bytes."""
 
     def __init__(self, name: str, data: bytes) -> None:
         self.name = name
@@ -78,12 +78,12 @@ class _Given:
 
 
 def _read(image: Image) -> tuple[Callable[[], ImageLike], bytes | None]:
-    """Return what makes the image to send, and its bytes if it is not a path."""
+    """Return a function that makes the image to send, and its bytes if it is not a path."""
     if isinstance(image, str):
         return lambda: image, None
     try:
         data = b"".join(iter(lambda: image.read(2**30), b""))
-    # Whatever it is, each side's result says it.
+    # The result of each side reports the error.
     except Exception as error:  # noqa: BLE001
         failure = error
 

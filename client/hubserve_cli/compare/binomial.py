@@ -1,8 +1,8 @@
-"""Exact statistics of shares: what so many cases among so many images say about all images of that kind.
+"""Exact statistics of shares: what a number of cases among some images says about all images of that kind.
 
 Both functions are tails of the binomial distribution. The bound is that of C. J. Clopper and E. S. Pearson ("The use of
 confidence or fiducial limits illustrated in the case of the binomial", Biometrika 26, 1934). They hold for any number
-of images, and need no assumption about the images but that they are like those to come.
+of images, and assume only that the images are like future ones.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _HALVINGS = 60
 
 
 def at_least(count: int, of: int, share: float) -> float:
-    """Return the probability of `count` or more cases among `of`, where each is one with probability `share`."""
+    """Return the probability of `count` or more cases among `of`, if each is one with probability `share`."""
     if count <= 0:
         return 1.0
     if count > of or share <= 0:
@@ -36,7 +36,7 @@ def most_share(count: int, of: int, confidence: float) -> float:
     low, high = count / of, 1.0
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        # So many or fewer are as likely as so many others or more.
+        # At most `count` cases are as likely as at least `of - count` other ones.
         if at_least(of - count, of, 1 - middle) > 1 - confidence:
             low = middle
         else:
@@ -45,12 +45,12 @@ def most_share(count: int, of: int, confidence: float) -> float:
 
 
 def images_to_show(share: float, confidence: float) -> int:
-    """Return how many images without a single case show that at most this share is one."""
+    """Return the number of images without a case that shows that the share of cases is at most this one."""
     return math.ceil(math.log(1 - confidence) / math.log1p(-share)) if 0 < share < 1 else 0
 
 
 def _tail(count: int, of: int, share: float) -> float:
-    """Return P(X >= count), for a count above the mean: the terms fall from the first one on."""
+    """Return P(X >= count), for a count above the mean: each term is smaller than the one before."""
     term = math.exp(
         math.lgamma(of + 1)
         - math.lgamma(count + 1)

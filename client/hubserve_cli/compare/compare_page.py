@@ -1,4 +1,4 @@
-"""A page about a comparison: what differs, with thumbnails. It looks and works as the page of a run does."""
+"""A page about the differences of a comparison, with thumbnails. It looks and works like the page of a run."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _KINDS = {
     "gained": "fails in A",
     "shift": "largest shifts of the score",
 }
-# Of each kind, and in bytes of all.
+# The most of each kind, and the most bytes of all.
 _MOST = 1_000
 _MOST_SHIFTS = 24
 _MOST_BYTES = 48 * 2**20
@@ -55,10 +55,10 @@ _SORTS = (
 
 
 class ComparePage:
-    """Collects what differs, and writes the page: `page.add(pair, flip=True)` for each, then `page.write(findings)`.
+    """Collect differences, and write the page: `page.add(pair, flip=True)` for each, then `page.write(findings)`.
 
     Args:
-        file: Where the page goes.
+        file: The file to write.
 
     Raises:
         PlaceError: The file cannot be written, or exists and is not a page of hubserve.
@@ -81,8 +81,8 @@ class ComparePage:
 
         Args:
             pair: Both results.
-            image: The image file's bytes, where its name is not a path on this machine.
-            flip: Whether it counts as one.
+            image: The image file's bytes, if its name is not a path on this machine.
+            flip: Whether the pair counts as a flip.
         """
         self._number += 1
         kind = "flip" if flip else "lost" if pair.lost else "gained" if pair.gained else None

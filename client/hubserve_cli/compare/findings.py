@@ -22,14 +22,14 @@ _MS = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """Hold a comparison to its end.
+    """The findings of a whole comparison.
 
     Attributes:
-        sides: What A and B are, as they were given and as they run.
+        sides: A and B, as they were given and as they run.
         tally: The counts.
-        rules: What was allowed.
-        checks: What each rule came to.
-        differences: Images to look at: flips, and failures of one side.
+        rules: The rules of the comparison.
+        checks: The result of each rule.
+        differences: Images to inspect: flips, and failures of one side.
         left_out: Sentences about what was not compared.
     """
 
@@ -42,12 +42,12 @@ class Findings:
 
     @property
     def passed(self) -> bool:
-        """Tell whether B keeps all rules."""
+        """Whether B follows all rules."""
         return all(check.passed for check in self.checks)
 
     @property
     def verdict(self) -> str:
-        """Return the verdict, in a sentence."""
+        """The verdict, in a sentence."""
         if self.passed:
             return "B answers as A does: every check passed"
         return f"B differs from A: {', '.join(check.name for check in self.checks if not check.passed)}"
@@ -69,7 +69,7 @@ class Findings:
         yield self.verdict
 
     def named(self) -> list[str]:
-        """Return each side in words, with its versions and its engine."""
+        """Return the description of each side, with its versions and its engine."""
         found = []
         for (side, running), versions in zip(self.sides, self.tally.versions, strict=True):
             answered = " and ".join(str(version) for version in sorted(versions)) or "none"
@@ -84,7 +84,7 @@ class Findings:
         return a.target == b.target and a.model == b.model and self.tally.versions[0] == self.tally.versions[1]
 
     def document(self) -> dict[str, Any]:
-        """Return all figures as JSON has them; times are milliseconds."""
+        """Return all figures for JSON; times are milliseconds."""
         tally = self.tally
         return {
             "format": FORMAT,

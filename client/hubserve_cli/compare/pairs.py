@@ -1,4 +1,4 @@
-"""The two answers about one image: whether they agree, and how far their scores are apart."""
+"""The two answers for one image: whether they agree, and the distance of their scores."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from hubserve import Classification, ClassScore
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Hold both results of one image: `Pair(a, b).flip(tie=0.01)`.
+    """Both results of one image: `Pair(a, b).flip(tie=0.01)`.
 
     Attributes:
-        a: The result of the side that is the measure.
+        a: The result of the side that sets the measure.
         b: The result of the side that is judged.
     """
 
@@ -41,10 +41,10 @@ class Pair:
         return key(self.a.classes[0]) == key(self.b.classes[0])
 
     def flip(self, tie: float) -> bool:
-        """Tell whether the best class is another one, and not one that A held for as good.
+        """Tell whether B has another best class, whose score in A is not nearly the same.
 
         Args:
-            tie: Two classes whose scores differ by no more are as good as each other.
+            tie: The largest difference of two scores that count as equal.
         """
         if not self.both or self.same:
             return False
@@ -52,10 +52,10 @@ class Pair:
         return other is None or not best.score - other <= tie
 
     def shift(self) -> float:
-        """Return how far the score of A's best class moved, without its sign.
+        """Return the absolute difference of the scores of A's best class.
 
-        If B's answer does not have the class, its score there is below B's last one, and is taken as 0 or that score,
-        whichever is less far from A's.
+        If B's answer does not contain the class, its score there is between 0 and B's last one; the nearest value to
+        A's score is taken.
         """
         best = self.a.classes[0]
         there = score_of(self.b, best)
@@ -63,17 +63,17 @@ class Pair:
             last = self.b.classes[-1].score
             there = min(last, best.score) if best.score > 0 else last
         difference = abs(best.score - there)
-        # A score that is not a number is not near any other.
+        # NaN and infinity are not near any score.
         return difference if math.isfinite(difference) else 0.0 if _both_same(best.score, there) else math.inf
 
 
 def key(found: ClassScore) -> str | int:
-    """Return what makes a class the same on both sides: its label, or its number where it does not have one."""
+    """Return the key of a class, which is the same on both sides: its label or, without one, its number."""
     return found.label or found.class_id
 
 
 def score_of(result: Classification, wanted: ClassScore) -> float | None:
-    """Return the score that a result has for a class; None when it is not among its classes."""
+    """Return a result's score of a class; None: the class is not among its classes."""
     name = key(wanted)
     return next((found.score for found in result.classes if key(found) == name), None)
 

@@ -1,4 +1,4 @@
-"""The rules by which B is judged, and the checks that come out of them."""
+"""The rules by which B is judged, and the results of their checks."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ _LEAST_SLOWER_MS = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """Hold what is allowed of B.
+    """The limits for the differences of B.
 
     Attributes:
-        max_flips: The share of images whose best class may be another one.
-        tie: Classes whose scores differ by no more in A are as good as each other: no flip.
-        max_shift: How far the score of A's best class may move; a share of A's mean best score where scores are not
-            probabilities.
-        max_shifted: The share of images that may move farther.
-        max_lost: How many images that A classified may fail in B.
-        max_slowdown: How many times as long as A's B's requests may take.
+        max_flips: The largest share of images with another best class.
+        tie: The largest difference of two scores of A that count as equal: such a change is not a flip.
+        max_shift: The largest change of the score of A's best class; if scores are not probabilities, as a share of
+            A's mean best score.
+        max_shifted: The largest share of images whose score changes more.
+        max_lost: The largest number of images that A classified and that fail in B.
+        max_slowdown: The largest ratio of the times of B's and A's requests.
         other_ids: Whether the same label may have another class id.
-        confidence: With which a share must be shown to be too large, from 0.5 to 1.
-        strict: Whether a share must be shown to be small enough, too.
+        confidence: The confidence with which a share must be shown to be too large, from 0.5 to 1.
+        strict: Whether a share must also be shown to be small enough.
     """
 
     max_flips: float = 0.01
@@ -40,12 +40,12 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Hold what one rule came to.
+    """The result of one rule.
 
     Attributes:
-        name: What was looked at.
-        passed: Whether B keeps the rule.
-        says: What was found, in a sentence.
+        name: The property that was checked.
+        passed: Whether B follows the rule.
+        says: The finding, in a sentence.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Check:
 
 
 def share_check(name: str, what: str, count: int, of: int, allowed: float, rules: Rules) -> Check:
-    """Judge a share: it is too large when so many cases are less likely than 1 - confidence at the share allowed."""
+    """Judge a share: it is too large if as many cases have a probability below 1 - confidence at the allowed share."""
     if not of:
         return Check(name, True, "there are no images that both sides classified")
     said = f"{count:,} of {of:,} images {what} ({count / of:.2%}); {allowed:.2%} may"
@@ -72,13 +72,13 @@ def share_check(name: str, what: str, count: int, of: int, allowed: float, rules
 
 
 def class_check(flips: dict[str, tuple[int, int]], rules: Rules) -> Check:
-    """Look for a single class that flips more than allowed, which is lost among many others.
+    """Look for a single class that flips more than allowed; the share of all images may hide it.
 
     Bonferroni's correction: each of the classes is judged with a confidence of 1 - (1 - confidence) / classes.
 
     Args:
-        flips: For each best class of A, how many images flipped, and of how many.
-        rules: What is allowed.
+        flips: For each best class of A, the number of images that flipped, and of all its images.
+        rules: The rules of the comparison.
     """
     level = (1 - rules.confidence) / max(len(flips), 1)
     broken = [
@@ -97,11 +97,11 @@ def class_check(flips: dict[str, tuple[int, int]], rules: Rules) -> Check:
 def latency_check(pairs: list[tuple[float, float]], rules: Rules) -> Check:
     """Judge the latencies of requests with the same images, by the sign test on their ratios.
 
-    When the median ratio is the one allowed, each ratio is above it with probability 1/2.
+    If the median ratio is the allowed one, each ratio is above it with probability 1/2.
 
     Args:
-        pairs: Seconds of A's request and of B's.
-        rules: What is allowed.
+        pairs: The seconds of A's request and of B's.
+        rules: The rules of the comparison.
     """
     if at_least(len(pairs), len(pairs), 0.5) >= 1 - rules.confidence:
         few = (

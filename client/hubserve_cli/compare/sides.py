@@ -1,4 +1,4 @@
-"""One side of a comparison: a model on a server, or a model directory that is served for the time of it."""
+"""A side of a comparison: a model on a server, or a model directory that is served during the comparison."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _STOP_SECONDS = 15
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
-    """Hold what a side is: `Side.parse("localhost:8500/lite0@3")`, `Side.parse("models/lite0")`.
+    """A side: `Side.parse("localhost:8500/lite0@3")`, `Side.parse("models/lite0")`.
 
     Attributes:
-        name: As it was given.
+        name: The side as it was given.
         target: The server's address; None for a model directory.
-        model: The model's name on the server; None for a model directory, or where it was not given.
-        version: The version to ask; None: the newest.
+        model: The model's name on the server; None for a model directory, or if it was not given.
+        version: The version to call; None: the newest.
         version_label: Its label, in place of the number.
         folder: The model directory.
     """
@@ -40,14 +40,14 @@ class Side:
 
     @classmethod
     def parse(cls, text: str, model: str | None = None) -> Side:
-        """Read a side as it stands on the command line.
+        """Read a side from the command line.
 
         Args:
             text: A model directory, `HOST:PORT/MODEL`, or either with `@VERSION`.
-            model: The model's name, where the text has none.
+            model: The model's name, if the text does not contain one.
 
         Raises:
-            ValueError: It is neither; the message says what is missing.
+            ValueError: The text is not a side; the message says what is missing.
         """
         folder, _, after = text.rpartition("@")
         if Path(text).is_dir() or (folder and Path(folder).is_dir()):
@@ -73,12 +73,12 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """Hold where a side is asked.
+    """A side whose server runs.
 
     Attributes:
         target: The server's address.
         model: The model's name on it.
-        engine: What runs a model directory; None where a server was named.
+        engine: The engine that serves a model directory; None: a server was given.
     """
 
     target: str
@@ -88,14 +88,14 @@ class Running:
 
 @contextmanager
 def running(side: Side, options: Sequence[str] = ()) -> Iterator[Running]:
-    """Give a side's server; a model directory is served by a process of its own on a free port.
+    """Provide a side's server; a model directory is served by a process of its own on a free port.
 
     Args:
-        side: What is asked.
+        side: The side.
         options: More options of `hubserve serve`, for a model directory.
 
     Raises:
-        click.ClickException: The server does not come up; it has said why on standard error.
+        click.ClickException: The server does not start; it has printed the reason on standard error.
     """
     if side.folder is None:
         assert side.target is not None and side.model is not None  # noqa: S101, PT018 - parse takes care
@@ -106,7 +106,7 @@ def running(side: Side, options: Sequence[str] = ()) -> Iterator[Running]:
     with subprocess.Popen([*command, *options], stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
         try:
             assert process.stdout is not None  # noqa: S101 - it was asked for
-            # It is written when the model is ready.
+            # The server prints this line when the model is ready.
             line = process.stdout.readline()
             if not line:
                 said = shlex.join(["hubserve", *command[3:], *options])

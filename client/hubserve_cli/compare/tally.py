@@ -11,27 +11,27 @@ from .pairs import Pair, key
 from .rules import Check, Rules, class_check, latency_check, share_check
 
 _SHOWN = 3
-# Of labels and of the numbers that they have; models know tens of thousands.
+# The most labels to remember; models know tens of thousands.
 _MOST_NAMES = 100_000
 _MOST_REQUESTS = 100_000
 _NANOSECONDS = 1_000_000_000
 
 
 class Tally:
-    """Counts pairs, in memory that does not grow with them: `tally.add(pair)`, then `tally.checks()`.
+    """Count pairs in bounded memory: `tally.add(pair)`, then `tally.checks()`.
 
     Args:
-        rules: What is allowed.
+        rules: The rules of the comparison.
 
     Attributes:
-        images: How many pairs there were.
-        both: How many images both sides classified.
-        lost: How many only A classified.
-        gained: How many only B classified.
-        flips: How many have another best class.
-        ties: How many have another best class that A held for as good.
-        latencies: Of A's requests, and of B's.
-        requests: Seconds of A's and B's requests with the same images.
+        images: The number of pairs.
+        both: The number of images that both sides classified.
+        lost: The number of images that only A classified.
+        gained: The number of images that only B classified.
+        flips: The number of images with another best class.
+        ties: The number of images with another best class whose score in A is nearly the same.
+        latencies: The latencies of A's requests, and of B's.
+        requests: The seconds of A's and B's requests with the same images.
     """
 
     def __init__(self, rules: Rules) -> None:
@@ -43,14 +43,14 @@ class Tally:
         self._classes: dict[str, tuple[int, int]] = {}
         self._probabilities = True
         self._score_sum = 0.0
-        # In millionths, so that equal ones are one.
+        # In millionths, so that equal shifts are counted together.
         self._shifts: Counter[int] = Counter()
-        # For each label in both answers about an image, its class ids; None: it has several, so that it tells nothing.
+        # The class ids of each label in both answers for an image; None: a label with several ids shows nothing.
         self._ids: dict[str, tuple[int, int] | None] = {}
         self._labels: tuple[set[str], set[str]] = (set(), set())
 
     def add(self, pair: Pair) -> bool:
-        """Count one pair, and tell whether it is one to be looked at: a flip, or a failure of one side."""
+        """Count one pair, and tell whether it must be inspected: a flip, or a failure of one side."""
         self.images += 1
         for result, versions in zip((pair.a, pair.b), self.versions, strict=True):
             if result.model_version is not None:
@@ -85,18 +85,18 @@ class Tally:
             self.requests.append((a, b))
 
     def shift_limit(self) -> float:
-        """Return how far a score may move, in scores."""
+        """Return the largest allowed change of a score, in scores."""
         if self._probabilities or not self.both:
             return self._rules.max_shift
         return self._rules.max_shift * self._score_sum / self.both
 
     def shifted(self) -> int:
-        """Return how many scores moved farther than that."""
+        """Return the number of scores that changed more."""
         limit = self.shift_limit() * 1e6
         return sum(count for shift, count in self._shifts.items() if shift > limit)
 
     def shifts(self) -> Iterator[tuple[float, int]]:
-        """Return shifts and how many images have each, in rising order."""
+        """Return each shift with its number of images, in rising order."""
         return ((shift / 1e6, count) for shift, count in sorted(self._shifts.items()))
 
     def checks(self) -> list[Check]:

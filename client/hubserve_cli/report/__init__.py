@@ -1,4 +1,4 @@
-"""A page about a run: one HTML file that needs no other, no network, and no script to be read."""
+"""A page about a run: one HTML file that needs no other file and no network, and can be read without scripts."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from .place import PlaceError, require_pillow, require_place
 
 __all__ = ["PlaceError", "RunPage"]
 
-# What a page holds at the most; what is beyond is counted, and said to be.
+# The most that a page holds; the rest is counted, and the page says so.
 _MOST_CARDS = 10_000
 _MOST_FAILURES = 1_000
 _MOST_REASONS = 100
 _MOST_BYTES = 48 * 2**20
-# Pixels of a thumbnail's longer side, for the first so many images and for those after them.
+# Pixels of a thumbnail's longer side: for the first images, and for those after them.
 _SIDES = ((24, 800), (500, 256))
 _SIDE = 176
 _THREADS = 2
@@ -37,20 +37,20 @@ _MOST_WAITING = 32
 
 
 class RunPage:
-    """Writes the page of a run, however it ends: a sink of results.
+    """Write the page of a run, however the run ends: a sink of results.
 
         with RunPage(Path("run.html"), model="pnasnet") as page:
             for result in client.classify(paths):
                 page.add(result)
 
-    Memory is bounded, however many images there are: a page holds 10,000 of them, or 48 MiB, and counts the others.
+    Memory is bounded for any number of images: a page holds 10,000 of them, or 48 MiB, and counts the others.
 
     Args:
-        file: Where the page goes, when it is whole; a page of an earlier run is replaced.
+        file: The file to write when the page is complete; a page of an earlier run is replaced.
         model: The model's name.
         server: The server's address, or several.
-        left_out: What was found beside the images, by the end of the run.
-        clock: Seconds, from any start.
+        left_out: The files that are not images, counted by the end of the run.
+        clock: Returns seconds, from any start.
 
     Raises:
         PlaceError: The file cannot be written, or exists and is not such a page.
@@ -82,17 +82,17 @@ class RunPage:
         self._closed = False
 
     def add(self, result: Classification, image: bytes | None = None) -> None:
-        """Take one result; its thumbnail is made meanwhile, on another thread.
+        """Take one result; another thread makes its thumbnail.
 
         Args:
             result: The result.
-            image: The image file's bytes, where `result.source` is not a path on this machine.
+            image: The image file's bytes, if `result.source` is not a path on this machine.
         """
         self._overview.add(self._clock() - self._started, result)
         self._hold(result, image)
 
     def add_earlier(self, result: Classification) -> None:
-        """Take one result of an earlier start of the run, whose record has no times."""
+        """Take one result of an earlier start of the run; its record does not contain times."""
         self._overview.add_earlier(result)
         self._hold(result, None)
 
@@ -114,7 +114,7 @@ class RunPage:
             self._keep(*self._waiting.popleft())
 
     def close(self) -> None:
-        """Write the page, whole or not at all; none, when there was no result. A second time does nothing.
+        """Write the page, whole or not at all; without results, write none. A second call does nothing.
 
         Called while an exception is raised, as at the end of a `with` statement, it notes that the run was interrupted.
 
@@ -131,7 +131,7 @@ class RunPage:
         finally:
             self._threads.shutdown(cancel_futures=True)
         if not self._overview.images:
-            # An earlier run's page is worth more than one about nothing.
+            # A page of an earlier run is more useful than an empty page.
             return
         notes = [*self._left_out.lines(), *([several(self._several)] if self._several else [])]
         parts = document.parts(self._model, self._overview, self._content, interrupted=interrupted, notes=notes)
@@ -158,7 +158,7 @@ class RunPage:
         else:
             own = self._reason(result) == document.OTHER
             card = cards.failure(result, thumbnail.result(), with_reason=own).encode()
-        # A label stands once more in the filter.
+        # The label is also in the filter.
         size = len(card) + (len(document.option(content, label)) if result.ok and label not in content.labels else 0)
         if self._bytes + size > _MOST_BYTES:
             return
@@ -171,6 +171,6 @@ class RunPage:
             content.failures.setdefault(self._reason(result), []).append(card)
 
     def _reason(self, result: Classification) -> str:
-        """Under what a failure stands: words that it shares with others, as long as there are not too many such."""
+        """Return the heading for a failure: its reason, unless there are too many reasons already."""
         why = cards.why(result)
         return why if why in self._content.reasons or len(self._content.reasons) < _MOST_REASONS else document.OTHER

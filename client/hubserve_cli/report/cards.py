@@ -1,4 +1,4 @@
-"""One result as HTML. Names, labels and errors come from anywhere: whatever they say, they are shown and do nothing."""
+"""A result as HTML. Names, labels and errors are not trusted: they are shown as text, and never run."""
 
 from __future__ import annotations
 
@@ -10,20 +10,19 @@ from hubserve import Classification
 
 from . import measures
 
-# Of what others wrote, so that the page's size has a bound; file systems allow names of 255 bytes and paths of 4096.
+# The most letters of a text, so that the page is bounded; file systems allow names of 255 bytes and paths of 4096.
 _MOST_LETTERS = 400
 _MOST_CLASSES = 10
 _MARGIN = '<span class="margin">'
-# No text of others can look like it: in theirs, < and " are escaped.
+# A name or a label cannot contain this text, because < and " are escaped in them.
 _OF_SHARES = re.compile(_MARGIN.encode() + b'[^<]*</span>| data-margin="[^"]*"')
 Thumbnail = tuple[str, tuple[int, int]]
 
 
 def shown(text: str) -> str:
-    """Return a text as HTML: what has no form of its own becomes an escape, and what is endless is cut.
+    """Return a text as HTML: invisible characters become escapes, and a long text is cut.
 
-    That are control characters, those that turn the direction of writing, and what Python makes of bytes that are not
-    UTF-8.
+    Such are control characters, characters that change the direction of writing, and bytes that are not UTF-8.
     """
     if len(text) > _MOST_LETTERS:
         text = f"{text[:_MOST_LETTERS]}… ({len(text) - _MOST_LETTERS:,} more characters)"
@@ -35,7 +34,7 @@ def shown(text: str) -> str:
 
 
 def card(result: Classification, label_number: int, thumbnail: Thumbnail | None) -> str:
-    """Return an image that was classified."""
+    """Return the card of an image that was classified."""
     scores = [found.score for found in result.classes]
     percent = measures.are_within_one(scores)
     rows = "".join(
@@ -65,18 +64,18 @@ def card(result: Classification, label_number: int, thumbnail: Thumbnail | None)
 
 
 def of_independent_labels(card: bytes) -> bytes:
-    """Take from a card what has a meaning only for classes that exclude each other: the margin."""
+    """Remove the margin from a card: it has a meaning only for classes that exclude each other."""
     return _OF_SHARES.sub(b"", card)
 
 
 def failure(result: Classification, thumbnail: Thumbnail | None, *, with_reason: bool = False) -> str:
-    """Return an image that was not classified, below a reason that it shares with others, or with its own."""
+    """Return the card of an image that was not classified, with its reason if no heading shows it."""
     reason = f"<br>{shown(why(result))}" if with_reason else ""
     return f'<li>{picture(thumbnail)}<p class="name">{path(result.source)}{reason}</p></li>\n'
 
 
 def why(result: Classification) -> str:
-    """Return the reason, without the image's name: `cat.jpg: No such file` has the same as `dog.jpg: No such file`."""
+    """Return the reason without the image's name: it is the same for `cat.jpg: No such file` and `dog.jpg: ...`."""
     return (result.error or "it has no answer").removeprefix(f"{result.source}: ")
 
 
@@ -86,7 +85,7 @@ def _label(label: str, *, best: bool) -> str:
 
 
 def picture(thumbnail: Thumbnail | None, otherwise: str = "") -> str:
-    """Return a thumbnail, or words in its place."""
+    """Return a thumbnail, or words instead of it."""
     if thumbnail is None:
         return f'<div class="picture">{otherwise}</div>'
     # The text beside it describes the image, so that the alternative text is empty.
@@ -94,7 +93,7 @@ def picture(thumbnail: Thumbnail | None, otherwise: str = "") -> str:
 
 
 def path(source: str) -> str:
-    """Return an image's name, its folder less prominent."""
+    """Return an image's name, with its folder in a lighter colour."""
     folder, name = os.path.split(source)
     if not name or len(source) > _MOST_LETTERS:
         return f"<bdi>{shown(source)}</bdi>"
@@ -115,7 +114,7 @@ def _milliseconds(seconds: float) -> str:
 
 def _code(character: str) -> str:
     number = ord(character)
-    # os.fsdecode keeps a byte that is not UTF-8 as such a half of a surrogate pair.
+    # os.fsdecode keeps a byte that is not UTF-8 as half of a surrogate pair.
     if 0xDC80 <= number <= 0xDCFF:
         return f"\\x{number - 0xDC00:02x}"
     return (

@@ -9,7 +9,7 @@ from html import escape
 from ..common import svg
 from ..common.svg import Scale
 
-# In units of the drawing, which are about pixels: it is shown between 0.9 and 1.2 times as large.
+# In units of the drawing, which are about a pixel: it is shown at 0.9 to 1.2 times this size.
 _WIDTH, _HEIGHT = 360, 196
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 10, 24, 40
 _INNER_WIDTH = _WIDTH - _LEFT - _RIGHT
@@ -19,7 +19,7 @@ _GAP = 0.8
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar, from x `low` to `high`; `parts` are heights that stand on each other, one for each series."""
+    """A bar, from x `low` to `high`; `parts` are stacked heights, one for each series."""
 
     low: float
     high: float
@@ -28,7 +28,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Mark:
-    """A place on the x axis with its text: a tick below, or a line through the chart."""
+    """A place on the x axis with a text: a tick below, or a line through the chart."""
 
     at: float
     text: str
@@ -47,11 +47,11 @@ def bars(
     """Return a chart of bars.
 
     Args:
-        name: What a screen reader says instead of the drawing.
+        name: The text that a screen reader reads instead of the drawing.
         bars: At least one, from left to right.
         x_label: What the x axis measures, with its unit.
         y_label: What the y axis measures, with its unit.
-        ticks: Texts below the x axis; those beyond the bars are left out.
+        ticks: Texts below the x axis; those outside the bars are left out.
         lines: Lines through the chart, with a text above.
         whole: Heights are counts, so that the y axis has no fractions.
     """
@@ -84,7 +84,7 @@ def _series(number: int, bars: Sequence[Bar], x: Scale, y: Scale) -> str:
         left, right = x(bar.low), x(bar.high)
         gap = min(_GAP, (right - left) / 4)
         floor, ceiling = y(below), y(below + bar.parts[number])
-        # What is there is seen, however little.
+        # A small part stays visible.
         ceiling = min(ceiling, floor - 0.75)
         path.append(f"M{left + gap / 2:.1f} {floor:.1f}V{ceiling:.1f}H{right - gap / 2:.1f}V{floor:.1f}z")
     return f'<path class="series{number}" d="{"".join(path)}"/>'
@@ -94,7 +94,7 @@ def _lines(lines: Sequence[tuple[float, str]]) -> list[str]:
     drawn = []
     for number, (x, text) in enumerate(lines):
         drawn.append(f'<path class="line" d="M{x:.1f} {_TOP - 4}V{_TOP + _INNER_HEIGHT}"/>')
-        # The first to the left of its line and the last to the right, so that lines may lie close together.
+        # The first text is left of its line and the last one right, so that lines can be close together.
         anchor = "end" if number == 0 and x > _LEFT + 40 else "start"
         if anchor == "start" and x > _WIDTH - 36:
             anchor = "end"

@@ -1,4 +1,4 @@
-"""The page as a whole: the template filled with a run's cards, failures and figures."""
+"""The whole page: the template, filled with a run's cards, failures and figures."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .overview import Overview
 OTHER = "other reasons, told with each image"
 _MARK = b'<meta name="generator" content="hubserve '
 _MARK_WITHIN = 2048
-# Fewer are shown larger.
+# With fewer images, they are shown larger.
 _FEW = 24
 _OPEN = 12
 _SORTS = (
@@ -31,7 +31,7 @@ _SORTS = (
     '<option value="score-">Score, highest first</option>\n'
     '<option value="score+">Best label, lowest score first</option>',
 )
-# What the page says of scores: where they may be shares of one, and where they are independent of each other.
+# The explanation of scores: for scores that may be shares of 100 %, and for independent scores.
 _MEANINGS = (
     {
         "Score": "What the model holds of a class. The bars show it, from 0 to 100&nbsp;%.",
@@ -56,14 +56,14 @@ _MEANINGS_OF_TIME = {
 
 @dataclass
 class Content:
-    """Hold what a page shows of a run, as UTF-8 HTML, in the order of the run.
+    """The content of a page, as UTF-8 HTML, in the order of the run.
 
     Attributes:
-        cards: One for each image that was classified.
+        cards: A card for each image that was classified.
         labels: The best labels, and the numbers by which cards refer to them.
-        label_counts: How many cards have a label.
-        failures: Images that were not classified, by what they share.
-        reasons: How many there were for each reason, with those that are not held.
+        label_counts: The number of cards with each label.
+        failures: Images that were not classified, by reason.
+        reasons: The number of failures for each reason, including those that are not shown.
     """
 
     cards: list[bytes] = field(default_factory=list)
@@ -74,7 +74,7 @@ class Content:
 
 
 def is_page(file: Path) -> bool:
-    """Tell whether a file is such a page, of whatever run."""
+    """Tell whether a file is a page of any run."""
     try:
         with file.open("rb") as opened:
             return _MARK in opened.read(_MARK_WITHIN)
@@ -85,7 +85,7 @@ def is_page(file: Path) -> bool:
 def parts(
     model: str, overview: Overview, content: Content, *, interrupted: bool, notes: Sequence[str] = ()
 ) -> Iterator[bytes]:
-    """Return the page, piece by piece; `notes` are more sentences for its head, as text."""
+    """Return the parts of the page; `notes` are additional sentences for its head, as text."""
     said = [*_notes(overview, content, interrupted=interrupted), *map(shown, notes)]
     before, between, after = filled(
         title=f"{shown(model)}: {count(overview.images, 'image')}",
@@ -124,7 +124,7 @@ def filled(
     cards: int,
     meanings: Mapping[str, str],
 ) -> tuple[bytes, bytes, bytes]:
-    """Fill the template, and return what stands before the failures, between them and the cards, and after those.
+    """Fill the template, and return its parts: before the failures, between failures and cards, and after the cards.
 
     All texts are HTML.
 
@@ -134,12 +134,12 @@ def filled(
         notes: Sentences below the heading.
         facts: Terms and descriptions.
         charts: Figures.
-        charts_name: What a screen reader calls them.
-        filter_name: What the filter narrows the cards by.
+        charts_name: The name of the charts for a screen reader.
+        filter_name: The property that the filter selects cards by.
         options: The filter's options.
-        sorts: The orders of the cards, besides that of the run.
+        sorts: The orders of the cards, in addition to the order of the run.
         cards: The number of cards.
-        meanings: What the figures mean.
+        meanings: Explanations of the figures.
     """
     style = _data("page.css") + "".join(f".w{percent}{{--w:{percent}%}}" for percent in range(1, 101))
     script = _data("page.js")
@@ -187,7 +187,7 @@ def _notes(overview: Overview, content: Content, *, interrupted: bool) -> Iterat
 
 
 def option(content: Content, label: str) -> str:
-    """Return a label in the filter."""
+    """Return the option of a label in the filter."""
     number = content.label_counts[label]
     return f'<option value="{content.labels.get(label, "")}">{shown(label) or "(no label)"} ({number:,})</option>\n'
 
@@ -220,5 +220,5 @@ def _data(name: str) -> str:
 
 
 def _hash(text: str) -> str:
-    """Return the hash by which a content security policy names a text that may be run though it stands in the page."""
+    """Return the hash with which a content security policy allows a script or style inside the page."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")

@@ -1,4 +1,4 @@
-"""Measure how sure a model was of an image, and how many images came when."""
+"""Measures of a run: how sure the model was, and how many images came at each time."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ _MOST_BINS = 60
 
 
 def are_within_one(scores: Sequence[float]) -> bool:
-    """Tell whether each score can be a probability, of whatever."""
+    """Tell whether each score is between 0 and 1."""
     return all(-_TOLERANCE <= score <= 1 + _TOLERANCE for score in scores)
 
 
 def are_probabilities(scores: Sequence[float]) -> bool:
-    """Tell whether the scores can be some of the probabilities of classes that exclude each other."""
+    """Tell whether the scores can be probabilities of classes that exclude each other."""
     return are_within_one(scores) and sum(scores) <= 1 + _TOLERANCE
 
 
 def are_independent(scores: Sequence[float]) -> bool:
-    """Tell whether the scores can only be those of labels that do not exclude each other: together more than 1."""
+    """Tell whether the scores can only be those of independent labels: their sum is more than 1."""
     return are_within_one(scores) and not are_probabilities(scores)
 
 
 def margin(scores: Sequence[float]) -> float | None:
-    """Return the best score minus the second best: how close another answer was. None when there are not two."""
+    """Return the best score minus the second best: how close another answer was. None: there are not two scores."""
     return scores[0] - scores[1] if len(scores) > 1 else None
 
 
 class Timeline:
-    """Count images over time, in few bins however long a run takes: `timeline.add(12.3, ok=True)`.
+    """Count images over time, with few bins for a run of any length: `timeline.add(12.3, ok=True)`.
 
     Attributes:
-        width: Seconds that a bin is wide. It doubles when the bins would become too many.
-        bins: In each, how many images were classified and how many were not, from second 0 on.
-        last: When the last image came, in seconds.
+        width: Seconds of a bin. It doubles when there would be too many bins.
+        bins: The number of images that were classified, and that were not, in each bin from second 0.
+        last: The time of the last image, in seconds.
     """
 
     def __init__(self) -> None:

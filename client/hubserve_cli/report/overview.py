@@ -1,4 +1,4 @@
-"""A run in figures and charts, of all its images, however many the page shows."""
+"""The figures and charts of a run, for all its images, also those that the page does not show."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _NANOSECONDS = 1_000_000_000
 
 
 class Overview:
-    """Counts a run's results: `overview.add(seconds_since_the_start, result)`.
+    """Count a run's results: `overview.add(seconds_since_the_start, result)`.
 
     Attributes:
-        earlier: Images of these that have their record from an earlier start of the run.
+        earlier: Images whose record is from an earlier start of the run.
         classified: Images that were classified.
-        failed: Images that were not.
+        failed: Images that were not classified.
         independent: Whether an image had scores that sum to more than 1, so that the labels do not exclude each other.
     """
 
@@ -48,14 +48,14 @@ class Overview:
         return self.classified + self.failed
 
     def add(self, seconds: float, result: Classification) -> None:
-        """Count one result, which came so long after the start."""
+        """Count one result, with the time since the start."""
         self._timeline.add(seconds, ok=result.ok)
         if result.seconds is not None:
             self._latencies.record(round(result.seconds * _NANOSECONDS))
         self._count(result)
 
     def add_earlier(self, result: Classification) -> None:
-        """Count one result of an earlier start; its record holds no time."""
+        """Count one result of an earlier start; its record does not contain times."""
         self.earlier += 1
         self._count(result)
 
@@ -94,7 +94,7 @@ class Overview:
         return "".join(facts)
 
     def charts(self) -> str:
-        """Return figures, as HTML: latency, throughput and scores, as far as there are any."""
+        """Return the charts as HTML: latency, throughput and scores, if there are any."""
         return "\n".join(filter(None, (self._latency_chart(), self._throughput_chart(), self._score_chart())))
 
     def _latency_chart(self) -> str:
@@ -102,7 +102,7 @@ class Overview:
         if histogram.least is None or histogram.most is None:
             return ""
         unit, per_unit = ("ms", 1e6) if histogram.most < 10 * _NANOSECONDS else ("s", 1e9)
-        # Around a single value, there is room to the left and to the right.
+        # A single value gets room on its left and right.
         low, high = max(histogram.least, 1_000) / 1.12, max(histogram.most, 1_000) * 1.12
         step = math.log(high / low) / _LATENCY_BARS
         counts = [0] * _LATENCY_BARS
@@ -191,7 +191,7 @@ def _percentile(histogram: Histogram, percent: float) -> int:
 
 
 def _latency_ticks(low: float, high: float) -> list[float]:
-    """Return round numbers on a logarithmic axis, of which a short one has too few."""
+    """Return round numbers for a logarithmic axis; a short axis gets additional ones."""
     return [tick for tick in linear_ticks(high, 8) if tick >= low] if high / low < 8 else log_ticks(low, high)
 
 

@@ -1,4 +1,4 @@
-"""Say before a run what would keep its page from being written at the end."""
+"""Check before a run that its page can be written at the end."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from . import document
 
 
 class PlaceError(WrongUsageError):
-    """There can be no page at the place that was named."""
+    """The page cannot be written to the given file."""
 
 
 def require_pillow() -> None:
-    """Check that Pillow is there.
+    """Check that Pillow is installed.
 
     Raises:
         MissingExtraError: Pillow is not installed.

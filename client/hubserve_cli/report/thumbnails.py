@@ -15,10 +15,11 @@ from hubserve.internals import Reader, converted, kind_of
 if TYPE_CHECKING:
     from PIL import Image
 
-# Undecoded, and in pixels: what is larger gets no thumbnail. Two are decoded at a time, of 4 bytes a pixel at the most.
+# Limits of the file and of its pixels: larger images get no thumbnail. Two are decoded at a time, with at most 4 bytes
+# a pixel.
 _MAX_BYTES = 64 * 2**20
 _MAX_PIXELS = 64_000_000
-# One that takes more than a few MB is decoded while no other such one is.
+# Images that take more than a few MB are decoded one at a time.
 _LARGE_PIXELS = 4_000_000
 # A progressive JPEG may have thousands of scans, each of which costs a pass over the whole image. Cameras write ten.
 _MAX_SCANS = 64
@@ -39,16 +40,16 @@ def of_file(path: str, side: int, *, convert: bool = False) -> tuple[str, tuple[
 
 
 def of_bytes(data: bytes, side: int, *, convert: bool = False) -> tuple[str, tuple[int, int]] | None:
-    """Return a thumbnail as a data URL, upright, and the image's own width and height; None when it cannot be made.
+    """Return a thumbnail as a data URL, upright, and the image's own width and height; None: it cannot be made.
 
     Args:
         data: An image file.
-        side: Pixels that the thumbnail's longer side has at the most.
-        convert: Convert what the models do not decode, as the client did before it sent the image.
+        side: The most pixels of the thumbnail's longer side.
+        convert: Convert formats that the models do not decode, as the client did before it sent the image.
     """
     from PIL import ImageOps
 
-    # Data within a JPEG's scan never holds FF DA, so that these are its scans, and those of a preview in its EXIF.
+    # The data of a JPEG scan never contains FF DA, so this counts its scans, and those of a preview in its EXIF.
     if len(data) > _MAX_BYTES or (data.startswith(b"\xff\xd8") and data.count(b"\xff\xda") > _MAX_SCANS):
         return None
     try:
@@ -69,18 +70,18 @@ def of_bytes(data: bytes, side: int, *, convert: bool = False) -> tuple[str, tup
             if upright.size == small.size[::-1] and upright.size != small.size:
                 size = size[::-1]
             return _data_url(_on_white(upright)), size
-    # Pillow's readers raise what they like at a file that is not as it should be.
+    # Pillow's readers raise errors of many kinds for a broken file.
     except Exception:  # noqa: BLE001
         return None
 
 
 def _opened(data: bytes) -> Image.Image:
-    """Open an image of the formats that the models decode: Pillow reads more, some of it with programs of its own.
+    """Open an image of the formats that the models decode: Pillow reads more, some of them with other programs.
 
     `Image.open` would warn of images that are too large for a thumbnail anyway.
 
     Raises:
-        ValueError: It is of no such format. Pillow's readers raise other errors, too.
+        ValueError: The format is another one. Pillow's readers raise other errors too.
     """
     from PIL import BmpImagePlugin, GifImagePlugin, Image, JpegImagePlugin, PngImagePlugin, WebPImagePlugin
 
@@ -94,7 +95,7 @@ def _opened(data: bytes) -> Image.Image:
 
 def _shrunk(image: Image.Image, side: int) -> tuple[Image.Image, tuple[int, int]]:
     size = image.size
-    # A JPEG is decoded at an eighth, a quarter or half of its size, as long as that is twice what is needed.
+    # A JPEG is decoded at an eighth, a quarter or half of its size, if that is at least twice the needed size.
     image.draft("RGB", (2 * side, 2 * side))
     if image.mode in ("P", "1") or "transparency" in image.info:
         # Neighbouring numbers of a palette are not neighbouring colours.
@@ -117,7 +118,7 @@ def _on_white(image: Image.Image) -> Image.Image:
 def _data_url(image: Image.Image) -> str:
     from PIL import features
 
-    # WebP takes half of the room. Not every build of Pillow has it.
+    # WebP files are half as large. Not every build of Pillow has it.
     form = "webp" if features.check("webp") else "jpeg"
     file = io.BytesIO()
     image.save(file, form, quality=_QUALITY)
