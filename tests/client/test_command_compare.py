@@ -178,7 +178,7 @@ def test_images_that_neither_side_classifies_give_no_verdict(tmp_path: Path) -> 
     [
         (["a", "b:1/m", "."], "A is 'a' is neither a folder nor a server"),
         (["a:1/m", "b:1", "."], "B is 'b:1' does not name a model"),
-        (["a:1/m", "b:1/m", "gone"], "gone is not there"),
+        (["a:1/m", "b:1/m", "gone"], "gone does not exist"),
         (["a:1/m", "b:1/m", "."], "holds no images"),
         (["a:1/m", "b:1/m", ".", "--max-flips", "101%"], "is not a share"),
         (["a:1/m", "b:1/m", ".", "--max-flips", "-1"], "is not a share"),

@@ -66,8 +66,8 @@ def test_bash_completes_with_the_script(tmp_path: Path) -> None:
     PATH="$PWD/bin:$PATH"
     eval "$(hubserve completion bash)"
     complete -p hubserve > /dev/null || exit
-    COMP_WORDS=(hubserve comp) COMP_CWORD=1
-    _hubserve_completion hubserve comp hubserve
+    COMP_WORDS=(hubserve compl) COMP_CWORD=1
+    _hubserve_completion hubserve compl hubserve
     echo "${COMPREPLY[@]}"
     """
     done = subprocess.run([bash, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)

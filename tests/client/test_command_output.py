@@ -67,7 +67,7 @@ def test_a_run_that_is_done_asks_for_nothing_more_and_one_that_has_more_images_a
         server.requests.clear()
         again = classify(server, folder, "--output", file, "--resume")
         assert (again.exit_code, server.requests) == (0, [])
-        assert again.stderr.startswith("5 of 5 images classified")
+        assert again.stderr.startswith("5 of 5 images were classified")
         (folder / "0000a.jpg").write_bytes(b"new")
         (folder / "0003.jpg").unlink()
         assert classify(server, folder, "--output", file, "--resume").exit_code == 0
@@ -130,7 +130,7 @@ def test_a_damaged_file_is_an_error_that_changes_nothing(tmp_path: Path, damage:
         file.write_bytes(damaged)
         result = classify(server, folder, "--output", file, "--resume")
     assert (result.exit_code, file.read_bytes()) == (1, damaged)
-    assert f"{file} is damaged: record 2 is none" in result.stderr
+    assert f"{file} is damaged: record 2 cannot be read" in result.stderr
 
 
 def test_a_damaged_run_file_is_an_error_that_changes_nothing(tmp_path: Path) -> None:
@@ -232,7 +232,7 @@ class TestParquet:
             server.requests.clear()
             done = classify(server, folder, "--output", file, "--resume")
         assert (done.exit_code, server.requests) == (3, [])
-        assert done.stderr.startswith("39 of 40 images classified")
+        assert done.stderr.startswith("39 of 40 images were classified")
         assert sorted(os.listdir(tmp_path)) == ["images", "r.parquet", "r.parquet.run.json"]
         table = pyarrow.parquet.read_table(file)
         assert sorted(table["source"].to_pylist()) == sorted(map(str, folder.iterdir()))

@@ -87,7 +87,7 @@ class Jsonl:
                 str(document["source"]), document["status"], document["error"], document["model_version"], classes
             )
         except (TypeError, KeyError) as error:
-            raise ValueError("no record") from error
+            raise ValueError("it is not a record") from error
 
 
 def document_of(result: Classification) -> dict[str, Any]:
