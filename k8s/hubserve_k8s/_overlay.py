@@ -20,7 +20,7 @@ def overlay(choice: Choice, model: Model) -> str:
 def _lines(choice: Choice, model: Model) -> Iterator[str]:
     name = choice.name
     yield f"# {name} in the namespace {choice.namespace}: kubectl apply -k with this folder."
-    yield "# This file is yours to change: hubserve manifests writes it once, and keeps it when it runs again."
+    yield "# You may edit this file. hubserve manifests writes it once, and does not overwrite it."
     yield "apiVersion: kustomize.config.k8s.io/v1beta1"
     yield "kind: Kustomization"
     yield f"namespace: {choice.namespace}"
@@ -33,7 +33,7 @@ def _lines(choice: Choice, model: Model) -> Iterator[str]:
     if replicas and not by_kserve:
         yield f"replicas: [{{name: {name}, count: {replicas}}}]"
     yield "images:"
-    yield "  # The model, as an image that your cluster can pull: model.Dockerfile builds it."
+    yield "  # The image of the model, as your cluster pulls it. model.Dockerfile builds it."
     image = choice.image or Image(f"{name}-model", str(model.version), None)
     yield f"  - {{name: {name}-model, newName: {image.name}, {image.pinned}}}"
     patches = []

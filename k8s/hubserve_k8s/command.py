@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -124,7 +125,8 @@ def manifests(
     """
     try:
         choice = choose(
-            name=name or model_dir.resolve().name,
+            # Of a link it is the link's own name.
+            name=name or Path(os.path.abspath(model_dir)).name,
             namespace=namespace,
             gpu=gpu,
             components=components,

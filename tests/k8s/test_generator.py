@@ -204,6 +204,14 @@ def test_a_queue_of_kueue_is_for_the_jobs_alone(tmp_path):
         assert load(kustomize(job)).one("Job")["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "batch"
 
 
+def test_the_name_is_that_of_the_folder_as_it_is_given(tmp_path, monkeypatch):
+    write_model(tmp_path / "store-17", CATS_DOGS)
+    (tmp_path / "cats-dogs").symlink_to(tmp_path / "store-17", target_is_directory=True)
+    assert build(written(tmp_path / "cats-dogs", tmp_path / "out")).one("Deployment")["metadata"]["name"] == "cats-dogs"
+    monkeypatch.chdir(tmp_path / "store-17")
+    assert build(written(Path("."), tmp_path / "out2")).one("Deployment")["metadata"]["name"] == "store-17"
+
+
 def test_a_second_run_changes_nothing(tmp_path):
     model = write_model(tmp_path / "pnasnet", PNASNET)
     before = files(written(model, tmp_path / "out"))

@@ -195,6 +195,19 @@ def test_the_dashboards_queries_parse(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_a_panel_shows_this_model_alone():
+    """Another model of the namespace has series of the same names."""
+    for query in panel_queries():
+        for selector in re.findall(r"\{([^}]*)\}", query):
+            assert re.search(r'(job|model_name)="pnasnet"', selector), query
+
+
+def test_a_panel_rates_sums_over_five_minutes():
+    """TF Serving prints them to six digits: over a shorter time the rate swings."""
+    for query in panel_queries():
+        assert not re.search(r"latency_sum\{[^}]*\}\[(?!5m\])", query), query
+
+
 def test_the_dashboard_asks_the_source_that_the_reader_chooses():
     board = dashboard()
     variables = {variable["name"] for variable in board["templating"]["list"]}

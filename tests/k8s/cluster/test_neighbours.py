@@ -17,7 +17,7 @@ from k8s.models import MODELS, write_model
 
 _DRAIN = ("drain", "--ignore-daemonsets", "--delete-emptydir-data", "--force", "--timeout=60s")
 _WITH = "monitoring,autoscaling-keda,gateway,priority"
-_REST = "monitoring,autoscaling-hpa,mtls,certificates,model-pvc,cuda-cache-pvc,verify-model,no-spare-gpu"
+_REST = "monitoring,autoscaling-hpa,certificates,mtls,verify-model,no-spare-gpu"
 # What another application may have: a pod that runs as root, with some of our labels.
 _FOREIGN_LABELS = {"app": "web", "app.kubernetes.io/name": "pnasnet", "app.kubernetes.io/part-of": "shop"}
 
@@ -48,6 +48,11 @@ class Deployed:
 
     def names(self) -> set[str]:
         return {pod["metadata"]["name"] for pod in self.at.pods()}
+
+    def revisions(self) -> set[str]:
+        """What pods are made from: a roll-out adds one."""
+        labels = f"app.kubernetes.io/instance={self.at.name}"
+        return {item["metadata"]["name"] for item in self.at.get("replicasets", "-l", labels)["items"]}
 
     def in_order(self) -> None:
         """Waits until its own ready pods, and no others, are what callers reach."""
@@ -132,7 +137,7 @@ def test_client_side_and_then_server_side_apply_twice(own_cluster, foreign, tmp_
     model = deployed(own_cluster, tmp_path, "team-a", name, *options)
     assert all(line.endswith(" created") for line in model.apply())
     model.in_order()
-    pods = model.names()
+    revisions = model.revisions()
     # kubectl replaces the selector of a budget whole, and says so.
     budget = [f"poddisruptionbudget.policy/{name} configured"]
     assert model.apply() == budget
@@ -142,7 +147,7 @@ def test_client_side_and_then_server_side_apply_twice(own_cluster, foreign, tmp_
     # Back to client-side apply: kubectl notes what it applied last, and nothing rolls.
     model.apply()
     model.in_order()
-    assert model.names() == pods
+    assert model.revisions() == revisions
     model.delete()
     foreign.notices_nothing()
     foreign.restarts()
