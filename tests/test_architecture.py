@@ -39,13 +39,19 @@ EXCEPTIONS = {
     "hubserve_serve.command": {"hubserve_cli"},
 }
 PACKAGES = {
-    "hubserve": {"PIL", "google", "grpc", "numpy", "opentelemetry", "pillow_heif", "pytest", "typing_extensions"},
+    "hubserve": {
+        *("PIL", "fsspec", "google", "grpc", "numpy", "opentelemetry", "pillow_heif", "pytest", "typing_extensions"),
+        *("apache_beam", "pandas", "pyarrow", "pyspark", "ray"),
+    },
     "hubserve_cli": {"PIL", "click", "fsspec", "numpy", "pyarrow", "typing_extensions"},
     "hubserve_bench": {"click", "numpy", "typing_extensions"},
     # TensorFlow is imported to read warm-up records and to silence its log, and for nothing else.
     "hubserve_model": {"google", "tensorflow"},
     "hubserve_k8s": {"click"},
 }
+# Each engine is known by its adapter, and tables by the adapters and what these share.
+ADAPTERS = {"pyspark": "hubserve.spark", "ray": "hubserve.ray", "apache_beam": "hubserve.beam"}
+TABLES = {"fsspec", "pandas", "pyarrow"}
 # Time, threads and the network are for those who call these.
 PURE = "hubserve._schedule"
 IMPURE = {"asyncio", "concurrent", "grpc", "selectors", "signal", "socket", "threading", "time"}
@@ -134,6 +140,16 @@ def test_only_the_transport_and_the_errors_know_grpc() -> None:
         "hubserve._errors",
         "hubserve._quiet_grpc",
     }
+
+
+def test_only_its_adapter_knows_an_engine_and_nothing_else_imports_an_adapter() -> None:
+    known = {module: {name.split(".")[0] for name in imports(module)} for module in of_package("hubserve")}
+    shared = {"hubserve._tables.cells", "hubserve._tables.arrow"}
+
+    assert {module for module, names in known.items() if names & TABLES} <= {*ADAPTERS.values(), *shared}
+    for engine, adapter in ADAPTERS.items():
+        assert {module for module, names in known.items() if engine in names} == {adapter}
+        assert not [module for module in MODULES if adapter in imports(module)]
 
 
 def test_the_schedule_has_no_grpc_no_threads_and_no_clock() -> None:

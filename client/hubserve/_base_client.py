@@ -19,7 +19,8 @@ from ._schedule.readiness import Waiting
 from ._schedule.retry import Retry
 from ._schedule.run import Run
 from ._schedule.steps import Ask, Pause, Steps, asked
-from ._settings import Settings, deadline_in, made_of, seconds_left
+from ._schedule.window import MOST
+from ._settings import ClientSettings, deadline_in, made_of, seconds_left
 from ._transport.forks import watch
 from ._transport.security import TLS, AsyncToken
 from .wire.answers import check_top_k, read_classes, read_features
@@ -57,11 +58,12 @@ class BaseClient(ABC, Generic[_Token, _Server]):
         max_batch_size: int = 32,
         max_batch_bytes: int = 16 * 2**20,
         concurrency: int | Literal["auto"] = "auto",
+        max_concurrency: int = MOST,
         channel_options: Mapping[str, str | int] | None = None,
         shrink: bool | int = False,
         convert: bool = False,
     ) -> None:
-        self._settings = Settings(
+        self._settings = ClientSettings(
             target=target,
             model=model,
             version=version,
@@ -74,6 +76,7 @@ class BaseClient(ABC, Generic[_Token, _Server]):
             max_batch_size=max_batch_size,
             max_batch_bytes=max_batch_bytes,
             concurrency=concurrency,
+            max_concurrency=max_concurrency,
             channel_options=channel_options,
             shrink=shrink,
             convert=convert,

@@ -51,6 +51,7 @@ class Settings:
     max_batch_size: int = 32
     max_batch_bytes: int = 16 * 2**20
     concurrency: int | Literal["auto"] = "auto"
+    max_concurrency: int = MOST
     channel_options: Mapping[str, str | int] | None = None
     shrink: bool | int = False
     convert: bool = False
@@ -75,6 +76,7 @@ class Settings:
             check_whole(name, getattr(self, name))
         if self.concurrency != "auto":
             check_whole('concurrency, if not "auto",', self.concurrency)
+        check_whole("max_concurrency", self.max_concurrency)
         for name, option in (self.channel_options or {}).items():
             if not isinstance(name, str) or not isinstance(option, str | int):
                 raise UsageError(f"channel_options must map names to str or int, not {name!r} to {option!r}")
@@ -86,14 +88,10 @@ class Settings:
         if callable(self.token) and not _importable(self.token):
             object.__setattr__(self, "token_id", uuid.uuid4().hex)
 
-    def key(self) -> Hashable:
-        """Return a key that is equal for settings that may share a client."""
-        values = {each.name: getattr(self, each.name) for each in fields(self) if each.init}
-        values["target"] = self.target if isinstance(self.target, str) else tuple(self.target)
-        values["channel_options"] = frozenset((self.channel_options or {}).items())
-        if self.token_id:
-            values["token"] = None
-        return (*values.values(), self.token_id)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientSettings(Settings):
+    """Settings of a client that is made, and what follows from them for its calls."""
 
     def contact(self) -> Contact:
         """Return the initial state of a client's servers."""
@@ -108,7 +106,7 @@ class Settings:
         """Return the limit on a call's requests in flight."""
         if self.concurrency == "auto":
             # At most half a GiB of requests.
-            return Vegas(max(2, min(MOST, 2**29 // self.max_batch_bytes)))
+            return Vegas(min(self.max_concurrency, max(2, 2**29 // self.max_batch_bytes)))
         return Fixed(self.concurrency)
 
     def batcher_capacity(self, max_delay: float, max_size: int | None) -> Capacity:
@@ -173,6 +171,16 @@ def _importable(function: object) -> bool:
         return reduce(getattr, names, module) is function
     except (AttributeError, KeyError, TypeError):
         return False
+
+
+def key_of(settings: Settings) -> Hashable:
+    """Return a key that is equal for settings that may share a client."""
+    values = {each.name: getattr(settings, each.name) for each in fields(Settings) if each.init}
+    values["target"] = settings.target if isinstance(settings.target, str) else tuple(settings.target)
+    values["channel_options"] = frozenset((settings.channel_options or {}).items())
+    if settings.token_id:
+        values["token"] = None
+    return (*values.values(), settings.token_id)
 
 
 def seconds_left(end: float | None) -> float | None:

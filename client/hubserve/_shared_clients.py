@@ -10,7 +10,7 @@ from collections.abc import Hashable
 
 from ._client import Client
 from ._errors import UsageError
-from ._settings import Settings, made_of
+from ._settings import Settings, key_of, made_of
 from ._transport.forks import watch
 
 # A worker that lives for weeks gets the settings of many jobs. Older clients stay open for those who hold them.
@@ -27,7 +27,7 @@ class SharedClients:
 
     def client(self, settings: Settings) -> Client:
         """Return the client of these settings; a new one if there is none, or if it was closed."""
-        key = settings.key()
+        key = key_of(settings)
         with self._lock:
             client = self._clients.get(key)
             if client is None or client.closed:

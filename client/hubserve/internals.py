@@ -9,8 +9,9 @@ from ._images.convert import converted
 from ._images.encode import encode
 from ._images.kinds import AVIF, HEAD_BYTES, HEIC, JPEG_2000, OTHER, PNM, RAW, TIFF, Kind, Reader, kind_of
 from ._images.not_a_path import not_a_path, short_name
+from ._outcome import Outcome, outcome
 from ._schedule.batching import MESSAGE_BYTES
-from ._settings import Settings
+from ._settings import ClientSettings
 from ._transport.security import Token
 from ._transport.server import Call, ModelServer
 
@@ -26,16 +27,18 @@ __all__ = [
     "RAW",
     "TIFF",
     "Call",
+    "ClientSettings",
     "Kind",
     "ModelServer",
+    "Outcome",
     "Reader",
-    "Settings",
     "Then",
     "Token",
     "converted",
     "encode",
     "kind_of",
     "not_a_path",
+    "outcome",
     "short_name",
     "then",
 ]

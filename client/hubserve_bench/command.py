@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hubserve import HubserveError, UsageError
-from hubserve.internals import ModelServer, Settings
+from hubserve.internals import ClientSettings, ModelServer
 from hubserve_cli.bulk import sources
 from hubserve_cli.common.exit_codes import WrongUsageError
 from hubserve_cli.common.files import replaced
@@ -184,7 +184,7 @@ def bench(
     )
     limits = Limits(warmup=warmup, duration=duration, requests=requests, timeout=timeout)
     try:
-        settings = Settings(
+        settings = ClientSettings(
             **server,
             timeout=timeout,
             # A failure is a measurement, not a reason for a retry.
@@ -209,7 +209,7 @@ def bench(
 
 
 def _measure(
-    settings: Settings,
+    settings: ClientSettings,
     wish: Wish,
     points: Sequence[Point],
     limits: Limits,
@@ -269,7 +269,7 @@ def _show(progress: str) -> None:
         write_over(sys.stderr, progress)
 
 
-def _is_here(settings: Settings) -> bool:
+def _is_here(settings: ClientSettings) -> bool:
     return any(name in settings.target_in_words() for name in ("localhost", "127.0.0.1", "[::1]", "unix:"))
 
 

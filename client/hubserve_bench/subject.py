@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hubserve import MalformedAnswer
-from hubserve.internals import ModelServer, Settings
+from hubserve.internals import ClientSettings, ModelServer
 from hubserve.wire.codec import METADATA, PREDICT, STATUS, Requests, parse
 from hubserve.wire.metadata_pb2 import GetModelMetadataResponse
 from hubserve.wire.model_info import read_metadata
@@ -55,7 +55,7 @@ class Subject:
     remarks: list[str]
 
 
-def prepare(server: ModelServer, settings: Settings, wish: Wish) -> Subject:
+def prepare(server: ModelServer, settings: ClientSettings, wish: Wish) -> Subject:
     """Ask for the metadata, make requests, and send one of each batch size, so that a wrong one fails now.
 
     Raises:

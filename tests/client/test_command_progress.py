@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from hubserve import Classification, ImageError, InvalidRequest, ServerFailed
-from hubserve_cli.bulk.outcomes import Outcome, outcome
+from hubserve.internals import Outcome, outcome
 from hubserve_cli.bulk.progress import Notices, Progress
 from hubserve_cli.bulk.summary import Summary
 from hubserve_cli.common.numbers import duration

@@ -12,7 +12,7 @@ from .._errors import (
     ServerBusy,
     ServerUnavailable,
 )
-from .._settings import Settings
+from .._settings import ClientSettings
 from ..wire.model_info import VersionState, VersionStatus
 
 _POLL_SECONDS = 0.2
@@ -34,7 +34,7 @@ class Waiting:
         UsageError: `timeout` is not a finite number of at least 0.
     """
 
-    def __init__(self, settings: Settings, now: float, timeout: float) -> None:
+    def __init__(self, settings: ClientSettings, now: float, timeout: float) -> None:
         check_seconds("timeout", timeout, zero=True)
         self._settings = settings
         self._timeout = timeout

@@ -13,7 +13,7 @@ from .._errors import CallError
 from .._images.encode import EncodedImage
 from .._schedule.retry import Contact
 from .._schedule.steps import Pause, Steps
-from .._settings import Settings, seconds_left
+from .._settings import ClientSettings, seconds_left
 from ..wire.codec import PREDICT, STATUS
 from .async_dispatch import AsyncLine
 from .base_server import CLOSED, BaseServer, open_channels
@@ -31,7 +31,7 @@ class AsyncModelServer(BaseServer[asyncio.Event]):
     See `BaseServer`.
     """
 
-    def __init__(self, settings: Settings, contact: Contact) -> None:
+    def __init__(self, settings: ClientSettings, contact: Contact) -> None:
         super().__init__(settings, contact, asyncio.Event())
         self._line = AsyncLine(contact.gate, self._failed)
         self._channels: list[Any] = []

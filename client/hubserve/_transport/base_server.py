@@ -9,7 +9,7 @@ import grpc
 
 from .._errors import AccessDenied, CallError, call_error
 from .._schedule.retry import Contact
-from .._settings import Settings
+from .._settings import ClientSettings
 from ..wire.codec import METADATA, PREDICT, STATUS
 from .channel import channel_options, grpc_targets
 from .forks import refuse_after_fork_at_work
@@ -43,7 +43,7 @@ class BaseServer(Generic[_Event]):
         UsageError: A TLS file cannot be read.
     """
 
-    def __init__(self, settings: Settings, contact: Contact, closed: _Event) -> None:
+    def __init__(self, settings: ClientSettings, contact: Contact, closed: _Event) -> None:
         # Files are read here, not when channels are opened, so that the constructor raises the error of a bad file. A
         # client after a fork does not read the files again.
         self._settings = replace(settings, tls=loaded(settings.tls))
@@ -73,7 +73,7 @@ class BaseServer(Generic[_Event]):
         return call_error(code, details, target=where, model=model, rpc=rpc, hint=words.proxy_hint())
 
 
-def open_channels(api: Any, settings: Settings) -> tuple[list[Any], list[dict[str, Any]]]:
+def open_channels(api: Any, settings: ClientSettings) -> tuple[list[Any], list[dict[str, Any]]]:
     """Open a channel to each server.
 
     Args:

@@ -14,7 +14,7 @@ from .._errors import CallError
 from .._images.encode import EncodedImage
 from .._schedule.retry import Contact
 from .._schedule.steps import Pause, Steps
-from .._settings import Settings, seconds_left
+from .._settings import ClientSettings, seconds_left
 from ..wire.codec import PREDICT, STATUS
 from .base_server import CLOSED, BaseServer
 from .dispatch import Line
@@ -42,7 +42,7 @@ class Call(Protocol):
 class ModelServer(BaseServer[threading.Event]):
     """The RPCs of one model's server, or of its replicas, each over its own channel; see `BaseServer`."""
 
-    def __init__(self, settings: Settings, contact: Contact) -> None:
+    def __init__(self, settings: ClientSettings, contact: Contact) -> None:
         super().__init__(settings, contact, threading.Event())
         self._line = Line(contact.gate)
         self._channels = Channels(self._settings)

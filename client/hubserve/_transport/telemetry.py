@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from .._images.encode import EncodedImage
-from .._settings import Settings
+from .._settings import ClientSettings
 from .._version import __version__
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _DURATION = "rpc.client.call.duration"
 _BOUNDARIES = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
 
 
-def telemetry(settings: Settings) -> Telemetry | None:
+def telemetry(settings: ClientSettings) -> Telemetry | None:
     """Return the telemetry of a client; None if OpenTelemetry (1.30 or newer) is not installed."""
     try:
         # Imported when a client is made: importing hubserve imports none of it.
@@ -48,7 +48,7 @@ class Telemetry:
         settings: The client's settings.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: ClientSettings) -> None:
         from opentelemetry import metrics, trace
 
         self._tracer = trace.get_tracer("hubserve", __version__, schema_url=_SCHEMA)

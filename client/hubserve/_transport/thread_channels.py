@@ -9,7 +9,7 @@ from typing import Any
 
 import grpc
 
-from .._settings import Settings
+from .._settings import ClientSettings
 from .base_server import open_channels
 from .channel import Turns
 from .forks import watch_work
@@ -25,7 +25,7 @@ class Channels:
         settings: The client's settings, with TLS files already read.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: ClientSettings) -> None:
         self._settings = settings
         self._lock = threading.Lock()
         self._closed = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .._errors import CallError, HubserveError, ModelNotFound, hide, then
-from .._settings import Settings
+from .._settings import ClientSettings
 from ..wire.codec import STATUS, Requests, parse
 from ..wire.model_info import VersionStatus, read_status
 from ..wire.status_pb2 import GetModelStatusResponse
@@ -21,7 +21,7 @@ _NONE_AVAILABLE = (
 )
 
 
-def look(error: CallError, path: str, settings: Settings) -> bytes | None:
+def look(error: CallError, path: str, settings: ClientSettings) -> bytes | None:
     """Return the GetModelStatus request that can explain an error; None if no request can.
 
     Args:
@@ -34,7 +34,7 @@ def look(error: CallError, path: str, settings: Settings) -> bytes | None:
     return Requests(settings.model).status()
 
 
-def told(error: CallError, found: bytes | CallError, settings: Settings) -> CallError:
+def told(error: CallError, found: bytes | CallError, settings: ClientSettings) -> CallError:
     """Return the error with what the server says about the model; the same error if the server does not say.
 
     Args:
@@ -56,7 +56,7 @@ def told(error: CallError, found: bytes | CallError, settings: Settings) -> Call
     return error if any(each.available for each in versions) else _said(error, _NONE_AVAILABLE, settings, versions)
 
 
-def _said(error: CallError, text: str, settings: Settings, versions: tuple[VersionStatus, ...] = ()) -> CallError:
+def _said(error: CallError, text: str, settings: ClientSettings, versions: tuple[VersionStatus, ...] = ()) -> CallError:
     there = ", ".join(f"version {each.version} ({each.state})" for each in versions) or "no version of it"
     words = text.format(target=settings.target_in_words(), model=settings.model_in_words(), versions=there)
     said = ModelNotFound(f"{words} ({error.code.name}: {error.details})", error.code, error.details, then(error))

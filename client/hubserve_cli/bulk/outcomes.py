@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from enum import Enum
 from typing import TYPE_CHECKING
 
 import click
@@ -15,14 +14,12 @@ from hubserve import (
     CallError,
     Classification,
     HubserveError,
-    ImageError,
-    ImageTooSlow,
     InvalidRequest,
     ModelNotFound,
     NotAModelServer,
     ServerUnavailable,
 )
-from hubserve.internals import Then, then
+from hubserve.internals import Outcome, Then, outcome, then
 
 from ..common.interrupts import Stopped
 from ..common.words import in_words
@@ -37,27 +34,6 @@ _SIGNALLED = 128
 # When an image gets one of these errors, the client has already retried for the whole time of its retry policy.
 _ENDS_THE_RUN = (ServerUnavailable, AccessDenied, ModelNotFound, NotAModelServer, InvalidRequest)
 _BATCHES_IN_VAIN = 10
-
-
-class Outcome(Enum):
-    """The result of an image."""
-
-    CLASSIFIED = "classified"
-    # It cannot be read, is not an image, or the server refuses it or takes too long for it.
-    FAILED = "failed"
-    # The server did not answer.
-    UNANSWERED = "unanswered"
-
-
-def outcome(result: Classification) -> Outcome:
-    """Return how an image ended."""
-    if result.ok:
-        return Outcome.CLASSIFIED
-    error = result.exception
-    if error is None or isinstance(error, ImageError | ImageTooSlow):
-        return Outcome.FAILED
-    refused = isinstance(error, InvalidRequest) and then(error) in (Then.SPLIT, Then.SUSPECT)
-    return Outcome.FAILED if refused else Outcome.UNANSWERED
 
 
 class Patience:

@@ -6,8 +6,8 @@ import time
 from collections.abc import Iterator
 
 from hubserve import Classification
+from hubserve.internals import Outcome, outcome
 
-from .outcomes import Outcome, outcome
 from .records import shown
 from .sources import LeftOut
 

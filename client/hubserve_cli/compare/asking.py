@@ -9,8 +9,8 @@ from statistics import median
 from typing import cast
 
 from hubserve import Classification, Client, HubserveError, ImageLike
+from hubserve.internals import Outcome, outcome
 
-from ..bulk.outcomes import Outcome, outcome
 from ..bulk.sources import Image, Unread
 from .pairs import Pair
 

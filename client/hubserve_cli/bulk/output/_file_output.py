@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hubserve import Classification, ImageTooSlow
+from hubserve.internals import Outcome, outcome
 
-from ..outcomes import Outcome, outcome
 from ..records import Readable
 from . import _parquet
 from ._file import OutputError, RecordFile
