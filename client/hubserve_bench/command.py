@@ -21,8 +21,9 @@ from hubserve_cli.common.exit_codes import WrongUsageError
 from hubserve_cli.common.files import replaced
 from hubserve_cli.common.help import sections
 from hubserve_cli.common.interrupts import StopRequest
+from hubserve_cli.common.numbers import duration as in_words_of_time
 from hubserve_cli.common.options import Seconds, Server, json_option, server_options, timeout_option
-from hubserve_cli.common.terminal import draws, write_over
+from hubserve_cli.common.terminal import bar, draws, write_over
 
 from . import chart, drive, machine, measurements, table
 from .arrivals import Closed, Limits, Load, Open, Point, sweep
@@ -249,7 +250,7 @@ def _measure(
         gc.freeze()
         with stop.taken():
             for number, point in enumerate(points, 1):
-                _show(f"measuring {number} of {len(points)}: {table.point_name(point)} ...")
+                _show(_progress(number, points, limits))
                 measured = drive.drive(point, limits, subject.payloads[point.batch_size], server, stop)
                 section = measurements.point_section(measured, document["machine"]["cores"], here=_is_here(settings))
                 document["points"].append(section)
@@ -262,6 +263,15 @@ def _measure(
     for line in table.conclusions(document):
         say(line)
     return document
+
+
+def _progress(number: int, points: Sequence[Point], limits: Limits) -> str:
+    """Return the line about the point that is measured, with the time left where it is known."""
+    left = ""
+    if limits.duration is not None:
+        left = f", {in_words_of_time((len(points) - number + 1) * (limits.warmup + limits.duration))} left"
+    done = bar((number - 1) / len(points), sys.stderr)
+    return f"{done}  {number} of {len(points)}: {table.point_name(points[number - 1])}{left}"
 
 
 def _show(progress: str) -> None:

@@ -2,12 +2,14 @@
 
 import importlib.metadata
 import json
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
+from hubserve._errors import _RULES
 from hubserve.testing import FakeServer
 from hubserve_cli.common.words import WORDS, in_words, to_install
 from hubserve_cli.main import main
@@ -18,6 +20,11 @@ from support.messages import said_by
 @pytest.mark.parametrize("said", WORDS)
 def test_the_library_says_what_the_command_says_in_other_words(said: str) -> None:
     assert any(said in text for text in said_by(ROOT / "client" / "hubserve"))
+
+
+def test_no_failed_call_names_an_argument_of_the_library() -> None:
+    texts = [in_words(rule[-1]) for rule in _RULES]
+    assert [text for text in texts if re.search(r"client\.|\btls=|\btoken=|max_batch|TLS\(", text)] == []
 
 
 def test_a_wrong_model_name_names_no_method_of_the_library() -> None:

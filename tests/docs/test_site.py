@@ -11,6 +11,7 @@ from types import ModuleType
 
 import click
 import pytest
+from playwright.sync_api import sync_playwright
 from sphinx.util.inventory import InventoryFile
 
 import hubserve
@@ -19,6 +20,7 @@ import hubserve_export
 from hubserve_cli.main import main
 from support.guide import ROOT
 
+CHROMIUM = shutil.which("chromium")
 # Addresses that a browser loads without a click.
 _LOADED = {"src", "srcset", "poster", "data"}
 _CSS_LOADS = re.compile(r"(?:url\(\s*['\"]?|@import\s+['\"])\s*((?:https?:)?//[^'\")\s]+)", re.IGNORECASE)
@@ -61,6 +63,23 @@ class Loads(HTMLParser):
                 self.found.append(value)
             elif name == "style" and value:
                 self.found += _CSS_LOADS.findall(value)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium: scripts/install-chromium brings it")
+def test_no_code_is_cut_and_every_picture_is_there_in_a_window_of_1400_pixels(site: Path) -> None:
+    cut, broken = [], []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page(viewport={"width": 1400, "height": 900})
+        # The first page only leads to another one.
+        for file in sorted({*site.rglob("*.html")} - {site / "index.html"}):
+            page.goto(file.as_uri())
+            wide = "[...document.querySelectorAll('pre')].filter(e => e.scrollWidth > e.clientWidth + 1).length"
+            cut += [file.name] * page.evaluate(wide)
+            broken += page.evaluate("[...document.images].filter(e => !e.naturalWidth).map(e => e.src)")
+        browser.close()
+    assert (cut, broken) == ([], [])
 
 
 def test_nothing_is_loaded_from_elsewhere(site: Path) -> None:
