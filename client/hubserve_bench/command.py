@@ -6,7 +6,8 @@ import gc
 import json
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime, timezone
 from pathlib import Path
@@ -22,16 +23,19 @@ from hubserve_cli.common.files import replaced
 from hubserve_cli.common.help import sections
 from hubserve_cli.common.interrupts import StopRequest
 from hubserve_cli.common.numbers import duration as in_words_of_time
-from hubserve_cli.common.options import Seconds, Server, json_option, server_options, timeout_option
+from hubserve_cli.common.options import FiniteFloat, Seconds, Server, json_option, server_options, timeout_option
 from hubserve_cli.common.terminal import bar, draws, write_over
 
 from . import chart, drive, machine, measurements, table
 from .arrivals import Closed, Limits, Load, Open, Point, sweep
+from .plans import Plan, Seek, Sweep
+from .promise import Promise
 
 if TYPE_CHECKING:
     from .subject import Wish
 
 _SECONDS = 10.0
+_SLO_SECONDS = 60.0
 # The largest allowed rate, number of rows, and number of requests in flight: machines do not reach it.
 _LARGEST = 1_000_000
 _CONCURRENCIES = (1, 2, 4, 8, 16)
@@ -98,13 +102,30 @@ def _numbers(
     help="Requests that are due in a second in an open loop, whether the server keeps up or not.",
 )
 @click.option(
+    "--slo",
+    callback=lambda _, __, text: _promise(text),
+    metavar="pN=TIME",
+    help="Promise to keep, such as p99=200ms. Finds the highest rate in an open loop that keeps it.",
+)
+@click.option(
+    "--peak",
+    type=FiniteFloat(min=0, min_open=True, max=_LARGEST),
+    metavar="R",
+    help="With --slo: requests a second that you expect. Prints how many replicas carry them.",
+)
+@click.option(
     "--arrivals",
     type=click.Choice(["poisson", "uniform"]),
     default="poisson",
     show_default=True,
     help="Times of the requests of an open loop: at random, as from many callers, or at equal intervals.",
 )
-@click.option("--duration", type=Seconds(), metavar="SECONDS", help="Seconds to measure each point.  [default: 10]")
+@click.option(
+    "--duration",
+    type=Seconds(),
+    metavar="SECONDS",
+    help="Seconds to measure each point, or of the whole search with --slo.  [default: 10; 60 with --slo]",
+)
 @click.option(
     "--requests",
     type=click.IntRange(min=1),
@@ -138,6 +159,8 @@ def bench(
     batch_size: tuple[int, ...],
     concurrency: tuple[int, ...] | None,
     rate: tuple[float, ...] | None,
+    slo: Promise | None,
+    peak: float | None,
     arrivals: str,
     duration: float | None,
     requests: int | None,
@@ -161,7 +184,13 @@ def bench(
     Example:
       hubserve bench --server localhost:8500 --model lite0 --batch-size 1,8 --concurrency 1,4,16
       hubserve bench --server localhost:8500 --model lite0 --rate 10,20,40 --svg lite0.svg
+      hubserve bench --server localhost:8500 --model lite0 --slo p99=200ms --peak 500
     """
+    if slo is not None:
+        _check_alone(concurrency=concurrency, rate=rate, requests=requests, batch_size=batch_size)
+        duration = duration or _SLO_SECONDS
+    elif peak is not None:
+        raise click.UsageError("--peak is the load that a promise must be kept at: give it with --slo.")
     if rate is not None and concurrency is not None:
         raise click.UsageError("--rate (open loop) and --concurrency (closed loop) exclude each other: give one.")
     if duration is None and requests is None:
@@ -194,7 +223,22 @@ def bench(
             max_batch_bytes=1,
             concurrency=1,
         )
-        document = _measure(settings, wish, sweep(batch_size, loads), limits, stop, to_stderr=as_json)
+        if slo is None:
+            plan: Plan = Sweep(sweep(batch_size, loads), limits)
+            load = measurements.load_section(loads[0], limits, seed)
+        else:
+            # It says only how requests come; each try has a rate of its own.
+            open_loop = Open(1.0, arrivals == "poisson", seed)
+            plan = Seek(
+                slo,
+                duration or _SLO_SECONDS,
+                batch_size=batch_size[0],
+                limits=limits,
+                poisson=open_loop.poisson,
+                seed=seed,
+            )
+            load = {**measurements.load_section(open_loop, limits, seed), "search": str(slo)}
+        document = _measure(settings, wish, plan, load, stop, peak=peak, to_stderr=as_json)
     except UsageError as error:
         raise WrongUsageError(str(error)) from error
     except HubserveError as error:
@@ -205,17 +249,18 @@ def bench(
         _write(svg, chart.draw(document))
     if stop.signal is not None:
         raise click.exceptions.Exit(128 + stop.signal)
-    if not measurements.worked(document["points"]):
+    if not measurements.worked(document["points"]) or (slo and document["slo"]["requests_per_s"] is None):
         raise click.exceptions.Exit(1)
 
 
 def _measure(
     settings: ClientSettings,
     wish: Wish,
-    points: Sequence[Point],
-    limits: Limits,
+    plan: Plan,
+    load: dict[str, Any],
     stop: StopRequest,
     *,
+    peak: float | None,
     to_stderr: bool,
 ) -> dict[str, Any]:
     """Measure one point after another, and print each result at once."""
@@ -235,12 +280,12 @@ def _measure(
             "inputs": subject.inputs,
             "images": subject.images,
             "rows": subject.rows,
-            "load": measurements.load_section(points[0].load, limits, wish.seed),
+            "load": load,
             "remarks": subject.remarks,
             "interrupted": False,
             "points": [],
         }
-        for line in table.subject(document, len(points)):
+        for line in table.subject(document, plan.about()):
             say(line)
         say()
         for line in table.header(document):
@@ -249,29 +294,59 @@ def _measure(
         gc.collect()
         gc.freeze()
         with stop.taken():
-            for number, point in enumerate(points, 1):
-                _show(_progress(number, points, limits))
+            while (step := plan.next()) is not None:
+                point, limits = step
+                _show(_progress(plan, point))
+                began = time.monotonic()
                 measured = drive.drive(point, limits, subject.payloads[point.batch_size], server, stop)
+                plan.add(measured, time.monotonic() - began)
                 section = measurements.point_section(measured, document["machine"]["cores"], here=_is_here(settings))
-                document["points"].append(section)
                 _show("")
-                say(table.row(section))
+                if isinstance(plan, Sweep) or section["rate"] is not None:
+                    document["points"].append(section)
+                    say(table.row(section))
                 if measured.interrupted:
                     document["interrupted"] = True
                     break
     say()
     for line in table.conclusions(document):
         say(line)
+    if isinstance(plan, Seek):
+        target = settings.target
+        document["slo"] = plan.found(1 if isinstance(target, str) else len(set(target)), peak)
+        say()
+        for line in plan.lines(document["slo"], document["rows"]):
+            say(line)
     return document
 
 
-def _progress(number: int, points: Sequence[Point], limits: Limits) -> str:
+def _progress(plan: Plan, point: Point) -> str:
     """Return the line about the point that is measured, with the time left where it is known."""
-    left = ""
-    if limits.duration is not None:
-        left = f", {in_words_of_time((len(points) - number + 1) * (limits.warmup + limits.duration))} left"
-    done = bar((number - 1) / len(points), sys.stderr)
-    return f"{done}  {number} of {len(points)}: {table.point_name(points[number - 1])}{left}"
+    done, seconds = plan.done()
+    left = f", {in_words_of_time(seconds)} left" if seconds is not None else ""
+    return f"{bar(done, sys.stderr)}  {table.point_name(point)}{left}"
+
+
+def _promise(text: str | None) -> Promise | None:
+    if text is None:
+        return None
+    try:
+        return Promise.parse(text)
+    except ValueError as error:
+        raise click.BadParameter(f"{error}.") from error
+
+
+def _check_alone(*, batch_size: tuple[int, ...], **others: object) -> None:
+    """Refuse options that say themselves what a search is to find.
+
+    Raises:
+        click.UsageError: One is given.
+    """
+    for name, value in others.items():
+        if value is not None:
+            raise click.UsageError(f"--slo finds the load itself: give it without --{name}.")
+    if len(batch_size) > 1:
+        raise click.UsageError("--slo measures one --batch-size: give one number.")
 
 
 def _show(progress: str) -> None:

@@ -112,14 +112,14 @@ def _in_words(batch_size: int, concurrency: int | None, rate: float | None) -> s
     return f"batch {batch_size}, " + (f"{concurrency} in flight" if rate is None else f"{rate:g} requests/s")
 
 
-def subject(report: Mapping[str, Any], points: int) -> Iterator[str]:
+def subject(report: Mapping[str, Any], points: str) -> Iterator[str]:
     """Return the lines about what is measured and how, before the measurement."""
     yield from _wrapped(_subject(report, points), _INDENT)
     # One line, for a copy.
     yield f"command  {report['command']}"
 
 
-def _subject(report: Mapping[str, Any], points: int) -> Iterator[str]:
+def _subject(report: Mapping[str, Any], points: str) -> Iterator[str]:
     server, machine, images = report["server"], report["machine"], report["images"]
     packages = ", ".join(f"{package} {version}" for package, version in machine["packages"].items())
     yield f"server   {server['target']}, model {server['model']}, version {server['version']}, {server['signature']}"
@@ -131,15 +131,15 @@ def _subject(report: Mapping[str, Any], points: int) -> Iterator[str]:
     yield f"client   {machine['processor']}, {machine['cores']:g} cores, {machine['system']}"
     yield f"versions Python {machine['python']}, {packages}"
     yield f"load     {how(report['load'])}"
-    seconds = report["load"]["duration_s"]
-    lasts = f", about {points * (seconds + report['load']['warmup_s']):.0f} s" if seconds is not None else ""
-    yield f"points   {points}{lasts}"
+    yield f"points   {points}"
     yield f"started  {report['started']}"
 
 
 def how(load: Mapping[str, Any]) -> str:
     """Describe the load in words."""
     loop = "closed loop" if load["mode"] == "closed" else f"open loop, {load['arrivals']} arrivals"
+    if "search" in load:
+        return f"{loop}, search for {load['search']} in {load['duration_s']:g} s, seed {load['seed']}"
     lasts = [f"{load['duration_s']:g} s"] if load["duration_s"] is not None else []
     lasts += [f"{load['requests']} requests"] if load["requests"] is not None else []
     most = " at the most" if len(lasts) == 2 else ""
