@@ -13,13 +13,14 @@ def quieten_tensorflow() -> None:
     if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
         return
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    import tensorflow as tf
-
-    tf.get_logger().setLevel("ERROR")
-    # The first session of a process logs, at any level, that a graph pass is not in use.
+    # TensorFlow 2.21 logs during its import, at any level, and the first session of a process logs that a graph pass is
+    # not in use.
     terminal, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nothing, 2)
+        import tensorflow as tf
+
+        tf.get_logger().setLevel("ERROR")
         with tf.Graph().as_default(), tf.compat.v1.Session() as session:
             session.run(tf.constant(0))
     finally:

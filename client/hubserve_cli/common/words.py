@@ -26,6 +26,7 @@ WORDS = {
     "give tls=TLS(), or allow_plaintext_token=True": "give --tls, or --allow-plaintext-token",
     "tls= encrypts the connection": "--tls encrypts the connection",
     "target must be": "--server must be",
+    "convert=True needs": "--convert needs",
 }
 _INSTALL = re.compile(r"""pip install (['"])hubserve\[(?P<extra>[\w,]+)\]\1""")
 
