@@ -1,4 +1,4 @@
-"""The allowed imports between the parts, as CONTRIBUTING.md tells them."""
+"""The allowed imports between the parts, as CONTRIBUTING.md lists them."""
 
 import ast
 import importlib

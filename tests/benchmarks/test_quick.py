@@ -1,4 +1,4 @@
-"""The runner and two of its programs, as quick as they go: all of it works, whatever the figures."""
+"""The runner and two of its programs at their quickest: all of it works, with any figures."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""What is committed of the last run: the documents say it, and the capacity model agrees with it."""
+"""The committed results of the last run: the documents agree with them, and so does the capacity model."""
 
 import json
 from pathlib import Path

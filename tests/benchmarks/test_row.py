@@ -1,4 +1,4 @@
-"""What a row says of its budget."""
+"""The verdicts and texts of a row."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`hubserve classify` on images that say themselves what they show, against a server that repeats it."""
+"""`hubserve classify` on images that contain their own labels, against a server that returns them."""
 
 import json
 from pathlib import Path

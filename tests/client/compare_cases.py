@@ -1,4 +1,4 @@
-"""Pairs of model servers, of which the second is equal or broken in a known way, and what `hubserve compare` says.
+"""Pairs of model servers, of which the second is equal or broken in a known way, and the verdict of `hubserve compare`.
 
     python tests/client/compare_cases.py
 

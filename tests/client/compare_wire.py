@@ -1,4 +1,4 @@
-"""Compares our messages with tensorflow-serving-api's in this process; the argument says whose are imported first."""
+"""Compare our messages with tensorflow-serving-api's in this process; the argument says which are imported first."""
 
 import importlib
 import pathlib

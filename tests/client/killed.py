@@ -1,4 +1,4 @@
-"""Starts one command again and again, and kills it (SIGKILL) at random moments: `python killed.py SEED KILLS FILE ...`.
+"""Start one command again and again, and kill it (SIGKILL) at random moments: `python killed.py SEED KILLS FILE ...`.
 
 Each try is forked from a process that has imported everything, so that it is at work at once. Half of the tries are
 killed when the file has grown by a random number of bytes, the others after a random number of looks at it. At the end

@@ -1,4 +1,4 @@
-"""The two clients behind one face, so that a test can hold both to the same."""
+"""The two clients behind one interface, so that a test can run with both."""
 
 import asyncio
 from collections.abc import Iterable

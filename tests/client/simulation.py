@@ -1,4 +1,4 @@
-"""A server and a clock that exist only in arithmetic, to drive a `Run` and its `Gate` through hours in no time."""
+"""A server and a clock that exist only in arithmetic, to run a `Run` and its `Gate` through hours in no time."""
 
 import heapq
 from collections.abc import Callable, Iterable, Sequence

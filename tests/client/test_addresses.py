@@ -1,4 +1,4 @@
-"""Addresses: what is taken, where a server without a port is, and what stands in the way."""
+"""Addresses: the accepted forms, the default port, and errors about the connection."""
 
 import http.server
 import subprocess

@@ -1,4 +1,4 @@
-"""What only the asyncio client has: async input, cancelling, one loop for many tasks."""
+"""Features of the asyncio client only: async input, cancelling, one loop for many tasks."""
 
 import asyncio
 import contextlib

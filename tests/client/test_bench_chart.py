@@ -1,4 +1,4 @@
-"""`hubserve bench`'s plot: round figures beside the axes, every figure drawn, and told to who does not see it."""
+"""The chart of `hubserve bench`: round figures at the axes, every figure drawn, and a text for screen readers."""
 
 import itertools
 from typing import Any

@@ -1,4 +1,4 @@
-"""`hubserve bench`'s histogram: it forgets no value, and says how near its percentiles are."""
+"""The histogram of `hubserve bench`: it forgets no value, and knows the error of its percentiles."""
 
 import itertools
 import math

@@ -1,4 +1,4 @@
-"""`hubserve bench` makes up what a model takes from its metadata."""
+"""`hubserve bench` makes the inputs of a model from its metadata."""
 
 from pathlib import Path
 

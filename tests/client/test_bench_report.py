@@ -1,4 +1,4 @@
-"""`hubserve bench`'s report: what it concludes from the figures, and how it writes them."""
+"""The report of `hubserve bench`: its conclusions from the figures, and its text."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""`hubserve bench`'s loads: when requests of an open loop are due, and in which order points are measured."""
+"""The loads of `hubserve bench`: when requests of an open loop are due, and the order of the points."""
 
 import itertools
 import statistics

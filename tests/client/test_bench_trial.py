@@ -1,4 +1,4 @@
-"""`hubserve bench`'s measurement, against a server and a clock that exist only in arithmetic."""
+"""The measurement of `hubserve bench`, against a server and a clock that exist only in arithmetic."""
 
 import heapq
 import itertools

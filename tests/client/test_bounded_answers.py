@@ -1,4 +1,4 @@
-"""A few bytes that claim gigabytes, and shapes that no array has: `MalformedAnswer` for every verb."""
+"""Answers of a few bytes that claim gigabytes, and impossible shapes: `MalformedAnswer` for every verb."""
 
 import asyncio
 import tracemalloc

@@ -1,4 +1,4 @@
-"""Tar archives: members are classified as they stream by, and nothing in one does harm or is left out in silence."""
+"""Tar archives: members are classified while they are read, none does harm, and none is left out without a record."""
 
 import bz2
 import gzip

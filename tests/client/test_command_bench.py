@@ -1,4 +1,4 @@
-"""`hubserve bench` against servers on real sockets: what it measures, says and ends with."""
+"""`hubserve bench` against servers on real sockets: its measurements, texts and exit codes."""
 
 import io
 import json

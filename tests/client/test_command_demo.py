@@ -1,4 +1,4 @@
-"""The demo's judgement: it fails when a model does not see what anyone can see."""
+"""The verdict of the demo: it fails if a model gives wrong classes to well-known photographs."""
 
 from hubserve import Classification, ClassScore
 from hubserve_cli import demo

@@ -1,4 +1,4 @@
-"""`hubserve doctor`: what is here, what is missing, and no secret."""
+"""`hubserve doctor`: it shows what is installed and what is missing, and no secret."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""However a subcommand is stopped, it ends in order: no traceback, and an exit code that says what happened."""
+"""A subcommand that is stopped in any way ends without a traceback, with an exit code for the cause."""
 
 import os
 import pty

@@ -1,4 +1,4 @@
-"""`hubserve models --server`: what a server has, as far as that can be known."""
+"""`hubserve models --server`: the models of a server, as far as they can be known."""
 
 import http.server
 import json

@@ -1,4 +1,4 @@
-"""`--output`: whole records whatever happens, never written over, and `--resume` loses and repeats nothing."""
+"""`--output`: records are whole after any event, are never overwritten, and `--resume` loses and repeats nothing."""
 
 import os
 import resource

@@ -1,4 +1,4 @@
-"""Images that take all of a server's time: each ends alone, is named, and does not hold a later run up."""
+"""Images that take all of a server's time: each fails alone, is named, and does not delay a later run."""
 
 import json
 import threading

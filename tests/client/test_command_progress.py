@@ -1,4 +1,4 @@
-"""What is said of a run while it runs, and at its end."""
+"""The progress of a run, and its summary."""
 
 import io
 import itertools

@@ -1,4 +1,4 @@
-"""URLs: fsspec finds and reads what is behind them, ahead of the client."""
+"""URLs: fsspec finds and reads their files ahead of the client."""
 
 import subprocess
 import sys

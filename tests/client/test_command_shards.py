@@ -1,4 +1,4 @@
-"""`--shard I/N`: every image is in exactly one shard, on every machine the same one."""
+"""`--shard I/N`: every image is in exactly one shard, and in the same one on every machine."""
 
 import itertools
 from pathlib import Path

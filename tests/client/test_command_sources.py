@@ -1,4 +1,4 @@
-"""What a person names on the command line becomes images, found lazily and in one order everywhere."""
+"""The arguments of the command line become images, which are found lazily and in the same order everywhere."""
 
 import io
 import itertools

@@ -1,4 +1,4 @@
-"""`hubserve status`: which versions there are, and an exit code for scripts."""
+"""`hubserve status`: the versions of a model, and an exit code for scripts."""
 
 import json
 import socket

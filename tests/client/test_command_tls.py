@@ -1,4 +1,4 @@
-"""The options by which a subcommand calls over TLS, and the variables by which a pod brings its certificates."""
+"""The options and variables with which a subcommand calls over TLS."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A token reaches the server from a file or the environment, and never stands on a command line."""
+"""A token reaches the server from a file or the environment, and is never on a command line."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The rules by which `hubserve compare` judges, on answers that tests make up."""
+"""The rules of `hubserve compare`, with answers that tests make."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Files that the server does not read, converted by the client: what is sent, what is refused, what memory it takes."""
+"""Files that the server does not read, converted by the client: which are sent, which are refused, and their memory."""
 
 import io
 import struct

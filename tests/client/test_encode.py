@@ -1,4 +1,4 @@
-"""What is written by hand, read by protobuf's own code; that ours and TF Serving's messages agree is in `test_wire`."""
+"""Messages that hubserve writes, read by protobuf; `test_wire` compares the definitions with TF Serving's."""
 
 import ml_dtypes
 import numpy as np

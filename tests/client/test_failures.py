@@ -1,4 +1,4 @@
-"""What happens to images, and to the run, when a call fails."""
+"""The results of images, and of the run, when a call fails."""
 
 import gc
 import os

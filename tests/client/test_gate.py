@@ -1,4 +1,4 @@
-"""Many callers of one client against servers that refuse, on a clock that does not tick."""
+"""Many callers of one client against servers that refuse, on a simulated clock."""
 
 import heapq
 import itertools

@@ -1,4 +1,4 @@
-"""Behind a gateway that lets only some RPCs through, an error names the one that it stops."""
+"""Behind a gateway that blocks some RPCs, the error names the blocked one."""
 
 from collections.abc import Iterator
 

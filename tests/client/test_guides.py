@@ -1,4 +1,4 @@
-"""The two guides of the client, followed to the letter on a few images."""
+"""The two guides of the client, followed exactly with a few images."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Both requests of a hedged pair answered before the caller, who was busy elsewhere, takes note of either."""
+"""Both requests of a hedged pair are answered while the caller is busy."""
 
 import asyncio
 from concurrent.futures import Future

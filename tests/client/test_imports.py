@@ -1,4 +1,4 @@
-"""What the client does not load; each in a process of its own."""
+"""Packages that the client must not import; each test in a process of its own."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""A signal that breaks into closing a client leaves a process that can end."""
+"""A signal during the closing of a client leaves a process that can end."""
 
 import subprocess
 import sys

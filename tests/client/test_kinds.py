@@ -1,4 +1,4 @@
-"""What kind of file some bytes are, and what is said of those that the server cannot decode."""
+"""The kind of a file by its bytes, and the messages for kinds that the server cannot decode."""
 
 import base64
 import io

@@ -1,4 +1,4 @@
-"""What the log tells someone who looks for the reason of a slow or failed run."""
+"""The log explains a slow or failed run."""
 
 import logging
 import subprocess

@@ -1,4 +1,4 @@
-"""Many callers of one client on real sockets, against a server that refuses what it has no room for."""
+"""Many callers of one client on real sockets, against a server that refuses requests under load."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""What another caller sends must not fail ours: TensorFlow Serving merges requests first, and checks them after."""
+"""A malformed request of another caller must not fail ours: TensorFlow Serving merges before it checks."""
 
 import json
 import random

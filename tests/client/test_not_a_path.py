@@ -1,4 +1,4 @@
-"""Text that was given as a path and is none: the error says what it is, shortly, and paths are left as they are."""
+"""Text that was given as a path but is not one: the error says what it is, and real paths are left unchanged."""
 
 import base64
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A server whose memory does not hold a batch: `predict` halves it as `classify` does, and keeps to what fits."""
+"""A server without the memory for a batch: `predict` and `classify` halve it, and stay at the size that fits."""
 
 from typing import Any
 

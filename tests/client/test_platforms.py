@@ -1,4 +1,4 @@
-"""The library needs nothing that only Linux or macOS has; the command says what it needs."""
+"""The library works without features of only Linux or macOS; the command says what it needs."""
 
 import subprocess
 import sys

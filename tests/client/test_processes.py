@@ -1,4 +1,4 @@
-"""Clients across processes, event loops and threads, in real processes: they work, or say at once why not."""
+"""Clients across processes, event loops and threads, in real processes: they work, or raise a clear error at once."""
 
 import os
 import subprocess

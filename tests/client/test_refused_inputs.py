@@ -1,4 +1,4 @@
-"""Inputs and names of `predict` that a request cannot hold as they are: refused in one sentence, never sent altered."""
+"""Inputs and names of `predict` that a request cannot hold: refused in one sentence, and never changed."""
 
 from typing import Any
 

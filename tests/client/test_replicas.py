@@ -1,4 +1,4 @@
-"""Several servers, each a process of its own: even spread, one killed, one added, one slow, one not ready."""
+"""Several servers, each a process: even load, one killed, one added, one slow, one not ready."""
 
 import subprocess
 import sys

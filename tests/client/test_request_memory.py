@@ -1,4 +1,4 @@
-"""The memory of one request serves the next one: a guard that needs no clock, but glibc and the system's counts."""
+"""The memory of one request is used for the next: a guard without a clock, from the counts of glibc and the system."""
 
 import os
 import platform

@@ -1,4 +1,4 @@
-"""What a request weighs and how often its bytes are copied: guards that need no clock.
+"""The size of a request, and how often its bytes are copied: guards without a clock.
 
 Each is shown to fail by planting what it guards against.
 """

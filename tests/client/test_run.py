@@ -1,4 +1,4 @@
-"""The course of a call, on a clock that does not tick: what is sent when, and what each image gets."""
+"""The course of a call, on a simulated clock: the times of requests, and the result of each image."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""The page of a run: whole in one file, bounded, and safe whatever names, labels and images are."""
+"""The page of a run: complete in one file, bounded, and safe with any names, labels and images."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""The run's page as a person uses it, in Chromium: by mouse, by keyboard, and by what a screen reader gets."""
+"""The run's page in Chromium: used by mouse, by keyboard, and with a screen reader."""
 
 import io
 import itertools

@@ -1,4 +1,4 @@
-"""The search for bad images, on a clock that does not tick: refused ones, and those that take all of the time."""
+"""The search for bad images, on a simulated clock: images that are refused, and images that take all of the time."""
 
 from collections.abc import Sequence
 

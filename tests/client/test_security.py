@@ -1,4 +1,4 @@
-"""TLS, mutual TLS and tokens against a real server; and that no secret is ever shown."""
+"""TLS, mutual TLS and tokens against a real server; no secret is ever shown."""
 
 import asyncio
 import logging

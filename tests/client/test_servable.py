@@ -1,4 +1,4 @@
-"""What the server says about a model: metadata, status, and waiting for it."""
+"""The server's information about a model: metadata, status, and waiting for it."""
 
 import threading
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Photographs made smaller before they are sent: what is, what is not, and that the model sees the same."""
+"""Photographs that are shrunk before they are sent: which ones, and that the model gets the same pixels."""
 
 import asyncio
 import io

@@ -1,4 +1,4 @@
-"""The one retry loop of both clients, driven by hand on a clock of its own."""
+"""The retry loop of both clients, driven by hand on a simulated clock."""
 
 import threading
 from collections.abc import Callable

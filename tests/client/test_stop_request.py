@@ -1,4 +1,4 @@
-"""A request to stop arrives, however often and wherever the signal comes."""
+"""A request to stop arrives, for any number of signals at any moment."""
 
 import os
 import signal

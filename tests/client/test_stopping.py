@@ -1,4 +1,4 @@
-"""A signal ends a run at a moment at which nothing is left half done."""
+"""A signal ends a run only between two records."""
 
 import signal
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Binary files of every kind as images: read from where they stand to their end, or refused with what is wrong."""
+"""Binary files of every kind as images: read from their position to their end, or refused with a reason."""
 
 import io
 import os

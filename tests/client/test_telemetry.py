@@ -1,4 +1,4 @@
-"""What OpenTelemetry hears of the requests, through its own SDK; and that nothing happens where it is not installed."""
+"""The spans of requests, through OpenTelemetry's own SDK; without OpenTelemetry, nothing happens."""
 
 import asyncio
 import subprocess

@@ -1,4 +1,4 @@
-"""The fake server that users test with: what it promises, seen through the client."""
+"""The fake server for users' tests: its promises, checked through the client."""
 
 import socket
 

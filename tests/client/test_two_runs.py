@@ -1,4 +1,4 @@
-"""Two runs on one `--output`: the one that comes second changes nothing of the other's."""
+"""Two runs on one `--output`: the second one changes nothing in the files of the first."""
 
 import json
 import os

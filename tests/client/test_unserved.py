@@ -1,4 +1,4 @@
-"""A model name, version or label that a server does not serve: the error says what the server has, where it tells."""
+"""A model name, version or label that a server does not serve: the error lists what the server has, if it is known."""
 
 from typing import Any
 

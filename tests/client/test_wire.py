@@ -1,4 +1,4 @@
-"""Our messages and tensorflow-serving-api's; each test in a process of its own, as imports cannot be undone."""
+"""Our messages and tensorflow-serving-api's; each test in a process of its own, because imports cannot be undone."""
 
 import subprocess
 import sys

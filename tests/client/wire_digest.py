@@ -1,4 +1,4 @@
-"""Writes and reads every message and every type of array, and prints what must be the same on each protobuf.
+"""Write and read every message and every type of array, and print what must be the same with each protobuf.
 
 Run by `scripts/check-protobuf` in environments that have no TensorFlow; that the messages are TF Serving's is shown by
 `compare_wire.py`.

@@ -1,4 +1,4 @@
-"""What the suite is run against.
+"""The server that the suite is run against.
 
 `pytest tests/conformance` starts embedded servers; `pytest tests/conformance --server HOST:PORT --model NAME` calls one
 that runs already, and skips what needs its own server. `pytest tests/conformance --binary PATH` starts a real

@@ -1,4 +1,4 @@
-"""A server of a test's own: the embedded engine, or with `--binary PATH` a tensorflow_model_server that PATH names."""
+"""A server for one test: the embedded engine, or with `--binary PATH` a tensorflow_model_server that PATH names."""
 
 import contextlib
 import tempfile

@@ -1,4 +1,4 @@
-"""As much of HTTP/2 (RFC 9113) as a client needs that behaves badly: frames written by hand, on a plain socket."""
+"""The part of HTTP/2 (RFC 9113) that a badly behaved client needs: frames written by hand, on a plain socket."""
 
 import socket
 import struct

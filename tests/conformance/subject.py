@@ -1,4 +1,4 @@
-"""A served model of which a test knows only what the model tells, and the calls that tests make to it."""
+"""A served model of which a test knows only its metadata, and the calls that tests make to it."""
 
 import functools
 import time

@@ -1,4 +1,4 @@
-"""Whatever one client does, the others are served."""
+"""Other clients are served, no matter what one client does."""
 
 import socket
 import struct

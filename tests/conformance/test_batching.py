@@ -1,4 +1,4 @@
-"""Batching: callers share runs, and none of them notices.
+"""Batching: callers share runs, and no caller sees a difference.
 
 Release 2.20.0: `batching/batching_session.cc`; and TensorFlow's `core/kernels/batching_util/shared_batch_scheduler.h`.
 """

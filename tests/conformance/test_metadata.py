@@ -1,4 +1,4 @@
-"""GetModelMetadata: what a model takes and gives.
+"""GetModelMetadata: the inputs and outputs of a model.
 
 Release 2.20.0: `servables/tensorflow/get_model_metadata_impl.cc`, `core/basic_manager.cc`.
 """

@@ -1,4 +1,4 @@
-"""Predict: what is asked for is what is answered (release 2.20.0: `predict_util.cc`, `predict_impl.cc`)."""
+"""Predict: the answer has the requested outputs (release 2.20.0: `predict_util.cc`, `predict_impl.cc`)."""
 
 import numpy as np
 import pytest

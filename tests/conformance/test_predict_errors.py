@@ -1,4 +1,4 @@
-"""Predict: what cannot be answered is refused, with TF Serving's codes and words, in its order of checks.
+"""Predict: bad requests are refused, with TF Serving's codes and words, in its order of checks.
 
 Release 2.20.0: `servables/tensorflow/predict_impl.cc` and `predict_util.cc`, `model_servers/server_core.cc` and
 `grpc_status_util.cc`, `core/basic_manager.cc`; and TensorFlow's `cc/saved_model/util.cc`, which reads the inputs.

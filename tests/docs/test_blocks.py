@@ -1,4 +1,4 @@
-"""Every block of code in the guides runs in a test, or says why it cannot."""
+"""Every block of code in the guides runs in a test, or names the reason why it cannot."""
 
 import hashlib
 import shlex

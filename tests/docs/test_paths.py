@@ -1,4 +1,4 @@
-"""Files and folders of the repository that a page names are there."""
+"""Files and folders of the repository that a page names exist."""
 
 import re
 from pathlib import Path

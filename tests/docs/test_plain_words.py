@@ -1,4 +1,4 @@
-"""The mechanical part of plain English, in docstrings, in help texts and on pages."""
+"""The mechanical part of plain English, in docstrings, comments, messages, help texts and on pages."""
 
 import ast
 import io

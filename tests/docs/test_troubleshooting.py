@@ -1,4 +1,4 @@
-"""The texts that the troubleshooting page explains are those that the programs say."""
+"""The programs can print every text that the troubleshooting page explains."""
 
 import re
 

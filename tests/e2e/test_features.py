@@ -1,4 +1,4 @@
-"""Feature vectors over gRPC: a hub module exported, served by the embedded engine, and asked by the client."""
+"""Feature vectors over gRPC: a hub module is exported, served by the embedded engine, and called by the client."""
 
 from pathlib import Path
 

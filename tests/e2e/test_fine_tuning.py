@@ -1,4 +1,4 @@
-"""docs/fine-tuning.md, followed to the letter on miniature models and a few photographs."""
+"""docs/fine-tuning.md, followed exactly with miniature models and a few photographs."""
 
 import hashlib
 import importlib.util

@@ -1,4 +1,4 @@
-"""Foreign files through the client and a real model: the same class as the same pixels sent as PNG."""
+"""Files of other formats through the client and a real model: the same class as the same pixels sent as PNG."""
 
 import json
 from pathlib import Path

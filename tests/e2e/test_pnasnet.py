@@ -1,4 +1,4 @@
-"""PNASNet-5 at full size, from the hub's form to answers over gRPC: export, serve and client, each as a user has it."""
+"""PNASNet-5 at full size, from the hub's form to answers over gRPC: export, serve and client, as a user runs them."""
 
 from collections.abc import Iterator
 from pathlib import Path

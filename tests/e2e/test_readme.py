@@ -1,4 +1,4 @@
-"""The README keeps its word."""
+"""The session in the README works."""
 
 import re
 import socket

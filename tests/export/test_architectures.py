@@ -1,4 +1,4 @@
-"""Networks of keras.applications, told by the names of their layers."""
+"""Networks of keras.applications, recognized by the names of their layers."""
 
 from types import SimpleNamespace
 

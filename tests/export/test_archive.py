@@ -1,4 +1,4 @@
-"""Archives from outside: what is unpacked, and what is said of each kind that is not."""
+"""Archives of models: which are unpacked, and the message for each kind that is not."""
 
 import bz2
 import gzip

@@ -1,4 +1,4 @@
-"""`hubserve export`: what a person sees, and how it ends."""
+"""`hubserve export`: its output, and its exit codes."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""What an image may cost: known from its header, refused with status 2, and no neighbour pays for it."""
+"""The cost of an image: known from its header, refused with status 2 if too high, and never paid by a neighbour."""
 
 import numpy as np
 import pytest

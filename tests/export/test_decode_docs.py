@@ -1,4 +1,4 @@
-"""The page about images is true: its table is the one that the tests go by, and its code gives the model's pixels."""
+"""The page about images is true: its table is the table of the tests, and its code gives the model's pixels."""
 
 import io
 

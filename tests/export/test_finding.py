@@ -1,4 +1,4 @@
-"""The preprocessing of a model is found from what it carries, or by trial; what contradicts is said or refused."""
+"""The preprocessing of a model is found in its files or by trial; contradictions are reported or refused."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The table of the hub's image modules: what it holds, twins on Kaggle, and what is suggested for a slip."""
+"""The table of the hub's image modules: its content, twins on Kaggle, and suggestions for mistyped names."""
 
 import pytest
 

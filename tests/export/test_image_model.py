@@ -1,4 +1,4 @@
-"""Any SavedModel that takes images and gives logits is a source; what is not says what it is."""
+"""Any SavedModel that takes images and gives logits is a source; others are refused with the reason."""
 
 from pathlib import Path
 

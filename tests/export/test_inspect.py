@@ -1,4 +1,4 @@
-"""`hubserve inspect`: what is in a version, told without TensorFlow."""
+"""`hubserve inspect`: the content of a version, without TensorFlow."""
 
 import functools
 import json

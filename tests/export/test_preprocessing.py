@@ -1,4 +1,4 @@
-"""The description of preprocessing: presets, other words for the same, files, and what is refused."""
+"""The description of preprocessing: presets, other words for the same, files, and refused values."""
 
 import json
 from pathlib import Path

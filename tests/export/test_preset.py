@@ -1,4 +1,4 @@
-"""A preset of KerasHub is a source: its classifier or backbone, without the preprocessing that lies beside it."""
+"""A preset of KerasHub is a source: its classifier or backbone, without the preprocessing beside it."""
 
 from pathlib import Path
 from typing import Any

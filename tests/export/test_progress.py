@@ -1,4 +1,4 @@
-"""Progress: a line a step, and on a terminal one that stays up to date."""
+"""Progress: a line for each step, and on a terminal one line that is updated."""
 
 import io
 import re

@@ -1,4 +1,4 @@
-"""A model whose answer depends on more than the image is refused, by the name of what is wrong."""
+"""A model whose answer depends on more than the image is refused, with the cause."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path

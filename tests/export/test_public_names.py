@@ -1,4 +1,4 @@
-"""What `hubserve_export` offers to programs: these names, documented, and no TensorFlow before an export."""
+"""The public API of `hubserve_export`: these names, documented, without TensorFlow before an export."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Every way to resize gives the pixels of the library that is known for it."""
+"""Every way to resize gives the pixels of the library that defines it."""
 
 import io
 

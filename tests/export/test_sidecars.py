@@ -1,4 +1,4 @@
-"""Files beside a model say what other libraries do with an image; each is read as its library reads it."""
+"""Files beside a model describe what other libraries do with an image; each is read as its library reads it."""
 
 import json
 import zipfile

@@ -1,4 +1,4 @@
-"""Where a model can come from, and what is said when it cannot."""
+"""The sources of a model, and the messages for those that cannot be used."""
 
 import io
 import subprocess

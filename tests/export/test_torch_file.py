@@ -1,4 +1,4 @@
-"""A torch checkpoint is read without torch, and without running what is in it."""
+"""A torch checkpoint is read without torch, and without running its code."""
 
 import os
 import pickle

@@ -1,4 +1,4 @@
-"""The files beside the SavedModel keep to what TensorFlow Serving takes."""
+"""The files beside the SavedModel follow the limits of TensorFlow Serving."""
 
 import io
 from pathlib import Path

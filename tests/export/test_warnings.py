@@ -1,4 +1,4 @@
-"""Warnings are said at once, kept, and errors where that is asked for."""
+"""Warnings are printed at once and kept; with --strict they are errors."""
 
 import pytest
 

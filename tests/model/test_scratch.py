@@ -1,4 +1,4 @@
-"""Unfinished work is removed when its maker is dead, and only then."""
+"""Unfinished files are removed if the process that made them has ended, and only then."""
 
 import signal
 import subprocess

@@ -1,4 +1,4 @@
-"""Tests of which folders of a base folder are versions."""
+"""Folders of a base folder that are versions."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The models that many tests look at: how each is made in a folder. TensorFlow is imported here."""
+"""The models of many tests: how each is made in a folder. TensorFlow is imported here."""
 
 import dataclasses
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The test network is the published one in size and in form, and its answers depend on what they should depend on."""
+"""The test network has the size and form of the published one, and its answers depend on the right inputs."""
 
 import dataclasses
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What the embedded engine still does for callers who have gone: no more than the price of their images allows."""
+"""The work of the embedded engine for callers that have left: no more than the cost of their images."""
 
 import time
 from collections.abc import Iterator

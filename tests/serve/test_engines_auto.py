@@ -1,4 +1,4 @@
-"""`--engine auto` takes the first engine that is here already, and says which and why."""
+"""`--engine auto` takes the first available engine, and prints which one and why."""
 
 from pathlib import Path
 

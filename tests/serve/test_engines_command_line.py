@@ -1,4 +1,4 @@
-"""What TensorFlow Serving and Docker are told: every flag is real, and every value arrives as it was meant."""
+"""The arguments for TensorFlow Serving and Docker: every flag is real, and every value arrives unchanged."""
 
 import csv
 from pathlib import Path

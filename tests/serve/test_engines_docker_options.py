@@ -1,4 +1,4 @@
-"""What the real command docker makes of our command line: it is asked with a socket in place of its daemon."""
+"""The real command docker reads our command line: it connects to a socket in place of its daemon."""
 
 import http.server
 import json

@@ -1,4 +1,4 @@
-"""A request that cannot be read costs its caller an error, and the engine nothing that stays."""
+"""A request that cannot be read is an error for its caller, and leaves nothing behind in the engine."""
 
 import gc
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""The session configs that come with hubserve: TensorFlow reads them, and they change what they are meant to change."""
+"""The session configs of hubserve: TensorFlow reads them, and they have their effect."""
 
 import shutil
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The embedded engine takes so many calls at a time, and refuses more in TensorFlow Serving's words."""
+"""The embedded engine takes a number of calls at a time, and refuses more in TensorFlow Serving's words."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""A small real model, saved as any other, whose signatures show what the server does with requests."""
+"""A small real model, whose signatures show what the server does with requests."""
 
 import shutil
 from pathlib import Path

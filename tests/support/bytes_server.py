@@ -1,4 +1,4 @@
-"""A gRPC server that answers every method with the bytes that a test lays down, messages or not."""
+"""A gRPC server that answers every method with bytes that a test chooses, also bytes that are not messages."""
 
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType

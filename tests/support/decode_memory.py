@@ -1,4 +1,4 @@
-"""Decodes vast files in a process of its own, and prints as JSON what each was answered and how much memory it took.
+"""Decode huge files in a process of its own, and print as JSON the status and the memory of each.
 
     PYTHONPATH=tests python -m support.decode_memory MAX_PIXELS
 

@@ -1,4 +1,4 @@
-"""Prints what decoding makes of every case, beside Pillow, as a table in Markdown; fails where one is outside.
+"""Print the result of decoding for every case, beside Pillow's, as a table in Markdown; fail if one is wrong.
 
 PYTHONPATH=tests python -m support.decode_table
 """

@@ -1,4 +1,4 @@
-"""Prints how much memory six costly images take, with so many threads for operations.
+"""Print the memory of six costly images, with a number of threads for operations.
 
     PYTHONPATH=tests python -m support.decodes_at_once MODEL_DIR THREADS
 

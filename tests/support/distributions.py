@@ -1,4 +1,4 @@
-"""Look into the sdist and the wheel: what must be inside is, and what must not be is not."""
+"""Check the content of the sdist and the wheel: all needed files are inside, and no others."""
 
 import re
 import sys

@@ -1,4 +1,4 @@
-"""Options of an export that loads a model from somewhere else than its name says."""
+"""Options of an export whose model is loaded from another place than its name says."""
 
 from functools import partial
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""TensorFlow Hub and Kaggle Models on this machine, over TLS, answering as the real ones were seen to.
+"""TensorFlow Hub and Kaggle Models on this machine, over TLS, with the answers of the real ones.
 
 tfhub.dev redirects a program that asks for tf-hub-format=compressed to an address at storage.googleapis.com that is
 signed for some time (github.com/tensorflow/hub/issues/931), and a browser to the model's page on Kaggle.

@@ -1,4 +1,4 @@
-"""Files of kinds that the server does not read, each with the pixels that it shows: `corpus(picture)`."""
+"""Files of kinds that the server does not read, each with its pixels: `corpus(picture)`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Holds a scripted server's answers back until a test lets them go, so that no test has to guess at times."""
+"""A gate that holds a scripted server's answers until a test opens it, so that no test has to guess times."""
 
 import threading
 from collections import defaultdict

@@ -1,4 +1,4 @@
-"""A page of the documentation taken at its word: its blocks of code, and someone who does what they say."""
+"""A page of the documentation, and a reader who runs its blocks of code."""
 
 import contextlib
 import dataclasses

@@ -1,4 +1,4 @@
-"""Files made to do harm: lies in headers, sizes that overflow, bombs, and work without end.
+"""Files made to do harm: false headers, sizes that overflow, bombs, and endless work.
 
 tests/trust/README.md says what each attacks; the tests of decoding and the fuzzer start from them.
 """

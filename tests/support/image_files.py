@@ -1,4 +1,4 @@
-"""Image files that Pillow does not write: chunks, headers and containers put together by hand."""
+"""Image files that Pillow does not write: chunks, headers and containers, made by hand."""
 
 import io
 import struct

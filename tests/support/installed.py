@@ -1,4 +1,4 @@
-"""Try the hubserve that is installed beside this Python: `client` without TensorFlow, or `all` of it.
+"""Try the hubserve that is installed for this Python: `client` without TensorFlow, or `all` of it.
 
 The checkout must not be importable here: what is tried is what a user gets from the wheel or the sdist.
 """

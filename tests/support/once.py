@@ -1,4 +1,4 @@
-"""What is costly to make is made once, also where pytest-xdist runs the tests in several processes."""
+"""Costly things are made once, also when pytest-xdist runs the tests in several processes."""
 
 import fcntl
 import os

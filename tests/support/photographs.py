@@ -1,4 +1,4 @@
-"""The real photographs, inside packages that are installed anyway, and ways to write them in other formats."""
+"""The real photographs, from packages that are installed anyway, and functions to write them in other formats."""
 
 import importlib.util
 import io

@@ -1,4 +1,4 @@
-"""`hubserve` in processes of its own, as a person starts it."""
+"""`hubserve` in processes of its own, as a user starts it."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""What a photograph must look like to the model, worked out with Pillow alone."""
+"""The pixels that the model must get for a photograph, computed with Pillow alone."""
 
 import io
 

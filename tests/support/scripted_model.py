@@ -1,4 +1,4 @@
-"""What a scripted image model answers: from each image's bytes, so that a test can tell whose answer it got."""
+"""The answers of a scripted image model: from each image's bytes, so that a test can tell whose answer it got."""
 
 import numpy as np
 

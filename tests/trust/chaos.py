@@ -1,4 +1,4 @@
-"""A bulk classification while its servers and itself are killed, stopped, slowed and refused; at the end, every answer.
+"""A bulk classification while servers and the run itself are killed, stopped, slowed and refused: every answer comes.
 
     PYTHONPATH=tests python -m trust.chaos --images 20000 --faults 80 --seed 1
 

@@ -1,4 +1,4 @@
-"""A server that answers each image by its bytes, and takes orders to misbehave: `python -m trust.chaos_server PORT`.
+"""A server that answers each image by its bytes, and misbehaves on command: `python -m trust.chaos_server PORT`.
 
 An order is a line on standard input: `SECONDS TIMES` to be slow, or `CODE TIMES` to refuse with a gRPC status code; the
 next so many requests. Its end ends the server.

@@ -1,4 +1,4 @@
-"""The process that inputs are tried in, which may die of them: what `trust.hunt.Hunter` speaks with."""
+"""The process that tries inputs, and may crash: `trust.hunt.Hunter` talks to it."""
 
 import ctypes
 import gc

@@ -1,4 +1,4 @@
-"""Hostile answers at the client, held against TensorFlow's own reading: `python -m trust.client_child SEED`."""
+"""Hostile answers to the client, compared with TensorFlow's own reading: `python -m trust.client_child SEED`."""
 
 import math
 import sys

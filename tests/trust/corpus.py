@@ -1,4 +1,4 @@
-"""Prints the table of hostile files for README.md: `PYTHONPATH=tests python -m trust.corpus`."""
+"""Print the table of hostile files for README.md: `PYTHONPATH=tests python -m trust.corpus`."""
 
 from support.hostile_files import HOSTILE
 

@@ -1,4 +1,4 @@
-"""What one image costs the exported graph: `python -m trust.cost_child VERSION_FOLDER`.
+"""The cost of one image in the exported graph: `python -m trust.cost_child VERSION_FOLDER`.
 
 Takes a JSON list of a coding of `trust.costly` and a size a line, and answers with a JSON object a line. Memory is what
 the process has more than at its start.

@@ -1,4 +1,4 @@
-"""The costliest images that are known of every coding: few bytes that take much time or memory to decode.
+"""The costliest known images of every coding: few bytes that take much time or memory to decode.
 
 Each function takes the width and the height of the image, and a file of any size comes from it. A mutator does not
 find these by chance: each uses what its format has to say much in few bytes.

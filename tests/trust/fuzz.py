@@ -1,4 +1,4 @@
-"""Hostile inputs by the thousand, in a process that may die of them; those that do harm are found and kept.
+"""Thousands of hostile inputs, in a process that may crash; those that do harm are found and kept.
 
     PYTHONPATH=tests python -m trust.fuzz images --inputs 100000 --seed 1
     PYTHONPATH=tests python -m trust.fuzz requests --inputs 20000

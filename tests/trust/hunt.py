@@ -1,4 +1,4 @@
-"""Feeds numbered inputs to a child process in batches, and finds the one that a crash, a hang or a wrong answer is of.
+"""Send numbered inputs to a child process in batches, and find the one that causes a crash, a hang or a wrong answer.
 
 The child takes a JSON list of numbers a line, and answers with a JSON object a line; its "wrong" says what was wrong,
 and is null where nothing was. It says "ready" first.

@@ -1,4 +1,4 @@
-"""A bulk classification over a network that fails, between two network namespaces; at the end, every answer.
+"""A bulk classification over a failing network, between two network namespaces: every answer comes.
 
     PYTHONPATH=tests python -m trust.network --images 20000 --faults 7 --seed 1
     PYTHONPATH=tests python -m trust.network --images 20000 --faults 0 --restart-every 10

@@ -1,4 +1,4 @@
-"""A model whose answer is what it was shown: exported, its feature vector is the decoded pixels, to the last bit.
+"""A model that returns its input: after export, its feature vector is the decoded pixels, to the last bit.
 
 So the whole exported graph is asked, as TensorFlow Serving would ask it, at little more than the price of decoding.
 """

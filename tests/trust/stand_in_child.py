@@ -1,4 +1,4 @@
-"""A child that dies of input 17, hangs on 40, answers wrongly for 55 and is else well: for the tests of the hunter."""
+"""A child that crashes on input 17, hangs on 40, and answers 55 wrongly: for the tests of the hunter."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""A short form of `make fuzz`: files made to be costly cost no more than is stated, and a dearer one is seen."""
+"""A short form of `make fuzz`: costly files cost at most what the page states, and the search finds costlier ones."""
 
 from pathlib import Path
 

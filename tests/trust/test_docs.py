@@ -1,4 +1,4 @@
-"""docs/trust.md gives commands that are there, and files that are there; nothing in it waits to be filled in."""
+"""docs/trust.md names commands and files that exist, and has no gaps."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""A short form of `make fuzz`: hostile images, calls and answers do no harm; the fuzzer reaches what it is to reach."""
+"""A short form of `make fuzz`: hostile images, calls and answers do no harm, and the fuzzer reaches its targets."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The fuzzer finds the one input of a batch that does harm, whatever the harm is: a fuzzer that cannot find is none."""
+"""The fuzzer finds the one harmful input of a batch, for every kind of harm."""
 
 import sys
 

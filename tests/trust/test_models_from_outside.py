@@ -1,4 +1,4 @@
-"""Archives, pickles and Keras files that would run something or write somewhere are refused, and nothing has happened.
+"""Archives, pickles and Keras files that would run code or write files elsewhere are refused, without an effect.
 
 tests/export has paths that lead outside (test_sources.py) and Keras layers that carry code (test_keras.py).
 """

@@ -1,4 +1,4 @@
-"""README.md tells every hostile file and every strategy of the fuzzer."""
+"""README.md lists every hostile file and every strategy of the fuzzer."""
 
 from pathlib import Path
 

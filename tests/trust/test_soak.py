@@ -1,4 +1,4 @@
-"""What `make soak` calls growth; the load itself is not for the suite."""
+"""The rule by which `make soak` detects growth; the load itself is not in this suite."""
 
 import pytest
 

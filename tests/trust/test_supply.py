@@ -1,4 +1,4 @@
-"""What is installed is pinned, with hashes, and an audit that could look nothing up is not called passed."""
+"""Installed packages are pinned with hashes, and an audit that could not look them up does not pass."""
 
 import json
 import re

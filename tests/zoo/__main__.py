@@ -1,4 +1,4 @@
-"""Prints the zoo's table: what export makes of each model without an option, beside its training library.
+"""Print the zoo's table: the export of each model without an option, compared with its training library.
 
 PYTHONPATH=tests python -m zoo [--only NAME ...] [--again | --older] [--keep-models] [--output FILE]
 

@@ -1,4 +1,4 @@
-"""Builds one model of the zoo, saves it, and asks it about the images, in a process of its own.
+"""Build one model of the zoo, save it, and run it on the images, in a process of its own.
 
 PYTHONPATH=tests python -m zoo.build NAME FOLDER
 """

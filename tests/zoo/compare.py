@@ -1,4 +1,4 @@
-"""Exports one built model, and holds the exported version's byte path to the training library, in a process of its own.
+"""Export one built model, and compare its byte path with the training library, in a process of its own.
 
 PYTHONPATH=tests python -m zoo.compare NAME FOLDER SEEN
 """

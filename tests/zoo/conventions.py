@@ -1,4 +1,4 @@
-"""The reverse: a model with real weights, and 20 wrong statements about what it takes. None may pass without a word.
+"""The reverse test: a model with real weights, and 20 wrong statements about its input. Each must be reported.
 
 The model is efficientnet-lite0 behind a convolution of one pixel that takes another convention than its own, so that
 nothing in the SavedModel tells which. Every statement is made under `strict`, where a warning is an error. Right

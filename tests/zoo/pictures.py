@@ -1,4 +1,4 @@
-"""The images of the zoo: 29 kinds of file that models are compared on, and photographs to set weights by."""
+"""The images of the zoo: 29 kinds of file to compare models on, and photographs to set weights with."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""What a model sees: the steps of the exported graph before the model, run on their own."""
+"""The input of a model: the steps of the exported graph before the model, run alone."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""What the training library itself says of the images: the reference, in which nothing comes from hubserve."""
+"""The answers of the training library: the reference, without any code of hubserve."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The zoo itself: its models, its images, the comparison, and the table."""
+"""The zoo's own code: its models, its images, the comparison, and the table."""
 
 import dataclasses
 import json

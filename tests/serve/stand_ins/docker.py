@@ -1,4 +1,4 @@
-"""Stands in for the command docker and its daemon, as far as `hubserve serve` uses them.
+"""A stand-in for the command docker and its daemon, as far as `hubserve serve` uses them.
 
 A container is the stand-in of tensorflow_model_server, with the container's paths and port turned into this machine's.
 Every call is left in `docker.jsonl` in $STAND_IN_FOLDER.

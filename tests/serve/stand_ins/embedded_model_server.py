@@ -1,4 +1,4 @@
-"""Stands in for tensorflow_model_server 2.20.0 where a test needs its answers: the embedded engine behind its flags.
+"""A stand-in for tensorflow_model_server 2.20.0 if a test needs its answers: the embedded engine with its flags.
 
 It reads the flags that `hubserve serve --engine binary` and `tests/conformance --binary` give, ends as main.cc does
 when a model does not load, and says in its --version that it is not TensorFlow Serving.

@@ -1,4 +1,4 @@
-"""A machine with stand-ins for TensorFlow Serving and Docker on its PATH, neither of which tests can count on."""
+"""A machine with stand-ins for TensorFlow Serving and Docker on its PATH, because they may not be installed."""
 
 import contextlib
 import json

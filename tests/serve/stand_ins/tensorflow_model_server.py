@@ -1,4 +1,4 @@
-"""Stands in for tensorflow_model_server 2.20.0: what a process around it can see, told from its source.
+"""A stand-in for tensorflow_model_server 2.20.0: its behaviour as other processes see it, from its source.
 
 Comments name the file that says so. `settings.json` in $STAND_IN_FOLDER holds what differs from test to test; the
 command line and the process id are left in `server.json` there. Calls are answered by the server at `backend`.

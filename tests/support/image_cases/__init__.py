@@ -1,4 +1,4 @@
-"""The table of image files that decoding is held to: each a name, the file, and what the model must make of it.
+"""The table of image files for tests of decoding: each has a name, the file, and the expected result.
 
 `python -m support.decode_table` prints it, with what was found.
 """

@@ -1,4 +1,4 @@
-"""One image file, and what the exported model must make of it."""
+"""An image file, and the result that is expected of the exported model."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

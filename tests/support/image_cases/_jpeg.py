@@ -1,4 +1,4 @@
-"""JPEG: modes, markers, EXIF, and what is cut or lies."""
+"""JPEG: modes, markers, EXIF, and cut or false data."""
 
 import base64
 import struct
