@@ -34,7 +34,7 @@ def test_the_last_run_measured_all_and_was_no_quick_one(run: dict[str, Any]) -> 
     ("replicas", "least"), [(1, 0.75), (2, 0.75), (4, 0.75), (8, 0.75), (16, 0.75), (32, 0.75), (64, 0.6)]
 )
 def test_the_capacity_model_is_near_what_was_measured(run: dict[str, Any], replicas: int, least: float) -> None:
-    """Within a quarter; within two fifths where 65 processes take turns on the cores."""
+    """Within a quarter; within two fifths if 65 processes share the cores."""
     start = f"{replicas} replica{'s' * (replicas > 1)}: throughput against the capacity model"
     rows = (row for figures in report.all_figures(run) for row in figures.rows)
     (row,) = (row for row in rows if row.what.startswith(start))

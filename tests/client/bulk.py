@@ -11,7 +11,7 @@ from hubserve_cli.main import main
 
 
 def images(folder: Path, count: int) -> Path:
-    """A folder of so many images, `0000.jpg` and so on, each of which holds its own number."""
+    """A folder of images, `0000.jpg` and so on; each contains its own number."""
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(count):
         (folder / f"{number:04}.jpg").write_bytes(b"image %d" % number)
@@ -25,7 +25,7 @@ def classify(server: FakeServer, *arguments: object, stdin: bytes | None = None,
 
 
 def documents(lines: bytes | Path) -> list[dict[str, Any]]:
-    """JSON lines, read; from a file or from standard output."""
+    """The parsed JSON lines of a file or of standard output."""
     data = lines.read_bytes() if isinstance(lines, Path) else lines
     return [json.loads(line) for line in data.splitlines()]
 

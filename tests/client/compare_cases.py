@@ -77,7 +77,7 @@ def blocks(pixels: Pixels) -> Pixels:
 
 
 def world(seed: int) -> tuple[Model, Callable[[int, int], Pixels]]:
-    """A model that knows ten kinds of image, and what makes such images."""
+    """A model that knows ten kinds of image, and a function that makes such images."""
     draw = np.random.default_rng(seed)
     kinds = draw.uniform(30, 225, (CLASSES, CUT, CUT, 3))
     # The same colours in other channels: who swaps them mistakes one for the other.
@@ -143,7 +143,7 @@ def served(*models: Model) -> Iterator[list[str]]:
 
 
 def compared(a: Model, b: Model, images: Pixels, *options: str) -> tuple[int, str]:
-    """The command's exit code and what it says."""
+    """The command's exit code and output."""
     with tempfile.TemporaryDirectory() as folder, served(a, b) as sides:
         for number, image in enumerate(images):
             Path(folder, f"{number:04}.jpg").write_bytes(image.tobytes())

@@ -92,7 +92,7 @@ def plain(message: Message) -> dict[str, Any]:
 @settings(deadline=None, max_examples=30, database=None, derandomize=True)
 @given(st.data())
 def compare(ours: type[Message], theirs: type[Message], data: st.DataObject) -> None:
-    """Whatever one writes, the other reads as the same; and nothing that ours does not know is lost in passing."""
+    """Each side reads the other's bytes as the same values, and unknown fields are kept."""
     for written, other in ((ours(), theirs), (theirs(), ours)):
         put(written, ours.DESCRIPTOR, data.draw)
         read = other.FromString(written.SerializeToString())

@@ -20,7 +20,7 @@ def server() -> Iterator[FakeServer]:
 
 @pytest.fixture
 def client(server: FakeServer) -> Iterator[Client]:
-    """Without retries: what a server says reaches the test as it is."""
+    """Without retries, so that the server's answer reaches the test unchanged."""
     with Client(server.target, model="pnasnet", timeout=20, retry=None) as client:
         yield client
 
@@ -33,7 +33,7 @@ def photograph() -> Path:
 
 @pytest.fixture
 def sideways_photograph(photograph: Path, tmp_path: Path) -> Path:
-    """The cat as a camera held sideways writes it: turned pixels, and an EXIF orientation that says so."""
+    """The cat as written by a camera held sideways: turned pixels, and the EXIF orientation for them."""
     path = tmp_path / "sideways.jpg"
     exif = PIL.Image.Exif()
     exif[PIL.ExifTags.Base.Orientation] = 6

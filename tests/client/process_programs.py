@@ -31,7 +31,7 @@ async def async_label(client: AsyncClient) -> str | None:
 
 
 def in_child(work: Callable[[], object]) -> int:
-    """Forks, prints what the work gives in the child, or its UsageError, ends the child as Python does; its status."""
+    """Fork, print the result of the work in the child, or its UsageError, and end the child; return its status."""
     sys.stdout.flush()
     # From 3.12 on, Python warns where it sees other threads at a fork. That is what these programs are about.
     warnings.filterwarnings("ignore", "This process .* is multi-threaded", DeprecationWarning)
@@ -46,7 +46,7 @@ def in_child(work: Callable[[], object]) -> int:
 
 
 def fork_before_the_first_call(*targets: str) -> None:
-    """The client and the batcher that a program makes as it is loaded, with gunicorn --preload."""
+    """A client and a batcher that are made when the program is loaded, as with gunicorn --preload."""
     client = Client(list(targets), model="m")
     batcher = client.classify_batcher()
 
@@ -68,7 +68,7 @@ def fork_after_a_call(target: str) -> None:
 
 
 def fork_in_flight(target: str) -> None:
-    """Another thread waits for an answer that does not come before its own end."""
+    """Another thread waits for an answer while this one forks."""
     client = Client(target, model="m")
     other = Client(target, model="m")
     waiting = threading.Thread(target=lambda: label(client, b"wait"))

@@ -30,7 +30,7 @@ def images(count: int, unreadable: frozenset[int] = frozenset()) -> list[Encoded
 
 
 def read(response: bytes, batch: Sequence[EncodedImage], seconds: float) -> Iterable[Classification]:
-    """An answer here is its images' bytes, each followed by a space."""
+    """An answer is the bytes of its images, each followed by a space."""
     for image, label in zip(batch, response.decode().split(), strict=True):
         yield Classification(
             source=image.source,

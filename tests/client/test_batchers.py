@@ -57,7 +57,7 @@ def new_run(window: Fixed) -> Run[Classification]:
 def ask_at_once(
     shell: str, target: str, images: list[Any], verb: str = "classify_batcher", **options: Any
 ) -> list[Any]:
-    """One caller for each image, all at once; what a caller gets, or the error that is raised."""
+    """One caller for each image, all at once; returns the result of each caller, or its error."""
     if shell == "threads":
         with Client(target, model="m", retry=QUICK) as client, getattr(client, verb)(**options) as batcher:
 

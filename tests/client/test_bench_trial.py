@@ -30,7 +30,7 @@ def run(
     stop_at: int | None = None,
     begun: list[int] | None = None,
 ) -> Tally:
-    """Holds a trial against the server; `sending` is how long handing over takes a request that is sent at a time."""
+    """Run a trial against the server; `sending` is the time to hand over a request."""
     now = 0
     trial = Trial(load, within, now)
     landing: list[tuple[int, int, str | None]] = []

@@ -51,7 +51,7 @@ TYPES = {
 
 
 def put(tensor: TensorProto, dtype: int, shape: list[int]) -> None:
-    """Claims the shape, and holds at most one value."""
+    """A tensor that claims the shape, and holds at most one value."""
     tensor.dtype = dtype
     for size in shape:
         tensor.tensor_shape.dim.add(size=size)
@@ -129,7 +129,7 @@ def test_lengths_of_packed_strings_that_never_end_are_malformed() -> None:
 
 
 def image_answer(kind: str, columns: int) -> bytes:
-    """An answer to one image that claims that many classes, or so long a vector."""
+    """An answer for one image with that many classes, or a vector of that length."""
     response = PredictResponse()
     response.outputs["status"].dtype = tensor_pb2.DT_INT32
     response.outputs["status"].tensor_shape.dim.add(size=1)

@@ -34,7 +34,7 @@ def packed(*members: tuple[tarfile.TarInfo, bytes]) -> bytes:
 
 
 def read(path: Path) -> list[tuple[str, bytes | str]]:
-    """Each image's name, and its bytes or what is wrong with it; names without the archive's folder."""
+    """Each image's name without the archive's folder, and its bytes or its error."""
     found: list[tuple[str, bytes | str]] = []
     for image in sources.find([str(path)]):
         assert isinstance(image, sources.Unread)

@@ -120,7 +120,7 @@ def test_the_table_shows_figures_their_parts_and_the_subject(served: testing.Fak
 
 
 def test_a_stall_of_the_server_is_seen_by_all_that_were_due_in_an_open_loop() -> None:
-    """The stall is waited for by everything that is due in it, however few calls the server was late for."""
+    """Everything that is due during a stall waits for it, even if the server was late for few calls."""
     over = threading.Event()
 
     def stall(request: testing.Request) -> None:

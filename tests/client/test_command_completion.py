@@ -22,7 +22,7 @@ main()
 
 
 def completions(line: str) -> list[str]:
-    """What bash is offered for the last word of the line."""
+    """The completions that bash gets for the last word of the line."""
     command = [sys.executable, "-c", ASK, line, str(len(line.split(" ")) - 1)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return [answer.partition(",")[2] or answer for answer in done.stdout.split()]

@@ -119,7 +119,7 @@ def test_every_error_is_one_sentence_after_the_same_word(
 
 
 def on_a_terminal(command: list[str], **environment: str) -> str:
-    """What a terminal is sent."""
+    """The bytes that a terminal gets."""
     ours, theirs = pty.openpty()
     inherited = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
     with subprocess.Popen(command, stdout=theirs, stderr=theirs, env={**inherited, "TERM": "xterm", **environment}):

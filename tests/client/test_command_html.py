@@ -18,7 +18,7 @@ from hubserve_cli.common.words import to_install
 
 
 def seen(image: bytes) -> dict[str, float] | int:
-    """An image of PNG is a cat; what says that it is bad is none."""
+    """Every image is a cat, except `bad`, which gets status 1."""
     return 1 if image == b"bad" else {"cat": 0.75, "dog": 0.125}
 
 

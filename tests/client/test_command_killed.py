@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def target() -> Iterator[str]:
-    """A server in a process of its own, which takes its time so that there is something to kill."""
+    """A slow server in a process of its own, so that a run can be killed in the middle."""
     command = [sys.executable, "-m", "hubserve.testing", "--seconds", "0.1", "--threads", "2"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         yield process.stdout.readline().strip()

@@ -51,7 +51,7 @@ def metrics() -> Iterator[str]:
             self.wfile.write(METRICS.encode())
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Page) as page:
         thread = threading.Thread(target=page.serve_forever, args=(0.01,))
@@ -63,7 +63,7 @@ def metrics() -> Iterator[str]:
 
 @pytest.fixture(autouse=True)
 def no_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever runs on this machine's port 8501 is not asked."""
+    """A program on this machine's port 8501 is not called."""
     monkeypatch.setattr(served, "_METRICS_PORT", 9)
 
 

@@ -16,7 +16,7 @@ POISON = {"0003", "0250", "0499"}
 
 @contextmanager
 def poisoned(poison: set[str], requests: list[int] | None = None) -> Iterator[tuple[FakeServer, set[bytes]]]:
-    """A server that does not answer what holds one of these images, and the images, to be changed."""
+    """A server that does not answer requests with one of these images; tests may change the set."""
     contents = {b"image %d" % int(name) for name in poison}
     over = threading.Event()
 

@@ -17,7 +17,7 @@ from hubserve_cli.common.words import to_install
 
 @pytest.fixture
 def bucket() -> Iterator[fsspec.AbstractFileSystem]:
-    """A file system in memory, of which there is one in a process."""
+    """A file system in memory, one for each process."""
     system = fsspec.filesystem("memory")
     for number in range(50):
         system.pipe(f"/bucket/album/{number:02}.jpg", b"image %d" % number)

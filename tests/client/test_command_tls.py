@@ -14,7 +14,7 @@ from hubserve_cli.main import main
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """As cert-manager writes a Secret: tls.crt, tls.key, ca.crt; and the server's beside it."""
+    """Files as in a Secret of cert-manager: tls.crt, tls.key, ca.crt, and the server's beside them."""
     folder, authority = tmp_path_factory.mktemp("certificates"), trustme.CA()
     authority.cert_pem.write_to_path(folder / "ca.crt")
     for name, identity in (("tls", "caller@example.org"), ("server", "pnasnet-headless")):

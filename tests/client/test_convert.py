@@ -208,7 +208,7 @@ print(int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text(
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 def test_a_tiff_of_forty_megapixels_takes_the_memory_of_a_few_rows(tmp_path: Path):
-    """One of a thousand takes some more; `benchmarks/convert.py` prints it."""
+    """A thousand files take more; `benchmarks/convert.py` prints it."""
     (tmp_path / "large.tif").write_bytes(tiled(6_400))
     run = subprocess.run([sys.executable, "-c", MEMORY, tmp_path / "large.tif"], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr

@@ -33,7 +33,7 @@ METHODS = {
 
 
 def usage(documented: Any) -> list[str]:
-    """The indented blocks before the arguments, and what stands in the text as code and does something."""
+    """The indented blocks before the arguments, and code in the text that does something."""
     text = re.split(r"^(?:Args|Attributes|Raises|Returns):$", inspect.getdoc(documented) or "", flags=re.MULTILINE)[0]
     blocks = [textwrap.dedent(block).strip() for block in re.findall(r"(?:^    .*\n?)+", text, re.MULTILINE)]
     return blocks + [code for code in re.findall(r"`([^`]+)`", text) if does_something(code)]
@@ -75,7 +75,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @contextlib.contextmanager
 def serving(code: str) -> Iterator[FakeServer]:
-    """A server of the kind of model that the code is about."""
+    """A server with the kind of model that the code is about."""
     if "predict" in code:
         server = FakeServer(predict=lambda signature, inputs: inputs)
     elif "features" in code or "vector" in code:

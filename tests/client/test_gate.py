@@ -46,7 +46,7 @@ class Serving:
 
 
 class FixedWindow(Gate):
-    """Lets so many requests go, whatever the server says; one that is refused comes again when another has ended."""
+    """Keep a fixed number of requests in flight; a refused one is sent again when another has ended."""
 
     def __init__(self, limit: int) -> None:
         super().__init__(patience=60.0, first_delay=0.1, max_delay=5.0, draw=drawn())
@@ -64,7 +64,7 @@ class FixedWindow(Gate):
 
 @dataclass
 class Callers:
-    """So many callers of one client, each asking so often, the next time when it is answered."""
+    """Callers of one client: each sends its requests one after another."""
 
     gate: Gate
     count: int
@@ -75,7 +75,7 @@ class Callers:
 
 
 def course(server: Callable[[float], tuple[float, CallError | None]], *clients: Callers) -> float:
-    """Runs it to its end; gives the time then."""
+    """Run the simulation to its end, and return its time."""
     numbers = itertools.count()
     landing: list[tuple[float, int, Callers, Turn, CallError | None]] = []
     now = 0.0
@@ -259,7 +259,7 @@ def test_what_is_urgent_goes_first():
 
 
 class Owner:
-    """Hold an answer, as a call does."""
+    """The owner of a turn, such as a call."""
 
 
 @pytest.mark.parametrize("deadline", [None, 60.0])

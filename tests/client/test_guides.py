@@ -73,7 +73,7 @@ def three_classes(image: bytes) -> dict[str, float] | int:
 
 
 class Visitor:
-    """What an ASGI server does for one message body, or for the application's life."""
+    """The messages of an ASGI server for one request body, or for the application's life."""
 
     def __init__(self, *messages: dict[str, Any]) -> None:
         self._messages = list(messages)

@@ -21,7 +21,7 @@ REFUSALS = [
 
 
 class Crowded:
-    """Lets so many requests in at a time, each for a while, and refuses the others: `FakeServer(before=Crowded(8))`."""
+    """Take a number of requests at a time, and refuse the others: `FakeServer(before=Crowded(8))`."""
 
     def __init__(self, room: int, refusal: Fault = REFUSALS[0], seconds: float = 0.005) -> None:
         self._room = threading.Semaphore(room)

@@ -15,7 +15,7 @@ from hubserve.wire.tensor_pb2 import TensorProto
 
 
 def answer() -> PredictResponse:
-    """One image's class, as it should be."""
+    """A correct class for one image."""
     response = PredictResponse()
     for name, dtype, rank in (
         ("status", tensor_pb2.DT_INT32, 1),

@@ -18,7 +18,7 @@ WORDS = [
 
 
 class Memory:
-    """Room for so many rows."""
+    """A server with memory for a number of rows."""
 
     def __init__(self, room: int, words: str) -> None:
         self.asked: list[int] = []

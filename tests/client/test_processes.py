@@ -16,7 +16,7 @@ AT_WORK = "UsageError gRPC was in use when this process was forked, and does not
 
 
 def run(name: str, *arguments: str, stdin: str = "", **options) -> list[str]:
-    """The lines that a program prints; it must end with 0 and say nothing else but gRPC's note about a fork."""
+    """The lines that a program prints; it must end with 0, and print no other errors than gRPC's note about a fork."""
     program = [sys.executable, "-X", "dev", "-m", "client.process_programs", name, *arguments]
     environment = {**os.environ, "PYTHONPATH": str(TESTS), **options.pop("environment", {})}
     done = subprocess.run(
@@ -118,7 +118,7 @@ def test_an_async_client_says_that_it_is_in_use_on_another_event_loop(server: Fa
 
 
 def with_waiting(name: str, waits: int) -> list[str]:
-    """Runs a program that is told by a line on standard input of each request that will not be answered."""
+    """Run a program, and write a line to its standard input for each request that will not be answered."""
     read, write = os.pipe()
     with FakeServer(predict=of_all_verbs) as server:
 

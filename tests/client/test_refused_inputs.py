@@ -54,7 +54,7 @@ def test_a_question_that_makes_no_sense(shell: str, name: str) -> None:
 
 
 def test_what_has_a_form_is_sent() -> None:
-    """The largest float32, infinity and NaN themselves, float64 arrays, and masked arrays without a gap."""
+    """The largest float32, infinity and NaN themselves, float64 arrays, and masked arrays without a masked value."""
     inputs = {
         "least": [float(np.finfo(np.float32).max), float("inf"), float("nan")],
         "wide": np.array([1e39, 0.0, 0.0]),

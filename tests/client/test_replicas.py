@@ -22,7 +22,7 @@ Start = Callable[..., "Replica"]
 
 @dataclass
 class Replica:
-    """A fake server's process; its version tells its answers from those of the others."""
+    """A fake server's process; its version distinguishes its answers from others."""
 
     process: subprocess.Popen[str]
     target: str

@@ -53,7 +53,7 @@ def classify(target: str) -> None:
 
 
 def check_overhead(server: tuple[str, Counting]) -> None:
-    """One message for each batch; for each image a tag and its length, and for each message its names."""
+    """One message for each batch: for each image a tag and its length, and for each message its names."""
     target, counting = server
     classify(target)
     assert len(counting.sizes) == len(IMAGES) // BATCH

@@ -28,7 +28,7 @@ VOID = ("meta", "img", "input", "br")
 
 
 class Clock:
-    """Moves on by a quarter of a second each time it is read."""
+    """A clock that moves by a quarter of a second whenever it is read."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -51,7 +51,7 @@ def written(file: Path, *results: Classification, model: str = "lite0", **option
 
 
 class _Reader(HTMLParser):
-    """Elements closed as they were opened, with their attributes and texts."""
+    """Elements are closed in the order in which they were opened; they have their attributes and texts."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -324,7 +324,7 @@ def encoded(image: PIL.Image.Image, form: str, **options: object) -> bytes:
 
 
 def announcing(png: bytes, side: int) -> bytes:
-    """A PNG whose header says that it has so many rows and columns."""
+    """A PNG whose header claims that many rows and columns."""
     header = b"IHDR" + struct.pack(">II", side, side) + png[24:29]
     return png[:12] + header + struct.pack(">I", zlib.crc32(header)) + png[33:]
 
@@ -381,14 +381,14 @@ def test_pixels_scans_and_bytes_are_limited(
 
 
 def uncertain_first(document: str, figure: str) -> list[str]:
-    """The images in the order that a figure gives them, as the page's script sorts them."""
+    """The images in the order of a figure, as the page's script sorts them."""
     cards = re.findall(r'<li class="card"(.*?)</li>\n', document, re.DOTALL)
     found = [(float(re.search(f'data-{figure}="(.*?)"', card)[1]), re.search(r"(\w+\.jpg)", card)[1]) for card in cards]
     return [name for _, name in sorted(found)]
 
 
 def test_the_least_certain_images_come_first_whatever_the_classes_left_out_hold(file: Path) -> None:
-    """Of the first, 95 % is on classes beyond the five: counted as one class, it would look nearly certain."""
+    """In the first answer, 95 % is in classes beyond the five: counted as one class, it would look nearly certain."""
     lost = classified("lost.jpg", *((f"class {n}", 0.009) for n in range(5)))
     torn = classified("torn.jpg", ("cat", 0.49), ("dog", 0.48), ("owl", 0.01), ("hen", 0.01), ("fox", 0.01))
     sure = classified("sure.jpg", ("cat", 0.688), ("dog", 0.1), ("owl", 0.1), ("hen", 0.05), ("fox", 0.05))

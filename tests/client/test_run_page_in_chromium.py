@@ -33,7 +33,7 @@ Visit = Callable[..., Page]
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium with a profile of its own, which goes with it."""
+    """Chromium with a profile of its own, which is removed with it."""
     expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS.split(), timeout=PATIENCE_MS)
@@ -43,7 +43,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def visit(browser: Browser) -> Iterator[Visit]:
-    """Opens a page; in the end, nothing must have been said on its console, or asked for from elsewhere."""
+    """Open a page; at the end, its console must be empty, and nothing must have been loaded from elsewhere."""
     contexts, troubles = [], []
 
     def visit(file: Path, **options: object) -> Page:
@@ -100,7 +100,7 @@ def big(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def names(page: Page) -> list[str]:
-    """The names of the images that are to be seen, in their order."""
+    """The names of the visible images, in their order."""
     # Not inner texts, which are empty before an element is drawn: a card that has just moved is drawn a frame later.
     return page.locator(".card:not([hidden]) .name").all_text_contents()
 

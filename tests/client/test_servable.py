@@ -52,7 +52,7 @@ def states(*versions: tuple[int, str, str]) -> get_model_status_pb2.GetModelStat
 
 
 def one_after_the_other(*answers: object):
-    """A script that gives each answer once, and the last for ever; a refusal among them is raised."""
+    """A script that gives each answer once, and repeats the last one; a refusal among them is raised."""
 
     def stream() -> Iterator[object]:
         yield from answers

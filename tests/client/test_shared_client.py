@@ -36,7 +36,7 @@ class Tokens:
 
 
 def labels_of(settings: Settings) -> tuple[int, list[str | None]]:
-    """Ask in a child process."""
+    """Send an image in a child process."""
     client = shared_client(settings)
     assert shared_client(settings) is client
     return os.getpid(), [result.label for result in client.classify([b"cat", b"dog"])]

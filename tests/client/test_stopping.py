@@ -18,7 +18,7 @@ def call(lock: "Lock", then: Callable[[], object]) -> None:
 
 
 class Lock:
-    """A lock that remembers whether the call which held it went on to its end."""
+    """A lock that records whether the call that held it finished."""
 
     whole = False
 
@@ -28,7 +28,7 @@ class Lock:
 
 
 def grpc_call(lock: Lock, then: Callable[[], object]) -> None:
-    """A call of gRPC's own code, as far as its frame tells."""
+    """A call whose frame looks like gRPC's own code."""
     FunctionType(call.__code__, {"__name__": "grpc._channel"})(lock, then)
 
 

@@ -18,7 +18,7 @@ LARGE = encoded(mirrored(600, 500), "PNG")
 
 
 class Slow:
-    """Gives a thousand bytes at a time, whatever it is asked for; it does not know where it is."""
+    """A stream that gives at most a thousand bytes at a time, and does not know its position."""
 
     def __init__(self, data: bytes) -> None:
         self._file = io.BytesIO(data)

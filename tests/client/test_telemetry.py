@@ -41,7 +41,7 @@ class Spans(SpanExporter):
         return SpanExportResult.SUCCESS
 
     def of(self, model: str, count: int) -> list[ReadableSpan]:
-        """As many spans of requests to a model as there must be, in the order in which they were begun."""
+        """The expected number of spans of requests to a model, in the order of their begin."""
 
         def found() -> list[ReadableSpan]:
             return [span for span in self._spans if span.attributes["hubserve.model"] == model]

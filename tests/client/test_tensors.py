@@ -31,7 +31,7 @@ DTYPES = [*REALS, "complex64", "complex128"]
 
 
 def in_fields(values: np.ndarray) -> TensorProto:
-    """As the server writes by default: values one by one, in the field of their type."""
+    """A tensor as the server writes it by default: values one by one, in the field of their type."""
     proto = tf.make_tensor_proto(values.flat[0], shape=())
     proto.tensor_shape.CopyFrom(tf.TensorShape(values.shape).as_proto())
     for value in values.flat[1:]:
@@ -43,7 +43,7 @@ def in_fields(values: np.ndarray) -> TensorProto:
 
 
 def in_content(values: np.ndarray) -> TensorProto:
-    """As the server writes with --enable_serialization_as_tensor_content."""
+    """A tensor as the server writes it with --enable_serialization_as_tensor_content."""
     proto = TensorProto.FromString(tf.io.serialize_tensor(values).numpy())
     assert proto.tensor_content
     return proto

@@ -28,7 +28,7 @@ class Serving:
 
 
 def seconds(window: Window, workers: int, delay: float) -> float:
-    """What the second half of a run takes."""
+    """The measures of the second half of a run."""
     serving = Serving(workers, delay)
     Simulation(serving, count=1000, limits=Limits(1, 10), window=window, now=0.0).run()
     return max(serving.ends) - serving.ends[500]
@@ -81,7 +81,7 @@ def test_a_server_that_becomes_slower_for_good_is_measured_anew():
 
 
 class Refusing(Serving):
-    """Has room for so many requests, those that it works on included, and refuses the others at once."""
+    """Take a number of requests, including those in work, and refuse the others at once."""
 
     def __init__(self, workers: int, room: int, delay: float = 0.0) -> None:
         super().__init__(workers, delay)
@@ -100,7 +100,7 @@ class Refusing(Serving):
 
 
 def course(window: Window, workers: int, room: int, delay: float) -> tuple[float, int, int]:
-    """Seconds of an answer in the second half of a run, requests refused, images that got no answer."""
+    """In the second half of a run: seconds of an answer, refused requests, images without an answer."""
     serving = Refusing(workers, room, delay)
     drawn = random.Random(1).random  # noqa: S311 - the same in every run
     results = Simulation(serving, count=800, limits=Limits(1, 10), window=window, now=0.0, draw=drawn).run()

@@ -46,7 +46,7 @@ def real(request: pytest.FixtureRequest) -> bool:
 
 @pytest.fixture(scope="session")
 def own_server(own: None, request: pytest.FixtureRequest) -> Own:
-    """Makes a server of a test's own: `with own_server(base, version=1) as server`."""
+    """Make a server for one test: `with own_server(base, version=1) as server`."""
     return maker(request.config.getoption("--binary", default=None))
 
 
@@ -58,7 +58,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="session")
 def subject(request: pytest.FixtureRequest) -> Iterator[Subject]:
-    """The model that the promises are asked of: whatever it is, they hold."""
+    """The model for which the promises are checked; they hold for any model."""
     if request.param == "external":
         external = _external(request.config)
         assert external is not None
@@ -72,7 +72,7 @@ def subject(request: pytest.FixtureRequest) -> Iterator[Subject]:
 
 @pytest.fixture(scope="session")
 def exported(request: pytest.FixtureRequest) -> Iterator[Subject]:
-    """A model as hubserve exports it, which tells a status for each image."""
+    """A model as hubserve exports it, with a status for each image."""
     external = _external(request.config)
     if external is None:
         server = request.getfixturevalue("pnasnet_server")
@@ -112,7 +112,7 @@ def pnasnet_server(
 
 @pytest.fixture(scope="session")
 def own(request: pytest.FixtureRequest) -> None:
-    """Marks what needs its own server."""
+    """Mark tests that need their own server."""
     if _external(request.config):
         pytest.skip("needs its own server, with a model and parameters made for the test")
 

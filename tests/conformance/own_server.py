@@ -14,7 +14,7 @@ from hubserve_serve._engines._process import ModelServerProcess
 
 
 class OwnServer(Protocol):
-    """Hold what tests need of it."""
+    """A running server, as tests need it."""
 
     name: str
     target: str
@@ -95,7 +95,7 @@ class BinaryServer:
 
 
 def maker(program: str | None) -> Own:
-    """Makes servers of the program; of the embedded engine where it is None."""
+    """Make servers of the program; without one, of the embedded engine."""
     if program is None:
         return EmbeddedServer
     return lambda base, **options: BinaryServer(program, base, **options)

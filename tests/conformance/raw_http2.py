@@ -55,7 +55,7 @@ def begin_call(target: str, path: str, message_bytes: int, sent: bytes = b"") ->
 
 
 def read_until(connection: socket.socket, wanted: bytes) -> bytes:
-    """Everything received up to these bytes and a little more; or all there was when the server hung up."""
+    """Everything received up to these bytes and a little more; or everything until the server closed the connection."""
     received = b""
     while wanted not in received and (more := connection.recv(65536)):
         received += more

@@ -166,7 +166,7 @@ def test_a_full_queue_refuses_with_unavailable(batched: Serve, tmp_path: Path):
 
 
 def expired(caller: Caller, message) -> None:
-    """Send a request, and come back when the server has said that its deadline has passed."""
+    """Send a request, and return when the server has answered that its deadline passed."""
     # The deadline is the server's alone: a client's own would pass a little before the server's.
     with pytest.raises(grpc.RpcError) as caught:
         caller.prediction.Predict(message, metadata=[("grpc-timeout", "1S")])
@@ -174,7 +174,7 @@ def expired(caller: Caller, message) -> None:
 
 
 def test_what_expired_in_the_queue_is_not_run(batched: Serve, tmp_path: Path):
-    """ProcessBatch: when the deadlines of all tasks have passed, they are told so and nothing is run."""
+    """ProcessBatch: if the deadlines of all tasks have passed, they get an error and nothing is run."""
     caller = batched(ONE_AT_A_TIME)
     running = caller.prediction.Predict.future(request("gated", folder=[gate(tmp_path / "running")]))
     wait_for(tmp_path / "running" / "started")
@@ -187,7 +187,7 @@ def test_what_expired_in_the_queue_is_not_run(batched: Serve, tmp_path: Path):
 
 
 def test_who_expired_in_the_queue_does_not_fail_the_neighbour(batched: Serve, tmp_path: Path):
-    """ProcessBatch: a batch with one task that is in time is run for it, under the longest of the deadlines."""
+    """ProcessBatch: a batch with one task in time is run, with the longest of the deadlines."""
     caller = batched("max_batch_size { value: 2 } num_batch_threads { value: 1 }")
     running = caller.prediction.Predict.future(request("gated", folder=[gate(tmp_path / "running")] * 2))
     wait_for(tmp_path / "running" / "started")

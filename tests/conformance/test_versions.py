@@ -24,7 +24,7 @@ Serve = Callable[..., Caller]
 
 
 def answering(caller: Caller, **choice) -> int:
-    """The version that answers a request for the one chosen."""
+    """The version that answers a request for the chosen one."""
     message = request("echo", image_bytes=[b"x"])
     if "version" in choice:
         message.model_spec.version.value = choice["version"]

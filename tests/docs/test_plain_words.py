@@ -85,7 +85,7 @@ def subcommands() -> list[tuple[str, click.Command]]:
 
 
 def stands_alone(text: str) -> bool:
-    """Tell whether a help text is a sentence or more: what it is of, in its own words, and a full stop."""
+    """Tell whether a help text is a sentence or more: it names its subject, and ends with a full stop."""
     sentence = DEFAULT.sub("", text)
     return bool(re.match("[A-Z]", sentence)) and sentence.endswith(".") and not LEANING.match(sentence)
 

@@ -50,7 +50,7 @@ def test_the_makefile_builds_it_so() -> None:
 
 
 class Loads(HTMLParser):
-    """The addresses that a page has a browser load."""
+    """The addresses that a browser loads for a page."""
 
     def __init__(self) -> None:
         super().__init__()

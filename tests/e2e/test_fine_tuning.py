@@ -46,7 +46,7 @@ def network() -> Pnasnet:
 
 @pytest.fixture(scope="module")
 def folder(network: Pnasnet, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the reader works: the photographs are there, and what the guide downloads is in the libraries' caches."""
+    """The reader's folder: the photographs are in it, and the guide's downloads are in the libraries' caches."""
     folder = tmp_path_factory.mktemp("guide")
     write_photographs(folder / "flowers")
     network.save(folder / "hub" / hashlib.sha1(FEATURES.encode()).hexdigest())  # noqa: S324 - tensorflow_hub's choice
@@ -82,7 +82,7 @@ def loader(folder: Path, reader: guide.Reader) -> ModuleType:
 
 @pytest.fixture(scope="module")
 def trained(folder: Path, reader: guide.Reader) -> Any:
-    """What route one saved, as the hub's library loads it."""
+    """The model that route one saved, as the hub's library loads it."""
     return hub.load(str(folder / "flowers-model"))
 
 
@@ -99,13 +99,13 @@ def served(reader: guide.Reader, port: int, paths: list[Path]) -> list[Classific
 
 
 def pixels(loader: ModuleType, paths: list[Path], size: int) -> np.ndarray:
-    """What the guide trains on."""
+    """The data that the guide trains on."""
     files = tf.data.Dataset.from_tensor_slices([str(path) for path in paths])
     return np.stack(list(files.map(lambda file: loader.pixels(file, size)).as_numpy_iterator()))
 
 
 def write_photographs(flowers: Path) -> None:
-    """Pieces of one photograph for each class; every fourth lies on its side, and its EXIF says so."""
+    """Pieces of one photograph for each class; every fourth lies on its side, with the EXIF orientation for it."""
     rng = np.random.default_rng(0)
     for name, file in CLASSES.items():
         (flowers / name).mkdir(parents=True)

@@ -32,7 +32,7 @@ def test_every_converted_file_has_the_class_of_its_pixels(lite0_dir: Path) -> No
 
 
 def test_a_folder_of_phone_photographs_is_classified_with_one_command(lite0_dir: Path, tmp_path: Path) -> None:
-    """500 of them by `make photographs`."""
+    """The 500 files of `make photographs`."""
     shown = phone_photographs(tmp_path / "DCIM", 40)
     with serving(lite0_dir) as target:
         done = hubserve("classify", tmp_path / "DCIM", "--convert", "--server", target, "--model", "lite0")

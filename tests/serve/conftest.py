@@ -15,7 +15,7 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def server(toy: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
-    """Two versions there, no batching; the folder's name is the model's."""
+    """A folder with two versions, without batching; the folder's name is the model's."""
     with EmbeddedServer(model_dir(toy, tmp_path_factory.mktemp("models") / "toy", 1, 3)) as running:
         yield running
 

@@ -32,7 +32,7 @@ def server(base: Path) -> Iterator[EmbeddedServer]:
 
 
 def give_up(caller: Caller, images: list[bytes]) -> None:
-    """Send images, and come back when the server has said that the deadline has passed."""
+    """Send images, and return when the server has answered that the deadline passed."""
     with pytest.raises(grpc.RpcError) as caught:
         caller.prediction.Predict(request(model="pixels", image_bytes=images), metadata=[("grpc-timeout", "300m")])
     assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
@@ -58,7 +58,7 @@ def test_a_batch_whose_callers_left_costs_no_more_than_its_images_may(server: Em
 
 
 def test_images_that_kept_the_engine_busy_for_minutes_are_refused_for_nothing(server: EmbeddedServer) -> None:
-    """Eight such files of 1.8 kB took 126 CPU seconds, most of them after the caller's deadline."""
+    """Eight files of 1.8 kB took 126 CPU seconds, most of them after the caller's deadline."""
     dear = [arithmetic_progressive(11)(8000, 8000)] * 8
     with calling(server.target) as caller:
         used = time.process_time()

@@ -11,7 +11,7 @@ from hubserve_serve._session import SavedModelSession
 
 @pytest.fixture
 def sessions(toy):
-    """The toy's session, and one that batches in front of it."""
+    """The toy's session, with a batching session in front of it."""
     model = SavedModelSession(toy)
     yield model, BatchingSession(model, BatchingParameters(max_batch_size=4, max_execution_batch_size=4))
     model.close()

@@ -10,7 +10,7 @@ v1 = tf.compat.v1
 
 @pytest.fixture(params=[True, False], ids=["resource variable", "reference variable"])
 def tf1_model(request, tmp_path):
-    """A graph as TF1 made them: no functions, an old loop, colocation, control dependencies."""
+    """A graph of TF1: no functions, an old loop, colocation, control dependencies."""
     graph = tf.Graph()
     v1.disable_control_flow_v2()
     with graph.as_default(), v1.Session() as session:

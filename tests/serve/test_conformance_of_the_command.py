@@ -20,7 +20,7 @@ WITH_A_SERVER_OF_THEIR_OWN = [
 
 
 def suite(*arguments: str) -> tuple[int, str]:
-    """Run the suite; give its exit code and what it printed."""
+    """Run the suite; return its exit code and its output."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     return done.returncode, done.stdout

@@ -22,7 +22,7 @@ COMMAND = [sys.executable, "-c", "from hubserve_serve.command import serve; serv
 
 @contextlib.contextmanager
 def served(base: Path) -> Iterator[tuple[subprocess.Popen, str]]:
-    """Run the command, and give its process and the one line it prints."""
+    """Run the command; return its process and the line that it prints."""
     with subprocess.Popen([*COMMAND, str(base), "--port", "0"], stdout=subprocess.PIPE, text=True) as process:
         try:
             yield process, process.stdout.readline()

@@ -27,7 +27,7 @@ def models_config(description: ServerDescription) -> model_server_config_pb2.Mod
 
 
 def everything(toy_dir: Path) -> ServerDescription:
-    """A description that brings out every flag there is."""
+    """A description that needs every flag."""
     for version in ("1", "3"):
         (toy_dir / version / "batching_params.pbtxt").write_text(BATCHING)
     file = toy_dir / "session.pbtxt"

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(not shutil.which("docker"), reason="the command 
 
 
 class Daemon(socketserver.ThreadingUnixStreamServer):
-    """Takes the request to create a container, and refuses it."""
+    """Take the request to create a container, and refuse it."""
 
     daemon_threads = True
 

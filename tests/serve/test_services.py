@@ -12,7 +12,7 @@ from serve.calls import calling
 
 
 class DefectiveSession:
-    """Fails as only a defect can, and with more words than a gRPC status holds."""
+    """Fail with an unexpected error, with more words than a gRPC status holds."""
 
     def run(self, *_args):
         raise ZeroDivisionError("secret" * 10_000)

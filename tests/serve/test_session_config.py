@@ -28,7 +28,7 @@ def parsed(name: str) -> config_pb2.ConfigProto:
 
 @pytest.fixture
 def without_warmup(tmp_path: Path) -> Callable[[Path], Path]:
-    """Makes a copy of a model directory that loads sooner."""
+    """Make a copy of a model directory that loads faster."""
 
     def copy(base: Path) -> Path:
         return shutil.copytree(base, tmp_path / base.name, ignore=shutil.ignore_patterns("assets.extra"))

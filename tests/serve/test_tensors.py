@@ -51,7 +51,7 @@ def test_a_message_that_is_not_a_tensor_is_refused(proto):
 
 
 def test_values_beyond_the_shape_are_dropped():
-    """Tensor::FromProto does so, in TensorFlow's tensor.cc."""
+    """Tensor::FromProto in TensorFlow's tensor.cc does the same."""
     numbers = tensor_pb2.TensorProto(dtype=types_pb2.DT_FLOAT, tensor_shape={"dim": [{"size": 1}]}, float_val=[1, 2])
     assert from_proto(numbers).tolist() == [1]
     words = tensor_pb2.TensorProto(

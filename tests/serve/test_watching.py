@@ -15,7 +15,7 @@ from serve.toys import model_dir
 
 
 class Lines:
-    """What the server reports, and a way to wait for it."""
+    """The server's reports, and a way to wait for them."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []

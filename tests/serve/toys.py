@@ -10,7 +10,7 @@ PAIRS = tf.TensorSpec([None, 2], tf.float32)
 
 
 class Toy(tf.Module):
-    """Tells images by their length; the variable and the table must have been restored for it to answer rightly."""
+    """Classify images by their length; this works only if the variable and the table were restored."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class Toy(tf.Module):
 
     @tf.function(input_signature=[STRINGS])
     def echo(self, image_bytes):
-        """Give back what came in, with the number of the run and the rows that the run had."""
+        """Return the input, with the number of the run and its rows."""
         run, rows = self.runs.assign_add(1), tf.size(image_bytes)
         return {"echo": tf.identity(image_bytes), "run": tf.fill([rows], run), "rows": tf.fill([rows], rows)}
 

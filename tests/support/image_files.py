@@ -135,12 +135,12 @@ def header_chunk(width: int, height: int, depth: int, colour_type: int, interlac
 
 
 def with_chunks(file: bytes, *chunks: bytes) -> bytes:
-    """The PNG with these after its IHDR."""
+    """The PNG with these chunks after its IHDR."""
     return file[:33] + b"".join(chunks) + file[33:]
 
 
 def black_png(width: int, height: int) -> bytes:
-    """A grayscale PNG of 1 bit a pixel, all black: vast in pixels, small in bytes."""
+    """A grayscale PNG of 1 bit a pixel, all black: many pixels in few bytes."""
     packer = zlib.compressobj(9)
     row = bytes(1 + -(-width // 8))
     rows = b"".join(packer.compress(row * min(1024, height - done)) for done in range(0, height, 1024))
@@ -157,7 +157,7 @@ def gif(picture: Image.Image, *, interlaced: bool = False, **options: object) ->
 
 
 def gif_frame(file: bytes) -> int:
-    """Where the first frame's descriptor begins: 0x2C, left (2), top (2), width (2), height (2), flags."""
+    """The place of the first frame's descriptor: 0x2C, left (2), top (2), width (2), height (2), flags."""
     return file.index(b"\x2c\0\0\0\0", 13 + _table_size(file[10]))
 
 
@@ -170,7 +170,7 @@ def on_screen(file: bytes, size: tuple[int, int], place: tuple[int, int]) -> byt
 
 
 def with_local_table(file: bytes) -> bytes:
-    """The GIF with its palette in the frame, and none for all."""
+    """The GIF with its palette in the frame, and no global palette."""
     size, frame = _table_size(file[10]), gif_frame(file)
     descriptor = file[frame : frame + 9] + bytes([file[frame + 9] | file[10] & 0x87])
     head = file[:10] + bytes([file[10] & 0x78]) + file[11:13]

@@ -18,7 +18,7 @@ JPEG = bytes.fromhex("ffd8ffe000104a46494600010100000100010000ffd9")
 
 
 def main(what: str) -> None:
-    """Try one installation, and say what answered."""
+    """Try one installation, and print what answered."""
     expect(Path(sys.prefix) in Path(hubserve.__file__).parents, f"hubserve is imported from {hubserve.__file__}")
     expect(run("--version") == f"hubserve, version {version('hubserve')}\n", "--version says another version")
     client()
@@ -50,7 +50,7 @@ def everything() -> None:
 
 
 def run(*arguments: str) -> str:
-    """Return what the command prints; end with what it says where it fails."""
+    """Return the output of the command; if it fails, exit with its error."""
     done = subprocess.run([HUBSERVE, *arguments], capture_output=True, text=True, timeout=900, check=False)
     if done.returncode:
         sys.exit(f"hubserve {' '.join(arguments)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
@@ -58,7 +58,7 @@ def run(*arguments: str) -> str:
 
 
 def expect(right: bool, message: str) -> None:
-    """End with the message where something is not right."""
+    """Exit with the message if something is wrong."""
     if not right:
         sys.exit(message)
 

@@ -30,7 +30,7 @@ def image(file: Path = CHELSEA) -> Image.Image:
 
 
 def mirrored(width: int, height: int, file: Path = CHINA) -> Image.Image:
-    """An image of any size at a photograph's own sharpness: cut, or tiled, each tile a mirror image of the next."""
+    """An image of any size with the sharpness of a photograph: cut, or tiled, each tile a mirror image of the next."""
     samples = np.asarray(image(file))
     beyond = [(0, max(0, wanted - there)) for wanted, there in zip((height, width), samples.shape[:2], strict=True)]
     return Image.fromarray(np.pad(samples, [*beyond, (0, 0)], mode="symmetric")[:height, :width])

@@ -37,7 +37,7 @@ needs_tensorflow = pytest.mark.skipif(not WITH_TENSORFLOW, reason="it compares w
 
 
 def tensorflow_or_skip():
-    """TensorFlow, for a module of tests that compares with it all the way."""
+    """TensorFlow, for test modules that compare with it."""
     if not WITH_TENSORFLOW:
         pytest.skip("it compares with TensorFlow", allow_module_level=True)
     import tensorflow as tf

@@ -68,7 +68,7 @@ class Machine:
 
     @contextlib.contextmanager
     def starting(self, *arguments: object, **environment: str) -> Iterator[subprocess.Popen[str]]:
-        """Run `hubserve serve`, and end it at the latest when the context is left."""
+        """Run `hubserve serve`, and end it when the context ends."""
         with subprocess.Popen(
             _command(arguments),
             env={**self.environment, **environment},
@@ -83,7 +83,7 @@ class Machine:
 
     @contextlib.contextmanager
     def serving(self, *arguments: object, **environment: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-        """Run `hubserve serve`, and give its process and address when it serves."""
+        """Run `hubserve serve`; return its process and its address when it serves."""
         with self.starting(*arguments, **environment) as process:
             line = process.stdout.readline()
             ready = re.search(r" on (\S+) \(", line)
@@ -91,7 +91,7 @@ class Machine:
             yield process, ready[1]
 
     def server(self) -> dict[str, object]:
-        """What the model server was told: its `arguments` and its `pid`; waits until there is one."""
+        """The model server's `arguments` and `pid`; waits until it has started."""
         file = self.folder / "server.json"
         deadline = time.monotonic() + PATIENCE
         while not (file.exists() and file.read_text()):
@@ -104,7 +104,7 @@ class Machine:
         return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
     def leftovers(self) -> list[str]:
-        """What is left in the temporary folder."""
+        """The files that remain in the temporary folder."""
         return os.listdir(self.folder / "t")
 
 
