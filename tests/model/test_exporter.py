@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hubserve_k8s import _model
+from hubserve_k8s import _server
 from hubserve_model import manifest
 from hubserve_model.exporter import newer_tensorflow
 from hubserve_serve._engines._release import warn_of_newer_export
@@ -45,5 +45,5 @@ def test_serving_warns_and_goes_on(tmp_path: Path) -> None:
 
 def test_the_server_of_the_manifests_is_the_one_that_models_are_checked_against() -> None:
     deployment = (ROOT / "k8s" / "base" / "deployment.yaml").read_text(encoding="utf-8")
-    release = ".".join(map(str, _model.SERVER))
+    release = ".".join(map(str, _server.TRIED))
     assert set(re.findall(r"tensorflow/serving:([\d.]+)", deployment)) == {release}

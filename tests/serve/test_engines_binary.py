@@ -142,7 +142,7 @@ def test_a_release_without_a_flag_is_refused_before_it_starts(machine: Machine, 
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == (
         "Error: tensorflow_model_server is TensorFlow Serving 2.14.1, which does not know "
-        "--enable_grpc_healthcheck_service: take 2.15.1 or newer"
+        "--enable_grpc_healthcheck_service: use 2.15.1 or newer"
     )
     assert not (machine.folder / "server.json").exists()
 

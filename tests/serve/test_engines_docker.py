@@ -99,7 +99,7 @@ def test_an_old_image_is_refused(machine: Machine, toy_dir: Path) -> None:
     done = machine.serve(toy_dir, "--engine", "docker")
     assert done.stderr.splitlines()[-1] == (
         "Error: tensorflow/serving:2.20.0 is TensorFlow Serving 2.11.0, which does not know "
-        "--enable_grpc_healthcheck_service: take 2.15.1 or newer"
+        "--enable_grpc_healthcheck_service: use 2.15.1 or newer"
     )
 
 
