@@ -84,7 +84,7 @@ class Asking:
         """
         images = iter(images)
         first = next(images, None)
-        # An empty task asks nobody.
+        # An empty task sends no request.
         if first is None:
             return
         client = ready_client(self.settings)
