@@ -155,7 +155,7 @@ class SloSearch:
         allowed = self._promise.late_share
         many = _CLEARLY if math.isinf(self._bad) else 1.5
         if one.share > min(many * allowed, (1 + allowed) / 2) and (late >= 3 or late == requests):
-            # A short pause of this machine breaks a short try too: the first that is bad is tried again.
+            # A short pause of this machine breaks a short try too: the first bad one is measured a second time.
             self._doubted = first and math.isinf(self._bad)
             if not self._doubted:
                 self._bad = min(self._bad, rate)
