@@ -100,7 +100,7 @@ class _Facts:
         for key in path:
             found = found.get(key) if isinstance(found, dict) else None
         if not isinstance(found, kind):
-            self._lacks(*path)
+            self.lacks(*path)
         return found
 
     def number(self, *path: str) -> int:
@@ -108,19 +108,20 @@ class _Facts:
 
     def numbers(self, *path: str) -> list[int]:
         found = [self._positive(value, path) for value in self.get(list, *path)]
-        return found or self._lacks(*path)
+        return found or self.lacks(*path)
 
     def _positive(self, value: object, path: tuple[str, ...]) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            self._lacks(*path)
+            self.lacks(*path)
         return value
 
-    def _lacks(self, *path: str) -> NoReturn:
+    def lacks(self, *path: str) -> NoReturn:
         raise InspectError(
             f"the manifest of {self.folder} has no possible value of {'.'.join(path)}; export the model again"
         )
 
 
 def _bytes(facts: _Facts, below: str = "") -> int:
-    files = [_Facts(file, facts.folder) for file in facts.get(list, "files")]
-    return sum(file.get(int, "bytes") for file in files if file.get(str, "path").startswith(below))
+    files = [_Facts(file, facts.folder) for file in facts.get(list, "files") or facts.lacks("files")]
+    sizes = [file.get(int, "bytes") for file in files if file.get(str, "path").startswith(below)]
+    return sum(sizes) if all(size >= 0 for size in sizes) else facts.lacks("files.bytes")

@@ -39,6 +39,8 @@ _IMAGE = re.compile(
     r"(?P<name>(?:[a-zA-Z0-9][a-zA-Z0-9.-]*(?::[0-9]+)?/)?[a-z0-9][a-z0-9._/-]*)"
     r"(?::(?P<tag>[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
 )
+# Tags that mean another image tomorrow.
+_FLOATING = ("latest", "latest-gpu", "nightly", "nightly-gpu")
 # What YAML reads as a number, a date, a truth value or nothing.
 _NOT_TEXT = re.compile(
     r"true|false|yes|no|on|off|y|n|null|[0-9]+(e[0-9]+)?|0x[0-9a-f]+|0o[0-7]+|0b[01]+|[0-9]{4}(-[0-9]{1,2}){2}"
@@ -210,7 +212,9 @@ def _image(option: str, text: str | None) -> Image | None:
     if text is None:
         return None
     match = _IMAGE.fullmatch(text)
-    if not match or not (match["tag"] or match["digest"]):
+    if not match:
+        raise ChoiceError(f"{option} {text} is not the name of an image, such as registry.example.com/cats:1")
+    if not (match["digest"] or match["tag"]) or (match["tag"] in _FLOATING and not match["digest"]):
         raise ChoiceError(
             f"{option} {text} floats: name it with a tag or a digest, such as registry.example.com/cats:1"
         )

@@ -125,8 +125,7 @@ def manifests(
     """
     try:
         choice = choose(
-            # Of a link it is the link's own name.
-            name=name or Path(os.path.abspath(model_dir)).name,
+            name=_folder_name(model_dir) if name is None else name,
             namespace=namespace,
             gpu=gpu,
             components=components,
@@ -158,6 +157,18 @@ def manifests(
     if server.note:
         click.echo(f"Warning: {server.note}", err=True)
     _report(output, planned, choice.overlay, dry_run=dry_run)
+
+
+def _folder_name(model_dir: Path) -> str:
+    """Return the name of a model's folder; that of a link is the link's own.
+
+    Raises:
+        ManifestsError: The folder is one version of a model.
+    """
+    folder = Path(os.path.abspath(model_dir))
+    if folder.name.isascii() and folder.name.isdecimal():
+        raise ManifestsError(f"{model_dir} is one version of a model: give the model's base folder, {folder.parent}")
+    return folder.name
 
 
 def _source(model: Model) -> str | None:

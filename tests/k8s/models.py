@@ -32,11 +32,11 @@ def write_model(base: Path, facts: dict[str, Any], *versions: int) -> Path:
         document = {
             "format_version": 1,
             "batch_sizes": [1, 2, 4, 8, 16, 32],
-            **{key: value for key, value in facts.items() if key != "variables"},
             "files": [
                 {"path": "saved_model.pb", "bytes": 9_000_000, "sha256": "0" * 64},
                 {"path": "variables/variables.data-00000-of-00001", "bytes": facts["variables"], "sha256": "0" * 64},
             ],
+            **{key: value for key, value in facts.items() if key != "variables"},
         }
         file = base / str(version) / "assets.extra" / "export.json"
         file.parent.mkdir(parents=True)

@@ -280,8 +280,11 @@ def test_a_component_can_be_added_later(tmp_path):
         (["--overlay", "../../x"], 2, "--overlay ../../x is not a DNS label"),
         (["--prometheus-release", "a}"], 2, "--prometheus-release a} is not a DNS label"),
         (["--pull-secret", "a, b"], 2, "--pull-secret a, b is not a DNS label"),
-        (["--image", "a/b}:1"], 2, "--image a/b}:1"),
-        (["--image", "a/b:"], 2, "--image a/b:"),
+        (["--name", ""], 2, "cannot be the name of a Service"),
+        (["--image", "a/b}:1"], 2, "--image a/b}:1 is not the name of an image"),
+        (["--image", "a/b:"], 2, "--image a/b: is not the name of an image"),
+        (["--image", "A/B:1"], 2, "--image A/B:1 is not the name of an image"),
+        (["--image", "a/b:latest"], 2, "--image a/b:latest floats"),
         (["--gpu", "mig:2g"], 2, "--gpu mig:2g is not"),
         (["--cpus", "0"], 2, "'--cpus': 0 is not in the range"),
         (["--with", "monitor"], 2, "--with has no monitor. It has autoscaling-hpa"),
@@ -320,6 +323,13 @@ def test_a_folder_without_a_manifest_is_named(tmp_path):
     done = run(tmp_path / "pnasnet", tmp_path / "out")
     assert (done.exit_code, (tmp_path / "out").exists()) == (1, False)
     assert "does not have assets.extra/export.json; only versions that hubserve exported have it" in done.output
+
+
+def test_one_version_instead_of_the_models_folder_is_named(tmp_path):
+    model = write_model(tmp_path / "pnasnet", PNASNET)
+    done = run(model / "1", tmp_path / "out")
+    assert (done.exit_code, (tmp_path / "out").exists()) == (1, False)
+    assert f"1 is one version of a model: give the model's base folder, {model}" in done.output
 
 
 @pytest.mark.parametrize("file", ["notes.txt", "base/deployment.yaml"])
@@ -521,6 +531,9 @@ def test_a_namespace_may_contain_a_models_name(tmp_path):
         ({"batch_sizes": [1, True]}, "batch_sizes"),
         ({"model": []}, "model"),
         ({"source": {}}, "source.handle"),
+        ({"files": []}, "files"),
+        ({"files": [{"path": "variables/x", "bytes": -5}]}, "files.bytes"),
+        ({"files": [{"path": 1, "bytes": 1}]}, "path"),
     ],
     ids=str,
 )

@@ -14,7 +14,7 @@ import pytest
 
 from hubserve.testing import FakeServer
 from hubserve_cli.main import main
-from k8s.manifests import Manifest, with_components
+from k8s.manifests import OVERLAYS, Manifest, overlay, with_components
 
 _JOBS = {"bulk-job": "pnasnet-bulk", "load-test": "pnasnet-load-test", "export": "pnasnet-export-1"}
 _SHARDS = 8
@@ -137,3 +137,48 @@ def test_what_the_failure_policy_tells_apart_keeps_its_exit_code(folder):
         # 1 is retried; 2 ends the Job.
         assert end(start(folder, server, 0))[0] == 1
         assert end(start(folder, server, 0, format_="xml"))[0] == 2
+
+
+_CALLERS = ("bulk-job", "load-test")
+
+
+def waits(component: str) -> list[str]:
+    """The arguments of the init container that waits for the server."""
+    (pod,) = [pod for pod in with_components(component).pods() if pod.owner["metadata"]["name"] == _JOBS[component]]
+    (found,) = pod.spec["initContainers"]
+    return found["args"]
+
+
+@pytest.mark.parametrize("component", _CALLERS)
+def test_a_job_waits_longer_than_a_server_takes_to_start(component):
+    given = parse(waits(component)).params
+    ((_, server),) = overlay("gpu").servers()
+    probe = server["startupProbe"]
+    assert given["wait"] > probe["periodSeconds"] * probe["failureThreshold"]
+    called = parse(arguments(component)).params
+    assert set(as_list(called["server"])) == set(as_list(given["server"]))
+    assert called["model"] == given["model"]
+
+
+def as_list(value: object) -> list:
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
+@pytest.mark.parametrize("component", _CALLERS)
+def test_the_wait_ends_when_the_model_is_loaded_and_not_before(component):
+    with FakeServer(classify, model="pnasnet") as server:
+        server.ready = False
+        words = [server.target if word.startswith("dns:") else word for word in waits(component)]
+        program = Path(sys.executable).with_name("hubserve")
+        short = [*words[:-1], "1"]
+        assert subprocess.run([program, *short], capture_output=True, check=False).returncode == 1
+        with subprocess.Popen([program, *words], stderr=subprocess.PIPE, text=True) as process:
+            server.ready = True
+            assert end(process)[0] == 0
+
+
+@pytest.mark.parametrize("component", _JOBS)
+def test_a_sync_of_the_server_starts_no_job_and_none_again(component):
+    assert [name for name in OVERLAYS if overlay(name).of("Job")] == []
+    # A Job that goes away by itself would be made anew.
+    assert "ttlSecondsAfterFinished" not in with_components(component).one("Job", _JOBS[component])["spec"]

@@ -60,6 +60,22 @@ def config_of(cluster: Cluster) -> str:
     return volume["configMap"]["name"]
 
 
+def prune(cluster: Cluster, build: Manifests) -> set[str]:
+    """Delete configurations that a build no longer has, as Argo CD and Flux do; return those that they keep."""
+    wanted = {item["metadata"]["name"] for item in build.of("ConfigMap")}
+    kept = set()
+    for item in cluster.get("configmaps", "-l", f"app.kubernetes.io/instance={cluster.name}")["items"]:
+        name, annotations = item["metadata"]["name"], item["metadata"].get("annotations", {})
+        if name not in wanted:
+            argo = annotations.get("argocd.argoproj.io/sync-options") == "Prune=false"
+            flux = annotations.get("kustomize.toolkit.fluxcd.io/prune") == "disabled"
+            if argo and flux:
+                kept.add(name)
+            else:
+                cluster.run("delete", "configmap", name)
+    return kept
+
+
 def lacks(cluster: Cluster, build: Manifests) -> str:
     """Objects that the build needs, and that a user's cluster may not have."""
     for item in build.of("ScaledObject", "PodMonitor", "PrometheusRule", "GRPCRoute"):
@@ -127,6 +143,8 @@ def test_a_version_rolls_out_and_back(own_rolls, model):
     own_rolls.rolled_out()
     second = config_of(own_rolls)
     assert "versions: 2" in own_rolls.get("configmap", second)["data"]["models.config"]
+    # A GitOps tool deletes what is no longer in the manifests.
+    assert prune(own_rolls, two) == {first}
     own_rolls.run("rollout", "undo", f"deployment/{own_rolls.name}")
     own_rolls.rolled_out()
     assert config_of(own_rolls) == first
