@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow test-fast test-pythons coverage bench test-cluster protobuf-check decode-table zoo zoo-lock docs package fuzz chaos soak photographs hub sbom audit format lint types check wire wire-check lock clean
+.PHONY: demo test test-slow test-fast test-pythons coverage bench test-cluster protobuf-check decode-table zoo zoo-lock test-engines engines-lock bench-processes docs package fuzz chaos soak photographs hub sbom audit format lint types check wire wire-check lock clean
 
 demo: $(VENV)/.installed  ## the main job, end to end: export, serve, classify, a page to look at
 	$(BIN)/hubserve demo --output demo
@@ -38,6 +38,9 @@ test-cluster: $(VENV)/.installed  ## roll the manifests out: on KUBECONFIG's clu
 test-tensorflow-%: $(VENV)/.installed  ## export, embedded engine and conformance with another TensorFlow, such as 2.21
 	VENV=$(VENV) scripts/test-tensorflow $*
 
+bench-processes: $(VENV)/.installed  ## what many worker processes get from four servers, beside what one gets
+	$(BIN)/python benchmarks/processes.py
+
 bench: $(VENV)/.installed  ## every budget and how costs grow, measured; rewrites benchmarks/results and docs/performance.md
 	VENV=$(VENV) scripts/bench-peers
 	$(BIN)/python benchmarks
@@ -56,6 +59,13 @@ zoo: $(VENV)/.installed  ## what export makes of 76 models without an option, be
 
 zoo-lock: $(VENV)/.installed  ## resolve tests/zoo/keras-hub.txt anew, for the zoo alone
 	VENV=$(VENV) scripts/zoo-lock
+
+# Each engine in an environment of its own; one that cannot be had is left out with the reason.
+test-engines: $(VENV)/.installed  ## the adapters in Spark, Ray Data and Beam, on 2,000 rows each
+	$(BIN)/pytest -m slow -rs tests/engines/test_in_own_environments.py
+
+engines-lock: $(VENV)/.installed  ## resolve tests/engines/spark.txt, ray.txt and beam.txt anew
+	VENV=$(VENV) scripts/engines-lock
 
 docs: $(VENV)/.installed  ## the site, in build/docs; warnings are errors
 	VENV=$(VENV) scripts/build-docs build/docs

@@ -12,6 +12,7 @@ from ._images.not_a_path import not_a_path, short_name
 from ._outcome import Outcome, outcome
 from ._schedule.batching import MESSAGE_BYTES
 from ._settings import ClientSettings
+from ._tables.cells import image_of
 from ._transport.security import Token
 from ._transport.server import Call, ModelServer
 
@@ -36,6 +37,7 @@ __all__ = [
     "Token",
     "converted",
     "encode",
+    "image_of",
     "kind_of",
     "not_a_path",
     "outcome",

@@ -112,6 +112,12 @@ def _concurrency(_: click.Context, __: click.Parameter, given: str) -> int | Lit
     is_flag=True,
     help="Send every file of folders and archives, and not only images.",
 )
+@click.option("--column", metavar="NAME", help="Column of a Parquet or Arrow file with the images: bytes or paths.")
+@click.option(
+    "--id-column",
+    metavar="NAME",
+    help="Column of a Parquet or Arrow file with the names of the images.  [default: numbers of rows, from 0]",
+)
 @click.option("--null", is_flag=True, help="Split the paths on standard input at NUL, as find -print0 writes them.")
 @click.option(
     "--format",
@@ -167,6 +173,8 @@ def classify(
     shard: shards.Shard,
     convert: bool,
     everything: bool,
+    column: str | None,
+    id_column: str | None,
     null: bool,
     form: str | None,
     file: Path | None,
@@ -181,7 +189,8 @@ def classify(
     """Classify the images that SOURCE names.
 
     SOURCE is a file, a folder with all that is below it, a glob, a tar archive (.tar, .tar.gz, .tgz, .tar.bz2,
-    .tar.xz), a URL for fsspec (s3://, gs://, ...), or - for paths on standard input. SOURCE may be repeated.
+    .tar.xz), a Parquet or Arrow file (with --column), a URL for fsspec (s3://, gs://, ...), or - for paths on standard
+    input. SOURCE may be repeated.
 
     Results go to standard output, or to --output, in the order of the images, while the run goes on. Everything else
     goes to standard error.
@@ -235,6 +244,7 @@ def classify(
         wanted=lambda name: shard.has(name) and not (kept and kept.has(name)),
         null=null,
         choice=choice,
+        columns=sources.Columns(column, id_column),
     )
     if dry_run:
         shown_only(find(), choice.left_out, batch_size=batch_size, quiet=quiet)

@@ -1,0 +1,73 @@
+"""What the tests of each engine share: a table of 2,000 small images, and a server that knows their labels."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hubserve.testing import FakeServer
+from support import guide
+
+ROWS = 2000
+# Spark's workers start the Python that runs the tests.
+os.environ["PYSPARK_PYTHON"] = sys.executable
+os.environ["RAY_DEDUP_LOGS"] = "0"
+
+
+def image(number: int) -> bytes | None:
+    """1 % of the rows hold no image that can be read, and a few hold none at all."""
+    if number % 500 == 7:
+        return None
+    return b"corrupt" if number % 100 == 3 else b"image %d" % number
+
+
+def label(number: int) -> str | None:
+    """What the row must get."""
+    data = image(number)
+    return None if data in (None, b"corrupt") else data.decode()
+
+
+def answered(data: bytes) -> dict[str, float] | int:
+    return 1 if data == b"corrupt" else {data.decode(): 0.75, "other": 0.2, "more": 0.05}
+
+
+@pytest.fixture
+def server() -> Iterator[FakeServer]:
+    with FakeServer(answered, model="pnasnet") as server:
+        yield server
+
+
+@pytest.fixture
+def images_file(tmp_path) -> str:
+    """The table as a Parquet file, with a column of every kind beside the images."""
+    pa = pytest.importorskip("pyarrow")
+    import pyarrow.parquet as parquet
+
+    numbers = range(ROWS)
+    table = pa.table(
+        {
+            "id": pa.array(numbers, pa.int64()),
+            "bytes": pa.array([image(number) for number in numbers], pa.binary()),
+            "nested": pa.array([{"ü": [number]} for number in numbers]),
+        }
+    )
+    file = tmp_path / "images.parquet"
+    parquet.write_table(table, file, row_group_size=300)
+    return str(file)
+
+
+def run_guide(engine: str, server: FakeServer, folder: Path) -> None:
+    """Write the program of a guide's page, run it in a folder with images.parquet, and check labels.parquet."""
+    import pyarrow.parquet as parquet
+
+    page = guide.ROOT / "docs" / f"{engine}.md"
+    text = next(block.text for block in guide.blocks(page) if block.text.startswith("# label_images.py"))
+    (folder / "label_images.py").write_text(text.replace("dns:///pnasnet-headless:8500", server.target))
+    done = subprocess.run([sys.executable, "label_images.py"], cwd=folder, capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, done.stderr[-3000:]
+    rows = parquet.read_table(folder / "labels.parquet").to_pylist()
+    assert {row["id"]: row["label"] for row in rows} == {number: label(number) for number in range(ROWS)}
+    assert len(rows) == ROWS

@@ -1,0 +1,129 @@
+"""Spark in local mode: every row once, whatever is in it, and the guide's program."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from engines.conftest import ROWS, image, label, run_guide
+from hubserve import Retry, Settings, UsageError
+from hubserve.testing import FakeServer, Fault, Request
+
+pyspark = pytest.importorskip("pyspark")
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def spark() -> Iterator["pyspark.sql.SparkSession"]:
+    from pyspark.sql import SparkSession
+
+    session = (
+        SparkSession.builder.master("local[2,4]")
+        .config("spark.ui.enabled", "false")
+        .config("spark.driver.memory", "1g")
+        .config("spark.sql.shuffle.partitions", "4")
+        .config("spark.sql.execution.arrow.maxRecordsPerBatch", "64")
+        .getOrCreate()
+    )
+    session.sparkContext.setLogLevel("OFF")
+    yield session
+    session.stop()
+
+
+def rows_of(frame) -> dict[int, object]:
+    found = frame.collect()
+    assert len(found) == len({row.id for row in found})
+    return {row.id: row for row in found}
+
+
+def test_every_row_is_answered_once_in_arrow_and_in_pandas(spark, server: FakeServer, images_file: str) -> None:
+    from pyspark.sql import functions
+
+    from hubserve.spark import classify_udf
+
+    secret = Settings(server.target, model="pnasnet", token="the-secret", allow_plaintext_token=True)  # noqa: S106
+    classify = classify_udf(secret, column="bytes", top_k=1)
+    frame = spark.read.parquet(images_file).repartition(8).filter(functions.col("id") < ROWS)
+    labelled = frame.transform(classify.transform)
+    plan = labelled._jdf.queryExecution().toString()
+    rows = rows_of(labelled)
+
+    assert labelled.schema == classify.schema(frame)
+    assert "hubserve_classify" in plan
+    assert "the-secret" not in plan + repr(classify)
+    assert len(rows) == ROWS
+    for number, row in rows.items():
+        assert (row.bytes and bytes(row.bytes), row.nested["ü"]) == (image(number), [number])
+        assert row.classification.label == label(number)
+        assert (row.classification.error is None) == (label(number) is not None)
+    assert rows_of(frame.mapInPandas(classify, classify.schema(frame))) == rows
+    assert frame.limit(0).transform(classify.transform).collect() == []
+
+    spark.conf.set("spark.sql.execution.arrow.useLargeVarTypes", "true")
+    try:
+        assert rows_of(labelled.limit(50)) == {each: rows[each] for each in rows_of(labelled.limit(50))}
+    finally:
+        spark.conf.unset("spark.sql.execution.arrow.useLargeVarTypes")
+
+
+def test_a_task_that_fails_is_repeated_and_its_rows_come_once(spark, server: FakeServer, images_file: str) -> None:
+    from hubserve.spark import classify_udf
+
+    failed: list[Request] = []
+
+    def before(request: Request) -> None:
+        if b"image 1500" in request.images and len(failed) < 2:
+            failed.append(request)
+            raise Fault("PERMISSION_DENIED", "not now")
+
+    server.before = before
+    classify = classify_udf(Settings(server.target, model="pnasnet"), column="bytes")
+    rows = rows_of(spark.read.parquet(images_file).repartition(4).transform(classify.transform))
+
+    assert len(failed) == 2
+    assert {number: row.classification.label for number, row in rows.items()} == {
+        number: label(number) for number in range(ROWS)
+    }
+
+
+def test_an_outage_fails_the_job_with_the_clients_words(spark, server: FakeServer, images_file: str) -> None:
+    from hubserve.spark import classify_udf
+
+    server.stop()
+    settings = Settings(server.target, model="pnasnet", retry=Retry(max_seconds=1))
+    classify = classify_udf(settings, column="bytes")
+
+    with pytest.raises(Exception, match="no answer from"):
+        spark.read.parquet(images_file).transform(classify.transform).count()
+
+
+@pytest.mark.parametrize(
+    ("schema", "words"),
+    [
+        ("id int, bytes int", "the column 'bytes' is of type int: images are binary, string"),
+        ("id int", "there is no column 'bytes'"),
+        ("bytes binary, Classification int", "there is a column 'Classification' already"),
+        ("bytes binary, `a.b` int", "rename it first"),
+        ("bytes struct<height:int,data:binary>", "is of type struct"),
+    ],
+)
+def test_what_cannot_be_asked_about_is_refused_without_running(spark, schema: str, words: str) -> None:
+    from hubserve.spark import classify_udf
+
+    frame = spark.createDataFrame([], schema)
+    with pytest.raises(UsageError, match=words):
+        frame.transform(classify_udf(Settings("localhost:1", model="m"), column="bytes").transform)
+
+
+def test_feature_vectors_are_arrays(spark) -> None:
+    from hubserve.spark import features_udf
+
+    with FakeServer(features=lambda data: [float(len(data)), 0.5]) as server:
+        frame = spark.createDataFrame([(1, b"aaa")], "id int, content binary")
+        (row,) = frame.transform(features_udf(Settings(server.target, model="m")).transform).collect()
+
+    assert row.features.asDict() == {"status": 0, "vector": [3.0, 0.5], "error": None, "model_version": 1}
+
+
+def test_the_guide_labels_two_thousand_rows(server: FakeServer, images_file: str) -> None:
+    run_guide("spark", server, Path(images_file).parent)
