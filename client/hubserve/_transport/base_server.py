@@ -16,6 +16,7 @@ from .forks import refuse_after_fork_at_work
 from .malloc import expect
 from .security import loaded, no_token
 from .telemetry import telemetry
+from .unserved import of_status
 
 if TYPE_CHECKING:
     import asyncio
@@ -70,7 +71,8 @@ class BaseServer(Generic[_Event]):
             details = CLOSED
         words = self._settings
         where, model, rpc = words.target_in_words(), words.model_in_words(), path.rpartition("/")[2]
-        return call_error(code, details, target=where, model=model, rpc=rpc, hint=words.proxy_hint())
+        error = call_error(code, details, target=where, model=model, rpc=rpc, hint=words.proxy_hint())
+        return of_status(error, path, words)
 
 
 def open_channels(api: Any, settings: ClientSettings) -> tuple[list[Any], list[dict[str, Any]]]:

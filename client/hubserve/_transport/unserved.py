@@ -34,6 +34,18 @@ def look(error: CallError, path: str, settings: ClientSettings) -> bytes | None:
     return Requests(settings.model).status()
 
 
+def of_status(error: CallError, path: str, settings: ClientSettings) -> CallError:
+    """Return the error of a status call that says that the server does not know the name; other errors unchanged.
+
+    Args:
+        error: The call's error.
+        path: The call's RPC.
+        settings: The client's settings.
+    """
+    unknown = isinstance(error, ModelNotFound) and path == STATUS and settings.version is None
+    return _said(error, _NO_SUCH_NAME, settings) if unknown else error
+
+
 def told(error: CallError, found: bytes | CallError, settings: ClientSettings) -> CallError:
     """Return the error with what the server says about the model; the same error if the server does not say.
 
