@@ -37,6 +37,7 @@ from .wire.model_info import ModelMetadata, Signature, TensorSpec, VersionState,
 if TYPE_CHECKING:
     from ._async_batcher import AsyncBatcher
     from ._async_client import AsyncClient
+    from ._pandas_frame import to_pandas
 
 # A program that wants hubserve's log adds a handler; without one, nothing is printed.
 logging.getLogger("hubserve").addHandler(logging.NullHandler())
@@ -78,11 +79,12 @@ __all__ = [
     "VersionStatus",
     "__version__",
     "shared_client",
+    "to_pandas",
 ]
 
 
 def __getattr__(name: str) -> object:
-    """Import the asyncio classes at their first use: programs without asyncio do not pay for them."""
+    """Import what few programs need at its first use: the others do not pay for it."""
     if name == "AsyncClient":
         from ._async_client import AsyncClient
 
@@ -91,4 +93,13 @@ def __getattr__(name: str) -> object:
         from ._async_batcher import AsyncBatcher
 
         return AsyncBatcher
+    if name == "to_pandas":
+        from ._pandas_frame import to_pandas
+
+        return to_pandas
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """List the public names."""
+    return __all__

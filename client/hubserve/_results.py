@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from html import escape
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ._images.kinds import undecodable
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 # The model directory's contract: in each row, the model says whether it could decode the image.
 OK = 0
+_SHOWN_CLASSES = 10
 UNDECODABLE = 1
 _PROBLEMS = {2: "it has more pixels than the model allows: send a smaller version of it"}
 
@@ -27,7 +29,7 @@ class ClassScore(NamedTuple):
     score: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ImageResult:
     """The fields of every result: `if not result.ok: print(result.source, result.error)`.
 
@@ -73,8 +75,36 @@ class ImageResult:
             self.status, f"the model gives it the status {self.status}, which this client does not know"
         )
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as Python's own values, by name: strings, numbers, lists, dicts and None.
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+            json.dumps(result.to_dict())
+
+        Returns:
+            `source`, `index`, `ok`, `status`, `error`, `model_version`, `seconds`, `kind` and `note`; of a
+            classification also `label`, `score` and `classes`, of features `vector`. A score that is NaN stays NaN.
+        """
+        names = ("source", "index", "ok", "status", "error", "model_version", "seconds", "kind", "note")
+        return {name: getattr(self, name) for name in names}
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.source}: {self._short()}>"
+
+    def _repr_html_(self) -> str:
+        """Return the result as a small table, for a notebook."""
+        rows = "".join(
+            f"<tr><td>{escape(str(name))}</td><td>{escape(str(value))}</td></tr>" for name, value in self._rows()
+        )
+        return f"<table><caption>{escape(self.source)}</caption>{rows}</table>"
+
+    def _short(self) -> str:
+        return "ok" if self.ok else str(self.error)
+
+    def _rows(self) -> list[tuple[object, object]]:
+        return [] if self.ok else [("error", self.error)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Classification(ImageResult):
     """The classes of one image: `print(result.source, result.label, result.score)`.
 
@@ -94,8 +124,29 @@ class Classification(ImageResult):
         """The best class's score; None if the image was not classified."""
         return self.classes[0].score if self.classes else None
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as Python's own values, see `ImageResult.to_dict`; `classes` is a list of dicts."""
+        classes = [found._asdict() for found in self.classes]
+        # A dataclass with slots is made twice, and `super()` knows the first one.
+        return {**ImageResult.to_dict(self), "label": self.label, "score": self.score, "classes": classes}
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+    def _short(self) -> str:
+        if not self.classes:
+            return ImageResult._short(self)
+        more = f", {len(self.classes) - 1} more" if len(self.classes) > 1 else ""
+        return f"{self.label or f'class {self.classes[0].class_id}'} {self.classes[0].score:.4g}{more}"
+
+    def _rows(self) -> list[tuple[object, object]]:
+        if not self.ok:
+            return ImageResult._rows(self)
+        shown: list[tuple[object, object]] = [
+            (found.label or found.class_id, f"{found.score:.4g}") for found in self.classes[:_SHOWN_CLASSES]
+        ]
+        more = len(self.classes) - len(shown)
+        return [*shown, (f"and {more:,} more", "")] if more else shown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Features(ImageResult):
     """The feature vector of one image: `index.add(result.source, result.vector)`.
 
@@ -104,3 +155,13 @@ class Features(ImageResult):
     """
 
     vector: NDArray[np.float32] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as Python's own values, see `ImageResult.to_dict`; `vector` is a list of floats or None."""
+        return {**ImageResult.to_dict(self), "vector": None if self.vector is None else self.vector.tolist()}
+
+    def _short(self) -> str:
+        return ImageResult._short(self) if self.vector is None else f"{len(self.vector)} features"
+
+    def _rows(self) -> list[tuple[object, object]]:
+        return ImageResult._rows(self) if self.vector is None else [("features", len(self.vector))]
