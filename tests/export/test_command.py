@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from hubserve_cli.main import main
 from hubserve_export.command import export
 
 
@@ -116,3 +117,18 @@ def test_without_tensorflow_it_says_what_to_install(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr == "Error: export needs tensorflow: pip install 'hubserve[export]'\n"
+
+
+@pytest.mark.parametrize(("made", "said"), [(None, "nothing was published"), ("1", "version 1 is published")])
+def test_ctrl_c_says_whether_anything_was_published(
+    made: str | None, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        if made is not None:
+            (tmp_path / "m" / made).mkdir(parents=True)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("hubserve_export._export.export", interrupted)
+    result = CliRunner().invoke(main, ["export", "model", "--output", str(tmp_path / "m")])
+    assert result.exit_code == 130
+    assert f"Stopped: {said} in {tmp_path / 'm'}\n" in result.stderr
