@@ -58,6 +58,12 @@ PACKAGES = {
     "hubserve_bench": {"click", "numpy", "typing_extensions"},
     # TensorFlow is imported to read warm-up records and to silence its log, and for nothing else.
     "hubserve_model": {"google", "tensorflow"},
+    "hubserve_export": {
+        *("click", "h5py", "numpy", "requests", "tensorflow", "tensorflow_serving", "urllib3"),
+        # Those of a Keras model, where it needs them.
+        *("keras", "keras_hub", "tf_keras"),
+    },
+    "hubserve_serve": {"click", "google", "grpc", "grpc_health", "numpy", "tensorflow", "tensorflow_serving"},
     "hubserve_k8s": {"click"},
 }
 # Each engine is known by its adapter, and tables by the adapters and what these share.
