@@ -78,7 +78,9 @@ def models(
     named = [(server["model"], "--model")] if server["model"] else []
     named += in_config(model_config) if model_config else []
     named += in_folder(models_dir) if models_dir else []
-    named += told_by_the_server(server)
+    # The embedded engine has one model, so that its word is the whole list.
+    told = list(told_by_the_server(server))
+    named += told
     address = metrics or metrics_address(server)
     without = ""
     try:
@@ -92,7 +94,7 @@ def models(
     if not found:
         reason = f"the server does not know {', '.join(unknown)}" if unknown else "no name of a model is known"
         raise click.ClickException(f"{reason}, and there are {without}: {_HELP}" if without else f"{reason}. {_HELP}")
-    if without and not as_json:
+    if without and not told and not as_json:
         click.echo(f"The list may be incomplete: {without}", err=True)
 
 
