@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow test-fast test-pythons coverage bench test-cluster protobuf-check decode-table zoo zoo-lock test-engines engines-lock bench-processes docs package fuzz chaos soak photographs hub sbom audit format lint types check wire wire-check lock clean
+.PHONY: demo test test-slow test-fast test-pythons coverage bench test-cluster protobuf-check decode-table zoo zoo-lock test-engines engines-lock bench-processes bench-engines docs package fuzz chaos soak photographs hub sbom audit format lint types check wire wire-check lock clean
 
 demo: $(VENV)/.installed  ## the main job, end to end: export, serve, classify, a page to look at
 	$(BIN)/hubserve demo --output demo
@@ -40,6 +40,10 @@ test-tensorflow-%: $(VENV)/.installed  ## export, embedded engine and conformanc
 
 bench-processes: $(VENV)/.installed  ## what many worker processes get from four servers, beside what one gets
 	$(BIN)/python benchmarks/processes.py
+
+ROWS ?= 200000
+bench-engines: $(VENV)/.installed  ## rows through Spark, Ray Data and Beam while workers and servers are killed
+	$(BIN)/python benchmarks/engines.py --rows $(ROWS)
 
 bench: $(VENV)/.installed  ## every budget and how costs grow, measured; rewrites benchmarks/results and docs/performance.md
 	VENV=$(VENV) scripts/bench-peers

@@ -1,0 +1,96 @@
+"""The jobs that `engines.py` starts in the environment of each engine: rows of a Parquet file in, ids and labels out.
+
+    .engines/spark/bin/python benchmarks/engine_programs.py spark images.parquet labels HOST:PORT,HOST:PORT
+
+The last line on standard output is the seconds of the job, without the start of the engine.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from hubserve import Retry, Settings
+
+BATCH = 256
+
+
+def settings(targets: str) -> Settings:
+    return Settings(targets.split(","), model="m", retry=Retry(max_seconds=300))
+
+
+def spark(file: str, output: str, targets: str) -> float:
+    from pyspark.sql import SparkSession
+
+    from hubserve.spark import classify_udf
+
+    session = (
+        # A worker that is killed fails its task.
+        SparkSession.builder.master("local[2,20]")
+        .config("spark.ui.enabled", "false")
+        .config("spark.driver.memory", "2g")
+        .config("spark.sql.execution.arrow.maxRecordsPerBatch", str(BATCH))
+        .getOrCreate()
+    )
+    session.sparkContext.setLogLevel("OFF")
+    classify = classify_udf(settings(targets), column="bytes", top_k=1)
+    began = time.perf_counter()
+    images = session.read.parquet(file).repartition(32)
+    labelled = images.transform(classify.transform)
+    labelled.select("id", "classification.label", "classification.error").write.parquet(output)
+    seconds = time.perf_counter() - began
+    session.stop()
+    return seconds
+
+
+def ray(file: str, output: str, targets: str) -> float:
+    import ray
+
+    from hubserve.ray import classify
+
+    ray.init(num_cpus=2, object_store_memory=300 * 2**20, include_dashboard=False, logging_level="error")
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    began = time.perf_counter()
+    images = ray.data.read_parquet(file, override_num_blocks=32)
+    labelled = classify(images, settings(targets), column="bytes", top_k=1, workers=1, batch_size=BATCH)
+
+    def chosen(table):
+        answers = table.column("classification").combine_chunks()
+        return (
+            table.select(["id"])
+            .append_column("label", answers.field("label"))
+            .append_column("error", answers.field("error"))
+        )
+
+    labelled.map_batches(chosen, batch_format="pyarrow").write_parquet(output)
+    seconds = time.perf_counter() - began
+    ray.shutdown()
+    return seconds
+
+
+def beam(file: str, output: str, targets: str) -> float:
+    import apache_beam
+    import pyarrow as pa
+
+    from hubserve.beam import Classify
+
+    schema = pa.schema([("id", pa.int64()), ("label", pa.string()), ("error", pa.string())])
+    os.makedirs(output)
+    began = time.perf_counter()
+    with apache_beam.Pipeline() as pipeline:
+        rows = pipeline | apache_beam.io.ReadFromParquet(file, columns=["id", "bytes"])
+        pairs = rows | apache_beam.Map(lambda row: (row["id"], row["bytes"]))
+        answers = pairs | Classify(settings(targets), top_k=1)
+        together = (answers.classified, answers.failed) | apache_beam.Flatten()
+        records = together | apache_beam.MapTuple(
+            lambda key, row: {"id": key, "label": row["label"], "error": row["error"]}
+        )
+        records | apache_beam.io.WriteToParquet(f"{output}/labels", schema, file_name_suffix=".parquet")
+    return time.perf_counter() - began
+
+
+if __name__ == "__main__":
+    os.environ["PYSPARK_PYTHON"] = sys.executable
+    engine, *arguments = sys.argv[1:]
+    print({"spark": spark, "ray": ray, "beam": beam}[engine](*arguments))
