@@ -9,7 +9,8 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from ._errors import UsageError
+from ._checks import check_seconds
+from ._errors import DeadlineExceeded, UsageError
 from ._images.encode import Encode, ImageLike, encode
 from ._results import ImageResult
 from ._schedule.pieces import Request
@@ -58,11 +59,13 @@ class AsyncBatcher(Generic[_Result]):
         self._begin_anew()
         watch(self._begin_anew)
 
-    async def ask(self, image: ImageLike) -> _Result:
+    async def ask(self, image: ImageLike, *, timeout: float | None = None) -> _Result:
         """Send one image, and wait for its result.
 
         Args:
             image: A path, bytes, a binary file, a Pillow image or a uint8 array; read and encoded on another thread.
+            timeout: Seconds to wait for the result. After them the result has a `DeadlineExceeded`, and the callers
+                whose images are in the same request are answered all the same. None: as long as the client tries.
 
         Returns:
             The image's result. If the image failed, the reason is in the result.
@@ -70,8 +73,12 @@ class AsyncBatcher(Generic[_Result]):
         Raises:
             UnsuitableModel: The model does not have the outputs that the batcher needs.
             ClientClosed: The client was closed.
-            UsageError: The batcher was closed.
+            UsageError: The batcher was closed, or `timeout` is not a finite number above 0.
         """
+        end = None
+        if timeout is not None:
+            check_seconds("timeout", timeout)
+            end = time.monotonic() + timeout
         self._on_this_loop()
         how = await self._how()
         at_once = isinstance(image, bytes) and how is encode
@@ -86,6 +93,12 @@ class AsyncBatcher(Generic[_Result]):
         self._waiting[self._count] = future
         self._run.push(replace(encoded, index=self._count, caller=caller()), time.monotonic())
         self._news.set()
+        if timeout is not None and end is not None:
+            await asyncio.wait({future}, timeout=max(end - time.monotonic(), 0.0))
+            if not future.done():
+                # What comes later has no reader.
+                future.cancel()
+                return self._run.failure(encoded, DeadlineExceeded.of_caller(encoded.source, timeout))
         result: _Result = await future
         return result
 

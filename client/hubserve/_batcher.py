@@ -6,11 +6,13 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from concurrent.futures import TimeoutError as NoResultYet
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from ._errors import UsageError
+from ._checks import check_seconds
+from ._errors import DeadlineExceeded, UsageError
 from ._images.encode import Encode, EncodedImage, ImageLike
 from ._results import ImageResult
 from ._schedule.pieces import Request
@@ -52,11 +54,13 @@ class Batcher(Generic[_Result]):
         self._begin_anew()
         watch(self._forked)
 
-    def ask(self, image: ImageLike) -> _Result:
+    def ask(self, image: ImageLike, *, timeout: float | None = None) -> _Result:
         """Send one image, and wait for its result.
 
         Args:
             image: A path, bytes, a binary file, a Pillow image or a uint8 array; read and encoded on this thread.
+            timeout: Seconds to wait for the result. After them the result has a `DeadlineExceeded`, and the callers
+                whose images are in the same request are answered all the same. None: as long as the client tries.
 
         Returns:
             The image's result. If the image failed, the reason is in the result.
@@ -64,8 +68,12 @@ class Batcher(Generic[_Result]):
         Raises:
             UnsuitableModel: The model does not have the outputs that the batcher needs.
             ClientClosed: The client was closed.
-            UsageError: The batcher was closed.
+            UsageError: The batcher was closed, or `timeout` is not a finite number above 0.
         """
+        end = None
+        if timeout is not None:
+            check_seconds("timeout", timeout)
+            end = time.monotonic() + timeout
         encoded = replace(self._how()(0, image), caller=caller())
         future: Future[_Result] = Future()
         with self._lock:
@@ -74,7 +82,13 @@ class Batcher(Generic[_Result]):
             if self._thread is None:
                 self._start()
             self._mover.post(partial(self._take, encoded, future))
-        return future.result()
+        if timeout is None or end is None:
+            return future.result()
+        try:
+            return future.result(max(end - time.monotonic(), 0.0))
+        except NoResultYet:
+            # What comes later has no reader.
+            return self._run.failure(encoded, DeadlineExceeded.of_caller(encoded.source, timeout))
 
     def close(self) -> None:
         """Wait until all images are answered, and take no more. Closing twice does no harm."""

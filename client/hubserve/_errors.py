@@ -104,6 +104,17 @@ class ServerBusy(CallError):
 class DeadlineExceeded(CallError):
     """The answer did not come in time."""
 
+    @classmethod
+    def of_caller(cls, source: str, timeout: float) -> "DeadlineExceeded":
+        """Make the error of one image whose caller waits no longer.
+
+        Args:
+            source: The image's name.
+            timeout: The seconds that the caller waited.
+        """
+        text = f"{source}: no answer within the {timeout:g} s of this call: allow more time, or send less at a time"
+        return cls(text, _Code.DEADLINE_EXCEEDED)
+
 
 class ImageTooSlow(DeadlineExceeded):
     """The server answers other images, and missed the deadline for this one twice."""

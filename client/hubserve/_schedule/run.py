@@ -108,7 +108,7 @@ class Run(Generic[_Result]):
         """Add the next image."""
         self._taken += 1
         if image.error is not None:
-            self._settle(image, self._failure(image, image.error))
+            self._settle(image, self.failure(image, image.error))
             return
         if not len(self._cutter):
             self._collecting_since = now
@@ -304,9 +304,10 @@ class Run(Generic[_Result]):
     def _report(self, piece: Piece, error: HubserveError) -> None:
         _log.warning("%d images failed, the first of them %s: %s", len(piece.images), piece.images[0].source, error)
         for image in piece.images:
-            self._settle(image, self._failure(image, error))
+            self._settle(image, self.failure(image, error))
 
-    def _failure(self, image: EncodedImage, error: HubserveError) -> _Result:
+    def failure(self, image: EncodedImage, error: HubserveError) -> _Result:
+        """Return the result of an image that an error keeps from being answered."""
         # Results may be kept for long, and a traceback would keep the whole batch in memory.
         error.__traceback__ = None
         for origin in (error.__cause__, error.__context__):
