@@ -1,4 +1,4 @@
-"""What many worker processes get from four servers together, beside one process with the best window.
+"""Measure what many worker processes get from four servers together, beside one process with the best window.
 
     .venv/bin/python benchmarks/processes.py
     .venv/bin/python benchmarks/processes.py --only simulated --queue 4 10 100

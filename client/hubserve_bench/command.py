@@ -111,7 +111,7 @@ def _numbers(
     "--peak",
     type=FiniteFloat(min=0, min_open=True, max=_LARGEST),
     metavar="R",
-    help="With --slo: requests a second that you expect. Prints how many replicas carry them.",
+    help="Requests a second that you expect. With --slo, bench prints how many replicas this load needs.",
 )
 @click.option(
     "--arrivals",

@@ -1,4 +1,4 @@
-"""What is measured one after another: a list of loads, or loads that follow from what was measured before."""
+"""List the loads to measure one after another: a fixed list, or loads that follow from the last measurement."""
 
 from __future__ import annotations
 
