@@ -48,7 +48,7 @@ def _concurrency(_: click.Context, __: click.Parameter, given: str) -> int | Lit
 
 
 @sections(
-    Images=("convert", "everything", "null", "shard"),
+    Images=("convert", "everything", "null", "shard", "column", "id_column"),
     Results=(
         "file",
         "html",
