@@ -63,7 +63,9 @@ def running_cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.Tem
         return
     if not (found() or can_be_built()):
         pytest.skip("KUBECONFIG names no cluster, and there is no Go to build a control plane with")
-    built = build()
+    # The build takes many minutes and prints what it does: pytest would keep that back.
+    with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+        built = build()
     with control_plane(built, tmp_path_factory.mktemp("cluster")) as kubeconfig:
         cluster = Cluster(kubeconfig, own=True, patience_seconds=_OWN_SECONDS)
         cluster.run("create", "-f", "-", objects=built.crds)
