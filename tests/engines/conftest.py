@@ -59,11 +59,11 @@ def images_file(tmp_path) -> str:
     return str(file)
 
 
-def run_guide(engine: str, server: FakeServer, folder: Path) -> None:
+def run_guide(name: str, server: FakeServer, folder: Path) -> None:
     """Write the program of a guide's page, run it in a folder with images.parquet, and check labels.parquet."""
     import pyarrow.parquet as parquet
 
-    page = guide.ROOT / "docs" / f"{engine}.md"
+    page = guide.ROOT / "docs" / name
     text = next(block.text for block in guide.blocks(page) if block.text.startswith("# label_images.py"))
     (folder / "label_images.py").write_text(text.replace("dns:///pnasnet-headless:8500", server.target))
     done = subprocess.run([sys.executable, "label_images.py"], cwd=folder, capture_output=True, text=True, timeout=900)

@@ -82,4 +82,4 @@ def test_wrong_arguments_are_refused_when_the_pipeline_is_made() -> None:
 
 
 def test_the_guide_labels_two_thousand_rows(server: FakeServer, images_file: str) -> None:
-    run_guide("beam", server, Path(images_file).parent)
+    run_guide("beam.md", server, Path(images_file).parent)

@@ -49,4 +49,4 @@ def test_the_workers_share_a_budget(cluster, server: FakeServer) -> None:
 
 
 def test_the_guide_labels_two_thousand_rows(server: FakeServer, images_file: str) -> None:
-    run_guide("ray", server, Path(images_file).parent)
+    run_guide("ray.md", server, Path(images_file).parent)

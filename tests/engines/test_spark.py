@@ -126,4 +126,4 @@ def test_feature_vectors_are_arrays(spark) -> None:
 
 
 def test_the_guide_labels_two_thousand_rows(server: FakeServer, images_file: str) -> None:
-    run_guide("spark", server, Path(images_file).parent)
+    run_guide("spark.md", server, Path(images_file).parent)
