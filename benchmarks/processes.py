@@ -34,7 +34,7 @@ from hubserve._images.encode import EncodedImage
 from hubserve._schedule.batching import Capacity, Limits
 from hubserve._schedule.retry import Contact
 from hubserve._schedule.run import Run
-from hubserve._schedule.window import Fixed, Vegas, Window
+from hubserve._schedule.window import MOST, Fixed, Vegas, Window
 from hubserve.testing import FakeServer, Fault, Request
 from row import Figures, Row
 
@@ -67,8 +67,10 @@ def main() -> None:
         for queue in arguments.queue:
             best = max(World(1, arguments.at_once, queue, lambda size=size: Fixed(size)).run()[0] for size in WINDOWS)
             for count in arguments.processes:
-                rate, refused = World(count, arguments.at_once, queue, Vegas).run()
-                add(figures, f"simulated, queue of {queue}, {count} processes", rate / best, refused)
+                for share, words in ((MOST, ""), (max(1, MOST // count), f" that share {MOST} requests in flight")):
+                    world = World(count, arguments.at_once, queue, lambda share=share: Vegas(share))
+                    rate, refused = world.run()
+                    add(figures, f"simulated, queue of {queue}, {count} processes{words}", rate / best, refused)
     if arguments.only != "simulated":
         for queue in arguments.queue:
             load = (arguments.at_once, queue, arguments.seconds, arguments.measure)
