@@ -32,6 +32,8 @@ from row import Figures, Row
 ROOT = Path(__file__).resolve().parent.parent
 ENGINES = ("spark", "ray", "beam")
 SERVERS = 4
+# A worker lives so long at least: one that is killed while it starts shows nothing.
+SPARED_SECONDS = 20.0
 # How worker processes of an engine are called.
 WORKERS = {"spark": "pyspark.daemon", "ray": "ray::MapWorker", "beam": ""}
 BYTES = 2000
@@ -209,12 +211,16 @@ def killing(pool: Pool, job: int | None, worker: str, every: float):
 
     def run() -> None:
         place = 0
+        seen: dict[int, float] = {}
         while not over.wait(every):
             pool.kill(place)
             killed["servers"] += 1
-            if worker and job is not None and (found := workers_of(job, worker)):
-                os.kill(found[killed["workers"] % len(found)], signal.SIGKILL)
-                killed["workers"] += 1
+            now = time.monotonic()
+            for each in workers_of(job, worker) if worker and job is not None else ():
+                if now - seen.setdefault(each, now) >= SPARED_SECONDS:
+                    os.kill(each, signal.SIGKILL)
+                    killed["workers"] += 1
+                    break
             over.wait(1)
             pool.restart(place)
             place = (place + 1) % SERVERS
