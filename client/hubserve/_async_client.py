@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -45,7 +46,11 @@ class AsyncClient(BaseClient[AsyncToken, AsyncModelServer]):
     """
 
     def classify(
-        self, images: Iterable[ImageLike] | AsyncIterable[ImageLike], *, top_k: int | None = None, ordered: bool = True
+        self,
+        images: Iterable[ImageLike] | AsyncIterable[ImageLike] | os.PathLike[str],
+        *,
+        top_k: int | None = None,
+        ordered: bool = True,
     ) -> AsyncGenerator[Classification, None]:
         """Classify images, as `Client.classify` does; `images` may also be an async iterable.
 
@@ -53,10 +58,10 @@ class AsyncClient(BaseClient[AsyncToken, AsyncModelServer]):
         cancel the requests in flight: `async with contextlib.aclosing(client.classify(images)) as results`.
         Arguments, results and errors are those of `Client.classify`.
         """
-        return self._stream(many(images), *classes(top_k), ordered)
+        return self._stream(many(images, convert=self._settings.convert), *classes(top_k), ordered)
 
     def features(
-        self, images: Iterable[ImageLike] | AsyncIterable[ImageLike], *, ordered: bool = True
+        self, images: Iterable[ImageLike] | AsyncIterable[ImageLike] | os.PathLike[str], *, ordered: bool = True
     ) -> AsyncGenerator[Features, None]:
         """Compute images' feature vectors, float32 [D], as `Client.features` does; otherwise like `classify`.
 
@@ -64,7 +69,7 @@ class AsyncClient(BaseClient[AsyncToken, AsyncModelServer]):
 
         Arguments, results and errors are those of `Client.features`.
         """
-        return self._stream(many(images), *vectors(), ordered)
+        return self._stream(many(images, convert=self._settings.convert), *vectors(), ordered)
 
     def classify_batcher(
         self, *, top_k: int | None = None, max_delay: float = 0.005, max_size: int | None = None

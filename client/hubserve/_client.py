@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -65,7 +66,7 @@ class Client(BaseClient[Token, ModelServer]):
     """
 
     def classify(
-        self, images: Iterable[ImageLike], *, top_k: int | None = None, ordered: bool = True
+        self, images: Iterable[ImageLike] | os.PathLike[str], *, top_k: int | None = None, ordered: bool = True
     ) -> Iterator[Classification]:
         """Classify images: lazily, in batches, in memory that does not grow with their number.
 
@@ -75,7 +76,8 @@ class Client(BaseClient[Token, ModelServer]):
         If an image fails, or the request with it, the result says so (`error`, `exception`), and the others go on.
 
         Args:
-            images: Paths, bytes, binary files, Pillow images or arrays.
+            images: Paths, bytes, binary files, Pillow images or arrays. Or the path of a folder: the images below it,
+                chosen and ordered as `hubserve classify` does. A `UserWarning` counts the files that are left out.
             top_k: The most classes for each image; by default all that the model gives.
             ordered: Return results in the order of the images; False: each batch as soon as it is answered.
 
@@ -85,11 +87,11 @@ class Client(BaseClient[Token, ModelServer]):
             results.
 
         Raises:
-            UsageError: `images` is a single image, or `top_k` is less than 1.
+            UsageError: `images` is a single image and not a folder, or `top_k` is less than 1.
         """
-        return self._stream(many(images), *classes(top_k), ordered)
+        return self._stream(many(images, convert=self._settings.convert), *classes(top_k), ordered)
 
-    def features(self, images: Iterable[ImageLike], *, ordered: bool = True) -> Iterator[Features]:
+    def features(self, images: Iterable[ImageLike] | os.PathLike[str], *, ordered: bool = True) -> Iterator[Features]:
         """Compute images' feature vectors, float32 [D]; otherwise like `classify`.
 
             vectors = [result.vector for result in client.features(["cat.jpg", "dog.jpg"])]
@@ -102,9 +104,9 @@ class Client(BaseClient[Token, ModelServer]):
             One result for each image. Taking a result raises as for `classify`.
 
         Raises:
-            UsageError: `images` is a single image.
+            UsageError: `images` is a single image and not a folder.
         """
-        return self._stream(many(images), *vectors(), ordered)
+        return self._stream(many(images, convert=self._settings.convert), *vectors(), ordered)
 
     def classify_batcher(
         self, *, top_k: int | None = None, max_delay: float = 0.005, max_size: int | None = None

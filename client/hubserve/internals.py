@@ -5,8 +5,10 @@ This module is not public API: a name here may change in any release. The bytes 
 
 from ._checks import LONGEST_SECONDS
 from ._errors import Then, then
+from ._images.choice import SPECIAL, Choice, LeftOut
 from ._images.convert import converted
 from ._images.encode import encode
+from ._images.folder import below
 from ._images.kinds import AVIF, HEAD_BYTES, HEIC, JPEG_2000, OTHER, PNM, RAW, TIFF, Kind, Reader, kind_of
 from ._images.not_a_path import not_a_path, short_name
 from ._outcome import Outcome, outcome
@@ -26,15 +28,19 @@ __all__ = [
     "OTHER",
     "PNM",
     "RAW",
+    "SPECIAL",
     "TIFF",
     "Call",
+    "Choice",
     "ClientSettings",
     "Kind",
+    "LeftOut",
     "ModelServer",
     "Outcome",
     "Reader",
     "Then",
     "Token",
+    "below",
     "converted",
     "encode",
     "image_of",

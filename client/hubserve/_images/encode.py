@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias, TypeGuard, TypeVar
 
 from .._errors import ImageError, UsageError
+from .folder import Folder
 from .kinds import HEAD_BYTES, Kind, Reader, kind_of
 from .not_a_path import beginning, not_a_path, short_name, without_control
 from .png_writer import png_from_array, png_from_pillow
@@ -107,12 +108,20 @@ def is_path(image: object) -> TypeGuard[str | os.PathLike[str]]:
 _Images = TypeVar("_Images", bound="Iterable[ImageLike] | AsyncIterable[ImageLike]")
 
 
-def many(images: _Images) -> _Images:
+def many(images: _Images | os.PathLike[str], *, convert: bool) -> _Images | Folder:
     """Return the images; refuse a single image, whose iteration would give letters, lines or rows of pixels.
+
+    A folder stands for the images below it.
+
+    Args:
+        images: The argument of the caller.
+        convert: Whether the client converts files that the server does not read.
 
     Raises:
         UsageError: `images` is a single image, or is not iterable.
     """
+    if is_path(images) and os.path.isdir(images):
+        return Folder(os.fspath(images), convert=convert)
     one = (
         is_path(images)
         or isinstance(images, bytes | bytearray | memoryview)

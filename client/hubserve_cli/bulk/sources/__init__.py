@@ -8,12 +8,11 @@ import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator
 
-from hubserve.internals import short_name
+from hubserve.internals import Choice, LeftOut, below, short_name
 
 from . import _archives, _columns, _local, _remote
-from ._choice import Choice, LeftOut
 from ._columns import Columns
-from ._items import Image, NoImagesError, Unread, Wanted, name_of
+from ._items import Image, NoImagesError, Unread, Wanted, name_of, unreadable
 
 __all__ = ["Choice", "Columns", "Image", "LeftOut", "NoImagesError", "Unread", "Wanted", "find", "name_of", "total"]
 
@@ -77,7 +76,7 @@ def _found(source: str, null: bool, choice: Choice, columns: Columns) -> Iterato
         return _remote.found(source, choice)
     if os.path.isdir(source):
         return _at_least_one(
-            _local.below(source, choice), functools.partial(choice.none_in, source, choice.left_out.copy())
+            below(source, choice, unreadable), functools.partial(choice.none_in, source, choice.left_out.copy())
         )
     if os.path.isfile(source) and _columns.is_table(source):
         return _columns.in_table(source, columns)

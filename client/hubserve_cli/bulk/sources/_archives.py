@@ -16,9 +16,8 @@ from tarfile import EOFHeaderError, HeaderError  # type: ignore[attr-defined]
 from typing import IO, Any, cast
 
 from hubserve import ImageError
-from hubserve.internals import HEAD_BYTES
+from hubserve.internals import HEAD_BYTES, SPECIAL, Choice
 
-from ._choice import SPECIAL, Choice
 from ._items import Image, NoImagesError, Unread, unreadable
 
 _SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz", ".tar.lzma")

@@ -9,28 +9,12 @@ import sys
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from hubserve.internals import not_a_path, short_name
+from hubserve.internals import Choice, not_a_path, short_name
 
 from . import _archives, _remote
-from ._choice import Choice
 from ._items import Image, unreadable
 
 _CHUNK = 2**16
-
-
-def below(folder: str, choice: Choice) -> Iterator[Image]:
-    """Return the images below a folder, in the order of their names, so that all runs and machines have the same order.
-
-    The names of one folder at a time are in memory. Links to files are followed, but links to folders are not, because
-    they can form circles.
-    """
-    failures: list[OSError] = []
-    for parent, folders, files in os.walk(folder, onerror=failures.append):
-        yield from _reported(failures)
-        folders.sort()
-        files.sort()
-        yield from (path for name in files if choice.takes(path := os.path.join(parent, name)))
-    yield from _reported(failures)
 
 
 def matches(pattern: str, choice: Choice) -> Iterator[Image]:
@@ -41,12 +25,6 @@ def matches(pattern: str, choice: Choice) -> Iterator[Image]:
         # A link to a file that does not exist matches too: reading it fails, and the record says so.
         elif not os.path.isdir(match):
             yield match
-
-
-def _reported(failures: list[OSError]) -> Iterator[Image]:
-    for failure in failures:
-        yield unreadable(os.fsdecode(failure.filename), f"the folder cannot be read ({failure.strerror})")
-    failures.clear()
 
 
 def listed(*, null: bool) -> Iterator[Image]:

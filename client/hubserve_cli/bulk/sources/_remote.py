@@ -14,11 +14,10 @@ from typing import IO, Any
 
 import click
 
-from hubserve.internals import HEAD_BYTES
+from hubserve.internals import HEAD_BYTES, Choice
 
 from ...common.exit_codes import MissingExtraError
 from . import _archives
-from ._choice import Choice
 from ._items import Image, NoImagesError, Unread, unreadable
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*::)*[A-Za-z][A-Za-z0-9+.-]*://")

@@ -7,7 +7,7 @@ import stat
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from hubserve.internals import AVIF, HEAD_BYTES, HEIC, JPEG_2000, OTHER, PNM, RAW, TIFF, Kind, Reader, kind_of
+from .kinds import AVIF, HEAD_BYTES, HEIC, JPEG_2000, OTHER, PNM, RAW, TIFF, Kind, Reader, kind_of
 
 # Files with these suffixes are taken for images: one that is not becomes a failed record that names its kind.
 SUFFIXES = frozenset(
@@ -89,12 +89,21 @@ class LeftOut:
         return self._kinds.total()
 
     def lines(self) -> Iterator[str]:
-        """Return the sentence for the user; none if no file was left out."""
-        if not self.total:
-            return
-        files = f"{self.total:,} file{'' if self.total == 1 else 's'} left out: {self}"
-        remedies = [f"--convert classifies {', '.join(sorted(self._convertible))}"] if self._convertible else []
-        yield f"{files} ({'; '.join([*remedies, '--all sends every file'])})"
+        """Return the sentence for the user of the command; none if no file was left out."""
+        if self.total:
+            yield f"{self.counted()} ({'; '.join([*self.remedy('--convert'), '--all sends every file'])})"
+
+    def counted(self) -> str:
+        """Return how many files were left out, in words."""
+        return f"{self.total:,} file{'' if self.total == 1 else 's'} left out: {self}"
+
+    def remedy(self, convert: str) -> list[str]:
+        """Return what classifies the files that can be converted; nothing where there are none.
+
+        Args:
+            convert: The option or argument that converts.
+        """
+        return [f"{convert} classifies {', '.join(sorted(self._convertible))}"] if self._convertible else []
 
     def __str__(self) -> str:
         ordered = sorted(self._kinds.items(), key=lambda item: (-item[1], item[0]))
