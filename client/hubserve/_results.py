@@ -78,7 +78,7 @@ class ImageResult:
     def to_dict(self) -> dict[str, Any]:
         """Return the result as Python's own values, by name: strings, numbers, lists, dicts and None.
 
-            json.dumps(result.to_dict())
+            result.to_dict()["source"]
 
         Returns:
             `source`, `index`, `ok`, `status`, `error`, `model_version`, `seconds`, `kind` and `note`; of a
@@ -125,7 +125,7 @@ class Classification(ImageResult):
         return self.classes[0].score if self.classes else None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the result as Python's own values, see `ImageResult.to_dict`; `classes` is a list of dicts."""
+        """Return Python's own values, as every result has them, and the classes as dicts: `result.to_dict()`."""
         classes = [found._asdict() for found in self.classes]
         # A dataclass with slots is made twice, and `super()` knows the first one.
         return {**ImageResult.to_dict(self), "label": self.label, "score": self.score, "classes": classes}
@@ -157,7 +157,7 @@ class Features(ImageResult):
     vector: NDArray[np.float32] | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the result as Python's own values, see `ImageResult.to_dict`; `vector` is a list of floats or None."""
+        """Return Python's own values, as every result has them, and the vector as a list: `result.to_dict()`."""
         return {**ImageResult.to_dict(self), "vector": None if self.vector is None else self.vector.tolist()}
 
     def _short(self) -> str:
