@@ -76,8 +76,9 @@ def main() -> None:
             load = (arguments.at_once, queue, arguments.seconds, arguments.measure)
             best = max(real(1, *load, str(size))[0] for size in WINDOWS[-2:])
             for count in arguments.processes:
-                rate, refused = real(count, *load, "auto")
-                add(figures, f"real, queue of {queue}, {count} processes", rate / best, refused)
+                for share, words in ((MOST, ""), (max(1, MOST // count), f" that share {MOST} requests in flight")):
+                    rate, refused = real(count, *load, "auto", share)
+                    add(figures, f"real, queue of {queue}, {count} processes{words}", rate / best, refused)
     if arguments.json:
         figures.write(arguments.json)
 
@@ -87,18 +88,21 @@ def add(figures: Figures, what: str, ratio: float, refused: float) -> None:
     figures.add(Row(f"{what}, refusals of 100 answers", [100 * refused], unit="%", at_most=1))
 
 
-def real(count: int, at_once: int, queue: int, seconds: float, measure: float, window: str) -> tuple[float, float]:
+def real(
+    count: int, at_once: int, queue: int, seconds: float, measure: float, window: str, share: int = MOST
+) -> tuple[float, float]:
     """Measure answers a second and refusals for each answer of so many processes."""
     counted = Counted(at_once, seconds)
+    # Each client watches the health of each server, which takes a thread of the scripted server.
     with ExitStack() as stack:
         servers = [
             stack.enter_context(
-                FakeServer(lambda _: {"a": 1.0}, before=counted.server(queue), threads=at_once + queue + 8)
+                FakeServer(lambda _: {"a": 1.0}, before=counted.server(queue), threads=at_once + queue + 8 + count)
             )
             for _ in range(SERVERS)
         ]
         targets = ",".join(server.target for server in servers)
-        command = [sys.executable, __file__, "--part", targets, window]
+        command = [sys.executable, __file__, "--part", targets, window, str(share)]
         workers = [
             stack.enter_context(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
             for _ in range(count)
@@ -149,11 +153,12 @@ class Counted:
         return before
 
 
-def work(targets: str, window: str) -> None:
+def work(targets: str, window: str, share: str) -> None:
     """Ask without end, as one worker process."""
     size = "auto" if window == "auto" else int(window)
     retry = Retry(max_seconds=300)
-    with Client(targets.split(","), model="m", max_batch_size=1, concurrency=size, retry=retry) as client:
+    bounds = {"concurrency": size, "max_concurrency": int(share)}
+    with Client(targets.split(","), model="m", max_batch_size=1, retry=retry, **bounds) as client:
         print("ready", flush=True)
         sys.stdin.readline()
         for result in client.classify(itertools.repeat(b"a"), ordered=False):
