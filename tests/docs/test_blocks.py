@@ -75,6 +75,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "labels.txt").write_text("".join(f"thing {number}\n" for number in range(1001)))
     trustme.CA().cert_pem.write_to_path(tmp_path / "ca.pem")
     (tmp_path / "token").write_text("a token\n")
+    (tmp_path / "models").mkdir()
     return tmp_path
 
 

@@ -114,7 +114,7 @@ def test_accents_that_a_file_system_took_apart_are_the_same(tmp_path: Path) -> N
         (["Cat"], ("cat", "CAT"), r"may be of 2 classes, 0, 1, whose labels are 'cat', 'CAT'"),
         (["crane"], ("crane", "bird", "crane"), r"may be of 2 classes, 0, 2"),
         (["big_cat", "big-cat"], ("big cat", "dog"), "big-cat and big_cat are both of the label 'big cat'"),
-        ([], ("cat", "dog"), "holds no folders"),
+        ([], ("cat", "dog"), "does not hold folders"),
     ],
     ids=["a slip", "many", "two fit", "one label of two classes", "twice", "nothing"],
 )
@@ -163,7 +163,7 @@ def test_files_in_folders_further_down_count(tmp_path: Path) -> None:
     [
         (None, 0.9, "`min_accuracy` needs examples; give a folder of them with `examples`"),
         (".", 90, "`min_accuracy` is 90; give a share of the examples, 0 to 1"),
-        ("nowhere", None, "the examples' folder nowhere is not there"),
+        ("nowhere", None, "the examples' folder nowhere does not exist"),
     ],
 )
 def test_what_cannot_be_measured_is_said_before_a_model_is_loaded(

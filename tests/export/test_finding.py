@@ -116,7 +116,7 @@ def test_the_models_own_operations_and_the_hubs_pages_are_evidence(trained: Call
 def test_what_a_file_says_and_what_the_model_does_must_agree(trained: Callable[..., Source]) -> None:
     file = Sidecar({**PRESETS["torch"], "resize": "crop", "crop_fraction": 0.875}, None, "preprocessor_config.json")
     with pytest.raises(
-        PreprocessingError, match=r"torch is what preprocessor_config.json says of .*, and unit is what"
+        PreprocessingError, match=r"preprocessor_config.json says that .* takes torch, but it takes unit, because"
     ):
         find(trained(None), file)
     found, warnings = find(trained("torch"), file)
@@ -132,7 +132,7 @@ def test_other_classes_that_nothing_tells_of_stop_and_say_how(trained: Callable[
     text = str(caught.value)
     assert "there are no photographs of its classes" in text
     assert "with raw: mean best score" in text
-    assert "say it with `preprocessing`" in text
+    assert "give it with `preprocessing`" in text
     assert "`examples`" in text
     found, warnings = find(trained("raw", 10), labels=names, pixel_range=(0, 255))
     assert found.evidence == ("said",)

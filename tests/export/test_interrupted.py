@@ -20,7 +20,7 @@ from hubserve_export.command import export
 model, base, *limits = sys.argv[1:]
 for limit in limits:
     resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), resource.RLIM_INFINITY))
-    result = CliRunner().invoke(export, [model, "--output", base, "--batch-sizes", "1,32"])
+    result = CliRunner().invoke(export, [model, "--output", base, "--batch-sizes", "1,32", "--warmup", "all"])
     left = sorted(path.name for path in Path(base).iterdir())
     print(json.dumps([result.exit_code, result.stderr.splitlines()[-1], left]))
 """

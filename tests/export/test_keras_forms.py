@@ -189,7 +189,7 @@ def test_an_h5_file_that_cannot_be_read_says_why(tmp_path: Path, monkeypatch: py
     with pytest.raises(SourceError, match=r"contains Python code \(Lambda\), which is not run"):
         answers(tmp_path / "lambda.h5")
     model.save_weights(tmp_path / "m.weights.h5")
-    with pytest.raises(SourceError, match=r"holds weights alone.*save the whole model, model\.save"):
+    with pytest.raises(SourceError, match=r"holds only weights.*save the whole model, model\.save"):
         answers(tmp_path / "m.weights.h5")
     (tmp_path / "cut.h5").write_bytes((tmp_path / "lambda.h5").read_bytes()[:1000])
     with pytest.raises(SourceError, match="is not an HDF5 file, or is damaged"):

@@ -72,7 +72,7 @@ def test_a_client_of_tls_does_not_talk_to_a_server_without(shell: str):
 def test_a_client_without_tls_learns_what_a_server_that_hangs_up_may_want(shell: str):
     with server() as running:
         result = refused(shell, running, None)
-    assert "if it speaks TLS, give tls=" in result.error
+    assert "if it uses TLS, give tls=" in result.error
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_a_key_that_is_not_the_certificates_is_said_to_be_the_clients_own_matter
     with server(clients=CLIENTS) as running:
         result = refused(shell, running, trusting(one, key_of=other))
     assert "tls= cannot be used" in result.error
-    assert "whether key belongs to certificate" in result.error
+    assert "that key belongs to certificate" in result.error
 
 
 def test_files_that_are_not_pem_are_reported_as_the_clients_own_fault():
