@@ -220,7 +220,7 @@ def test_model_directories_are_served_while_they_are_compared(miniature_dir: Pat
     assert result.exit_code in (0, 4), result.output
     document = json.loads(result.stdout)
     assert document["both"] == 1
-    assert [document["sides"][letter]["engine"] for letter in "AB"] == ["embedded", "embedded"]
+    assert all(document["sides"][letter]["engine"].startswith("embedded engine") for letter in "AB")
     failed = compare(f"{miniature_dir}@99", miniature_dir, photograph)
     assert failed.exit_code == 1
     assert "was not served; its own message is above" in failed.stderr

@@ -73,7 +73,7 @@ class Findings:
         found = []
         for (side, running), versions in zip(self.sides, self.tally.versions, strict=True):
             answered = " and ".join(str(version) for version in sorted(versions)) or "none"
-            engine = f", engine {running.engine}" if running.engine else ""
+            engine = f", {running.engine}" if running.engine else ""
             found.append(f"{side.name}, model {running.model}, version {answered}{engine}")
         return found
 
