@@ -110,7 +110,7 @@ class BaseClient(ABC, Generic[_Token, _Server]):
 
     @property
     def closed(self) -> bool:
-        """Whether the client was closed, so that its calls raise `ClientClosed`."""
+        """Tell whether the client was closed, so that its calls raise `ClientClosed`."""
         return self._server.closed.is_set()
 
     def _run(self, read: Reader[_Result], kind: type[_Result], *, ordered: bool) -> Run[_Result]:

@@ -59,7 +59,7 @@ class ImageResult:
 
     @property
     def ok(self) -> bool:
-        """Whether the model decoded the image and answered."""
+        """Tell whether the model decoded the image and answered."""
         return self.status == OK
 
     @property

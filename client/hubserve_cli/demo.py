@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
-import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -16,6 +14,7 @@ import click
 from hubserve import Classification, Client
 
 from .common.browser import open_page
+from .common.local_server import served
 from .common.words import to_install
 from .report import RunPage
 
@@ -33,8 +32,6 @@ _PHOTOGRAPHS = (
 )
 # The classes of these three images, which every person sees; a model that gives others was damaged by the export.
 _EXPECTED = {"chelsea.png": "Egyptian cat", "coffee.png": "espresso", "camera.png": "tripod"}
-_READY = re.compile(r"Serving .+ version \d+ on (?P<target>\S+) ")
-_STOP_SECONDS = 15
 
 
 @click.command(short_help="Export, serve, classify, and write a page, without a network.")
@@ -65,7 +62,8 @@ def demo(output: Path, show: bool) -> None:
     click.echo(f"Exporting {MODEL} to {model_dir}", err=True)
     _hubserve("export", MODEL, "--output", str(model_dir), "--batch-sizes", "1,8,32")
     click.echo("Serving it on this machine", err=True)
-    with serving(model_dir) as target:
+    with served(model_dir) as server:
+        target = server.target
         click.echo("Classifying each photograph twice: the first time warms up, the second is measured", err=True)
         list(classify(target, photographs))
         with RunPage(file, model=MODEL, server=target) as page:
@@ -105,30 +103,6 @@ def copy_photographs(folder: Path) -> list[Path]:
         raise click.ClickException(
             f"{folder} cannot be written ({error.strerror}): give another place with --output"
         ) from error
-
-
-@contextmanager
-def serving(model_dir: Path) -> Iterator[str]:
-    """Serve a model directory in a process of its own, on a free loopback port, and provide its address.
-
-    Raises:
-        click.ClickException: The server does not start; it has printed the reason on standard error.
-    """
-    command = [sys.executable, "-m", "hubserve", "serve", str(model_dir), "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
-        try:
-            assert process.stdout is not None  # noqa: S101 - it was asked for
-            # The port opens when the model is ready; then the server prints its address.
-            ready = _READY.match(process.stdout.readline())
-            if ready is None:
-                raise click.ClickException("the server did not start; its own message is above")
-            yield ready["target"]
-        finally:
-            process.terminate()
-            try:
-                process.wait(_STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
 
 
 def classify(target: str, photographs: list[Path]) -> Iterator[Classification]:

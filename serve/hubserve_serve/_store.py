@@ -42,7 +42,7 @@ class Store:
 
     @property
     def pinned(self) -> bool:
-        """Whether only the versions found are served; else a higher version that appears replaces them."""
+        """Tell whether only the versions found are served; else a higher version that appears replaces them."""
         return self._wanted is not None or bool(self._labels)
 
     def look(self) -> list[VersionDirectory] | None:

@@ -51,17 +51,19 @@ def test_a_docstring_of_a_function_begins_with_an_imperative_verb(part: str) -> 
     assert wrong == []
 
 
-# A module or a class may begin with the name of a thing ("A row."), and not with a clause about it ("What a row is.").
+# A module, a class or a property may begin with the name of a thing ("A row."), but not with a clause about it ("What a
+# row is.").
 CLAUSES = re.compile(r"(How|What|When|Where|Whether|Which|Who|Whose|Why)\b")
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_a_docstring_of_a_module_or_a_class_does_not_begin_with_a_clause(part: str) -> None:
+def test_a_docstring_of_a_module_class_or_property_does_not_begin_with_a_clause(part: str) -> None:
     wrong = [
         f"{file.relative_to(guide.ROOT)} {getattr(node, 'name', '')}: {ast.get_docstring(node)!r:.80}"
         for file in sorted((guide.ROOT / part).rglob("*.py"))
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Module | ast.ClassDef) and CLAUSES.match(ast.get_docstring(node) or "")
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+        and CLAUSES.match(ast.get_docstring(node) or "")
     ]
     assert wrong == []
 

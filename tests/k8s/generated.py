@@ -63,3 +63,17 @@ def generated(name: str, *parts: str, version: int = 1, namespace: str = "hubser
 def generated_overlay(name: str, overlay: str, *, version: int = 1) -> Manifests:
     """What the repository's overlay of this name is for another model."""
     return generated(name, *_OVERLAYS[overlay], version=version)
+
+
+def files(folder: Path) -> dict[str, str]:
+    """Return the text of each file of an output, by its path."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8")
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != ".hubserve.json"
+    }
+
+
+def build(output: Path, overlay: str = "gpu") -> Manifests:
+    """Return what kustomize builds of an overlay of an output."""
+    return load(kustomize(output / "overlays" / overlay))

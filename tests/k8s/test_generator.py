@@ -1,10 +1,6 @@
 """`hubserve manifests`: the repository's own files are its output, and so are those of other models."""
 
-import errno
 import json
-import os
-import shutil
-import uuid
 from pathlib import Path
 
 import click
@@ -13,20 +9,12 @@ import yaml
 
 from hubserve_k8s._selection import ALTERNATIVES, NEEDS
 from k8s.checks import problems
-from k8s.generated import BY_GPU, options, run, written
+from k8s.generated import BY_GPU, build, files, options, run, written
 from k8s.manifests import COMPONENTS, K8S, OVERLAYS, Manifests, compatible, expanded, flags, kustomize, load
 from k8s.models import CATS_DOGS, FEATURES, MODELS, PNASNET, write_model
 from k8s.test_schemas import VERSIONS, validate
 
 _PRODUCTION = ("--overlay", "production", "--with", "monitoring,autoscaling-keda,gateway,priority")
-
-
-def files(folder: Path) -> dict[str, str]:
-    return {
-        path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8")
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != ".hubserve.json"
-    }
 
 
 def sets() -> list[tuple[str, ...]]:
@@ -40,10 +28,6 @@ def sets() -> list[tuple[str, ...]]:
         found.append(chosen)
         left -= set(chosen)
     return found
-
-
-def build(output: Path, overlay: str = "gpu") -> Manifests:
-    return load(kustomize(output / "overlays" / overlay))
 
 
 def test_the_repositorys_files_are_the_output_for_pnasnet(tmp_path):
@@ -369,151 +353,6 @@ def test_the_output_is_yaml_that_a_person_reads(tmp_path):
         if path.endswith(".yaml"):
             assert list(yaml.safe_load_all(text))
             assert text.startswith("#") or path.count("/") > 1 or "base/" in path
-
-
-def images(output: Path, overlay: str) -> set[str]:
-    pods = [item["spec"]["template"]["spec"] for item in build(output, overlay).objects if item["kind"] == "Deployment"]
-    return {
-        container["image"]
-        for pod in pods
-        for container in (*pod["containers"], *pod.get("initContainers", ()))
-        if "serving" in container["image"]
-    }
-
-
-@pytest.mark.parametrize(
-    ("tensorflow", "release"), [("", "2.20.0"), ("2.19.1", "2.20.0"), ("2.20.0", "2.20.0"), ("2.21.0", "2.21.0")]
-)
-@pytest.mark.parametrize(("gpu", "overlay", "ending"), [("1", "gpu", "-gpu"), ("none", "cpu", "")])
-def test_the_servers_image_follows_the_tensorflow_that_exported_the_model(
-    tmp_path, tensorflow, release, gpu, overlay, ending
-):
-    model = write_model(tmp_path / "m", PNASNET | {"tensorflow": tensorflow})
-    result = run(model, tmp_path / "out", "--gpu", gpu)
-    assert result.exit_code == 0, result.output
-    assert images(tmp_path / "out", overlay) == {f"tensorflow/serving:{release}{ending}"}
-    warned = "Warning: the model was exported with TensorFlow 2.21.0, so the server is tensorflow/serving:2.21.0, which"
-    assert (warned in result.stderr) == (tensorflow == "2.21.0")
-
-
-@pytest.mark.parametrize(
-    "image", ["tensorflow/serving:2.20.0-gpu", "registry.example.com/serving:2.19.1", "mine/serving:v2.20"]
-)
-def test_a_server_that_is_older_than_the_model_is_refused(tmp_path, image):
-    model = write_model(tmp_path / "m", PNASNET | {"tensorflow": "2.21.0"})
-    result = run(model, tmp_path / "out", "--server-image", image)
-    assert result.exit_code == 1
-    assert f"was exported with TensorFlow 2.21.0, and --server-image {image} is TensorFlow Serving 2." in result.output
-    assert "which may not load it: name a newer image, or export the model with TensorFlow 2." in result.output
-    assert not (tmp_path / "out").exists()
-
-
-@pytest.mark.parametrize(
-    "image",
-    [
-        "tensorflow/serving:2.21.0-gpu",
-        "registry.example.com:5000/serving:2.22.0",
-        f"mine/serving@sha256:{'0' * 64}",
-        "mine/serving:stable",
-    ],
-)
-@pytest.mark.parametrize(("gpu", "overlay"), [("1", "gpu"), ("none", "cpu")])
-def test_a_server_of_ones_own_is_taken_where_it_is_new_enough(tmp_path, image, gpu, overlay):
-    model = write_model(tmp_path / "m", PNASNET | {"tensorflow": "2.21.0"})
-    result = run(model, tmp_path / "out", "--server-image", image, "--gpu", gpu)
-    assert result.exit_code == 0, result.output
-    assert images(tmp_path / "out", overlay) == {image}
-    unknown = "@" in image or "stable" in image
-    assert (
-        f"the release of {image} is not known: it must not be older than TensorFlow 2.21.0" in result.stderr
-    ) == unknown
-
-
-def test_a_model_of_an_unknown_tensorflow_is_refused_without_a_server(tmp_path):
-    model = write_model(tmp_path / "m", PNASNET | {"tensorflow": "2.22.0"})
-    result = run(model, tmp_path / "out")
-    assert result.exit_code == 1
-    assert (
-        "hubserve knows TensorFlow Serving up to 2.21.0: name an image of that release with --server-image"
-        in result.output
-    )
-    assert not (tmp_path / "out").exists()
-
-
-def test_the_newest_of_two_served_versions_counts(tmp_path):
-    model = write_model(tmp_path / "m", PNASNET | {"tensorflow": "2.20.0"}, 1)
-    write_model(model, PNASNET | {"tensorflow": "2.21.0"}, 2)
-    result = run(model, tmp_path / "out", "--with", "canary")
-    assert result.exit_code == 0, result.output
-    assert images(tmp_path / "out", "gpu") == {"tensorflow/serving:2.21.0-gpu"}
-
-
-def test_a_server_image_that_floats_is_refused(tmp_path):
-    result = run(write_model(tmp_path / "m", PNASNET), tmp_path / "out", "--server-image", "tensorflow/serving")
-    assert (result.exit_code, "--server-image tensorflow/serving floats" in result.output) == (2, True)
-
-
-def test_a_failure_in_the_middle_changes_nothing(tmp_path, monkeypatch):
-    model = write_model(tmp_path / "pnasnet", PNASNET)
-    output = written(model, tmp_path / "out")
-    before = files(output), (output / ".hubserve.json").read_bytes()
-    write_model(model, PNASNET, 2)
-    replace, calls = os.replace, []
-
-    def full(old: Path, new: Path) -> None:
-        calls.append(new)
-        if len(calls) == 5:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(new))
-        replace(old, new)
-
-    monkeypatch.setattr(os, "replace", full)
-    done = run(model, output, "--with", "gateway")
-    assert done.exit_code == 1
-    assert f"cannot be written (No space left on device); {output} is as it was before" in done.output
-    assert (files(output), (output / ".hubserve.json").read_bytes()) == before
-    assert sorted(path.name for path in output.iterdir()) == [
-        ".hubserve.json", "base", "jobs", "model.Dockerfile", "overlays",
-    ]  # fmt: skip
-    monkeypatch.undo()
-    # The same run succeeds later.
-    assert "0 files new" not in run(model, output, "--with", "gateway").output
-
-
-def test_a_failure_in_the_first_run_leaves_no_folder(tmp_path, monkeypatch):
-    def broken(*_: object) -> None:
-        raise OSError(errno.EIO, os.strerror(errno.EIO))
-
-    monkeypatch.setattr(os, "replace", broken)
-    done = run(write_model(tmp_path / "pnasnet", PNASNET), tmp_path / "new" / "out")
-    assert done.exit_code == 1
-    assert not (tmp_path / "new").exists()
-
-
-def test_what_a_killed_run_left_is_no_foreign_file(tmp_path):
-    left = tmp_path / "out" / f".hubserve-manifests-{uuid.uuid4()}"
-    left.mkdir(parents=True)
-    output = written(write_model(tmp_path / "pnasnet", PNASNET), tmp_path / "out")
-    assert not left.exists()
-    assert (output / "base").is_dir()
-
-
-@pytest.mark.parametrize("place", ["base", "base/pdb.yaml", "overlays/gpu/kustomization.yaml"])
-def test_what_is_in_the_way_is_named_and_stays(tmp_path, place):
-    model = write_model(tmp_path / "pnasnet", PNASNET)
-    output = written(model, tmp_path / "out")
-    in_the_way = output / place
-    if in_the_way.is_dir():
-        shutil.rmtree(in_the_way)
-        in_the_way.write_text("mine")
-    else:
-        in_the_way.unlink()
-        in_the_way.mkdir()
-        (in_the_way / "notes.txt").write_text("mine")
-    before = files(output)
-    done = run(model, output, "--overwrite")
-    assert done.exit_code == 1
-    assert f"{in_the_way} is in the way of " in done.output
-    assert files(output) == before
 
 
 def test_a_namespace_may_contain_a_models_name(tmp_path):

@@ -71,7 +71,7 @@ class Ahead:
 
     @property
     def full(self) -> bool:
-        """Whether enough images are being read."""
+        """Tell whether enough images are being read."""
         return len(self._waiting) >= _READ_AHEAD
 
     def next(self, images: Iterator[ImageLike]) -> EncodedImage | None:

@@ -106,7 +106,7 @@ class Contact:
 
     @property
     def met(self) -> bool:
-        """Whether a server has shown that it serves the model."""
+        """Tell whether a server has shown that it serves the model."""
         return self._met
 
     def answered(self, now: float) -> None:

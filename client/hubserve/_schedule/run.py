@@ -86,17 +86,17 @@ class Run(Generic[_Result]):
 
     @property
     def wants_images(self) -> bool:
-        """Whether the next image may be pushed: at most one batch waits for room."""
+        """Tell whether the next image may be pushed: at most one batch waits for room."""
         return not (self.ended or self._fresh or self._search.waiting or self._too_far_ahead)
 
     @property
     def finished(self) -> bool:
-        """Whether every pushed image is answered, and no more images will come."""
+        """Tell whether every pushed image is answered, and no more images will come."""
         return self.ended and self._taken == self._given
 
     @property
     def watches_the_clock(self) -> bool:
-        """Whether something may become due without another event."""
+        """Tell whether something may become due without another event."""
         return bool(self._again or self._search.waiting) or self._contact.retry.hedge_after is not None
 
     @property

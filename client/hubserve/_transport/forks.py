@@ -47,7 +47,7 @@ class Channels(Protocol):
 
     @property
     def at_work(self) -> bool:
-        """Whether threads of gRPC are working."""
+        """Tell whether threads of gRPC are working."""
 
     def watch(self) -> None:
         """Watch connections, on threads of gRPC."""

@@ -88,12 +88,12 @@ class Mover(Generic[_Result]):
 
     @property
     def quiet(self) -> bool:
-        """Whether nothing has happened since the last `move` or `wait`."""
+        """Tell whether nothing has happened since the last `move` or `wait`."""
         return self._events.empty()
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is in flight or posted."""
+        """Tell whether nothing is in flight or posted."""
         return not self._calls and self._events.empty()
 
     def start_over(self, run: Run[_Result]) -> None:

@@ -100,7 +100,7 @@ class Channels:
 
     @property
     def at_work(self) -> bool:
-        """Whether threads of gRPC are working: for calls in flight, or to watch several servers."""
+        """Tell whether threads of gRPC are working: for calls in flight, or to watch several servers."""
         return self._in_flight > 0 or self._watched
 
     def _ended(self, _: object) -> None:

@@ -90,7 +90,7 @@ class VersionStatus:
 
     @property
     def available(self) -> bool:
-        """Whether the version answers requests."""
+        """Tell whether the version answers requests."""
         return self.state is VersionState.AVAILABLE
 
     def __str__(self) -> str:

@@ -15,13 +15,14 @@ from hubserve import Client, Retry, UsageError
 from ..bulk import sources
 from ..common.exit_codes import DIFFERENT, WrongUsageError
 from ..common.interrupts import Signals, Stopped, require_signals
+from ..common.local_server import Served
 from ..common.options import FiniteFloat, Security, json_option, security_options, timeout_option
 from ..common.terminal import draws, write_over
 from .asking import SideError, ask
 from .findings import Findings
 from .pairs import Pair
 from .rules import Rules
-from .sides import Running, Side, running
+from .sides import Side, running
 from .tally import Tally
 
 _RETRY = Retry(max_seconds=60)
@@ -289,7 +290,7 @@ def _options(letter: str, text: str, side: Side) -> list[str]:
 
 
 def _client(
-    side: Side, where: Running, security: Security, timeout: float, batch_size: int, *, shrink: bool, convert: bool
+    side: Side, where: Served, security: Security, timeout: float, batch_size: int, *, shrink: bool, convert: bool
 ) -> Client:
     known = security if side.folder is None else Security(tls=None, token=None, allow_plaintext_token=False)
     try:

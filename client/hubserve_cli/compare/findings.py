@@ -10,9 +10,10 @@ from typing import Any
 from hubserve import Classification
 
 from ..common.histogram import Histogram
+from ..common.local_server import Served
 from .pairs import Pair
 from .rules import Check, Rules
-from .sides import Running, Side
+from .sides import Side
 from .tally import Tally
 
 FORMAT = 1
@@ -33,7 +34,7 @@ class Findings:
         left_out: Sentences about what was not compared.
     """
 
-    sides: Sequence[tuple[Side, Running]]
+    sides: Sequence[tuple[Side, Served]]
     tally: Tally
     rules: Rules
     checks: Sequence[Check]
@@ -42,7 +43,7 @@ class Findings:
 
     @property
     def passed(self) -> bool:
-        """Whether B follows all rules."""
+        """Tell whether B follows all rules."""
         return all(check.passed for check in self.checks)
 
     @property

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
-import shlex
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import click
+from ..common.local_server import Served, served
 
 _SERVER = re.compile(r"(?P<target>(?:[a-z]+://[^/\s]*/)?[^/@\s]+)(?:/(?P<model>[^/@\s]+))?(?:@(?P<version>[^/@\s]+))?")
-_STOP_SECONDS = 15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,23 +66,8 @@ class Side:
         return cls(name=text, target=found["target"], model=model, version=number, version_label=label)
 
 
-@dataclass(frozen=True, slots=True)
-class Running:
-    """A side whose server runs.
-
-    Attributes:
-        target: The server's address.
-        model: The model's name on it.
-        engine: The engine that serves a model directory; None: a server was given.
-    """
-
-    target: str
-    model: str
-    engine: str | None = None
-
-
 @contextmanager
-def running(side: Side, options: Sequence[str] = ()) -> Iterator[Running]:
+def running(side: Side, options: Sequence[str] = ()) -> Iterator[Served]:
     """Provide a side's server; a model directory is served by a process of its own on a free port.
 
     Args:
@@ -99,26 +79,11 @@ def running(side: Side, options: Sequence[str] = ()) -> Iterator[Running]:
     """
     if side.folder is None:
         assert side.target is not None and side.model is not None  # noqa: S101, PT018 - parse takes care
-        yield Running(side.target, side.model)
+        yield Served(side.target, side.model)
         return
-    command = [sys.executable, "-m", "hubserve", "serve", str(side.folder), "--port", "0", "--json"]
-    command += [] if side.version is None else ["--version", str(side.version)]
-    with subprocess.Popen([*command, *options], stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
-        try:
-            assert process.stdout is not None  # noqa: S101 - it was asked for
-            # The server prints this line when the model is ready.
-            line = process.stdout.readline()
-            if not line:
-                said = shlex.join(["hubserve", *command[3:], *options])
-                raise click.ClickException(f"{side.name} was not served; its own message is above ({said})")
-            ready = json.loads(line)
-            yield Running(ready["server"], ready["model"], ready["engine"])
-        finally:
-            process.terminate()
-            try:
-                process.wait(_STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
+    version = [] if side.version is None else ["--version", str(side.version)]
+    with served(side.folder, [*version, *options]) as server:
+        yield server
 
 
 def _is_number(text: str) -> bool:
