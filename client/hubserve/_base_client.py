@@ -19,7 +19,7 @@ from ._schedule.readiness import Waiting
 from ._schedule.retry import Retry
 from ._schedule.run import Run
 from ._schedule.steps import Ask, Pause, Steps, asked
-from ._schedule.window import MOST
+from ._schedule.window import MOST, Memory
 from ._settings import ClientSettings, deadline_in, made_of, seconds_left
 from ._transport.forks import watch
 from ._transport.security import TLS, AsyncToken
@@ -100,6 +100,7 @@ class BaseClient(ABC, Generic[_Token, _Server]):
         self._contact = server.contact
         self._capacity = self._settings.capacity()
         self._message_capacity = Capacity(WHOLE_MESSAGE, threading.Lock())
+        self._memory = Memory()
 
     def __reduce__(self) -> tuple[Any, ...]:
         return made_of, (type(self), self._settings)
@@ -114,7 +115,7 @@ class BaseClient(ABC, Generic[_Token, _Server]):
         return self._server.closed.is_set()
 
     def _run(self, read: Reader[_Result], kind: type[_Result], *, ordered: bool) -> Run[_Result]:
-        window = self._settings.window()
+        window = self._settings.window(self._memory)
         return Run(read=read, kind=kind, capacity=self._capacity, contact=self._contact, window=window, ordered=ordered)
 
     def _batches(

@@ -53,7 +53,7 @@ class Client(BaseClient[Token, ModelServer]):
         max_batch_size: The most images in one request; lowered automatically when the server takes fewer.
         max_batch_bytes: The most bytes of images in one request; a larger image is sent alone.
         concurrency: The most requests of one call in flight at once; "auto" finds out how many keep the servers busy
-            without a queue.
+            without a queue, and each call begins with what the one before it found.
         max_concurrency: The most that "auto" may find, where many processes share the servers.
         channel_options: gRPC's own options for the channel, by name; they override the client's.
         shrink: Downscale large JPEGs before they are sent; needs Pillow. Each side keeps at least this number of

@@ -17,7 +17,7 @@ from ._images.convert import check_convert
 from ._images.downscale import check_shrink
 from ._schedule.batching import Capacity, Limits
 from ._schedule.retry import NEVER, Contact, Retry
-from ._schedule.window import MOST, Fixed, Vegas, Window
+from ._schedule.window import MOST, Fixed, Memory, Vegas, Window
 from ._transport.channel import grpc_targets
 from ._transport.proxy import proxy_hint
 from ._transport.security import TLS, AsyncToken, check_token
@@ -102,11 +102,15 @@ class ClientSettings(Settings):
         """Return the limits on one request for images."""
         return Capacity(Limits(self.max_batch_size, self.max_batch_bytes), threading.Lock())
 
-    def window(self) -> Window:
-        """Return the limit on a call's requests in flight."""
+    def window(self, memory: Memory) -> Window:
+        """Return the limit on a call's requests in flight.
+
+        Args:
+            memory: What earlier calls of the client found out.
+        """
         if self.concurrency == "auto":
             # At most half a GiB of requests.
-            return Vegas(min(self.max_concurrency, max(2, 2**29 // self.max_batch_bytes)))
+            return Vegas(min(self.max_concurrency, max(2, 2**29 // self.max_batch_bytes)), memory)
         return Fixed(self.concurrency)
 
     def batcher_capacity(self, max_delay: float, max_size: int | None) -> Capacity:

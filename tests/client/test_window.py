@@ -1,13 +1,14 @@
 """The "auto" window against servers that exist only in arithmetic."""
 
 import random
+from collections.abc import Callable
 
 import pytest
 
 from client.simulation import Simulation, failure
 from hubserve import CallError
 from hubserve._schedule.batching import Limits
-from hubserve._schedule.window import Fixed, Vegas, Window
+from hubserve._schedule.window import Fixed, Memory, Vegas, Window
 
 
 class Serving:
@@ -147,3 +148,61 @@ def test_after_a_refusal_the_window_goes_back_to_what_was_taken_and_stays_below_
     assert answered_rounds(3) == [6, 6, 6]
     # Now and then a little more is tried: the server may have got company.
     assert max(answered_rounds(60)) == 7
+
+
+def test_a_call_begins_where_the_one_before_it_was():
+    memory = Memory()
+    first = Vegas(memory=memory)
+    seconds(first, 4, 0.0)
+    found = first.limit
+    after = Vegas(memory=memory)
+
+    assert 4 <= found <= 8
+    # The best time is measured with half of it: the images may be others.
+    assert after.limit == found // 2
+    for _ in range(found):
+        after.answered(0.5, after.limit)
+    assert after.limit == found
+
+
+def test_a_call_that_ends_before_it_finds_out_anything_changes_nothing():
+    memory = Memory()
+    first = Vegas(memory=memory)
+    seconds(first, 4, 0.0)
+    for _ in range(5):
+        Vegas(memory=memory).answered(9.0, 1)
+
+    assert Vegas(memory=memory).limit == first.limit // 2
+
+
+def test_a_call_stays_below_what_was_refused_in_the_one_before():
+    memory = Memory()
+    first = Vegas(memory=memory)
+    for _ in range(12):
+        first.answered(0.1, first.limit)
+    first.overloaded()
+    after = Vegas(memory=memory)
+    for _ in range(40):
+        after.answered(0.1, after.limit)
+
+    assert first.limit == 4
+    assert after.limit == 7
+
+
+@pytest.mark.parametrize(("workers", "delay"), [(4, 0.0), (4, 0.1), (12, 0.0)])
+def test_short_calls_one_after_the_other_fill_the_servers(workers: int, delay: float):
+    def course_of(window: Callable[[], Window]) -> float:
+        serving = Serving(workers, delay)
+        now = 0.0
+        for _ in range(40):
+            call = Simulation(serving, count=32, limits=Limits(1, 10), window=window(), now=now)
+            call.run()
+            now = call.now
+        return now
+
+    memory = Memory()
+    remembered = course_of(lambda: Vegas(memory=memory))
+
+    best = min(course_of(lambda limit=limit: Fixed(limit)) for limit in (4, 8, 16, 32))
+    assert best / remembered > 0.7
+    assert course_of(Vegas) / remembered > 1.2

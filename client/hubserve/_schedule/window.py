@@ -6,10 +6,14 @@ W * (1 - best / now) wait. One or two should wait: with none, a server is idle b
 answer later. When a server says that it has no room, W is halved for a round, and stays below the refused number for a
 while (as CUBIC remembers a loss, RFC 9438). The best time is measured again from time to time with half the window
 (after BBR's ProbeRTT), because images and servers change during a long run.
+
+The calls of a client share a `Memory`: each call begins with the limit that was found last, and first measures the best
+time with half of it.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 # A share of the window, if that is more than one request: times vary, and vary more over many servers.
@@ -47,21 +51,57 @@ class Fixed:
         """Change nothing."""
 
 
-class Vegas:
-    """A limit that adapts: `window = Vegas(); window.answered(0.2, in_flight=1); window.limit`."""
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a window has found out, except for times.
 
-    def __init__(self, most: int = MOST) -> None:
+    Attributes:
+        limit: The most requests without an answer.
+        growing_fast: Whether no request was seen to wait, so that the limit doubles.
+        ceiling: The highest limit until the next attempt to raise it.
+        taken: The highest limit that was not refused.
+        lift: How much the next attempt raises the ceiling.
+    """
+
+    limit: int
+    growing_fast: bool
+    ceiling: int
+    taken: int
+    lift: int
+
+
+class Memory:
+    """What the calls of one client found out last: `Vegas(most, memory)` begins with it.
+
+    Threads may share it: `found` is only replaced as a whole.
+    """
+
+    def __init__(self) -> None:
+        self.found: Found | None = None
+
+
+class Vegas:
+    """A limit that adapts: `window = Vegas(); window.answered(0.2, in_flight=1); window.limit`.
+
+    Args:
+        most: The highest limit.
+        memory: Where the limit begins; changed with each change of the limit. None: it begins with 1.
+    """
+
+    def __init__(self, most: int = MOST, memory: Memory | None = None) -> None:
         self._most = most
-        self._limit = 1
-        self._growing_fast = True
+        self._memory = Memory() if memory is None else memory
+        found = self._memory.found or Found(limit=1, growing_fast=True, ceiling=most, taken=1, lift=1)
+        self._limit = found.limit
+        self._growing_fast = found.growing_fast
         self._best = float("inf")
         self._times: list[float] = []
         self._rounds = 0
-        self._probing = False
-        # The highest limit until the next attempt to raise it, and the highest that was not refused.
-        self._ceiling = most
-        self._taken = 1
-        self._lift = 1
+        # Times of an earlier call say nothing about the images of this one.
+        self._probing = found.limit > 1
+        self._ceiling = found.ceiling
+        self._taken = found.taken
+        self._lift = found.lift
 
     @property
     def limit(self) -> int:
@@ -94,6 +134,7 @@ class Vegas:
             self._probing = True
             self._ceiling = min(self._most, self._ceiling + self._lift)
             self._lift *= 2
+        self._remember()
 
     def overloaded(self) -> None:
         """Record that a server has no room: halve the limit."""
@@ -104,6 +145,10 @@ class Vegas:
         self._lift = 1
         self._rounds = 0
         self._limit = max(1, self._limit // 2)
+        self._remember()
+
+    def _remember(self) -> None:
+        self._memory.found = Found(self._limit, self._growing_fast, self._ceiling, self._taken, self._lift)
 
     def _adjust(self, waiting: float) -> None:
         self._taken = max(self._taken, self._limit)
