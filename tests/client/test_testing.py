@@ -1,6 +1,7 @@
 """The fake server for users' tests: its promises, checked through the client."""
 
 import socket
+from contextlib import ExitStack
 
 import numpy as np
 import pytest
@@ -94,3 +95,36 @@ def test_the_public_names_are_the_exported_ones():
     public = {name for name in vars(hubserve.testing) if not name.startswith("_")}
 
     assert set(hubserve.testing.__all__) == public - {"fixture"}
+
+
+def test_more_clients_than_threads_may_watch_its_health():
+    # A client of several servers watches each of them, with a call that stays open.
+    with FakeServer(version=1, threads=2) as one, FakeServer(version=2, threads=2) as other, ExitStack() as stack:
+        clients = []
+        for _ in range(10):
+            client = Client(
+                [one.target, other.target],
+                model="m",
+                max_batch_size=1,
+                timeout=20,
+                # Connections of its own, as a client of another process has them.
+                channel_options={"grpc.use_local_subchannel_pool": 1},
+            )
+            clients.append(stack.enter_context(client))
+        for client in clients:
+            until_from({1, 2}, client)
+        one.ready = False
+        for client in clients:
+            until_from({2}, client)
+        one.ready = True
+        for client in clients:
+            until_from({1, 2}, client)
+
+
+def until_from(versions: set[int], client: Client) -> None:
+    """Ask until all of these servers answer, and no other; a client that waits for a thread reports its timeout."""
+    seen: set[int | None] = set()
+    while seen != versions:
+        results = list(client.classify([b"a"] * 8))
+        assert [result.exception for result in results] == [None] * 8
+        seen = {result.model_version for result in results}

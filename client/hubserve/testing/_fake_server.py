@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from ..wire.metadata_pb2 import GetModelMetadataRequest
 from ..wire.predict_pb2 import PredictRequest, PredictResponse
 from ..wire.status_pb2 import GetModelStatusRequest
 from . import _messages
+from ._health import Health
 from ._script import DROP, Fault, Request, Script, Step
 from ._tcp_relay import Relay
 
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from typing_extensions import Self
-
-# grpc.health.v1.HealthCheckResponse, status SERVING (1) and NOT_SERVING (2).
-_SERVING, _NOT_SERVING = b"\x08\x01", b"\x08\x02"
 
 
 def _its_text(image: bytes) -> dict[str, float]:
@@ -85,10 +83,19 @@ class FakeServer:
         self._threads = threads
         self._script = Script()
         self._stopping = threading.Event()
+        self._health = Health()
         self._server: Any = None
         self._relay = Relay(port)
         self.requests: list[Request] = []
-        self.ready = True
+
+    @property
+    def ready(self) -> bool:
+        """Whether the model is reported as loaded, and the server as healthy."""
+        return self._health.ready
+
+    @ready.setter
+    def ready(self, ready: bool) -> None:
+        self._health.ready = ready
 
     @property
     def target(self) -> str:
@@ -118,11 +125,7 @@ class FakeServer:
         self._serve(f"{serving}.PredictionService", "Predict", PredictRequest, self._answer)
         self._serve(f"{serving}.PredictionService", "GetModelMetadata", GetModelMetadataRequest, self._describe)
         self._serve(f"{serving}.ModelService", "GetModelStatus", GetModelStatusRequest, self._state)
-        health = {
-            "Check": grpc.unary_unary_rpc_method_handler(lambda _, __: self._health()),
-            "Watch": grpc.unary_stream_rpc_method_handler(self._watch),
-        }
-        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("grpc.health.v1.Health", health),))
+        self._server.add_generic_rpc_handlers((self._health.handler(),))
         if self._credentials is None:
             behind = self._server.add_insecure_port("127.0.0.1:0")
         else:
@@ -201,17 +204,6 @@ class FakeServer:
     def _check(self, model: str) -> None:
         if self._model not in (None, model):
             raise Fault("NOT_FOUND", f"Servable not found for request: Latest({model})")
-
-    def _health(self) -> bytes:
-        return _SERVING if self.ready else _NOT_SERVING
-
-    def _watch(self, _: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
-        said = b""
-        while context.is_active() and not self._stopping.is_set():
-            if said != self._health():
-                said = self._health()
-                yield said
-            self._stopping.wait(0.05)
 
     def _serve(self, service: str, method: str, kind: Any, answer: Callable[[Any, grpc.ServicerContext], Any]) -> None:
         def answered(message: Any, context: grpc.ServicerContext) -> Any:
