@@ -53,7 +53,7 @@ class Fixed:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a window has found out, except for times.
+    """Hold what a window has found out, except for times.
 
     Attributes:
         limit: The most requests without an answer.
@@ -71,7 +71,7 @@ class Found:
 
 
 class Memory:
-    """What the calls of one client found out last: `Vegas(most, memory)` begins with it.
+    """Keep what the calls of one client found out last: `Vegas(most, memory)` begins with it.
 
     Threads may share it: `found` is only replaced as a whole.
     """

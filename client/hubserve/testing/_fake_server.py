@@ -90,7 +90,7 @@ class FakeServer:
 
     @property
     def ready(self) -> bool:
-        """Whether the model is reported as loaded, and the server as healthy."""
+        """Tell whether the model is reported as loaded, and the server as healthy."""
         return self._health.ready
 
     @ready.setter

@@ -28,7 +28,7 @@ class Health:
 
     @property
     def ready(self) -> bool:
-        """Whether the server is healthy; who watches it is told of a change."""
+        """Tell whether the server is healthy; clients that watch it are told of a change."""
         return self._ready
 
     @ready.setter
