@@ -169,25 +169,33 @@ def work(targets: str, window: str, share: str) -> None:
 class World:
     """Processes and servers that exist only in arithmetic: `World(8, at_once=4, queue=10, window=Vegas).run()`."""
 
-    def __init__(self, processes: int, at_once: int, queue: int, window: Callable[[], Window]) -> None:
+    def __init__(
+        self, processes: int, at_once: int, queue: int, window: Callable[[], Window], leave_at: float = SIMULATED
+    ) -> None:
         self.random = random.Random(processes)  # noqa: S311 - the same in every run
         self.now = 0.0
         self.answers = self.refusals = 0
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._order = itertools.count()
         self.servers = [SimulatedServer(self, at_once, queue) for _ in range(SERVERS)]
-        for _ in range(processes):
-            self.at(self.random.uniform(0, 2), Process(self, window()).step)
+        for number in range(processes):
+            # All but the first leave at that time.
+            process = Process(self, window(), until=leave_at if number else SIMULATED)
+            self.at(self.random.uniform(0, 2), process.step)
 
     def at(self, when: float, event: Callable[[], None]) -> None:
         heapq.heappush(self._events, (when, next(self._order), event))
 
-    def run(self) -> tuple[float, float]:
-        """Return answers a second, and refusals for each answer."""
+    def run(self, since: float = WARM_UP) -> tuple[float, float]:
+        """Return answers a second from a time on, and refusals for each answer."""
+        counted = False
         while self._events and self._events[0][0] < SIMULATED:
             self.now, _, event = heapq.heappop(self._events)
+            if self.now >= since and not counted:
+                self.answers = self.refusals = 0
+                counted = True
             event()
-        return self.answers / (SIMULATED - WARM_UP), self.refusals / max(1, self.answers)
+        return self.answers / (SIMULATED - since), self.refusals / max(1, self.answers)
 
 
 class SimulatedServer:
@@ -205,7 +213,7 @@ class SimulatedServer:
         elif len(self._waiting) < self._queue:
             self._waiting.append(done)
         else:
-            world.refusals += world.now >= WARM_UP
+            world.refusals += 1
             world.at(world.now + 0.001, lambda: done(False))
 
     def _begin(self, done: Callable[[bool], None]) -> None:
@@ -214,7 +222,7 @@ class SimulatedServer:
 
     def _end(self, done: Callable[[bool], None]) -> None:
         world = self._world
-        world.answers += world.now >= WARM_UP
+        world.answers += 1
         world.at(world.now + 0.001, lambda: done(True))
         if self._waiting:
             self._begin(self._waiting.pop(0))
@@ -225,8 +233,9 @@ class SimulatedServer:
 class Process:
     """One client's schedule, which always has another image to send."""
 
-    def __init__(self, world: World, window: Window) -> None:
+    def __init__(self, world: World, window: Window, until: float) -> None:
         self._world = world
+        self._until = until
         contact = Contact(Retry(max_seconds=300), world.random.random, several=True)
         self._gate = contact.gate
         self._run: Run[Classification] = Run(
@@ -242,6 +251,8 @@ class Process:
 
     def step(self) -> None:
         world, run, gate = self._world, self._run, self._gate
+        if world.now >= self._until:
+            return
         moved = True
         while moved:
             moved = False

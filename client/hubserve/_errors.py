@@ -200,6 +200,8 @@ _BROKE = "{target} failed while answering for {model}: look in the server's log"
 
 # TF Serving's words for a request that timed out in the batching queue.
 QUEUE_TIMEOUT = "timeout exceeded while waiting in batching queue"
+# And for a request for which the server has no thread.
+NO_THREAD = "Server Threadpool Exhausted"
 
 # The one table of what failures mean and what is retried. The first line that fits code and words decides; "" fits
 # any words. The words are those of TF Serving 2.20 and gRPC, for codes that mean several things.
@@ -225,7 +227,7 @@ _RULES: tuple[tuple[grpc.StatusCode, str, type[CallError], Then, str], ...] = (
     (_Code.RESOURCE_EXHAUSTED, "OOM when allocating", ServerBusy, Then.SPLIT, _MEMORY),
     (_Code.RESOURCE_EXHAUSTED, "Out of memory", ServerBusy, Then.SPLIT, _MEMORY),
     (_Code.RESOURCE_EXHAUSTED, "ailed to allocate memory", ServerBusy, Then.SPLIT, _MEMORY),
-    (_Code.RESOURCE_EXHAUSTED, "Server Threadpool Exhausted", ServerBusy, Then.WAIT, _BUSY),
+    (_Code.RESOURCE_EXHAUSTED, NO_THREAD, ServerBusy, Then.WAIT, _BUSY),
     (_Code.RESOURCE_EXHAUSTED, QUEUE_TIMEOUT, ServerBusy, Then.WAIT, _BUSY),
     (_Code.RESOURCE_EXHAUSTED, "", ServerBusy, Then.RETRY, _BUSY),
     (_Code.ABORTED, "", ServerBusy, Then.RETRY, _BUSY),

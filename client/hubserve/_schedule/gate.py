@@ -6,10 +6,16 @@ fail: the refusal shows how much the server takes. All calls of a client share o
 - Until the first refusal, every request is sent at once.
 - At a refusal, the other requests in flight were taken by the server. Their number becomes the limit, and the refused
   request waits in its old place in the line. Refusals of requests that were in flight together count as one.
-- A few refusals are tolerated; more of them lower the limit.
+- If answers take much longer than the quickest ones, requests wait in the server's queue. Then the limit is cut to half
+  at most: the queue keeps the server busy meanwhile, and other processes may have filled it too.
 - Answers raise the limit: by one each up to the number that the server took before, and above it by one after some
   rounds. The number of rounds doubles when a raise is refused. After several raises without a refusal, the step doubles
   (as CUBIC grows again after a loss, RFC 9438).
+- A full queue is filled by all processes, and each raise of one of them may be refused. So the gate raises its limit
+  after hundreds of answers only, with jitter, and one refusal takes the raise back: about one answer in 300 is refused,
+  however many processes there are (additive increase and multiplicative decrease, as in TCP: Chiu and Jain, 1989). If
+  answers come much sooner than at the refusal, other processes have left, and each round raises the limit.
+- When a server has no free thread, a few refusals are tolerated: a thread is free a little later than its answer comes.
 - When nothing is in flight, the next request waits for a random time, whose bound doubles with each refusal.
 
 A request waits as long as the server answers any request of the client. If no request is answered for the seconds of
@@ -25,16 +31,27 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from .._errors import QUEUE_TIMEOUT, CallError
+from .._errors import NO_THREAD, QUEUE_TIMEOUT, CallError
 
 # A share of what the server took, because it still works on those requests.
 _AFTER_REFUSAL = 0.9
+_LEAST_KEPT = 0.5
 # If requests time out in the queue, the queue is too long for all requests in it.
 _AFTER_QUEUE_TIMEOUT = 0.5
 _ROUNDS_TO_RAISE = 4
 _MOST_ROUNDS_TO_RAISE = 64
-# The share of requests that may be refused before the limit is lowered.
-_SHARE_TOLERATED = 0.1
+# Answers between two raises after a queue was full: four times as many after a refused raise, half after another one.
+_ANSWERS_TO_RAISE = 256
+_LEAST_ANSWERS_TO_RAISE = 16
+_MOST_ANSWERS_TO_RAISE = 512
+# Answers that take less than this share of the time of those at the last refusal come from servers with less to do.
+_MUCH_SOONER = 0.5
+# Answers that take this many times as long as the quickest one have waited in a queue.
+_QUEUED = 1.5
+_SMOOTHED_OVER = 8
+# The share of requests that may be refused before the limit is lowered: for lack of a thread, and of room in a queue.
+_THREADS_TOLERATED = 0.1
+_QUEUE_TOLERATED = 0.02
 _SHARE_OVER = 32
 # After this number of raises in a row, the server seems to have more room than before.
 _RAISES_TO_SPEED_UP = 3
@@ -102,16 +119,21 @@ class Gate:
         # The number of refusals; refusals of requests that were in flight together count as one.
         self._round = 0
         self._answers = 0
-        self._rounds = 0
         self._rounds_to_raise = _ROUNDS_TO_RAISE
+        self._answers_to_raise: float = _ANSWERS_TO_RAISE
+        # Whether the last refusal was for a full queue, and a random factor of the answers until the next raise.
+        self._queue_full = False
+        self._jitter = 1.0
         self._raises = 0
         self._refused_share = 0.0
         # The fewest requests in flight at a refusal of the last round.
         self._least: float = math.inf
         self._not_before = -math.inf
         self._last_event = -math.inf
-        # Seconds until the last answer.
+        # Seconds until an answer: smoothed, smoothed at the last refusal, and the fewest.
         self._seconds = math.inf
+        self._seconds_at_refusal = 0.0
+        self._fewest_seconds = math.inf
         self._refusals = 0
         self._refused_since: float | None = None
         self.last_refusal: CallError | None = None
@@ -183,7 +205,7 @@ class Gate:
         """Record an answer."""
         full = self._in_flight >= self._limit
         self.leave(turn, now)
-        self._seconds = now - turn.sent
+        self._time(now - turn.sent)
         self._refused_share -= self._refused_share / _SHARE_OVER
         self._refusals = 0
         self._refused_since = None
@@ -194,11 +216,7 @@ class Gate:
             self._limit = min(self._room, self._limit + 1)
             return
         self._answers += 1
-        if self._answers < self._limit:
-            return
-        self._answers = 0
-        self._rounds += 1
-        if self._rounds >= self._rounds_to_raise:
+        if self._answers >= self._answers_until_raise():
             self._raise()
 
     def refused(self, turn: Turn, now: float, error: CallError) -> bool:
@@ -221,6 +239,7 @@ class Gate:
         if waited:
             taken = max(1, math.floor((self._in_flight + 1) * _AFTER_QUEUE_TIMEOUT))
         if turn.round == self._round and not (turn.extra and taken >= self._limit):
+            self._queue_full = NO_THREAD not in error.details
             self._cut(taken, waited=waited)
         elif not (waited or turn.extra):
             self._limit = min(self._limit, taken)
@@ -287,36 +306,66 @@ class Gate:
 
     def _longest_delay(self) -> float:
         # A server that answers within milliseconds may have room again within milliseconds.
-        first = min(self._first_delay, self._seconds / 4)
+        first = self._first_delay if self._seconds == math.inf else self._seconds
         return min(self._max_delay, first * 2.0 ** min(max(self._refusals - 1, 0), 60))
+
+    def _time(self, seconds: float) -> None:
+        """Record how long an answer took."""
+        self._fewest_seconds = min(self._fewest_seconds, seconds)
+        change = 0.0 if self._seconds == math.inf else (self._seconds - seconds) * (1 - 1 / _SMOOTHED_OVER)
+        self._seconds = seconds + change
+
+    def _kept(self) -> float:
+        """Return the share of the limit that is kept after a refusal."""
+        if not self._queue_full or self._seconds == math.inf:
+            return _AFTER_REFUSAL
+        return min(_AFTER_REFUSAL, max(_LEAST_KEPT, _QUEUED * self._fewest_seconds / self._seconds))
 
     def _cut(self, taken: int, *, waited: bool) -> None:
         self._round += 1
-        self._answers = self._rounds = 0
+        self._answers = 0
+        self._jitter = 0.75 + self._draw() / 2
+        self._seconds_at_refusal = self._seconds if self._seconds < math.inf else 0.0
+        kept = self._kept()
         if self._room == math.inf or waited:
-            self._room = taken
-            self._limit = max(1, math.floor(taken * _AFTER_REFUSAL))
+            self._limit = max(1, math.floor(taken * _AFTER_REFUSAL if waited else taken * kept))
+            self._room = self._limit if kept < _AFTER_REFUSAL and not waited else taken
             return
         self._limit = taken
         least, self._least = self._least, taken
         # A server's thread may become free a little later than its answer arrives, so that a few refusals are normal.
         self._refused_share += (1 - self._refused_share) / _SHARE_OVER
-        if self._refused_share > _SHARE_TOLERATED:
+        if self._refused_share > self._tolerated():
             self._refused_share = 0.0
             # Go down towards the number that was left in flight after all refusals of the last round: with long network
             # delays, the first refusal arrives while many requests that will be refused still count as in flight.
             lower = max(1, self._room // _SHARE_OVER, int(max(0, self._room - least) // 2))
+            if kept < _AFTER_REFUSAL:
+                lower = max(lower, int(self._room * (1 - kept)))
             self._room = max(min(taken, least), self._room - lower)
             self._raises = 0
             self._rounds_to_raise = min(2 * self._rounds_to_raise, _MOST_ROUNDS_TO_RAISE)
+            self._answers_to_raise = min(4 * self._answers_to_raise, _MOST_ANSWERS_TO_RAISE)
+
+    def _tolerated(self) -> float:
+        return _QUEUE_TOLERATED if self._queue_full else _THREADS_TOLERATED
+
+    def _answers_until_raise(self) -> float:
+        """Return the number of answers between the last raise or refusal and the next raise."""
+        left = self._seconds < _MUCH_SOONER * self._seconds_at_refusal
+        if left or self._raises >= _RAISES_TO_SPEED_UP:
+            return self._limit
+        rounds = self._rounds_to_raise * self._limit
+        return max(rounds, self._answers_to_raise * self._jitter) if self._queue_full else rounds
 
     def _raise(self) -> None:
-        self._rounds = 0
+        self._answers = 0
         self._raises += 1
-        # Two refusals soon after a raise take it back.
-        self._refused_share = max(self._refused_share, _SHARE_TOLERATED / 2)
+        self._answers_to_raise = max(self._answers_to_raise / 2, _LEAST_ANSWERS_TO_RAISE)
+        # A refusal soon after a raise takes it back: the first one of a full queue, the second one of threads.
+        soon = self._tolerated() if self._queue_full else self._tolerated() / 2
+        self._refused_share = max(self._refused_share, soon)
         step = 1
         if self._raises >= _RAISES_TO_SPEED_UP:
-            self._rounds_to_raise = 1
             step = 2 ** (self._raises - _RAISES_TO_SPEED_UP)
         self._room = self._limit = self._limit + step
