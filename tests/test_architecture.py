@@ -161,7 +161,7 @@ def test_only_the_transport_and_the_errors_know_grpc() -> None:
 
 def test_only_its_adapter_knows_an_engine_and_nothing_else_imports_an_adapter() -> None:
     known = {module: {name.split(".")[0] for name in imports(module)} for module in of_package("hubserve")}
-    shared = {"hubserve._tables.cells", "hubserve._tables.arrow", "hubserve._pandas_frame"}
+    shared = {"hubserve._tables.ahead", "hubserve._tables.arrow", "hubserve._pandas_frame"}
 
     assert {module for module, names in known.items() if names & TABLES} <= {*ADAPTERS.values(), *shared}
     for engine, adapter in ADAPTERS.items():

@@ -14,6 +14,8 @@ from ._images.not_a_path import not_a_path, short_name
 from ._outcome import Outcome, outcome
 from ._schedule.batching import MESSAGE_BYTES
 from ._settings import ClientSettings
+from ._tables.ahead import MOST_BYTES, ReadAhead, Remote, ahead, is_url
+from ._tables.arrow import check_type
 from ._tables.cells import image_of
 from ._transport.security import Token
 from ._transport.server import Call, ModelServer
@@ -25,6 +27,7 @@ __all__ = [
     "JPEG_2000",
     "LONGEST_SECONDS",
     "MESSAGE_BYTES",
+    "MOST_BYTES",
     "OTHER",
     "PNM",
     "RAW",
@@ -37,13 +40,18 @@ __all__ = [
     "LeftOut",
     "ModelServer",
     "Outcome",
+    "ReadAhead",
     "Reader",
+    "Remote",
     "Then",
     "Token",
+    "ahead",
     "below",
+    "check_type",
     "converted",
     "encode",
     "image_of",
+    "is_url",
     "kind_of",
     "not_a_path",
     "outcome",

@@ -238,13 +238,15 @@ def classify(
             click.echo(kept.notice, err=True)
     choose = functools.partial(sources.Choice, everything=everything, convert=convert, counted=shard.has)
     choice = choose(tell=_tell_left_out if dry_run and not quiet else None)
+    columns_read = sources.Columns(column, id_column)
     find = functools.partial(
         sources.find,
         source,
-        wanted=lambda name: shard.has(name) and not (kept and kept.has(name)),
+        wanted=lambda name: not (kept and kept.has(name)),
+        shard=shard,
         null=null,
         choice=choice,
-        columns=sources.Columns(column, id_column),
+        columns=columns_read,
     )
     if dry_run:
         shown_only(find(), choice.left_out, batch_size=batch_size, quiet=quiet)
@@ -286,7 +288,11 @@ def classify(
             # A table on the same terminal shows the progress itself.
             drawn = kept is not None or not sys.stdout.isatty()
             sinks.append(
-                progress(functools.partial(sources.total, source, shard.has, choose()), summary.before, drawn=drawn)
+                progress(
+                    functools.partial(sources.total, source, shard.has, choose(), columns_read),
+                    summary.before,
+                    drawn=drawn,
+                )
             )
         classify_all.run(client, images, sinks, signals, top_k=top_k, batch_size=batch_size, keep=page is not None)
         if kept and not summary.unanswered:

@@ -87,9 +87,9 @@ def test_a_column_of_paths_is_read_and_rows_are_called_by_number(server: FakeSer
     ("options", "words"),
     [
         ((), "give --column, the column with the images, one of id, bild, n"),
-        (("--column", "image"), "does not have one column image: it has id, bild, n"),
-        (("--column", "bild", "--id-column", "key"), "does not have one column key"),
-        (("--column", "n"), "the column n of a.parquet is of type int64: images are bytes or paths"),
+        (("--column", "image"), "does not have the column image: it has id, bild, n"),
+        (("--column", "bild", "--id-column", "key"), "does not have the column key"),
+        (("--column", "n"), "a.parquet cannot be used: the column 'n' is of type int64: images are bytes, paths"),
     ],
 )
 def test_wrong_columns_are_refused_with_what_is_there(

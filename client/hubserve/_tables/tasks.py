@@ -19,7 +19,7 @@ from .._results import ImageResult
 from .._settings import Settings
 from .._shared_clients import shared_client
 from ..wire.answers import check_top_k
-from .cells import ahead
+from .ahead import ahead
 
 _Batch = TypeVar("_Batch")
 _BATCHES_IN_VAIN = 10

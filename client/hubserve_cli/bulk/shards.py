@@ -34,8 +34,7 @@ class Shard:
         """Tell whether an image of this name is in the shard."""
         if self.count == 1:
             return True
-        digest = hashlib.blake2b(_octets(name), digest_size=8).digest()
-        return int.from_bytes(digest, "big") % self.count == self.index
+        return number_of(name, self.count) == self.index
 
     def __str__(self) -> str:
         return f"{self.index}/{self.count}"
@@ -76,6 +75,11 @@ def _shard(text: str) -> Shard:
     if found is None or int(found[1]) >= int(found[2]):
         raise click.BadParameter(f"{text!r} is not a shard: 0/8 is the first of eight, 7/8 the last.")
     return Shard(int(found[1]), int(found[2]))
+
+
+def number_of(name: str, count: int) -> int:
+    """Return the shard, of that number of shards, that a name belongs to."""
+    return int.from_bytes(hashlib.blake2b(_octets(name), digest_size=8).digest(), "big") % count
 
 
 def _octets(name: str) -> bytes:

@@ -8,11 +8,13 @@ import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator
 
-from hubserve.internals import Choice, LeftOut, below, short_name
+from hubserve.internals import Choice, LeftOut, ahead, below, is_url, short_name
 
-from . import _archives, _columns, _local, _remote
-from ._columns import Columns
-from ._items import Image, NoImagesError, Unread, Wanted, name_of, unreadable
+from ..shards import ALL, Shard
+from . import _archives, _local, _remote, _table_rows
+from ._items import Image, NoImagesError, Streamed, Unread, Wanted, name_of, unreadable
+from ._table_files import is_table
+from ._table_rows import Columns
 
 __all__ = ["Choice", "Columns", "Image", "LeftOut", "NoImagesError", "Unread", "Wanted", "find", "name_of", "total"]
 
@@ -23,6 +25,7 @@ def find(
     sources: Iterable[str],
     *,
     wanted: Wanted = lambda _: True,
+    shard: Shard = ALL,
     null: bool = False,
     choice: Choice | None = None,
     columns: Columns = _NO_COLUMNS,
@@ -36,6 +39,7 @@ def find(
     Args:
         sources: As on the command line.
         wanted: Called once for each image with its name, before the image is read; False leaves the image out.
+        shard: The images to find: those whose names are in the shard, and of tables, whole row groups.
         null: The paths on standard input end with NUL, as those of `find -print0`; else with a line feed.
         choice: Chooses images among the files of folders, archives and buckets, and counts the others.
         columns: The columns of tables.
@@ -45,53 +49,71 @@ def find(
         click.ClickException: A source cannot be reached.
     """
     choice = choice or Choice()
-    found = itertools.chain.from_iterable([_found(source, null, choice, columns) for source in sources])
-    return _remote.ahead(image for image in found if wanted(name_of(image)))
+    found = itertools.chain.from_iterable([_found(source, null, choice, columns, shard) for source in sources])
+    images = (image for image in found if _in(shard, image) and wanted(name_of(image)))
+    return ahead(images, at_once=lambda image: isinstance(image, Streamed))
 
 
-def total(sources: Iterable[str], wanted: Wanted, choice: Choice | None = None) -> int | None:
+def total(
+    sources: Iterable[str], wanted: Wanted, choice: Choice | None = None, columns: Columns = _NO_COLUMNS
+) -> int | None:
     """Count the images if they are all in folders; None: other sources would have to be read.
 
     Args:
         sources: As for `find`.
         wanted: As for `find`.
         choice: Not the one of `find`, which counts the files that are left out itself.
+        columns: As for `find`.
     """
     choice = choice or Choice()
     count = 0
-    for source in sources:
-        if source == "-" or _remote.is_url(source) or _is_container(source):
+    for source in sources if columns.images is None else ():
+        if source == "-" or is_url(source) or _is_container(source):
             return None
-        for image in _found(source, False, choice, _NO_COLUMNS):
+        for image in _found(source, False, choice, _NO_COLUMNS, ALL):
             if not isinstance(image, str):
                 return None
             count += wanted(image)
-    return count
+    return count if columns.images is None else None
 
 
-def _found(source: str, null: bool, choice: Choice, columns: Columns) -> Iterator[Image]:
+def _in(shard: Shard, image: Image) -> bool:
+    return (isinstance(image, Unread) and image.cut) or shard.has(name_of(image))
+
+
+def _found(source: str, null: bool, choice: Choice, columns: Columns, shard: Shard) -> Iterator[Image]:
     if source == "-":
         return _local.listed(null=null)
-    if _remote.is_url(source):
-        return _remote.found(source, choice)
+    if is_url(source):
+        return _remote.found(source, choice, columns, shard)
     if os.path.isdir(source):
-        return _at_least_one(
-            below(source, choice, unreadable), functools.partial(choice.none_in, source, choice.left_out.copy())
-        )
-    if os.path.isfile(source) and _columns.is_table(source):
-        return _columns.in_table(source, columns)
+        return _in_folder(source, choice, columns, shard)
+    if os.path.isfile(source) and is_table(source):
+        return _table_rows.in_table(source, columns, shard)
     if os.path.lexists(source):
         return _archives.in_file(source, choice) if _archives.is_archive(source) else iter([source])
     if glob.has_magic(source):
-        return _at_least_one(_local.matches(source, choice), lambda: f"nothing matches {source}")
+        return _at_least_one(_local.matches(source, choice, columns, shard), lambda: f"nothing matches {source}")
     raise NoImagesError(
         f"{short_name(source)} does not exist; name files, folders, globs, tar archives, URLs, or - to read paths from "
         "standard input"
     )
 
 
+def _in_folder(folder: str, choice: Choice, columns: Columns, shard: Shard) -> Iterator[Image]:
+    if columns.images is not None:
+        tables = _local.tables_below(folder, choice)
+        # A folder that cannot be read may have tables or images.
+        if (first := next(tables, None)) is not None and isinstance(first, tuple):
+            return _table_rows.in_tables(itertools.chain([first], tables), columns, shard)
+    return _at_least_one(
+        below(folder, choice, unreadable),
+        functools.partial(_remote.none_in, folder, choice, choice.left_out.copy()),
+    )
+
+
 def _is_container(source: str) -> bool:
-    return os.path.isfile(source) and (_archives.is_archive(source) or _columns.is_table(source))
+    return os.path.isfile(source) and (_archives.is_archive(source) or is_table(source))
 
 
 def _at_least_one(images: Iterator[Image], otherwise: Callable[[], str]) -> Iterator[Image]:

@@ -18,7 +18,7 @@ from typing import IO, Any, cast
 from hubserve import ImageError
 from hubserve.internals import HEAD_BYTES, SPECIAL, Choice
 
-from ._items import Image, NoImagesError, Unread, unreadable
+from ._items import Image, NoImagesError, Streamed, unreadable
 
 _SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz", ".tar.lzma")
 # tarfile's readers of streams stop after the first part of a compressed file with several, and check no checksums.
@@ -123,9 +123,9 @@ def _image(name: str, archive: tarfile.TarFile, member: tarfile.TarInfo, choice:
             raise ImageError(f"the archive ends or breaks inside it ({error or 'it is cut short'})") from error
 
     if taken:
-        return Unread(name, read)
+        return Streamed(name, read)
     head = content.read(HEAD_BYTES)
-    return Unread(name, lambda size: head + read(size - len(head))) if choice.by_head(name, head) else None
+    return Streamed(name, lambda size: head + read(size - len(head))) if choice.by_head(name, head) else None
 
 
 def _opened(file: IO[bytes]) -> tarfile.TarFile:

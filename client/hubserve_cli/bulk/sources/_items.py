@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Executor
 from typing import TypeAlias
 
 from hubserve import ImageError
+from hubserve.internals import ReadAhead, Remote
 
 from ...common.exit_codes import WrongUsageError
 
@@ -17,13 +19,18 @@ class Unread:
 
     Attributes:
         name: The image's name in the results.
+        key: What the image is called in its table or archive: the value of the id column, or the key of a WebDataset
+            sample. None: nothing.
+        cut: Whether it is from a source that is cut into shards as a whole, so that its name does not matter.
         data: The bytes that were read.
     """
 
-    __slots__ = ("_read", "data", "name")
+    __slots__ = ("_read", "cut", "data", "key", "name")
 
-    def __init__(self, name: str, read: Callable[[int], bytes]) -> None:
+    def __init__(self, name: str, read: Callable[[int], bytes], *, key: str | None = None, cut: bool = False) -> None:
         self.name = name
+        self.key = key
+        self.cut = cut
         self.data: bytes | None = None
         self._read = read
 
@@ -33,6 +40,26 @@ class Unread:
             return b""
         self.data = self._read(size)
         return self.data
+
+
+class Streamed(Unread):
+    """An image that must be read before the next one is requested, because both come from one stream."""
+
+    __slots__ = ()
+
+
+class Fetched(Unread, ReadAhead):
+    """An image that another thread reads before its turn: `Fetched(name, Remote(url))`."""
+
+    __slots__ = ("_remote",)
+
+    def __init__(self, name: str, remote: Remote, *, key: str | None = None, cut: bool = False) -> None:
+        super().__init__(name, remote.read, key=key, cut=cut)
+        self._remote = remote
+
+    def begin(self, readers: Executor) -> None:
+        """Begin to read the image."""
+        self._remote.begin(readers)
 
 
 Image: TypeAlias = str | Unread

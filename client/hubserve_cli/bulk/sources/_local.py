@@ -9,22 +9,50 @@ import sys
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from hubserve.internals import Choice, not_a_path, short_name
+from hubserve.internals import OTHER, Choice, is_url, not_a_path, short_name
 
-from . import _archives, _remote
+from ..shards import Shard
+from . import _archives, _remote, _table_rows
 from ._items import Image, unreadable
+from ._table_files import is_table
+from ._table_rows import Columns
 
 _CHUNK = 2**16
 
 
-def matches(pattern: str, choice: Choice) -> Iterator[Image]:
-    """Return the files that match a pattern, and the images in archives among them, in the file system's order."""
+def matches(pattern: str, choice: Choice, columns: Columns, shard: Shard) -> Iterator[Image]:
+    """Return the files that match a pattern, in the file system's order, and the images in archives and tables."""
     for match in glob.iglob(pattern, recursive=True):
-        if _archives.is_archive(match) and os.path.isfile(match):
+        if is_table(match) and os.path.isfile(match):
+            yield from _table_rows.in_table(match, columns, shard)
+        elif _archives.is_archive(match) and os.path.isfile(match):
             yield from _archives.in_file(match, choice)
         # A link to a file that does not exist matches too: reading it fails, and the record says so.
         elif not os.path.isdir(match):
             yield match
+
+
+def tables_below(folder: str, choice: Choice) -> Iterator[tuple[str, None] | Image]:
+    """Return the tables below a folder, in the order of their names; other files are counted.
+
+    Files and folders whose names begin with `_` or `.` are left out, as those that read data sets do.
+    """
+    failures: list[OSError] = []
+    for parent, folders, files in os.walk(folder, onerror=failures.append):
+        while failures:
+            failure = failures.pop()
+            yield unreadable(os.fsdecode(failure.filename), f"the folder cannot be read ({failure.strerror})")
+        folders[:] = sorted(name for name in folders if not name.startswith(("_", ".")))
+        for name in sorted(files):
+            path = os.path.join(parent, name)
+            if name.startswith(("_", ".")):
+                continue
+            if is_table(name):
+                yield path, None
+            else:
+                choice.by_kind(path, OTHER)
+    for failure in failures:
+        yield unreadable(os.fsdecode(failure.filename), f"the folder cannot be read ({failure.strerror})")
 
 
 def listed(*, null: bool) -> Iterator[Image]:
@@ -37,7 +65,7 @@ def _image(name: str) -> Image:
     # A text that cannot be a path is shortened in records and errors.
     if (short := short_name(name)) != name:
         return unreadable(short, not_a_path(name) or "this is not a path")
-    return _remote.file(name) if _remote.is_url(name) else name
+    return _remote.file(name) if is_url(name) else name
 
 
 def _between(file: BinaryIO, separator: bytes) -> Iterator[bytes]:

@@ -6,56 +6,27 @@ import functools
 import glob
 import itertools
 import os
-import re
-from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from typing import IO, Any
 
 import click
 
-from hubserve.internals import HEAD_BYTES, Choice
+from hubserve.internals import HEAD_BYTES, MOST_BYTES, OTHER, Choice, Remote
 
 from ...common.exit_codes import MissingExtraError
-from . import _archives
-from ._items import Image, NoImagesError, Unread, unreadable
-
-_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*::)*[A-Za-z][A-Za-z0-9+.-]*://")
-# A bucket answers in tens of milliseconds: that many readers keep a server busy, and their images fit any memory.
-_READERS = 16
-_AHEAD = 2 * _READERS
-# More than the client accepts for an image: it refuses larger ones itself.
-_MOST = 2**29
+from ..shards import Shard
+from . import _archives, _table_rows
+from ._items import Fetched, Image, NoImagesError, unreadable
+from ._table_files import is_table
+from ._table_rows import Columns
 
 
-def is_url(source: str) -> bool:
-    """Tell whether it is a URL for fsspec: `s3://bucket/photographs`, or chained: `zip://*.jpg::s3://bucket/a.zip`."""
-    return _URL.match(source) is not None
+def _file(url: str, system: Any, path: str) -> Fetched:
+    def fetch() -> bytes:
+        with _open(system, path) as opened:
+            return opened.read(MOST_BYTES)
 
-
-class _File(Unread):
-    """A remote file, which another thread begins to read before its turn."""
-
-    __slots__ = ("_begun", "_path", "_system")
-
-    def __init__(self, url: str, system: Any, path: str) -> None:
-        super().__init__(url, self._take)
-        self._system = system
-        self._path = path
-        self._begun: Future[bytes] | None = None
-
-    def begin(self, readers: ThreadPoolExecutor) -> None:
-        """Begin to read the file."""
-        self._begun = readers.submit(self._fetch)
-
-    def _fetch(self) -> bytes:
-        with _open(self._system, self._path) as opened:
-            return opened.read(_MOST)
-
-    def _take(self, _: int) -> bytes:
-        assert self._begun is not None  # noqa: S101 - `ahead` began it
-        begun, self._begun = self._begun, None
-        return begun.result()
+    return Fetched(url, Remote(url, fetch))
 
 
 def file(url: str) -> Image:
@@ -65,11 +36,11 @@ def file(url: str) -> Image:
     # Each file system raises its own errors.
     except Exception as error:  # noqa: BLE001
         return unreadable(url, getattr(error, "message", None) or f"no file system opens it ({error})")
-    return _File(url, system, path)
+    return _file(url, system, path)
 
 
-def found(url: str, choice: Choice) -> Iterator[Image]:
-    """Return the images that a URL stands for: a file, a folder with all below it, an archive, or a pattern.
+def found(url: str, choice: Choice, columns: Columns, shard: Shard) -> Iterator[Image]:
+    """Return the images that a URL stands for: a file, a folder with all below it, an archive, tables, or a pattern.
 
     Raises:
         NoImagesError: There is no image at the URL.
@@ -77,17 +48,22 @@ def found(url: str, choice: Choice) -> Iterator[Image]:
     """
     try:
         system, path = _system(url)
-        if _archives.is_archive(url) and system.isfile(path):
-            return _archives.images(url, lambda: _open(system, path), choice)
         if system.isfile(path):
-            return iter([_File(url, system, path)])
+            return _one(url, system, path, choice, columns, shard)
         if system.isdir(path):
-            images = _below(url.rstrip("/"), system, path, choice)
-            otherwise = functools.partial(choice.none_in, url, choice.left_out.copy())
+            if columns.images is not None:
+                tables = _walk(url.rstrip("/"), system, path, functools.partial(_table, choice))
+                if (first := next(tables, None)) is not None:
+                    return _table_rows.in_tables(itertools.chain([first], tables), columns, shard)
+            images = _walk(url.rstrip("/"), system, path, functools.partial(_chosen, choice))
+            otherwise = functools.partial(none_in, url, choice, choice.left_out.copy())
         elif glob.has_magic(path):
             entries = system.glob(path, detail=True)
             names = (name for name, about in sorted(entries.items()) if about["type"] != "directory")
-            images = (_File(system.unstrip_protocol(name), system, name) for name in names)
+            urls = ((system.unstrip_protocol(name), name) for name in names)
+            images = itertools.chain.from_iterable(
+                _one(url, system, name, choice, columns, shard) for url, name in urls
+            )
             otherwise = functools.partial("nothing matches {}".format, url)
         else:
             raise NoImagesError(f"{url} does not exist")
@@ -101,30 +77,18 @@ def found(url: str, choice: Choice) -> Iterator[Image]:
     return itertools.chain([first], images)
 
 
-def ahead(images: Iterator[Image]) -> Iterator[Image]:
-    """Let other threads read the next remote files while the client works on earlier ones."""
-    waiting: deque[_File] = deque()
-    readers: ThreadPoolExecutor | None = None
-    try:
-        for image in images:
-            if not isinstance(image, _File):
-                yield from _drained(waiting)
-                yield image
-                continue
-            readers = readers or ThreadPoolExecutor(_READERS, thread_name_prefix="hubserve-remote")
-            image.begin(readers)
-            waiting.append(image)
-            if len(waiting) == _AHEAD:
-                yield waiting.popleft()
-        yield from _drained(waiting)
-    finally:
-        if readers is not None:
-            readers.shutdown(wait=False, cancel_futures=True)
+def none_in(name: str, choice: Choice, before: Any) -> str:
+    """Return the sentence about a folder without images, which may have tables."""
+    text = choice.none_in(name, before)
+    return f"{text}; --column reads the tables" if any(word in text for word in (".parquet", ".arrow")) else text
 
 
-def _drained(waiting: deque[_File]) -> Iterator[Image]:
-    while waiting:
-        yield waiting.popleft()
+def _one(url: str, system: Any, path: str, choice: Choice, columns: Columns, shard: Shard) -> Iterator[Image]:
+    if is_table(path):
+        return _table_rows.in_table(url, columns, shard, functools.partial(_ranged, system, path))
+    if _archives.is_archive(path):
+        return _archives.images(url, lambda: _open(system, path), choice)
+    return iter([_file(url, system, path)])
 
 
 def _system(url: str) -> tuple[Any, str]:
@@ -144,8 +108,15 @@ def _system(url: str) -> tuple[Any, str]:
     return system, path
 
 
-def _below(url: str, system: Any, root: str, choice: Choice) -> Iterator[Image]:
-    """Walk with one folder's names in memory; fsspec's own walk hides folders that it cannot read."""
+def _walk(url: str, system: Any, root: str, take: Callable[[str, Any, str], Any]) -> Iterator[Any]:
+    """Walk with one folder's names in memory; fsspec's own walk hides folders that it cannot read.
+
+    Args:
+        url: The root, as the user spelled it.
+        system: The file system.
+        root: The root's path in it.
+        take: Called with each file's URL, the file system and the path; None is left out.
+    """
     folders = [root]
     while folders:
         folder = folders.pop()
@@ -163,9 +134,24 @@ def _below(url: str, system: Any, root: str, choice: Choice) -> Iterator[Image]:
             if entry["type"] == "directory":
                 # Some file systems list a folder as its own member.
                 below += [path] if path.rstrip("/") != folder.rstrip("/") else []
-            elif _takes(system, path, choice):
-                yield _File(_url(url, root, system, path), system, path)
+            elif (taken := take(_url(url, root, system, path), system, path)) is not None:
+                yield taken
         folders += reversed(below)
+
+
+def _table(choice: Choice, url: str, system: Any, path: str) -> tuple[str, Callable[[], IO[bytes]]] | None:
+    """Return a table of a data set; other files are counted, except for those that are hidden."""
+    name = path.rpartition("/")[2]
+    if name.startswith(("_", ".")):
+        return None
+    if not is_table(name):
+        choice.by_kind(url, OTHER)
+        return None
+    return url, functools.partial(_ranged, system, path)
+
+
+def _chosen(choice: Choice, url: str, system: Any, path: str) -> Fetched | None:
+    return _file(url, system, path) if _takes(system, path, choice) else None
 
 
 def _takes(system: Any, path: str, choice: Choice) -> bool:
@@ -191,4 +177,13 @@ def _url(url: str, root: str, system: Any, path: str) -> str:
 
 def _open(system: Any, path: str) -> IO[bytes]:
     opened: IO[bytes] = system.open(path, "rb")
+    return opened
+
+
+def _ranged(system: Any, path: str) -> IO[bytes]:
+    """Open a file of which parts are read: Arrow asks for the parts that it needs, and no more is to be read ahead."""
+    try:
+        opened: IO[bytes] = system.open(path, "rb", cache_type="none")
+    except TypeError:
+        opened = _open(system, path)
     return opened
