@@ -70,6 +70,11 @@ def test_a_thumbnail_and_further_images_do_not_make_a_photograph_costly() -> Non
     assert decode(image_files.after_start(picture, exif) + encoded(image(), "JPEG") + video)[0] == [0]
 
 
+def test_what_follows_the_only_scan_of_a_large_photograph_is_not_counted_as_scans() -> None:
+    picture = costly.one_scan(3)(*SIDES)
+    assert decode(picture + b"\xff\xda\0\x0c" * 200)[0] == [0]
+
+
 @pytest.mark.parametrize(("width", "status"), [(8192, 0), (9600, 2)])
 def test_the_default_takes_what_phones_send(width: int, status: int) -> None:
     assert decode(costly.one_scan(3)(width, width * 3 // 4))[0] == [status]

@@ -1,6 +1,7 @@
 """Every way to resize gives the pixels of the library that defines it."""
 
 import io
+from typing import Any
 
 import keras
 import numpy as np
@@ -10,7 +11,7 @@ import tensorflow as tf
 from PIL import Image
 
 from hubserve_export import Preprocessing
-from hubserve_export.decode import resize
+from hubserve_export.decode import filtered, resize
 from hubserve_export.decode.batch import decode_batch
 
 Array = npt.NDArray[np.float32]
@@ -139,3 +140,36 @@ def test_bars_count_as_pixels() -> None:
         tf.constant([data]), Preprocessing(8, 8, max_pixels=1_000_000, resize="pad_to_aspect_ratio")
     )
     assert status.numpy().tolist() == [2]
+
+
+TRIANGLE = filtered.Filter("triangle", antialias=True)
+FILTERED = [
+    {"interpolation": "bilinear"},
+    {"interpolation": "bicubic"},
+    {"interpolation": "lanczos3", "antialias": False},
+    {"resize": "crop", "crop_fraction": 0.8},
+    {"resize": "crop", "interpolation": "bicubic", "antialias": False},
+]
+
+
+@pytest.mark.parametrize("size", [*SIZES, (1, 1), (300, 7), (7, 300)], ids=str)
+@pytest.mark.parametrize("ways", FILTERED, ids=str)
+def test_one_axis_at_a_time_gives_the_bits_of_both_at_once(
+    size: tuple[int, int], ways: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    preprocessing = Preprocessing(HEIGHT, WIDTH, **ways)
+    one = resized(photograph(*size), preprocessing)
+    monkeypatch.setattr(filtered, "MOST_NUMBERS", 0)
+    assert np.array_equal(one, resized(photograph(*size), preprocessing))
+
+
+def test_only_a_wide_image_is_resized_along_both_axes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    most = filtered.MOST_NUMBERS // (3 * HEIGHT)
+    lines = [np.random.default_rng(0).integers(1, 256, (2, most + more, 3), np.uint8) for more in (0, 1)]
+    for line in lines:
+        expected = tf.image.resize(line, (HEIGHT, WIDTH), antialias=True).numpy()
+        assert np.array_equal(filtered.resized(tf.constant(line), (HEIGHT, WIDTH), TRIANGLE), expected)
+    monkeypatch.setattr(filtered, "_both_axes", lambda *_: tf.zeros((HEIGHT, WIDTH, 3)))
+    narrow, wide = (filtered.resized(tf.constant(line), (HEIGHT, WIDTH), TRIANGLE).numpy() for line in lines)
+    assert narrow.any()
+    assert not wide.any()

@@ -178,11 +178,12 @@ def _begins_with(head: tf.Tensor, magics: Sequence[bytes]) -> tf.Tensor:
 
 def _model_input(image: tf.Tensor, orientation: tf.Tensor, preprocessing: Preprocessing) -> tf.Tensor:
     """Resize uint8 [h, w, 3], and turn it upright: float32 [height, width, 3] in [0, 1]."""
-    target = (tf.constant(preprocessing.height), tf.constant(preprocessing.width))
+    target = turned = (preprocessing.height, preprocessing.width)
     if preprocessing.resize == "stretch" and preprocessing.interpolation != "nearest":
         # Turning the small image is cheap, and gives the same result.
-        swap = exif.swaps_axes(orientation)
-        turned = (tf.where(swap, target[1], target[0]), tf.where(swap, target[0], target[1]))
+        if target[0] != target[1]:
+            swap = exif.swaps_axes(orientation)
+            turned = (tf.where(swap, target[1], target[0]), tf.where(swap, target[0], target[1]))
         picture = exif.apply(resize.resized(image, turned, preprocessing), orientation)
     else:
         # Places of crops, bars and nearest pixels are rounded, which depends on the direction.

@@ -33,6 +33,8 @@ _MOST_COMPONENTS = 4
 _FILL = 0xFFFF
 # A file of only tiny segments must not keep a server busy.
 _MAX_SEGMENTS = 1024
+# The number of scans of a file that was not searched for them.
+_UNKNOWN = 0
 # Encoders write about ten scans, and libjpeg-turbo's own fuzzers stop at 100.
 _MAX_SCANS = 100
 
@@ -63,16 +65,21 @@ def decode(data: tf.Tensor, needed: int, limits: cost.Limits) -> cost.Picture:
         limits: The limits on its cost.
     """
     height, width, channels = tf.unstack(_shape(data))
-    before_scans, scans = _scans(data)
-    with tf.control_dependencies([_bytes.require(scans <= _MAX_SCANS, "JPEG of many scans")]):
-        contents = tf.cond(channels == _CMYK, not_inlined(_with_adobe_marker, data), lambda: data)
-    modest = scans * limits.counted(height, width) <= min(_MODEST, limits.pixels)
+    pixels, modest_pixels = limits.counted(height, width), min(_MODEST, limits.pixels)
+    # The search for scans reads the whole file. The headers of a file that is walked anyway mostly make it needless.
+    big = pixels > modest_pixels
+    before_scans, scans = tf.cond(big, lambda: (cost.no_exif(), tf.constant(_UNKNOWN, tf.int64)), lambda: _scans(data))
     # The walk costs more than everything else around decoding. If the marker of a scan occurs once, it is the scan's,
     # and without the prefix before it there is no EXIF.
-    walk = ~modest | (scans != 1) | (_split(before_scans, exif.PREFIX, 1)[1] > 0)
-    exif_bytes, frame, together = tf.cond(
-        walk, not_inlined(_walk, data), lambda: (cost.no_exif(), tf.constant(b""), tf.constant(0, tf.int64))
+    walk = (scans * pixels > modest_pixels) | (scans != 1) | (_split(before_scans, exif.PREFIX, 1)[1] > 0)
+    exif_bytes, frame, together, scans = tf.cond(
+        walk,
+        not_inlined(_walk, data, scans),
+        lambda: (cost.no_exif(), tf.constant(b""), tf.constant(0, tf.int64), scans),
     )
+    with tf.control_dependencies([_bytes.require(scans <= _MAX_SCANS, "JPEG of many scans")]):
+        contents = tf.cond(channels == _CMYK, not_inlined(_with_adobe_marker, data), lambda: data)
+    modest = scans * pixels <= modest_pixels
     large = (height * width >= _LARGE_PIXELS) & (tf.minimum(height, width) >= needed * _RATIOS[0])
     too_dear = not_inlined(_exceeded, data, height, width, frame, together, scans, channels, large, limits)
     refused = tf.cond(modest, lambda: tf.constant(False), too_dear)
@@ -107,12 +114,17 @@ def _with_adobe_marker(data: tf.Tensor) -> tf.Tensor:
     return tf.strings.join([tf.strings.substr(data, 0, 2), _ADOBE, tf.strings.substr(data, 2, -1)])
 
 
-def _walk(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+def _walk(data: tf.Tensor, scans: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
     """Walk to the first scan.
+
+    Args:
+        data: string scalar.
+        scans: The number of scans, int64 scalar, or 0 if it is not known.
 
     Returns:
         The EXIF, string scalar, empty if there is none; the frame header, string scalar, empty if the walk does not
-        reach it; and the number of components in the first scan, int64 scalar, 0 if the walk does not reach it.
+        reach it; the number of components in the first scan, int64 scalar, 0 if the walk does not reach it; and the
+        number of scans, int64 scalar.
     """
 
     def before_scan(_: tf.Tensor, __: tf.Tensor, marker: tf.Tensor, *___: tf.Tensor) -> tf.Tensor:
@@ -141,12 +153,24 @@ def _walk(data: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         maximum_iterations=_MAX_SEGMENTS,
     )
     longest = tf.constant(_FRAME_HEADER + 3 * _MOST_COMPONENTS, tf.int64)
-    together = _bytes.window(data, at + 4, 1)[0]
-    return (
-        _bytes.piece(data, exif_at, exif_size),
-        _bytes.piece(data, frame, tf.where(frame > 0, longest, 0)),
-        tf.where(marker == _START_OF_SCAN, together, 0),
-    )
+    together = tf.where(marker == _START_OF_SCAN, _bytes.window(data, at + 4, 1)[0], 0)
+    header = _bytes.piece(data, frame, tf.where(frame > 0, longest, 0))
+    # If the first scan has all components, libjpeg decodes it line by line, and another scan is an error.
+    least = tf.where(_one_pass(*_coding(header), together), tf.maximum(scans, 1), scans)
+    scans = tf.cond(least == _UNKNOWN, lambda: _scans(data)[1], lambda: least)
+    return _bytes.piece(data, exif_at, exif_size), header, together, scans
+
+
+def _coding(frame: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return the marker of the frame header, 0 if there is none, and the number of components, int64 scalars."""
+    header = _bytes.window(frame, tf.constant(0, tf.int64), _FRAME_HEADER)
+    marker, components = _bytes.big_endian(header, (0, 2), (9, 1))
+    return marker, components
+
+
+def _one_pass(marker: tf.Tensor, components: tf.Tensor, together: tf.Tensor) -> tf.Tensor:
+    """Tell whether libjpeg decodes line by line, without coefficients of the whole image: bool scalar."""
+    return tf.reduce_any(marker == _ONE_PASS) & (together == components)
 
 
 def _price(
@@ -166,7 +190,7 @@ def _price(
     named = tf.reduce_any(marker == (_ARITHMETIC, _ARITHMETIC_PROGRESSIVE))
     anywhere = [_split(data, code.to_bytes(2, "big"), 1)[1] > 0 for code in (_ARITHMETIC, _ARITHMETIC_PROGRESSIVE)]
     arithmetic = named | (~known & tf.reduce_any(anywhere))
-    one_pass = tf.reduce_any(marker == _ONE_PASS) & (together == components)
+    one_pass = _one_pass(marker, components, together)
     octets = tf.where(scaled, _SCALED_OCTETS, _OCTETS) + tf.where(one_pass, 0.0, _COEFFICIENT_OCTETS * samples)
     scan = tf.where(arithmetic, _ARITHMETIC_NANOSECONDS * samples, _SCAN_NANOSECONDS)
     return octets, _NANOSECONDS + tf.cast(scans, tf.float32) * scan

@@ -7,8 +7,9 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from .._preprocessing import Preprocessing
+from . import filtered
 
-_Size = tuple[tf.Tensor, tf.Tensor]
+_Size = filtered.Size
 
 # TensorFlow's names for the filters of ScaleAndTranslate. "keyscubic" is the cubic filter of Pillow (a = -0.5).
 _KERNELS = {"bilinear": "triangle", "bicubic": "keyscubic", "lanczos3": "lanczos3"}
@@ -20,12 +21,13 @@ _LUMA_16_BITS = (19595, 38470, 7471)
 _MOST_LUMINANCE = 4_000_000
 
 
-def resized(image: tf.Tensor, target: tuple[tf.Tensor, tf.Tensor], preprocessing: Preprocessing) -> tf.Tensor:
+def resized(image: tf.Tensor, target: _Size, preprocessing: Preprocessing) -> tf.Tensor:
     """Crop and resize one image, and scale it to [0, 1].
 
     Args:
         image: uint8 [h, w, 3].
-        target: Height and width of the result, int32 scalars: the model's, or exchanged if the image is turned later.
+        target: Height and width of the result, int or int32 scalars: the model's, or exchanged if the image is turned
+            later.
         preprocessing: Resize, interpolation, antialias, crop fraction, colour of bars, and whether the model takes
             luminance. Luminance is rounded to whole numbers before the resize, as in libraries that load training
             images.
@@ -51,8 +53,7 @@ def _luminance(image: tf.Tensor) -> tf.Tensor:
 
     The weights are those of ITU-R BT.601 in 16 bits, rounded, as in Pillow's `convert("L")`. A large image is left
     unchanged: it would take 30 bytes for each pixel, and rounding hardly matters in the mean of many pixels. The
-        adapter
-    applies the weights later.
+    adapter applies the weights later.
     """
 
     def gray() -> tf.Tensor:
@@ -85,10 +86,16 @@ def bars_in_8_bits(preprocessing: Preprocessing) -> bool:
 
 
 def _stretch(image: tf.Tensor, target: _Size, preprocessing: Preprocessing) -> tf.Tensor:
+    filters = preprocessing.antialias and preprocessing.interpolation in _KERNELS
+    if filters or preprocessing.interpolation == "lanczos3":
+        return filtered.resized(image, target, _filter(preprocessing))
     # The op takes uint8 directly: a float copy of a large photograph would take four times its memory.
-    antialias = preprocessing.antialias and preprocessing.interpolation in _KERNELS
-    resized = tf.image.resize(image, tf.stack(target), method=preprocessing.interpolation, antialias=antialias)
+    resized = tf.image.resize(image, tf.stack(target), method=preprocessing.interpolation)
     return tf.cast(resized, tf.float32)
+
+
+def _filter(preprocessing: Preprocessing) -> filtered.Filter:
+    return filtered.Filter(_KERNELS[preprocessing.interpolation], preprocessing.antialias)
 
 
 def _shortest_side_then_crop(image: tf.Tensor, target: _Size, preprocessing: Preprocessing) -> tf.Tensor:
@@ -111,15 +118,8 @@ def _shortest_side_then_crop(image: tf.Tensor, target: _Size, preprocessing: Pre
     scale = tf.cast(whole, tf.float64) / tf.cast(size, tf.float64)
     if preprocessing.interpolation not in _KERNELS:
         return _window(image, scale, first, target, preprocessing)
-    picture = tf.raw_ops.ScaleAndTranslate(
-        images=image[None],
-        size=tf.stack(target),
-        scale=tf.cast(scale, tf.float32),
-        translation=tf.cast(-first, tf.float32),
-        kernel_type=_KERNELS[preprocessing.interpolation],
-        antialias=preprocessing.antialias,
-    )
-    return picture[0]
+    placing = filtered.Placing(tf.cast(scale, tf.float32), tf.cast(-first, tf.float32))
+    return filtered.resized(image, target, _filter(preprocessing), placing)
 
 
 def _window(
