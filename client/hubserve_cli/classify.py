@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
 from pathlib import Path
 from typing import Literal
@@ -10,6 +11,7 @@ from typing import Literal
 import click
 
 from hubserve import Client, Retry, UsageError
+from hubserve.internals import is_url
 
 from .bulk import classify_all, output, records, shards, sources
 from .bulk.classify_all import Sink
@@ -50,7 +52,8 @@ def _concurrency(_: click.Context, __: click.Parameter, given: str) -> int | Lit
 @sections(
     Images=("convert", "everything", "null", "shard", "column", "id_column"),
     Results=(
-        "file",
+        "given",
+        "part_rows",
         "html",
         "top_k",
         "min_score",
@@ -127,11 +130,18 @@ def _concurrency(_: click.Context, __: click.Parameter, given: str) -> int | Lit
 )
 @click.option(
     "--output",
-    "file",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="File to write the records to. A run that was killed can go on with it. Without --resume the "
-    "file must not exist yet.",
+    "given",
+    metavar="FILE|FOLDER/",
+    help="File to write the records to, or a folder for the Parquet files of a data set, which several shards "
+    "may share. A run that was killed can go on with it. Without --resume it must not exist yet.",
+)
+@click.option(
+    "--part-rows",
+    type=click.IntRange(min=1),
+    default=output.ROWS,
+    show_default=True,
+    metavar="N",
+    help="Most rows in a Parquet file of --output FOLDER/.",
 )
 @click.option("--resume", is_flag=True, help="Go on with --output where an earlier run ended, or begin it.")
 @click.option(
@@ -177,7 +187,8 @@ def classify(
     id_column: str | None,
     null: bool,
     form: str | None,
-    file: Path | None,
+    given: str | None,
+    part_rows: int,
     resume: bool,
     retry_failed: bool,
     min_score: float | None,
@@ -211,7 +222,8 @@ def classify(
         --output results.jsonl --resume
     """
     require_signals()
-    form = _format(form, file, resume=resume)
+    file, folder = _output(given)
+    form = _format(form, file, folder=folder, resume=resume)
     if retry_failed and not resume:
         raise click.UsageError("--retry-failed works on the file of an earlier run: give --resume and --output too.")
     if retry_failed and dry_run:
@@ -221,8 +233,8 @@ def classify(
     # The columns are written before the first answer.
     top_k = 1 if form == "csv" and top_k is None else top_k
     coloured = sys.stdout.isatty() and color() is not False
-    written = records.readable(form, top_k=top_k)
-    kept = None
+    written = records.readable(form, top_k=top_k, keys=id_column is not None)
+    kept: output.FileOutput | None = None
     if file is not None:
         about = output.RunFile(
             format=form,
@@ -233,12 +245,15 @@ def classify(
             shard=str(shard),
             min_score=min_score,
         )
-        kept = output.prepare(file, about, written, resume=resume, retry_failed=retry_failed)
+        if folder:
+            kept = output.prepare_parts(file, about, written, resume=resume, retry_failed=retry_failed, rows=part_rows)
+        else:
+            kept = output.prepare(file, about, written, resume=resume, retry_failed=retry_failed)
         if kept.notice and not quiet:
             click.echo(kept.notice, err=True)
     choose = functools.partial(sources.Choice, everything=everything, convert=convert, counted=shard.has)
     choice = choose(tell=_tell_left_out if dry_run and not quiet else None)
-    columns_read = sources.Columns(column, id_column)
+    columns_read = sources.Columns(column, id_column, *([kept.seen] if kept else []))
     find = functools.partial(
         sources.find,
         source,
@@ -305,7 +320,23 @@ def _tell_left_out(name: str, kind: str) -> None:
     click.echo(f"left out: {records.shown(name)} ({kind})", err=True)
 
 
-def _format(given: str | None, file: Path | None, *, resume: bool) -> str:
+def _output(given: str | None) -> tuple[Path | None, bool]:
+    """Return the path of the output, and whether it is a folder for parts: one that exists, or whose name ends in /.
+
+    Raises:
+        click.UsageError: It is a URL.
+    """
+    if given is None:
+        return None, False
+    if is_url(given):
+        raise click.UsageError(
+            f"--output {given}: results are written on this machine: give a file or a folder, and copy it afterwards."
+        )
+    separators = tuple(filter(None, ("/", os.sep, os.altsep)))
+    return Path(given), given.endswith(separators) or os.path.isdir(given)
+
+
+def _format(given: str | None, file: Path | None, *, folder: bool, resume: bool) -> str:
     """Return the format that was given, or that the output suggests.
 
     Raises:
@@ -319,6 +350,12 @@ def _format(given: str | None, file: Path | None, *, resume: bool) -> str:
         return given or ("table" if sys.stdout.isatty() else "jsonl")
     if given == "table":
         raise click.UsageError("A table is for reading, and no run can resume from it: give another --format.")
+    if folder:
+        if given not in (None, "parquet"):
+            raise click.UsageError(
+                f"--output {file} is a folder, which holds Parquet files: leave --format {given} out."
+            )
+        return "parquet"
     told = given or _FORMAT_OF_SUFFIX.get(file.suffix.lower())
     if told is None:
         suffixes = ", ".join(_FORMAT_OF_SUFFIX)

@@ -1,8 +1,8 @@
 """Start one command again and again, and kill it (SIGKILL) at random moments: `python killed.py SEED KILLS FILE ...`.
 
 Each try is forked from a process that has imported everything, so that it is at work at once. Half of the tries are
-killed when the file has grown by a random number of bytes, the others after a random number of looks at it. At the end
-the command is left alone. Prints how many tries were killed, and in how many of them the file had grown.
+killed when the file or folder has grown by a random number of bytes, the others after a random number of looks at it.
+At the end the command is left alone. Prints how many tries were killed, and in how many of them the file had grown.
 """
 
 import os
@@ -17,7 +17,13 @@ from hubserve_cli.main import main
 
 
 def size(file: Path) -> int:
-    return file.stat().st_size if file.exists() else 0
+    """Bytes in a file, or in the files of a folder, which may be renamed or removed meanwhile."""
+    if file.is_dir():
+        return sum(size(each) for each in file.iterdir())
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def start(arguments: list[str]) -> tuple[int, int]:

@@ -5,14 +5,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import pyarrow.parquet
+import pyarrow.dataset
 import pytest
 
 from client import killed
 from client.bulk import images
 from hubserve_cli.bulk.records import readable
-
-pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
@@ -24,12 +22,22 @@ def target() -> Iterator[str]:
         process.kill()
 
 
-@pytest.mark.parametrize(("suffix", "count", "kills"), [("jsonl", 3000, 24), ("csv", 700, 4), ("parquet", 700, 4)])
+@pytest.mark.parametrize(
+    ("suffix", "count", "kills"),
+    [
+        pytest.param("jsonl", 3000, 24, marks=pytest.mark.slow),
+        pytest.param("csv", 700, 4, marks=pytest.mark.slow),
+        pytest.param("parquet", 700, 4, marks=pytest.mark.slow),
+        pytest.param("parts/", 3000, 40, marks=pytest.mark.slow),
+        ("parts/", 300, 3),
+    ],
+)
 def test_a_run_killed_at_random_moments_records_each_image_once(
     tmp_path: Path, target: str, suffix: str, count: int, kills: int
 ) -> None:
     folder = images(tmp_path / "images", count)
     file = tmp_path / f"results.{suffix}"
+    parts = suffix == "parts/"
     written = tmp_path / "results.parquet.jsonl" if suffix == "parquet" else file
     command = [
         "classify",
@@ -39,9 +47,10 @@ def test_a_run_killed_at_random_moments_records_each_image_once(
         "--model",
         "m",
         "--output",
-        str(file),
+        f"{file}/" if parts else str(file),
         "--resume",
         "--quiet",
+        *(["--part-rows", "40"] if parts else []),
     ]
     slow = ["--batch-size", "16", "--concurrency", "2"]
 
@@ -54,8 +63,8 @@ def test_a_run_killed_at_random_moments_records_each_image_once(
     )
     assert (left_alone.returncode, left_alone.stderr) == (0, "")
 
-    if suffix == "parquet":
-        recorded = pyarrow.parquet.read_table(file)["source"].to_pylist()
+    if suffix == "parquet" or parts:
+        recorded = pyarrow.dataset.dataset(file, format="parquet").to_table()["source"].to_pylist()
     else:
         form = readable(suffix, top_k=1)
         with file.open("rb") as results:

@@ -21,13 +21,14 @@ class Sink(Protocol):
     a slow `add` delays the run.
     """
 
-    def add(self, result: Classification, image: bytes | None = None) -> None:
+    def add(self, result: Classification, image: bytes | None = None, key: str | None = None) -> None:
         """Take one result.
 
         Args:
             result: The result of an image, classified or not (`result.ok`).
             image: The image's bytes, if they come from an archive or a URL and a sink of this run needs them; None:
                 `result.source` is a path that can be read.
+            key: What the image is called in its table or archive; None: nothing.
         """
 
     def close(self) -> None:
@@ -65,15 +66,13 @@ def run(
         for sink in reversed(sinks):
             stack.callback(_close, sink, signals)
         given = _Given(images)
-        results = stack.enter_context(client).classify(
-            cast("Iterable[ImageLike]", given if keep else images), top_k=top_k
-        )
+        results = stack.enter_context(client).classify(cast("Iterable[ImageLike]", given), top_k=top_k)
         for result in results:
             with signals.held:
                 patience.with_(result)
-                image = given.data() if keep else None
+                data, key = given.next()
                 for sink in sinks:
-                    sink.add(result, image)
+                    sink.add(result, data if keep else None, key)
 
 
 def _close(sink: Sink, signals: Signals) -> None:
@@ -93,7 +92,7 @@ class _Given:
             self._waiting.append(image)
             yield image
 
-    def data(self) -> bytes | None:
-        """Return the bytes of the image whose result came; None: it is a path."""
+    def next(self) -> tuple[bytes | None, str | None]:
+        """Return the bytes and the key of the image whose result came; None: it has none."""
         image = self._waiting.popleft()
-        return image.data if isinstance(image, Unread) else None
+        return (image.data, image.key) if isinstance(image, Unread) else (None, None)

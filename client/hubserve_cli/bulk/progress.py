@@ -49,7 +49,7 @@ class Progress:
         self._notices = Notices(self._say)
         threading.Thread(target=self._count, args=(total,), daemon=True, name="hubserve-counter").start()
 
-    def add(self, result: Classification, image: bytes | None = None) -> None:  # noqa: ARG002
+    def add(self, result: Classification, image: bytes | None = None, key: str | None = None) -> None:  # noqa: ARG002
         """Count the result, and draw the line from time to time."""
         self._done += 1
         self._failed += not result.ok
@@ -100,7 +100,7 @@ class Notices(logging.Handler):
         self._log.addHandler(self)
         self._log.setLevel(logging.INFO)
 
-    def add(self, result: Classification, image: bytes | None = None) -> None:
+    def add(self, result: Classification, image: bytes | None = None, key: str | None = None) -> None:
         """Ignore the result."""
 
     def emit(self, record: logging.LogRecord) -> None:

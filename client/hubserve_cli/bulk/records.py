@@ -27,8 +27,8 @@ class Format(Protocol):
 
     header: bytes
 
-    def record(self, result: Classification) -> bytes:
-        """Return the record of one result."""
+    def record(self, result: Classification, key: str | None = None) -> bytes:
+        """Return the record of one result, with what its image is called in a table or an archive."""
 
 
 class Readable(Format, Protocol):
@@ -44,9 +44,15 @@ class Readable(Format, Protocol):
         """Return the result of a whole record. Raises ValueError if it is not a record."""
 
 
-def readable(name: str, *, top_k: int | None) -> Readable:
-    """Return the format of a file; Parquet is made from JSON lines at the end of a run."""
-    return Csv(top_k or _CSV_CLASSES) if name == "csv" else Jsonl()
+def readable(name: str, *, top_k: int | None, keys: bool = False) -> Readable:
+    """Return the format of a file; Parquet is made from JSON lines.
+
+    Args:
+        name: The format's name.
+        top_k: The most classes for each image.
+        keys: Whether CSV has a column for what images are called in their table.
+    """
+    return Csv(top_k or _CSV_CLASSES, keys=keys) if name == "csv" else Jsonl()
 
 
 class Jsonl:
@@ -58,9 +64,9 @@ class Jsonl:
 
     header = b""
 
-    def record(self, result: Classification) -> bytes:
+    def record(self, result: Classification, key: str | None = None) -> bytes:
         """Return the document, on one line."""
-        document = document_of(result)
+        document = document_of(result, key)
         try:
             return (_encode(document) + "\n").encode()
         except UnicodeEncodeError:
@@ -90,10 +96,14 @@ class Jsonl:
             raise ValueError("it is not a record") from error
 
 
-def document_of(result: Classification) -> dict[str, Any]:
-    """Return a result for JSON: a score that is NaN or infinite, which JSON does not have, becomes None."""
+def document_of(result: Classification, key: str | None = None) -> dict[str, Any]:
+    """Return a result for JSON, with `id` if the image has a key.
+
+    A score that is NaN or infinite, which JSON does not have, becomes None.
+    """
     return {
         "source": result.source,
+        **({} if key is None else {"id": key}),
         "status": result.status,
         "error": result.error,
         "model_version": result.model_version,
@@ -144,19 +154,28 @@ class Csv:
 
     Args:
         classes: The number of classes for each image.
+        keys: Whether there is a column `id` after `source`.
     """
 
-    def __init__(self, classes: int) -> None:
+    def __init__(self, classes: int, *, keys: bool = False) -> None:
         self._classes = classes
+        self._keys = keys
         names = [f"{name}_{rank}" for rank in range(1, classes + 1) for name in ("class_id", "label", "score")]
-        self._columns = [*_CSV_COLUMNS, *names]
+        self._first = [*_CSV_COLUMNS[:1], *(["id"] if keys else []), *_CSV_COLUMNS[1:]]
+        self._columns = [*self._first, *names]
         self._buffer = io.StringIO(newline="")
         self._writer = csv.writer(self._buffer, lineterminator=_CSV_END)
         self.header = self._row(self._columns)
 
-    def record(self, result: Classification) -> bytes:
+    def record(self, result: Classification, key: str | None = None) -> bytes:
         """Return the row."""
-        row: list[object] = [result.source, result.status, result.error, result.model_version]
+        row: list[object] = [
+            result.source,
+            *([key] if self._keys else []),
+            result.status,
+            result.error,
+            result.model_version,
+        ]
         for found in result.classes:
             row += (found.class_id, found.label, found.score)
         return self._row(row + [None] * (len(self._columns) - len(row)))
@@ -190,13 +209,13 @@ class Csv:
         row = [cell.replace(_NUL, "\0") for cell in row]
         if len(row) != len(self._columns):
             raise ValueError(f"{len(row)} columns, not {len(self._columns)}")
-        cells = row[len(_CSV_COLUMNS) :]
+        cells = row[len(self._first) :]
         classes = [
             (int(class_id), label, float(score))
             for class_id, label, score in zip(cells[::3], cells[1::3], cells[2::3], strict=True)
             if class_id
         ]
-        source, status, failure, version = row[: len(_CSV_COLUMNS)]
+        source, status, failure, version = row[0], *row[1 + self._keys : len(self._first)]
         return recorded(
             source, int(status) if status else None, failure or None, int(version) if version else None, classes
         )

@@ -41,7 +41,7 @@ class Table:
         self._indent = " " * (_SCORE + len(_GAP))
         self.header = f"{self._row('score', 'label', 'image')}\n".encode()
 
-    def record(self, result: Classification) -> bytes:
+    def record(self, result: Classification, key: str | None = None) -> bytes:  # noqa: ARG002
         """Return the rows of one result."""
         if not result.ok:
             return self._failed(result)

@@ -39,7 +39,7 @@ class Summary:
         self._versions: dict[int, int] = {}
         self._started = time.monotonic()
 
-    def add(self, result: Classification, image: bytes | None = None) -> None:  # noqa: ARG002
+    def add(self, result: Classification, image: bytes | None = None, key: str | None = None) -> None:  # noqa: ARG002
         """Count the result."""
         self._counts[outcome(result)] += 1
         self._several += result.note is not None

@@ -23,10 +23,10 @@ class AtLeast:
         self._sink = sink
         self._score = score
 
-    def add(self, result: Classification, image: bytes | None = None) -> None:
+    def add(self, result: Classification, image: bytes | None = None, key: str | None = None) -> None:
         """Take one result."""
         kept = tuple(found for found in result.classes if found.score >= self._score)
-        self._sink.add(dataclasses.replace(result, classes=kept), image)
+        self._sink.add(dataclasses.replace(result, classes=kept), image, key)
 
     def close(self) -> None:
         """Close the sink."""

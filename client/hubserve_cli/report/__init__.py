@@ -81,12 +81,13 @@ class RunPage:
         self._threads = ThreadPoolExecutor(_THREADS, "thumbnail")
         self._closed = False
 
-    def add(self, result: Classification, image: bytes | None = None) -> None:
+    def add(self, result: Classification, image: bytes | None = None, key: str | None = None) -> None:  # noqa: ARG002
         """Take one result; another thread makes its thumbnail.
 
         Args:
             result: The result.
             image: The image file's bytes, if `result.source` is not a path on this machine.
+            key: Not on the page.
         """
         self._overview.add(self._clock() - self._started, result)
         self._hold(result, image)

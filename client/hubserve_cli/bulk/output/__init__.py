@@ -6,6 +6,7 @@ from ._file import OutputError
 from ._file_output import FileOutput, prepare
 from ._standard_output import StandardOutput
 
-__all__ = ["FileOutput", "OutputError", "RunFile", "StandardOutput", "prepare"]
+__all__ = ["ROWS", "FileOutput", "OutputError", "RunFile", "StandardOutput", "prepare", "prepare_parts"]
 
+from ._parts import ROWS, prepare_parts
 from ._run_file import RunFile

@@ -79,6 +79,15 @@ class RecordFile:
                 self._sync()
                 self._synced = now
 
+    def flush(self) -> None:
+        """Write everything to the disk, and go on.
+
+        Raises:
+            OutputError: As for `write`.
+        """
+        self._write()
+        self._sync()
+
     def close(self) -> None:
         """Write everything to the disk.
 

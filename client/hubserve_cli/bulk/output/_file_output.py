@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +15,9 @@ from ..records import Readable
 from . import _parquet
 from ._file import OutputError, RecordFile
 from ._resume import EarlierRun
-from ._run_file import RunFile, beside, given_up
+from ._run_file import RunFile, beside, given_up, tables
+
+_TABLES_SECONDS = 1.0
 
 
 class FileOutput:
@@ -23,6 +28,7 @@ class FileOutput:
     Attributes:
         complete: Whether an earlier run finished the file: nothing can be added to a Parquet file.
         notice: A message for the user before the run, or empty.
+        written: The number of records that this run has written.
     """
 
     def __init__(
@@ -37,8 +43,14 @@ class FileOutput:
         notice: str = "",
     ) -> None:
         self._path = path
+        # Where records are added.
+        self._records = records_of(path, run)
+        # An image without an answer: images of the same name that come later have no record either, so that the n-th
+        # record of a name is that of the n-th image.
+        self._unanswered: set[str] = set()
         self._earlier = earlier
         self.complete = complete
+        self.written = 0
         self.notice = notice
         self._resumed = resumed
         self._run = run
@@ -46,6 +58,10 @@ class FileOutput:
         self._file: RecordFile | None = None
         self._failed = earlier.failed
         self._given_up: list[str] = []
+        self._tables = tables(path)
+        self._tables_written = -math.inf
+        # Tables are found on another thread.
+        self._lock = threading.Lock()
 
     def opened(self) -> FileOutput:
         """Make the files, or open them to add to; return self.
@@ -54,10 +70,10 @@ class FileOutput:
             OutputError: They cannot be written.
         """
         # The lock comes first, so that the run file of another run is not changed.
-        self._file = RecordFile(_records(self._path, self._run), self._earlier.end, self._earlier.size)
+        self._file = RecordFile(self._records, self._earlier.end, self._earlier.size)
         try:
             self._given_up = [] if self._earlier.forgotten else given_up(self._path)
-            self._run.write(self._path, self._given_up)
+            self._write_run_file()
         except BaseException:
             self._file.close()
             raise
@@ -65,7 +81,7 @@ class FileOutput:
             self._file.write(self._form.header)
         return self
 
-    def add(self, result: Classification, image: bytes | None = None) -> None:  # noqa: ARG002
+    def add(self, result: Classification, image: bytes | None = None, key: str | None = None) -> None:  # noqa: ARG002
         """Write the record, unless the server did not answer the image.
 
         Raises:
@@ -73,13 +89,38 @@ class FileOutput:
         """
         assert self._file is not None  # noqa: S101 - `opened` comes first
         if outcome(result) is Outcome.UNANSWERED:
+            self._unanswered.add(result.source)
+            return
+        if result.source in self._unanswered:
             return
         self._earlier.check(self._path, result, labels=bool(self.notice))
         self._failed += not result.ok
-        self._file.write(self._form.record(result))
+        self._file.write(self._form.record(result, key))
+        self.written += 1
         if isinstance(result.exception, ImageTooSlow):
             self._given_up.append(result.source)
-            self._run.write(self._path, self._given_up)
+            self._write_run_file()
+
+    def seen(self, table: str, fingerprint: str) -> None:
+        """Take note of a table whose rows are called by their numbers.
+
+        Raises:
+            OutputError: An earlier run read other rows in it.
+        """
+        if self._tables.setdefault(table, fingerprint) != fingerprint:
+            raise OutputError(
+                f"{table} is not the table that this run began with, and its rows are called by their numbers: give "
+                "another --output"
+            )
+        now = time.monotonic()
+        # The file has a line for each table: with very many of them, it is not written for each.
+        if self._file is not None and now - self._tables_written >= _TABLES_SECONDS:
+            self._tables_written = now
+            self._write_run_file()
+
+    def _write_run_file(self) -> None:
+        with self._lock:
+            self._run.write(self._path, self._given_up, self._tables)
 
     def close(self) -> None:
         """Write the records to the disk.
@@ -111,7 +152,7 @@ class FileOutput:
             return _parquet.results(self._path)
         if not self._earlier.end:
             return iter(())
-        return self._earlier.results(_records(self._path, self._run), self._form)
+        return self._earlier.results(self._records, self._form)
 
     def finish(self) -> None:
         """End a run that left no image: make the Parquet file, if that is the format, and remove other files.
@@ -121,10 +162,9 @@ class FileOutput:
         Raises:
             OutputError: A file cannot be written.
         """
-        records = _records(self._path, self._run)
-        if records != self._path:
-            _parquet.convert(records, self._path, self._failed)
-            records.unlink()
+        if self._records != self._path:
+            _parquet.convert(self._records, self._path, self._failed)
+            self._records.unlink()
         if not self._resumed:
             beside(self._path).unlink(missing_ok=True)
 
@@ -145,7 +185,7 @@ def prepare(path: Path, run: RunFile, form: Readable, *, resume: bool, retry_fai
     """
     if run.format == "parquet":
         _parquet.pyarrow()
-    records = _records(path, run)
+    records = records_of(path, run)
     there = next((file for file in (path, records) if file.exists()), None)
     if there is None:
         return FileOutput(path, run, form, earlier=EarlierRun(), resumed=resume)
@@ -176,6 +216,6 @@ def prepare(path: Path, run: RunFile, form: Readable, *, resume: bool, retry_fai
     return FileOutput(path, run, form, earlier=earlier, resumed=True, notice=notice)
 
 
-def _records(path: Path, run: RunFile) -> Path:
+def records_of(path: Path, run: RunFile) -> Path:
     """Return the file that records are added to."""
     return path.with_name(f"{path.name}.jsonl") if run.format == "parquet" else path

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +39,9 @@ def convert(lines: Path, path: Path, failed: int) -> None:
     """Make a Parquet file from JSON lines: whole, or not at all.
 
     Columns: `source` (string; bytes that are not UTF-8 as `\\xff`), `source_bytes` (binary, only for such names: the
-    name as it is), `status` (int32), `error` (string), `model_version` (int64), and lists `class_ids` (int32), `labels`
-    (string), `scores` (float64), best first.
+    name as it is), `id` (string: the value of the id column, or the key of a WebDataset sample), `status` (int32),
+    `error` (string), `model_version` (int64), and lists `class_ids` (int32), `labels` (string), `scores` (float64),
+    best first.
 
     Raises:
         OutputError: It cannot be written; the lines are kept.
@@ -76,27 +77,65 @@ def counted(path: Path) -> tuple[int, int]:
         raise OutputError(f"{path} is not a Parquet file that hubserve wrote: give another --output") from error
 
 
-def results(path: Path) -> Iterator[Classification]:
+def results(path: Path, *, classes: bool = True) -> Iterator[Classification]:
     """Return the results in a finished file, in their order.
+
+    Args:
+        path: The file.
+        classes: Read the classes, too.
 
     Raises:
         OutputError: hubserve did not write the file.
     """
     pa = pyarrow()
+    read = ["source", "source_bytes", "status", "error", "model_version"]
+    read += ["class_ids", "labels", "scores"] if classes else []
     try:
         with pa.parquet.ParquetFile(path) as file:
-            for batch in file.iter_batches(_ROWS_AT_ONCE):
+            for batch in file.iter_batches(_ROWS_AT_ONCE, columns=read):
                 for row in batch.to_pylist():
-                    name = row["source_bytes"]
                     yield recorded(
-                        row["source"] if name is None else name.decode("utf-8", "surrogateescape"),
+                        _named(row["source"], row["source_bytes"]),
                         row["status"],
                         row["error"],
                         row["model_version"],
-                        zip(row["class_ids"], row["labels"], row["scores"], strict=True),
+                        zip(row["class_ids"], row["labels"], row["scores"], strict=True) if classes else (),
                     )
     except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
         raise OutputError(f"{path} is not a Parquet file that hubserve wrote: give another --output") from error
+
+
+def without(path: Path, names: Container[str]) -> None:
+    """Remove the rows of some images: the file is replaced whole, removed if no row is left, or stays as it was.
+
+    Args:
+        path: A finished file.
+        names: Of the images; those that are not classified must be among them.
+
+    Raises:
+        OutputError: It cannot be written, or hubserve did not write it.
+    """
+    pa = pyarrow()
+    try:
+        table = pa.parquet.read_table(path, partitioning=None)
+        sources, octets = table["source"].to_pylist(), table["source_bytes"].to_pylist()
+        keep = [_named(source, data) not in names for source, data in zip(sources, octets, strict=True)]
+        if all(keep):
+            return
+        if not any(keep):
+            path.unlink()
+            return
+        with replaced(path) as new:
+            left = table.filter(pa.array(keep)).replace_schema_metadata({_FAILED: b"0"})
+            pa.parquet.write_table(left, new, row_group_size=_ROWS_IN_GROUP)
+    except (pa.ArrowException, KeyError) as error:
+        raise OutputError(f"{path} is not a Parquet file that hubserve wrote: give another --output") from error
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written ({error.strerror or error}): it is not changed") from error
+
+
+def _named(source: str, data: bytes | None) -> str:
+    return source if data is None else data.decode("utf-8", "surrogateescape")
 
 
 def _schema(pa: Any) -> Any:
@@ -104,6 +143,7 @@ def _schema(pa: Any) -> Any:
         [
             pa.field("source", pa.string(), nullable=False),
             ("source_bytes", pa.binary()),
+            ("id", pa.string()),
             ("status", pa.int32()),
             ("error", pa.string()),
             ("model_version", pa.int64()),
@@ -132,6 +172,7 @@ def _row(document: dict[str, Any]) -> dict[str, Any]:
     return {
         "source": readable,
         "source_bytes": None if readable == document["source"] else name,
+        "id": _readable(document["id"]) if "id" in document else None,
         "status": document["status"],
         "error": document["error"] and _readable(document["error"]),
         "model_version": document["model_version"],

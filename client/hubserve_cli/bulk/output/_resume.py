@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from array import array
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 
 from hubserve import Classification
@@ -26,6 +26,8 @@ class EarlierRun:
         failed: The number of images that were not classified.
         end: The end of the last whole record; None: there is no file yet.
         size: The file's size in bytes when it was read, including a torn last record.
+        last_rows: Of a folder of parts, the number of records that are not in a part.
+        last_failed: The number of those that were not classified.
         forgotten: Whether records of images that were not classified have been removed.
     """
 
@@ -34,6 +36,7 @@ class EarlierRun:
         self.failed = 0
         self.end: int | None = None
         self.size = 0
+        self.last_rows = self.last_failed = 0
         self.forgotten = False
         self._versions: set[int] = set()
         # None: the records disagree.
@@ -59,7 +62,7 @@ class EarlierRun:
                         if piece != form.header:
                             raise ValueError("its columns are different")
                     else:
-                        run._note(form, piece)
+                        run.note(form.read(piece))
                     run.end += len(piece)
         except ValueError as error:
             raise OutputError(
@@ -79,10 +82,8 @@ class EarlierRun:
         # The lock keeps other runs from writing it at the same time.
         locked = RecordFile(path, self.end, self.size)
         try:
-            with path.open("rb") as file, replaced(path) as kept:
-                for number, piece in enumerate(form.pieces(file), 1):
-                    if (form.header and number == 1) or form.read(piece).ok:
-                        kept.write(piece)
+            names = self.failed_names(path, form)
+            self.rewritten(path, form, names)
         except OSError as error:
             raise OutputError(f"{path} cannot be written ({error.strerror}): the file is not changed") from error
         finally:
@@ -90,6 +91,23 @@ class EarlierRun:
         run = EarlierRun.read(path, form)
         run.forgotten = True
         return run
+
+    def failed_names(self, path: Path, form: Readable) -> set[str]:
+        """Return the names of the images that were not classified."""
+        return {result.source for result in self.results(path, form) if not result.ok}
+
+    def rewritten(self, path: Path, form: Readable, names: Container[str]) -> None:
+        """Replace the file by one without the records of these names.
+
+        If several images have one name, all their records go: the n-th record of a name must be that of the n-th image.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        with path.open("rb") as file, replaced(path) as kept:
+            for number, piece in enumerate(form.pieces(file), 1):
+                if (form.header and number == 1) or form.read(piece).source not in names:
+                    kept.write(piece)
 
     def check(self, path: Path, result: Classification, *, labels: bool) -> None:
         """Refuse an answer of another version of the model than the earlier ones, or of another model.
@@ -134,8 +152,8 @@ class EarlierRun:
         except (OSError, ValueError) as error:
             raise OutputError(f"{path} cannot be read again ({error}): give another --output") from error
 
-    def _note(self, form: Readable, piece: bytes) -> None:
-        record = form.read(piece)
+    def note(self, record: Classification) -> None:
+        """Take one record."""
         self.finished.add(record.source)
         self.failed += not record.ok
         if record.ok and record.model_version is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -35,17 +35,30 @@ class RunFile:
     shard: str
     min_score: float | None = None
 
-    def write(self, output: Path, given_up: Sequence[str] = ()) -> None:
+    def write(
+        self,
+        output: Path,
+        given_up: Sequence[str] = (),
+        tables: Mapping[str, str] | None = None,
+        *,
+        finished: bool = False,
+    ) -> None:
         """Write it beside the output.
 
         Args:
             output: The output.
             given_up: Names of images that the server did not answer in time, although it answered others.
+            tables: The fingerprints of tables whose rows are called by numbers.
+            finished: Whether the run left no image.
 
         Raises:
             OutputError: It cannot be written.
         """
         document = {**asdict(self), "given_up": list(given_up), "hubserve": __version__}
+        if tables:
+            document["tables"] = dict(tables)
+        if finished:
+            document["finished"] = True
         file = beside(output)
         try:
             with replaced(file) as new:
@@ -86,11 +99,26 @@ class RunFile:
 
 def given_up(output: Path) -> list[str]:
     """Return the images that earlier runs gave up; none if there is no run file."""
-    try:
-        names = json.loads(beside(output).read_text(encoding="utf-8")).get("given_up", [])
-    except (OSError, ValueError, AttributeError):
-        return []
+    names = _entry(output, "given_up")
     return [str(name) for name in names] if isinstance(names, list) else []
+
+
+def tables(output: Path) -> dict[str, str]:
+    """Return the fingerprints of the tables that earlier runs read; none if there is no run file."""
+    found = _entry(output, "tables")
+    return {str(name): str(text) for name, text in found.items()} if isinstance(found, dict) else {}
+
+
+def finished(output: Path) -> bool:
+    """Tell whether the last run left no image."""
+    return _entry(output, "finished") is True
+
+
+def _entry(output: Path, name: str) -> object:
+    try:
+        return json.loads(beside(output).read_text(encoding="utf-8")).get(name)
+    except (OSError, ValueError, AttributeError):
+        return None
 
 
 def beside(output: Path) -> Path:

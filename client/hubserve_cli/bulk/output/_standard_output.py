@@ -24,9 +24,9 @@ class StandardOutput:
         if form.header:
             self._out.write(form.header)
 
-    def add(self, result: Classification, image: bytes | None = None) -> None:  # noqa: ARG002
+    def add(self, result: Classification, image: bytes | None = None, key: str | None = None) -> None:  # noqa: ARG002
         """Write the record."""
-        self._out.write(self._form.record(result))
+        self._out.write(self._form.record(result, key))
         now = time.monotonic()
         if self._each or now - self._flushed >= _HELD_SECONDS:
             self._flushed = now

@@ -123,9 +123,20 @@ def _image(name: str, archive: tarfile.TarFile, member: tarfile.TarInfo, choice:
             raise ImageError(f"the archive ends or breaks inside it ({error or 'it is cut short'})") from error
 
     if taken:
-        return Streamed(name, read)
+        return Streamed(name, read, key=key_of(member.name))
     head = content.read(HEAD_BYTES)
-    return Streamed(name, lambda size: head + read(size - len(head))) if choice.by_head(name, head) else None
+    return (
+        Streamed(name, lambda size: head + read(size - len(head)), key=key_of(member.name))
+        if choice.by_head(name, head)
+        else None
+    )
+
+
+def key_of(member: str) -> str | None:
+    """Return a member's key, as WebDataset takes it: its path up to the first dot of the file's name; None: no dot."""
+    folder, separator, name = member.rpartition("/")
+    key, dot, _ = name.partition(".")
+    return f"{folder}{separator}{key}" if key and dot else None
 
 
 def _opened(file: IO[bytes]) -> tarfile.TarFile:
