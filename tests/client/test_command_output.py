@@ -164,6 +164,8 @@ def test_a_full_disk_keeps_whole_records_and_a_later_run_goes_on(tmp_path: Path)
             capture_output=True,
             text=True,
             check=False,
+            # Coverage could not write its own file either, and would say so.
+            env={name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")},
             # The nearest to a full disk that one process can have for itself: EFBIG in place of ENOSPC.
             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (room, room)),
         )
