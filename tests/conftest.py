@@ -38,6 +38,22 @@ def miniature_dir(miniature_saved: Path, tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest.fixture(scope="session")
+def light_saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network of one convolution for the 1001 classes, for tests whose subject is not the network."""
+    from models import exported
+
+    return made_once(tmp_path_factory, "light-saved", exported.light_saved)
+
+
+@pytest.fixture(scope="session")
+def light_dir(light_saved: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The base folder of the network of one convolution, exported as version 1."""
+    from models import exported
+
+    return made_once(tmp_path_factory, "light", lambda base: exported.of(light_saved, base))
+
+
+@pytest.fixture(scope="session")
 def features_saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small PNASNet without its classes, in the hub's reusable SavedModel form."""
     from models import exported

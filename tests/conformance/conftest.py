@@ -52,7 +52,7 @@ def own_server(own: None, request: pytest.FixtureRequest) -> Own:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "subject" in metafunc.fixturenames:
-        subjects = ["external"] if _external(metafunc.config) else ["toy", "pnasnet"]
+        subjects = ["external"] if _external(metafunc.config) else ["toy", "exported"]
         metafunc.parametrize("subject", subjects, indirect=True, scope="session")
 
 
@@ -75,7 +75,7 @@ def exported(request: pytest.FixtureRequest) -> Iterator[Subject]:
     """A model as hubserve exports it, with a status for each image."""
     external = _external(request.config)
     if external is None:
-        server = request.getfixturevalue("pnasnet_server")
+        server = request.getfixturevalue("exported_server")
         external = server.target, server.name
     with calling(external[0]) as caller:
         subject = Subject(caller, *external)
@@ -98,11 +98,9 @@ def toy_caller(toy_server: OwnServer) -> Iterator[Caller]:
 
 
 @pytest.fixture(scope="session")
-def pnasnet_server(
-    own_server: Own, miniature_dir: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[OwnServer]:
-    """The miniature PNASNet as hubserve exports it, warmed up, and batched in eights."""
-    base = shutil.copytree(miniature_dir, tmp_path_factory.mktemp("exported") / "pnasnet")
+def exported_server(own_server: Own, light_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnServer]:
+    """A model as hubserve exports it, warmed up, and batched in eights."""
+    base = shutil.copytree(light_dir, tmp_path_factory.mktemp("exported") / "light")
     (base / "1" / "batching_params.pbtxt").write_text(
         "max_batch_size { value: 8 } allowed_batch_sizes: [1, 2, 4, 8] max_enqueued_batches { value: 100 }"
     )

@@ -17,10 +17,10 @@ def run(*arguments: object) -> Result:
     return CliRunner().invoke(export, [str(argument) for argument in arguments])
 
 
-def test_an_archive_is_exported_with_given_labels_and_says_so(miniature_saved: Path, tmp_path: Path) -> None:
+def test_an_archive_is_exported_with_given_labels_and_says_so(light_saved: Path, tmp_path: Path) -> None:
     packed = tmp_path / "m.tar.gz"
     with tarfile.open(packed, "w:gz") as tar:
-        tar.add(miniature_saved, ".")
+        tar.add(light_saved, ".")
     labels = tmp_path / "labels.txt"
     labels.write_text("".join(f"thing {i}\n" for i in range(1001)))
     base = tmp_path / "models" / "m"
@@ -75,16 +75,16 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_json_is_one_document_about_what_was_published(miniature_saved: Path, tmp_path: Path) -> None:
+def test_json_is_one_document_about_what_was_published(light_saved: Path, tmp_path: Path) -> None:
     said = ("--preprocessing", "unit", "--batch-sizes", "1")
-    result = run(miniature_saved, "--output", tmp_path / "m", *said, "--json")
+    result = run(light_saved, "--output", tmp_path / "m", *said, "--json")
     document = json.loads(result.stdout)
     parity, head, warnings, preprocessing = (
         document.pop(name) for name in ("parity", "head", "warnings", "preprocessing")
     )
     assert document.pop("preprocessing_evidence")
     assert document == {
-        "model": str(miniature_saved),
+        "model": str(light_saved),
         "folder": str(tmp_path / "m" / "1"),
         "version": 1,
         "kind": "classification",
@@ -101,8 +101,8 @@ def test_json_is_one_document_about_what_was_published(miniature_saved: Path, tm
     assert (parity["images"], parity["top1_equal"], parity["max_error"] <= parity["tolerance"]) == (4, 4, True)
 
 
-def test_a_version_that_is_there_is_refused_before_anything_is_loaded(miniature_dir: Path) -> None:
-    result = run("nowhere", "--output", miniature_dir, "--version", 1)
+def test_a_version_that_is_there_is_refused_before_anything_is_loaded(light_dir: Path) -> None:
+    result = run("nowhere", "--output", light_dir, "--version", 1)
     assert result.exit_code == 1
     assert "1 exists already, and versions are never overwritten" in result.stderr
 

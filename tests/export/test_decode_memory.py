@@ -32,6 +32,7 @@ def taken() -> dict[str, tuple[int, int]]:
     return json.loads(done.stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*decode_memory.VAST, *decode_memory.ALLOWED])
 def test_a_file_takes_no_more_than_so_many_bytes_for_each_pixel_allowed(
     taken: dict[str, tuple[int, int]], name: str

@@ -24,22 +24,27 @@ CONVENTIONS = {**PRESETS, "unit in BGR": {**PRESETS["unit"], "channels": "bgr"}}
 class Trained(tf.Module):
     """efficientnet-lite0 with its own weights, taking another convention; its first operation is a convolution."""
 
-    def __init__(self, convention: str | None, classes: int | None = None) -> None:
+    def __init__(self, *, converts: bool, classes: int | None) -> None:
         super().__init__()
         self.inner = EfficientNetLite0(weights_path())
-        fields = CONVENTIONS[convention or "unit"]
+        self.kernel = tf.Variable(tf.zeros([1, 1, 3, 3]))
+        self.bias = tf.Variable(tf.zeros([3]))
+        self.converts = converts
+        self.classes = classes
+
+    def take(self, convention: str) -> None:
+        """Set the variables for a convention; the trace stays."""
+        fields = CONVENTIONS[convention]
         scale = np.broadcast_to(255 * np.array(fields["scale"], np.float32), 3)
         offset = np.broadcast_to(np.array(fields["offset"], np.float32), 3)
         # What undoes the convention, as a convolution with kernels of one pixel.
         turn = np.eye(3, dtype=np.float32)[:: -1 if fields["channels"] == "bgr" else 1]
-        self.kernel = tf.Variable((turn / scale[:, None])[None, None])
-        self.bias = tf.Variable(-(offset / scale) @ turn)
-        self.convention = convention
-        self.classes = classes
+        self.kernel.assign((turn / scale[:, None])[None, None])
+        self.bias.assign(-(offset / scale) @ turn)
 
     @tf.function(input_signature=[tf.TensorSpec([None, SIDE, SIDE, 3], tf.float32)])
     def __call__(self, images: tf.Tensor) -> tf.Tensor:
-        if self.convention is not None:
+        if self.converts:
             images = tf.nn.bias_add(tf.nn.conv2d(images, self.kernel, 1, "SAME"), self.bias)
         logits = self.inner(images)
         return logits if self.classes is None else logits[:, : self.classes]
@@ -48,12 +53,20 @@ class Trained(tf.Module):
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Source]:
     made: dict[tuple, Source] = {}
+    # The trace of a network costs more than all else, so conventions share it.
+    networks: dict[tuple, Trained] = {}
 
     def source(convention: str | None, classes: int | None = None) -> Source:
         key = (convention, classes)
         if key not in made:
+            kind = (convention is not None, classes)
+            if kind not in networks:
+                networks[kind] = Trained(converts=kind[0], classes=classes)
+            network = networks[kind]
+            if convention is not None:
+                network.take(convention)
             folder = tmp_path_factory.mktemp("trained")
-            tf.saved_model.save(Trained(convention, classes), str(folder))
+            tf.saved_model.save(network, str(folder))
             made[key] = Source(str(folder), "directory", folder)
         return made[key]
 

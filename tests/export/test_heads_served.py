@@ -98,6 +98,7 @@ def test_independent_labels_keep_their_own_scores(tmp_path: Path) -> None:
     assert (model["head"], model["activation"], model["threshold"]) == ("independent", "sigmoid", 0.6)
 
 
+@pytest.mark.slow
 def test_with_the_activation_none_the_numbers_are_answered(tmp_path: Path) -> None:
     scores, numbers, model = served(export(Options(**saved(tmp_path, logits), activation="none")))
     assert scores == pytest.approx(logits(PIXELS), abs=1e-6)
@@ -105,6 +106,7 @@ def test_with_the_activation_none_the_numbers_are_answered(tmp_path: Path) -> No
     assert (model["activation"], model["source_gives"]) == ("none", "scores")
 
 
+@pytest.mark.slow
 def test_a_version_without_warm_up_is_proven_on_the_same_batches(tmp_path: Path) -> None:
     published = export(Options(**saved(tmp_path, logits), activation="none", warmup="none"))
     assert published.parity.warmup_records == 0
@@ -165,6 +167,7 @@ def test_examples_are_measured_on_the_published_model_and_kept(tmp_path: Path) -
     assert manifest["examples"]["confusions"] == [{"label": "red", "answered": "blue", "images": 1}]
 
 
+@pytest.mark.slow
 def test_too_few_right_examples_publish_nothing(tmp_path: Path) -> None:
     options = saved(tmp_path, logits)
     folder = examples(tmp_path / "examples", red=("red", "red", "blue"), blue=("blue",))

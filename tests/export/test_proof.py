@@ -28,8 +28,8 @@ ANSWER = {"class_ids": np.array([[1], [2]]), "labels": np.array([[b"b"], [b"c"]]
 
 
 @pytest.fixture(scope="module")
-def source(miniature_saved: Path) -> ImageModel:
-    with open_source(str(miniature_saved)) as found:
+def source(light_saved: Path) -> ImageModel:
+    with open_source(str(light_saved)) as found:
         return _image_model.understood(_image_model.load(found, wanted()), PREPROCESSING)
 
 
@@ -45,8 +45,8 @@ def prove(version: Path, reference: Reference) -> Parity:
 
 
 @pytest.fixture
-def version(miniature_dir: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(miniature_dir / "1", tmp_path / "1"))
+def version(light_dir: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(light_dir / "1", tmp_path / "1"))
 
 
 def test_a_faithful_export_passes_with_its_figures(reference: Reference, version: Path) -> None:

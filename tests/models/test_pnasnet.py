@@ -49,6 +49,7 @@ def moving_statistics(variables: list[tf.Variable]) -> list[npt.NDArray[np.float
     return [variable.numpy() for variable in variables if not variable.trainable]
 
 
+@pytest.mark.slow
 def test_the_large_network_has_the_published_number_of_parameters() -> None:
     large = Pnasnet(LARGE)
     width_of_one_class = 4320 + 1

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from support.processes import serving
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,6 +32,7 @@ def counts(stdout: str) -> dict[str, int]:
     return {word: int(number) for number, word in re.findall(r"(\d+) (passed|skipped)", stdout.splitlines()[-1])}
 
 
+@pytest.mark.slow
 def test_the_suite_passes_on_a_server_that_runs_elsewhere(miniature_dir, tmp_path):
     # As large a batch as the suite has requests.
     base = shutil.copytree(miniature_dir, tmp_path / "miniature")

@@ -66,7 +66,7 @@ def test_tensorflow_reads_every_one_of_them() -> None:
     assert options.optimizer_options.global_jit_level == config_pb2.OptimizerOptions.ON_1
 
 
-@pytest.mark.parametrize("model", ["lite0_dir", "miniature_dir"])
+@pytest.mark.parametrize("model", ["lite0_dir", pytest.param("miniature_dir", marks=pytest.mark.slow)])
 def test_bfloat16_changes_the_logits_a_little_and_no_label(
     model: str, without_warmup: Callable[[Path], Path], request: pytest.FixtureRequest
 ) -> None:
@@ -79,10 +79,10 @@ def test_bfloat16_changes_the_logits_a_little_and_no_label(
     assert rounded.argmax(axis=1).tolist() == exact.argmax(axis=1).tolist()
 
 
-def test_the_config_for_gpus_does_no_harm_without_one(miniature_dir: Path) -> None:
+def test_the_config_for_gpus_does_no_harm_without_one(light_dir: Path) -> None:
     feeds, answers = {}, []
     for config in (None, parsed("mixed-precision-xla-gpu")):
-        session = SavedModelSession(miniature_dir / "1", config)
+        session = SavedModelSession(light_dir / "1", config)
         signature = session.signatures["logits"]
         feeds[signature.inputs["image_bytes"].name] = np.array(PHOTOGRAPHS, object)
         answers += session.run(feeds, [signature.outputs["logits"].name])
