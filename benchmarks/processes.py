@@ -54,6 +54,7 @@ def main() -> None:
     parser.add_argument("--queue", type=int, nargs="+", default=QUEUES, help="places in each server's queue")
     parser.add_argument("--at-once", type=int, default=4, help="requests that each server works on at once")
     parser.add_argument("--seconds", type=float, default=0.2, help="how long a request takes, in the real part")
+    parser.add_argument("--settle", type=float, default=15.0, help="seconds before each real measurement")
     parser.add_argument("--measure", type=float, default=20.0, help="seconds of each real measurement")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     parser.add_argument("--part", nargs="+", help=argparse.SUPPRESS)
@@ -73,7 +74,7 @@ def main() -> None:
                     add(figures, f"simulated, queue of {queue}, {count} processes{words}", rate / best, refused)
     if arguments.only != "simulated":
         for queue in arguments.queue:
-            load = (arguments.at_once, queue, arguments.seconds, arguments.measure)
+            load = (arguments.at_once, queue, arguments.seconds, arguments.settle, arguments.measure)
             best = max(real(1, *load, str(size))[0] for size in WINDOWS[-2:])
             for count in arguments.processes:
                 for share, words in ((MOST, ""), (max(1, MOST // count), f" that share {MOST} requests in flight")):
@@ -89,7 +90,14 @@ def add(figures: Figures, what: str, ratio: float, refused: float) -> None:
 
 
 def real(
-    count: int, at_once: int, queue: int, seconds: float, measure: float, window: str, share: int = MOST
+    count: int,
+    at_once: int,
+    queue: int,
+    seconds: float,
+    settle: float,
+    measure: float,
+    window: str,
+    share: int = MOST,
 ) -> tuple[float, float]:
     """Measure answers a second and refusals for each answer of so many processes."""
     counted = Counted(at_once, seconds)
@@ -113,7 +121,8 @@ def real(
             for worker in workers:
                 worker.stdin.write("go\n")
                 worker.stdin.flush()
-            time.sleep(measure / 4)
+            # Each process is refused two or three times before it knows what the servers take.
+            time.sleep(settle)
             before = counted.answers, counted.refusals
             time.sleep(measure)
             answers, refusals = counted.answers - before[0], counted.refusals - before[1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import stat
 from collections import Counter
@@ -141,6 +142,12 @@ class Choice:
         self._suffixes = SUFFIXES | CONVERTED_SUFFIXES.keys() if convert else SUFFIXES
         self._readers = {Reader.SERVER, Reader.CLIENT} if convert else {Reader.SERVER}
         self._counted = counted
+
+    def of_whole(self) -> Choice:
+        """Return this choice for a source that belongs to one shard: it counts each file that is left out."""
+        whole = copy.copy(self)
+        whole._counted = lambda _: True
+        return whole
 
     def by_name(self, name: str) -> bool:
         """Tell whether the name alone says that the file is taken."""

@@ -94,14 +94,30 @@ def check_type(kind: Any, column: str) -> None:
     """
     import pyarrow as pa
 
-    while pa.types.is_dictionary(kind) or isinstance(kind, pa.BaseExtensionType):
-        kind = kind.value_type if pa.types.is_dictionary(kind) else kind.storage_type
-    if pa.types.is_struct(kind):
-        names = {kind.field(place).name for place in range(kind.num_fields)}
-        good = bool(names) and names <= {"bytes", "path"}
+    plain = _plain(kind)
+    if pa.types.is_struct(plain):
+        fields = [plain.field(place) for place in range(plain.num_fields)]
+        good = bool(fields) and all(_holds(field.type) for field in fields)
+        good = good and {field.name for field in fields} <= {"bytes", "path"}
     else:
-        text = str(kind)
-        good = "binary" in text.partition("[")[0] or "string" in text or pa.types.is_null(kind)
-        good = good and not pa.types.is_nested(kind)
+        good = _holds(kind)
     if not good:
         raise UsageError(f"the column {column!r} is of type {kind}: images are {_KINDS}")
+
+
+def _holds(kind: Any) -> bool:
+    """Tell whether a type is binary or text, or has only nulls."""
+    import pyarrow as pa
+
+    kind = _plain(kind)
+    text = str(kind).partition("[")[0]
+    return not pa.types.is_nested(kind) and ("binary" in text or "string" in text or pa.types.is_null(kind))
+
+
+def _plain(kind: Any) -> Any:
+    """Return the type of the values that a dictionary or an extension type holds."""
+    import pyarrow as pa
+
+    while pa.types.is_dictionary(kind) or isinstance(kind, pa.BaseExtensionType):
+        kind = kind.value_type if pa.types.is_dictionary(kind) else kind.storage_type
+    return kind

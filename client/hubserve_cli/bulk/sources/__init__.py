@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from hubserve.internals import Choice, LeftOut, ahead, below, is_url, short_name
 
 from ..shards import ALL, Shard
-from . import _archives, _local, _remote, _table_rows
+from . import _archives, _braces, _local, _remote, _table_rows
 from ._items import Image, NoImagesError, Streamed, Unread, Wanted, name_of, unreadable
 from ._table_files import is_table
 from ._table_rows import Columns
@@ -49,7 +49,8 @@ def find(
         click.ClickException: A source cannot be reached.
     """
     choice = choice or Choice()
-    found = itertools.chain.from_iterable([_found(source, null, choice, columns, shard) for source in sources])
+    each = [_all_of(source, null, choice, columns, shard) for source in sources]
+    found = itertools.chain.from_iterable(itertools.chain.from_iterable(each))
     images = (image for image in found if _in(shard, image) and wanted(name_of(image)))
     return ahead(images, at_once=lambda image: isinstance(image, Streamed))
 
@@ -67,7 +68,10 @@ def total(
     """
     choice = choice or Choice()
     count = 0
-    for source in sources if columns.images is None else ():
+    names = itertools.chain.from_iterable(
+        [source] if source == "-" or os.path.lexists(source) else _braces.expanded(source) for source in sources
+    )
+    for source in names if columns.images is None else ():
         if source == "-" or is_url(source) or _is_container(source):
             return None
         for image in _found(source, False, choice, _NO_COLUMNS, ALL):
@@ -75,6 +79,34 @@ def total(
                 return None
             count += wanted(image)
     return count if columns.images is None else None
+
+
+def _all_of(source: str, null: bool, choice: Choice, columns: Columns, shard: Shard) -> list[Iterator[Image]]:
+    """Return the images of all names that a source with braces stands for.
+
+    Of many archives, each belongs to one shard as a whole. Those that are left when all shards have the same number of
+    them are cut by the names of their images.
+    """
+    names = [source] if source == "-" or os.path.lexists(source) else _braces.expanded(source)
+    whole = 0
+    if len(names) > 1 and all(map(_archives.is_archive, names)):
+        whole = len(names) // shard.count * shard.count
+    found = []
+    for number, name in enumerate(names):
+        if number >= whole:
+            found.append(_found(name, null, choice, columns, shard))
+        elif number % shard.count == shard.index:
+            found.append(_whole(_found(name, null, choice.of_whole(), columns, shard)))
+        elif not is_url(name) and not glob.has_magic(name) and not os.path.lexists(name):
+            raise NoImagesError(f"{name} does not exist, which {source} stands for")
+    return found
+
+
+def _whole(images: Iterator[Image]) -> Iterator[Image]:
+    for image in images:
+        if isinstance(image, Unread):
+            image.cut = True
+        yield image
 
 
 def _in(shard: Shard, image: Image) -> bool:
@@ -108,7 +140,9 @@ def _in_folder(folder: str, choice: Choice, columns: Columns, shard: Shard) -> I
             return _table_rows.in_tables(itertools.chain([first], tables), columns, shard)
     return _at_least_one(
         below(folder, choice, unreadable),
-        functools.partial(_remote.none_in, folder, choice, choice.left_out.copy()),
+        functools.partial(
+            _remote.none_in, folder, choice, choice.left_out.copy(), _local.tables_below(folder, Choice())
+        ),
     )
 
 

@@ -11,7 +11,7 @@ from typing import IO, Any
 
 import click
 
-from hubserve.internals import HEAD_BYTES, MOST_BYTES, OTHER, Choice, Remote
+from hubserve.internals import HEAD_BYTES, MOST_BYTES, OTHER, Choice, LeftOut, Remote
 
 from ...common.exit_codes import MissingExtraError
 from ..shards import Shard
@@ -52,11 +52,12 @@ def found(url: str, choice: Choice, columns: Columns, shard: Shard) -> Iterator[
             return _one(url, system, path, choice, columns, shard)
         if system.isdir(path):
             if columns.images is not None:
-                tables = _walk(url.rstrip("/"), system, path, functools.partial(_table, choice))
+                tables = _tables_below(url, system, path, choice)
                 if (first := next(tables, None)) is not None:
                     return _table_rows.in_tables(itertools.chain([first], tables), columns, shard)
             images = _walk(url.rstrip("/"), system, path, functools.partial(_chosen, choice))
-            otherwise = functools.partial(none_in, url, choice, choice.left_out.copy())
+            tables = _tables_below(url, system, path, Choice())
+            otherwise = functools.partial(none_in, url, choice, choice.left_out.copy(), tables)
         elif glob.has_magic(path):
             entries = system.glob(path, detail=True)
             names = (name for name, about in sorted(entries.items()) if about["type"] != "directory")
@@ -77,10 +78,14 @@ def found(url: str, choice: Choice, columns: Columns, shard: Shard) -> Iterator[
     return itertools.chain([first], images)
 
 
-def none_in(name: str, choice: Choice, before: Any) -> str:
+def none_in(name: str, choice: Choice, before: LeftOut, tables: Iterator[object]) -> str:
     """Return the sentence about a folder without images, which may have tables."""
     text = choice.none_in(name, before)
-    return f"{text}; --column reads the tables" if any(word in text for word in (".parquet", ".arrow")) else text
+    return f"{text}; --column reads its tables" if next(tables, None) is not None else text
+
+
+def _tables_below(url: str, system: Any, path: str, choice: Choice) -> Iterator[Any]:
+    return _walk(url.rstrip("/"), system, path, functools.partial(_table, choice), hidden=False)
 
 
 def _one(url: str, system: Any, path: str, choice: Choice, columns: Columns, shard: Shard) -> Iterator[Image]:
@@ -108,7 +113,9 @@ def _system(url: str) -> tuple[Any, str]:
     return system, path
 
 
-def _walk(url: str, system: Any, root: str, take: Callable[[str, Any, str], Any]) -> Iterator[Any]:
+def _walk(
+    url: str, system: Any, root: str, take: Callable[[str, Any, str], Any], *, hidden: bool = True
+) -> Iterator[Any]:
     """Walk with one folder's names in memory; fsspec's own walk hides folders that it cannot read.
 
     Args:
@@ -116,6 +123,7 @@ def _walk(url: str, system: Any, root: str, take: Callable[[str, Any, str], Any]
         system: The file system.
         root: The root's path in it.
         take: Called with each file's URL, the file system and the path; None is left out.
+        hidden: Look into folders whose names begin with `_` or `.`, too.
     """
     folders = [root]
     while folders:
@@ -131,6 +139,8 @@ def _walk(url: str, system: Any, root: str, take: Callable[[str, Any, str], Any]
         below = []
         for entry in entries:
             path = entry["name"]
+            if not hidden and path.rstrip("/").rpartition("/")[2].startswith(("_", ".")):
+                continue
             if entry["type"] == "directory":
                 # Some file systems list a folder as its own member.
                 below += [path] if path.rstrip("/") != folder.rstrip("/") else []
@@ -140,11 +150,8 @@ def _walk(url: str, system: Any, root: str, take: Callable[[str, Any, str], Any]
 
 
 def _table(choice: Choice, url: str, system: Any, path: str) -> tuple[str, Callable[[], IO[bytes]]] | None:
-    """Return a table of a data set; other files are counted, except for those that are hidden."""
-    name = path.rpartition("/")[2]
-    if name.startswith(("_", ".")):
-        return None
-    if not is_table(name):
+    """Return a table of a data set; other files are counted."""
+    if not is_table(path):
         choice.by_kind(url, OTHER)
         return None
     return url, functools.partial(_ranged, system, path)

@@ -211,7 +211,7 @@ def _check(table: TableFile, columns: Columns) -> None:
     kind = table.schema.field(columns.names).type
     while pa.types.is_dictionary(kind) or isinstance(kind, pa.BaseExtensionType):
         kind = kind.value_type if pa.types.is_dictionary(kind) else kind.storage_type
-    if pa.types.is_nested(kind) or pa.types.is_floating(kind) or pa.types.is_null(kind):
+    if pa.types.is_nested(kind) or pa.types.is_floating(kind):
         raise TableError(
             f"cannot be used: the column {columns.names!r} is of type {kind}, which cannot name images: give "
             "--id-column a column of text or whole numbers, or leave it out"
