@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import pickle
 import sys
 import threading
 import time
@@ -9,7 +11,7 @@ import uuid
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import reduce
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from ._checks import LARGEST_VERSION, check_name, check_number, check_seconds, check_text, check_whole
 from ._errors import UsageError
@@ -23,6 +25,8 @@ from ._transport.proxy import proxy_hint
 from ._transport.security import TLS, AsyncToken, check_token
 
 _Client = TypeVar("_Client")
+# Modules whose copies of an object do not need the names of its functions.
+_BY_VALUE = ("cloudpickle", "cloudpickle_fast", "dill", "_dill", "copy")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +34,7 @@ class Settings:
     """The arguments of a client, as a value: `shared_client(Settings("localhost:8500", model="pnasnet"))`.
 
     Settings can be pickled, connections cannot. A path in `tls` stays a path, which is read where the client is made.
-    pickle sends a token function by its name. `repr` does not show secrets.
+    pickle sends a token function by its name, and refuses a lambda or an inner function. `repr` does not show secrets.
 
     Args:
         target: As for `Client`, like all other arguments.
@@ -87,6 +91,15 @@ class Settings:
         check_token(self.token, encrypted=self.tls is not None, allow_plaintext=self.allow_plaintext_token)
         if callable(self.token) and not _importable(self.token):
             object.__setattr__(self, "token_id", uuid.uuid4().hex)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if callable(self.token) and not (_importable(self.token) or _by_value()):
+            try:
+                pickle.dumps(self.token)
+            # An object of the caller may raise anything.
+            except Exception as error:
+                raise cannot_travel("pickled", error) from error
+        return _restored, (type(self), tuple(getattr(self, each.name) for each in fields(self)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +178,38 @@ def deadline_in(timeout: float | None) -> float | None:
 def made_of(kind: Callable[..., _Client], settings: Settings) -> _Client:
     """Make a client from another one's arguments, for pickle."""
     return kind(**{each.name: getattr(settings, each.name) for each in fields(settings) if each.init})
+
+
+def cannot_travel(how: str, error: Exception) -> UsageError:
+    """Return the error for a token function that does not reach another process.
+
+    Args:
+        how: What was tried, such as "pickled".
+        error: What was raised.
+    """
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return UsageError(
+        f"the token function cannot be {how} ({reason}): give a function of a module that the other process can "
+        "import, which reads the token from a file or an environment variable"
+    )
+
+
+def _restored(kind: type[Settings], values: tuple[Any, ...]) -> Settings:
+    """Make settings of the values that `pickle` has kept; they were checked before."""
+    settings = object.__new__(kind)
+    for each, value in zip(fields(kind), values, strict=True):
+        object.__setattr__(settings, each.name, value)
+    return settings
+
+
+def _by_value() -> bool:
+    """Tell whether the caller copies functions by their code and not by their name, as cloudpickle does."""
+    frame = inspect.currentframe()
+    while frame is not None:
+        if frame.f_globals.get("__name__", "").rpartition(".")[2] in _BY_VALUE:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _importable(function: object) -> bool:

@@ -1,10 +1,12 @@
 """One client for each process: settings travel, connections do not."""
 
+import copy
 import os
 import pickle
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
 from inspect import signature
@@ -63,6 +65,31 @@ def test_settings_come_back_from_pickle_as_they_were() -> None:
     )
 
     assert pickle.loads(pickle.dumps(settings)) == settings  # noqa: S301 - our own
+
+
+@pytest.mark.parametrize("of", [lambda settings: settings, lambda settings: Client("a:1", **of_client(settings))])
+def test_a_token_function_without_a_name_is_refused_with_a_remedy(of: Callable[[Settings], object]) -> None:
+    value = a_token()
+    settings = Settings("a:1", model="m", token=lambda: value, allow_plaintext_token=True)
+
+    with pytest.raises(
+        UsageError, match=r"token function cannot be pickled \(.*<lambda>.*\): give a function of a module"
+    ):
+        pickle.dumps(of(settings))
+    assert copy.copy(settings) == copy.deepcopy(settings) == settings
+    cloudpickle = pytest.importorskip("cloudpickle")
+    assert pickle.loads(cloudpickle.dumps(settings)).token() == value  # noqa: S301 - our own
+
+
+def of_client(settings: Settings) -> dict[str, object]:
+    return {"model": settings.model, "token": settings.token, "allow_plaintext_token": True}
+
+
+def test_an_object_with_a_token_that_cannot_be_pickled_is_refused_with_its_reason() -> None:
+    settings = Settings("a:1", model="m", token=Tokens(threading.Lock()), allow_plaintext_token=True)
+
+    with pytest.raises(UsageError, match=r"cannot be pickled .*lock"):
+        pickle.dumps(settings)
 
 
 def test_settings_show_no_secret() -> None:

@@ -8,7 +8,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from .._client import Client
@@ -16,13 +16,15 @@ from .._errors import AccessDenied, HubserveError, MalformedAnswer, NotAModelSer
 from .._images.encode import ImageLike
 from .._outcome import Outcome, outcome
 from .._results import ImageResult
-from .._settings import Settings
+from .._settings import Settings, cannot_travel
 from .._shared_clients import shared_client
 from ..wire.answers import check_top_k
 from .ahead import ahead
 
 _Batch = TypeVar("_Batch")
 _BATCHES_IN_VAIN = 10
+# How many batches a worker asks about at once, so that servers have work while the results of one are passed on.
+CALLS = 4
 
 _ready: weakref.WeakSet[Client] = weakref.WeakSet()
 _ready_lock = threading.Lock()
@@ -68,13 +70,26 @@ class Asking:
             UsageError: The token function cannot be pickled.
         """
         try:
-            dumps(self.settings)
+            dumps(self.settings.token)
         # Each pickler raises what it likes.
         except Exception as error:
-            raise UsageError(
-                f"the token function cannot be sent to {engine}'s workers ({_reason(error)}): give a function of a "
-                "module that the workers can import, which reads the token from a file or an environment variable"
-            ) from error
+            raise cannot_travel(f"sent to {engine}'s workers", error) from error
+
+    def divided(self) -> tuple[Asking, int]:
+        """Return what each of several calls at once asks, and how many: one call alone ends with idle servers.
+
+        Together they have no more requests in flight than one call of these settings.
+        """
+        settings = self.settings
+        most = settings.max_concurrency if settings.concurrency == "auto" else settings.concurrency
+        calls = min(CALLS, most)
+        share = most // calls
+        settings = replace(
+            settings,
+            concurrency="auto" if settings.concurrency == "auto" else share,
+            max_concurrency=share if settings.concurrency == "auto" else settings.max_concurrency,
+        )
+        return replace(self, settings=settings), calls
 
     def results(self, images: Iterable[ImageLike]) -> Iterator[ImageResult]:
         """Return a result for each image, in their order.
@@ -172,7 +187,3 @@ def ready_client(settings: Settings) -> Client:
         with _ready_lock:
             _ready.add(client)
     return client
-
-
-def _reason(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
