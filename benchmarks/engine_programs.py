@@ -49,11 +49,12 @@ def ray(file: str, output: str, targets: str) -> float:
 
     from hubserve.ray import classify
 
-    ray.init(num_cpus=2, object_store_memory=300 * 2**20, include_dashboard=False, logging_level="error")
+    # Workers mostly wait for servers.
+    ray.init(num_cpus=4, object_store_memory=300 * 2**20, include_dashboard=False, logging_level="error")
     ray.data.DataContext.get_current().enable_progress_bars = False
     began = time.perf_counter()
     images = ray.data.read_parquet(file, override_num_blocks=32)
-    labelled = classify(images, settings(targets), column="bytes", top_k=1, workers=1, batch_size=BATCH)
+    labelled = classify(images, settings(targets), column="bytes", top_k=1, workers=2)
 
     def chosen(table):
         answers = table.column("classification").combine_chunks()

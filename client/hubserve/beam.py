@@ -16,19 +16,23 @@ It needs `hubserve[beam]` where the pipeline is made and on the workers.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, NamedTuple
 
 try:
     import apache_beam as beam
     from apache_beam.internal import pickler
     from apache_beam.metrics import Metrics
     from apache_beam.ml.inference.base import PredictionResult, RemoteModelHandler
+    from apache_beam.utils.windowed_value import WindowedValue
 except ImportError as error:
     raise ImportError("hubserve.beam needs Apache Beam 2.65 or newer: install hubserve[beam]") from error
 
 from ._checks import check_whole
 from ._client import Client
+from ._results import ImageResult
 from ._settings import Settings
 from ._tables.cells import image_of
 from ._tables.row import row_of
@@ -37,8 +41,10 @@ from ._tables.tasks import Asking, ready_client
 __all__ = ["Classify", "ComputeFeatures", "ImageModelHandler"]
 
 FAILED = "failed"
-# Eight requests of the client's 32 images: the next bundle of images comes when these are answered.
-_BATCH_SIZE = 256
+# Four requests of the client's 32 images, and four such batches at once.
+_BATCH_SIZE = 128
+# `RunInference` gives a batch when the one before is answered.
+_INFERENCE_BATCH_SIZE = 256
 
 
 class _AskImages(beam.PTransform):
@@ -55,8 +61,7 @@ class _AskImages(beam.PTransform):
 
     def expand(self, pairs: Any) -> Any:
         """Return the outputs by their names."""
-        batches = pairs | "Batch" >> beam.BatchElements(min_batch_size=1, max_batch_size=self._batch_size)
-        return batches | "Ask" >> beam.ParDo(_Ask(self._asking)).with_outputs(FAILED, main=self._good)
+        return pairs | "Ask" >> beam.ParDo(_Ask(self._asking, self._batch_size)).with_outputs(FAILED, main=self._good)
 
 
 class Classify(_AskImages):
@@ -76,7 +81,8 @@ class Classify(_AskImages):
     Args:
         settings: Of the client, which all bundles of a worker process share.
         top_k: The most classes for each image; None: all that the model gives.
-        batch_size: The most images that are asked about before the next come.
+        batch_size: The images that are asked about together. A bundle asks about up to four such batches at once;
+            together they have at most `settings.max_concurrency` requests in flight.
 
     Raises:
         UsageError: An argument makes no sense, or the token function cannot be sent to the workers.
@@ -119,7 +125,7 @@ class ImageModelHandler(RemoteModelHandler):
         settings: Of the client, which all bundles of a worker process share.
         features: Compute feature vectors; else classify.
         top_k: The most classes for each image; None: all that the model gives.
-        batch_size: The most images that are asked about before the next come.
+        batch_size: The most images that are asked about before the next come; a bundle may end with fewer.
 
     Raises:
         UsageError: An argument makes no sense, or the token function cannot be sent to the workers.
@@ -131,7 +137,7 @@ class ImageModelHandler(RemoteModelHandler):
         *,
         features: bool = False,
         top_k: int | None = None,
-        batch_size: int = _BATCH_SIZE,
+        batch_size: int = _INFERENCE_BATCH_SIZE,
     ) -> None:
         super().__init__(namespace="hubserve", num_retries=0, retry_filter=_never)
         check_whole("batch_size", batch_size)
@@ -145,7 +151,7 @@ class ImageModelHandler(RemoteModelHandler):
 
     def batch_elements_kwargs(self) -> dict[str, Any]:
         """Return the sizes of batches."""
-        return {"min_batch_size": 1, "max_batch_size": self._batch_size}
+        return {"min_batch_size": self._batch_size, "max_batch_size": self._batch_size}
 
     def request(
         self,
@@ -166,17 +172,71 @@ class ImageModelHandler(RemoteModelHandler):
         ]
 
 
+class _Pair(NamedTuple):
+    """A pair of a key and an image, and what its answer takes over."""
+
+    key: Any
+    image: Any
+    timestamp: Any
+    window: Any
+    pane: Any
+
+
 class _Ask(beam.DoFn):
-    def __init__(self, asking: Asking) -> None:
-        self._asking = asking
+    """Asks about batches of a bundle on threads, several at once."""
+
+    def __init__(self, asking: Asking, batch_size: int) -> None:
+        self._asking, self._calls = asking.divided()
+        self._batch_size = batch_size
         self._answered = Metrics.counter("hubserve", "images_answered")
         self._failed = Metrics.counter("hubserve", "images_failed")
 
-    def process(self, batch: Sequence[tuple[Any, Any]]) -> Iterator[Any]:
-        """Ask about a batch of pairs."""
-        results = self._asking.results(image_of(image) for _, image in batch)
-        for (key, _), result in zip(batch, results, strict=True):
-            row = key, row_of(result)
+    def setup(self) -> None:
+        """Make the threads, which start when they are needed."""
+        self._threads = ThreadPoolExecutor(self._calls, thread_name_prefix="hubserve-batch")
+
+    def teardown(self) -> None:
+        """End the threads."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def start_bundle(self) -> None:
+        """Begin a bundle; what an earlier one has left, it failed with."""
+        self._batch: list[_Pair] = []
+        self._asked: deque[tuple[list[_Pair], Future[list[ImageResult]]]] = deque()
+
+    def process(
+        self,
+        pair: tuple[Any, Any],
+        timestamp: Any = beam.DoFn.TimestampParam,
+        window: Any = beam.DoFn.WindowParam,
+        pane: Any = beam.DoFn.PaneInfoParam,
+    ) -> Iterator[Any]:
+        """Take a pair; return the answers of an earlier batch, if one is due."""
+        key, image = pair
+        self._batch.append(_Pair(key, image, timestamp, window, pane))
+        if len(self._batch) >= self._batch_size:
+            self._ask()
+            if len(self._asked) > self._calls:
+                yield from self._rows()
+
+    def finish_bundle(self) -> Iterator[Any]:
+        """Return the answers that are left."""
+        if self._batch:
+            self._ask()
+        while self._asked:
+            yield from self._rows()
+
+    def _ask(self) -> None:
+        batch, self._batch = self._batch, []
+        self._asked.append((batch, self._threads.submit(self._results, batch)))
+
+    def _results(self, batch: Sequence[_Pair]) -> list[ImageResult]:
+        return list(self._asking.results(image_of(pair.image) for pair in batch))
+
+    def _rows(self) -> Iterator[Any]:
+        batch, asked = self._asked.popleft()
+        for pair, result in zip(batch, asked.result(), strict=True):
+            row = WindowedValue((pair.key, row_of(result)), pair.timestamp, (pair.window,), pair.pane)
             if result.ok:
                 self._answered.inc()
                 yield row

@@ -14,7 +14,9 @@ It needs `hubserve[ray]` on the driver and on the workers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -31,19 +33,35 @@ if TYPE_CHECKING:
 
 __all__ = ["ClassifyBatches", "FeaturesBatches", "classify", "features"]
 
+# Eight requests of the client's 32 images. Batches are views of Ray's blocks, and take no memory of their own.
 _BATCH_SIZE = 256
+# While the last batches of a block are answered, the next block has begun.
+_BLOCKS = 2
 
 
 class _Batches:
-    """Adds a column of answers to Arrow tables: `ClassifyBatches(settings)(table)`."""
+    """Adds a column of answers to Arrow tables: `ClassifyBatches(settings).answered(table)`."""
 
     def __init__(self, asking: Asking, column: str, output: str) -> None:
-        self._asking = asking
+        self._asking, calls = asking.divided()
         self._column = column
         self._output = output
+        self._threads = ThreadPoolExecutor(calls, thread_name_prefix="hubserve-batch")
 
-    def __call__(self, table: pa.Table) -> pa.Table:
-        """Add the column to one batch.
+    async def __call__(self, table: pa.Table) -> AsyncIterator[pa.Table]:
+        """Add the column to one batch, while Ray gives the next batches to other calls.
+
+        Args:
+            table: As `map_batches(..., batch_format="pyarrow")` gives it.
+
+        Raises:
+            UsageError: As for `answered`.
+            HubserveError: The servers do not answer.
+        """
+        yield await asyncio.get_running_loop().run_in_executor(self._threads, self.answered, table)
+
+    def answered(self, table: pa.Table) -> pa.Table:
+        """Return the batch with the column.
 
         Args:
             table: As `map_batches(..., batch_format="pyarrow")` gives it.
@@ -77,6 +95,9 @@ class ClassifyBatches(_Batches):
     The new column is a struct: `status` int32 (0: ok), `label` string, `score` double, `classes` list of structs
     (`class_id` int32, `label` string, `score` double; best first), `error` string, `model_version` int64. All other
     columns stay as they are. A row whose image cannot be read or decoded gets an `error`, and fails nothing else.
+
+    A worker asks about up to four batches at once. Together they have at most `settings.max_concurrency` requests in
+    flight.
 
     Args:
         settings: Of the client, which all tasks of a worker share.
@@ -198,6 +219,6 @@ def _mapped(
         fn_constructor_kwargs={"settings": settings, **arguments},
         batch_format="pyarrow",
         concurrency=workers,
-        **{"batch_size": _BATCH_SIZE, **options},
+        **{"batch_size": _BATCH_SIZE, "max_concurrency": _BLOCKS, **options},
     )
     return cast("ray.data.Dataset", mapped)

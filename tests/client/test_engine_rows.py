@@ -1,5 +1,6 @@
 """What the adapters for Spark, Ray and Beam share, without the engines: columns, rows, failures, outages."""
 
+import asyncio
 import pickle
 import threading
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ from hubserve import (
 )
 from hubserve._tables import arrow
 from hubserve._tables.row import row_of
-from hubserve._tables.tasks import Asking
+from hubserve._tables.tasks import CALLS, Asking
 from hubserve.ray import ClassifyBatches, FeaturesBatches
 from hubserve.testing import FakeServer, Fault, Request
 
@@ -64,7 +65,7 @@ IMAGES = [b"a", b"b", b"a"]
 )
 def test_a_column_of_every_kind_of_bytes_is_read(server: FakeServer, column: pa.Array) -> None:
     table = pa.table({"id": [1, 2, 3], "bytes": column, "nested": [{"x": [1]}, None, {"x": []}]})
-    answered = ClassifyBatches(settings(server))(table)
+    answered = ClassifyBatches(settings(server)).answered(table)
 
     assert labels(answered) == ["a", "b", "a"]
     assert answered.drop_columns(["classification"]).equals(table)
@@ -76,7 +77,7 @@ def test_paths_and_urls_are_read(server: FakeServer, tmp_path: Path, kind: pa.Da
     file.write_bytes(b"from a file")
     there = [str(file), f"file:{file}", f"file://{file}", file.as_uri()]
     table = pa.table({"bild ü.x": pa.array([*there, "no-such.jpg", "memory://no/such.jpg", ""], kind)})
-    rows = ClassifyBatches(settings(server), column="bild ü.x")(table).column("classification").to_pylist()
+    rows = ClassifyBatches(settings(server), column="bild ü.x").answered(table).column("classification").to_pylist()
 
     assert [row["label"] for row in rows] == ["from a file"] * 4 + [None] * 3
     assert [row["error"].partition(":")[0] for row in rows[4:]] == [
@@ -91,7 +92,11 @@ def test_a_struct_without_bytes_is_read_by_its_path(server: FakeServer, tmp_path
     (tmp_path / "a").write_bytes(b"a")
     cells = [{"bytes": None, "path": str(tmp_path / "a")}, {"bytes": None, "path": None}, None]
     kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-    rows = ClassifyBatches(settings(server))(pa.table({"bytes": pa.array(cells, kind)}))["classification"].to_pylist()
+    rows = (
+        ClassifyBatches(settings(server))
+        .answered(pa.table({"bytes": pa.array(cells, kind)}))["classification"]
+        .to_pylist()
+    )
 
     assert [row["label"] for row in rows] == ["a", None, None]
     assert {row["error"] for row in rows[1:]} == {"the cell is null: there is no image in this row"}
@@ -99,7 +104,7 @@ def test_a_struct_without_bytes_is_read_by_its_path(server: FakeServer, tmp_path
 
 def test_the_failure_of_a_row_stays_on_its_row(server: FakeServer) -> None:
     table = pa.table({"bytes": pa.array([b"a", None, b"", b"corrupt", b"b"])})
-    rows = ClassifyBatches(settings(server), top_k=1)(table).column("classification").to_pylist()
+    rows = ClassifyBatches(settings(server), top_k=1).answered(table).column("classification").to_pylist()
 
     assert [row["label"] for row in rows] == ["a", None, None, None, "b"]
     assert [row["status"] for row in rows] == [0, None, None, 1, 0]
@@ -119,7 +124,7 @@ def test_the_failure_of_a_row_stays_on_its_row(server: FakeServer) -> None:
 )
 def test_a_table_without_rows_asks_nobody(column: pa.Array) -> None:
     nobody = Settings("localhost:1", model="m")
-    answered = ClassifyBatches(nobody)(pa.table({"bytes": column}))
+    answered = ClassifyBatches(nobody).answered(pa.table({"bytes": column}))
 
     assert answered.num_rows == 0
     assert answered.schema.field("classification").type == arrow.answer_type(pa, features=False)
@@ -127,7 +132,12 @@ def test_a_table_without_rows_asks_nobody(column: pa.Array) -> None:
 
 def test_a_column_of_nothing_but_null_is_all_failures() -> None:
     with FakeServer(labelled) as server:
-        rows = ClassifyBatches(settings(server))(pa.table({"bytes": pa.nulls(2)})).column("classification").to_pylist()
+        rows = (
+            ClassifyBatches(settings(server))
+            .answered(pa.table({"bytes": pa.nulls(2)}))
+            .column("classification")
+            .to_pylist()
+        )
 
     assert [row["status"] for row in rows] == [None, None]
 
@@ -146,7 +156,7 @@ def test_a_column_of_nothing_but_null_is_all_failures() -> None:
 )
 def test_a_table_of_another_kind_is_refused(table: pa.Table, words: str) -> None:
     with pytest.raises(UsageError, match=words):
-        ClassifyBatches(Settings("localhost:1", model="m"))(table)
+        ClassifyBatches(Settings("localhost:1", model="m")).answered(table)
 
 
 @pytest.mark.parametrize(
@@ -177,7 +187,7 @@ def test_a_token_function_that_does_not_travel_is_refused_with_a_remedy() -> Non
 
 def test_feature_vectors_are_lists_of_floats() -> None:
     with FakeServer(features=lambda image: [float(len(image)), 0.5]) as server:
-        table = FeaturesBatches(settings(server))(pa.table({"bytes": [b"aa", None]}))
+        table = FeaturesBatches(settings(server)).answered(pa.table({"bytes": [b"aa", None]}))
 
     assert table.column("features").to_pylist() == [
         {"status": 0, "vector": [2.0, 0.5], "error": None, "model_version": 1},
@@ -195,7 +205,7 @@ def test_a_task_waits_for_a_server_that_is_away_when_it_begins(server: FakeServe
     back = threading.Timer(3.5, server.start)
     back.start()
     # A client alone gives a server up that it never met after two seconds.
-    answered = ClassifyBatches(settings(server, token="of its own", allow_plaintext_token=True))(  # noqa: S106
+    answered = ClassifyBatches(settings(server, token="of its own", allow_plaintext_token=True)).answered(  # noqa: S106
         pa.table({"bytes": IMAGES})
     )
     back.join()
@@ -217,7 +227,7 @@ def test_an_outage_fails_the_task(server: FakeServer, fault: Fault, error: type[
 
     server.before = before
     with pytest.raises(error):
-        ClassifyBatches(settings(server, retry=Retry(max_seconds=0.2)))(pa.table({"bytes": IMAGES}))
+        ClassifyBatches(settings(server, retry=Retry(max_seconds=0.2))).answered(pa.table({"bytes": IMAGES}))
 
 
 def test_an_image_on_which_the_server_breaks_is_a_row_with_an_error(server: FakeServer) -> None:
@@ -227,7 +237,7 @@ def test_an_image_on_which_the_server_breaks_is_a_row_with_an_error(server: Fake
 
     server.before = before
     table = pa.table({"bytes": [b"%d" % number for number in range(40)] + [b"poison"]})
-    rows = ClassifyBatches(settings(server, max_batch_size=1))(table).column("classification").to_pylist()
+    rows = ClassifyBatches(settings(server, max_batch_size=1)).answered(table).column("classification").to_pylist()
 
     assert [row["label"] for row in rows[:40]] == [str(number) for number in range(40)]
     assert rows[40]["status"] is None
@@ -240,7 +250,7 @@ def test_a_server_that_always_breaks_fails_the_task(server: FakeServer, step: ob
     table = pa.table({"bytes": [b"%d" % number for number in range(100)]})
 
     with pytest.raises(error):
-        ClassifyBatches(settings(server, max_batch_size=2))(table)
+        ClassifyBatches(settings(server, max_batch_size=2)).answered(table)
 
 
 def test_tables_come_out_as_they_went_in_and_only_a_few_are_held(server: FakeServer) -> None:
@@ -303,7 +313,57 @@ def test_a_result_without_a_model_behind_it_is_a_row_too() -> None:
 
 def test_the_answers_column_is_the_last_and_keeps_the_tables_metadata(server: FakeServer) -> None:
     table = pa.table({"bytes": IMAGES}).replace_schema_metadata({"a": "b"})
-    answered = ClassifyBatches(settings(server), output="antwort ü")(table)
+    answered = ClassifyBatches(settings(server), output="antwort ü").answered(table)
 
     assert answered.column_names == ["bytes", "antwort ü"]
     assert answered.schema.metadata == {b"a": b"b"}
+
+
+def test_ray_gives_several_batches_at_once_and_they_share_the_requests_in_flight() -> None:
+    in_flight = 0
+    most = 0
+    lock = threading.Lock()
+    together = threading.Event()
+
+    def before(_: Request) -> None:
+        nonlocal in_flight, most
+        with lock:
+            in_flight += 1
+            most = max(most, in_flight)
+            if in_flight == CALLS:
+                together.set()
+        # Until four requests were there at once, none is answered.
+        assert together.wait(20)
+        with lock:
+            in_flight -= 1
+
+    async def all_of(batches: ClassifyBatches, tables: list[pa.Table]) -> list[pa.Table]:
+        async def one(table: pa.Table) -> pa.Table:
+            return [answered async for answered in batches(table)]
+
+        return [answered for (answered,) in await asyncio.gather(*map(one, tables))]
+
+    tables = [pa.table({"bytes": [b"%d" % number for number in range(start, start + 8)]}) for start in range(0, 80, 8)]
+    with FakeServer(labelled, before=before) as server:
+        batches = ClassifyBatches(settings(server, max_batch_size=1, concurrency=CALLS + 1))
+        answers = asyncio.run(all_of(batches, tables))
+
+    assert [labels(table) for table in answers] == [[str(n) for n in range(s, s + 8)] for s in range(0, 80, 8)]
+    assert most == CALLS
+
+
+@pytest.mark.parametrize(
+    ("of_the_settings", "calls", "of_each"),
+    [
+        ({}, 4, ("auto", 8)),
+        ({"max_concurrency": 1}, 1, ("auto", 1)),
+        ({"max_concurrency": 3}, 3, ("auto", 1)),
+        ({"concurrency": 9}, 4, (2, 32)),
+    ],
+)
+def test_several_calls_at_once_have_no_more_in_flight_than_one(of_the_settings, calls: int, of_each) -> None:
+    asking, count = Asking(Settings("a:1", model="m", **of_the_settings), top_k=2).divided()
+
+    assert count == calls
+    assert (asking.settings.concurrency, asking.settings.max_concurrency) == of_each
+    assert asking.top_k == 2
