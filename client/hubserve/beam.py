@@ -32,6 +32,7 @@ except ImportError as error:
 
 from ._checks import check_whole
 from ._client import Client
+from ._errors import UsageError
 from ._results import ImageResult
 from ._settings import Settings
 from ._tables.cells import image_of
@@ -211,7 +212,17 @@ class _Ask(beam.DoFn):
         window: Any = beam.DoFn.WindowParam,
         pane: Any = beam.DoFn.PaneInfoParam,
     ) -> Iterator[Any]:
-        """Take a pair; return the answers of an earlier batch, if one is due."""
+        """Take a pair; return the answers of an earlier batch, if one is due.
+
+        Raises:
+            UsageError: The element is not a pair.
+            HubserveError: The servers do not answer.
+        """
+        if not isinstance(pair, tuple) or len(pair) != 2:
+            raise UsageError(
+                f"an element is a {type(pair).__name__} and not a pair (key, image): make pairs, as with "
+                "beam.Map(lambda path: (path, path))"
+            )
         key, image = pair
         self._batch.append(_Pair(key, image, timestamp, window, pane))
         if len(self._batch) >= self._batch_size:
@@ -220,7 +231,11 @@ class _Ask(beam.DoFn):
                 yield from self._rows()
 
     def finish_bundle(self) -> Iterator[Any]:
-        """Return the answers that are left."""
+        """Return the answers that are left.
+
+        Raises:
+            HubserveError: The servers do not answer.
+        """
         if self._batch:
             self._ask()
         while self._asked:

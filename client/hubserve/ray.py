@@ -162,7 +162,8 @@ def classify(
         options: More arguments for `map_batches`, such as `batch_size` (256 by default) or `num_cpus`.
 
     Raises:
-        UsageError: An argument makes no sense, or the token function cannot be sent to the workers.
+        UsageError: An argument makes no sense, the token function cannot be sent to the workers, or the data set is
+            known to have no such column or a column of another type.
     """
     arguments = {"column": column, "output": output, "top_k": top_k}
     return _mapped(dataset, ClassifyBatches, settings, arguments, workers, in_flight, options)
@@ -206,12 +207,19 @@ def _mapped(
     in_flight: int,
     options: Mapping[str, Any],
 ) -> ray.data.Dataset:
+    import pyarrow as pa
     import ray
 
     check_whole("workers", workers)
     check_whole("in_flight", in_flight)
     # It says here what is wrong, and not in a worker.
     kind(settings, **arguments)._asking.check_travels(ray.cloudpickle.dumps, "Ray")
+    # Reading from files gives a schema without running anything.
+    if (schema := dataset.schema(fetch_if_missing=False)) is not None:
+        place = arrow.place_of(schema.names, arguments["column"])
+        arrow.check_output(schema.names, arguments["output"])
+        if isinstance(found := schema.types[place], pa.DataType):
+            arrow.check_type(found, arguments["column"])
     share = max(1, in_flight // workers)
     settings = replace(settings, max_concurrency=min(share, settings.max_concurrency))
     mapped = dataset.map_batches(

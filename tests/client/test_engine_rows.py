@@ -148,6 +148,7 @@ def test_a_column_of_nothing_but_null_is_all_failures() -> None:
         (pa.table({"bytes": [1, 2]}), r"the column 'bytes' is of type int64: images are bytes, paths or URLs"),
         (pa.table({"bytes": [[b"a"]]}), "is of type list"),
         (pa.table({"bytes": [{"height": 3, "data": b"a"}]}), "is of type struct"),
+        (pa.table({"bytes.x": [b"a"]}), "there is no column 'bytes': give column=, one of 'bytes.x'"),
         (pa.table({"image": [b"a"]}), "there is no column 'bytes': give column=, one of 'image'"),
         (pa.table([[b"a"], [b"b"]], names=["bytes", "bytes"]), "two columns are called 'bytes'"),
         (pa.table({"bytes": [b"a"], "classification": [1]}), "there is a column 'classification' already"),
@@ -367,3 +368,17 @@ def test_several_calls_at_once_have_no_more_in_flight_than_one(of_the_settings, 
     assert count == calls
     assert (asking.settings.concurrency, asking.settings.max_concurrency) == of_each
     assert asking.top_k == 2
+
+
+def test_a_field_of_a_struct_is_told_to_become_a_column() -> None:
+    table = pa.table({"image": [{"data": b"a"}]})
+    with pytest.raises(UsageError, match=r"there is no column 'image\.data': it may be a field of .*'image'"):
+        ClassifyBatches(Settings("localhost:1", model="m"), column="image.data").answered(table)
+
+
+def test_decoded_images_are_told_to_be_read_undecoded() -> None:
+    tensors = pa.ExtensionArray.from_storage(
+        pa.fixed_shape_tensor(pa.uint8(), [2]), pa.array([[1, 2]], pa.list_(pa.uint8(), 2))
+    )
+    with pytest.raises(UsageError, match=r"read files undecoded, as with ray\.data\.read_binary_files"):
+        ClassifyBatches(Settings("localhost:1", model="m")).answered(pa.table({"bytes": tensors}))

@@ -71,3 +71,26 @@ def run_guide(name: str, server: FakeServer, folder: Path) -> None:
     rows = parquet.read_table(folder / "labels.parquet").to_pylist()
     assert {row["id"]: row["label"] for row in rows} == {number: label(number) for number in range(ROWS)}
     assert len(rows) == ROWS
+
+
+def run_with_a_secret(program: str, server: FakeServer, *arguments: str) -> tuple[str, str]:
+    """Run a program in two jobs, of which the second asks for a model that is not there.
+
+    Args:
+        program: Its arguments are the server's address, the token from behind, and `arguments`. It prints "failed" for
+            the second job.
+        server: Gets the token.
+        arguments: More of the program's arguments.
+
+    Returns:
+        The secret, and all that the program printed.
+    """
+    secret = "the-secret-of-this-test"  # noqa: S105 - it is none
+    command = [sys.executable, "-c", program, server.target, secret[::-1], *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900)
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said[-3000:]
+    assert "image 1" in said
+    assert "failed" in said
+    assert {request.metadata["authorization"] for request in server.requests} == {f"Bearer {secret}"}
+    return secret, said

@@ -1,10 +1,11 @@
 """Beam's direct runner: every pair comes in one of the two outputs, and the guide's program."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from engines.conftest import ROWS, image, label, run_guide
+from engines.conftest import ROWS, image, label, run_guide, run_with_a_secret
 from hubserve import AccessDenied, Settings, UsageError
 from hubserve.testing import FakeServer, Fault, Request
 
@@ -72,6 +73,35 @@ def test_an_outage_fails_the_pipeline(server: FakeServer) -> None:
         pipeline | beam.Create([("a", b"a")]) | Classify(Settings(server.target, model="pnasnet"))
 
 
+def test_an_element_that_is_not_a_pair_is_refused_with_a_remedy(server: FakeServer) -> None:
+    from hubserve.beam import Classify
+
+    with pytest.raises(UsageError, match="an element is a bytes and not a pair"), beam.Pipeline() as pipeline:
+        pipeline | beam.Create([b"ab"]) | Classify(Settings(server.target, model="pnasnet"))
+
+
+def test_answers_keep_the_window_and_the_time_of_their_pair(server: FakeServer) -> None:
+    from apache_beam.testing.util import assert_that, equal_to
+    from apache_beam.transforms.window import FixedWindows, TimestampedValue
+
+    from hubserve.beam import Classify
+
+    def seen(
+        element: tuple[int, dict], time=beam.DoFn.TimestampParam, window=beam.DoFn.WindowParam
+    ) -> Iterator[tuple[int, str | None, float, float]]:
+        key, row = element
+        yield key, row["label"], float(time), float(window.start)
+
+    numbers = range(40)
+    with beam.Pipeline() as pipeline:
+        pairs = pipeline | beam.Create([TimestampedValue((number, image(number)), number) for number in numbers])
+        pairs = pairs | beam.Map(lambda each: each) | beam.WindowInto(FixedWindows(10))
+        answers = pairs | Classify(Settings(server.target, model="pnasnet"), batch_size=7)
+        found = (answers.classified, answers.failed) | beam.Flatten() | beam.FlatMap(seen)
+        expected = [(number, label(number), float(number), float(number // 10 * 10)) for number in numbers]
+        assert_that(found, equal_to(expected), "seen")
+
+
 def test_wrong_arguments_are_refused_when_the_pipeline_is_made() -> None:
     from hubserve.beam import Classify, ImageModelHandler
 
@@ -79,6 +109,31 @@ def test_wrong_arguments_are_refused_when_the_pipeline_is_made() -> None:
         Classify(Settings("localhost:1", model="m"), batch_size=0)
     with pytest.raises(UsageError, match="top_k"):
         ImageModelHandler(Settings("localhost:1", model="m"), top_k=0)
+
+
+def test_no_log_has_the_secret(server: FakeServer) -> None:
+    program = """if True:
+        import logging, sys
+        import apache_beam as beam
+        from hubserve import Settings
+        from hubserve.beam import Classify
+
+        logging.basicConfig(level=logging.DEBUG)
+        target, token = sys.argv[1], sys.argv[2][::-1]
+        for model in ("pnasnet", "other"):
+            settings = Settings(target, model=model, token=token, allow_plaintext_token=True)
+            try:
+                with beam.Pipeline() as pipeline:
+                    answers = pipeline | beam.Create([(1, b"image 1")]) | Classify(settings)
+                    answers.classified | beam.Map(print)
+                    print(pipeline.to_runner_api())
+            except Exception as error:
+                print("failed", error)
+    """
+    secret, said = run_with_a_secret(program, server)
+
+    assert "DEBUG:root" in said or "DEBUG:apache_beam" in said
+    assert secret not in said
 
 
 def test_the_guide_labels_two_thousand_rows(server: FakeServer, images_file: str) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from engines.conftest import ROWS, image, label, run_guide
+from engines.conftest import ROWS, image, label, run_guide, run_with_a_secret
 from hubserve import Retry, Settings, UsageError
 from hubserve.testing import FakeServer, Fault, Request
 
@@ -123,6 +123,33 @@ def test_feature_vectors_are_arrays(spark) -> None:
         (row,) = frame.transform(features_udf(Settings(server.target, model="m")).transform).collect()
 
     assert row.features.asDict() == {"status": 0, "vector": [3.0, 0.5], "error": None, "model_version": 1}
+
+
+def test_no_plan_and_no_log_has_the_secret(server: FakeServer) -> None:
+    program = """if True:
+        import sys
+        from pyspark.sql import SparkSession
+        from hubserve import Settings
+        from hubserve.spark import classify_udf
+
+        target, token = sys.argv[1], sys.argv[2][::-1]
+        spark = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false").getOrCreate()
+        spark.sparkContext.setLogLevel("INFO")
+        frame = spark.createDataFrame([(1, b"image 1")], "id int, bytes binary")
+        for model in ("pnasnet", "other"):
+            settings = Settings(target, model=model, token=token, allow_plaintext_token=True)
+            labelled = frame.transform(classify_udf(settings, column="bytes").transform)
+            labelled.explain(True)
+            try:
+                print(labelled.collect())
+            except Exception as error:
+                print("failed", error)
+    """
+    secret, said = run_with_a_secret(program, server)
+
+    assert "hubserve_classify" in said
+    assert "INFO TaskSetManager" in said
+    assert secret not in said
 
 
 def test_the_guide_labels_two_thousand_rows(server: FakeServer, images_file: str) -> None:

@@ -65,6 +65,11 @@ def place_of(names: Iterable[str], column: str) -> int:
         return places[0]
     if places:
         raise UsageError(f"two columns are called {column!r}: rename one of them")
+    outer, dot, _ = column.partition(".")
+    if dot and outer in names:
+        raise UsageError(
+            f"there is no column {column!r}: it may be a field of the column {outer!r}: make the field a column first"
+        )
     raise UsageError(f"there is no column {column!r}: give column=, one of {', '.join(map(repr, names)) or 'none'}")
 
 
@@ -102,7 +107,9 @@ def check_type(kind: Any, column: str) -> None:
     else:
         good = _holds(kind)
     if not good:
-        raise UsageError(f"the column {column!r} is of type {kind}: images are {_KINDS}")
+        tensor = isinstance(kind, pa.BaseExtensionType) and "tensor" in str(kind).lower()
+        remedy = "; read files undecoded, as with ray.data.read_binary_files" if tensor else ""
+        raise UsageError(f"the column {column!r} is of type {kind}: images are {_KINDS}{remedy}")
 
 
 def _holds(kind: Any) -> bool:
