@@ -41,6 +41,8 @@ myst_heading_anchors = 3
 myst_enable_extensions = []
 
 autodoc_member_order = "bysource"
+# hubserve.beam needs it, and it cannot be installed beside TensorFlow.
+autodoc_mock_imports = ["apache_beam"]
 autodoc_typehints = "signature"
 autodoc_preserve_defaults = True
 napoleon_google_docstring = True
