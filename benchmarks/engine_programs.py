@@ -11,6 +11,8 @@ import os
 import sys
 import time
 
+import pyarrow.parquet as parquet
+
 from hubserve import Retry, Settings
 
 BATCH = 256
@@ -18,6 +20,11 @@ BATCH = 256
 
 def settings(targets: str) -> Settings:
     return Settings(targets.split(","), model="m", retry=Retry(max_seconds=300))
+
+
+def row_group_bytes(file: str) -> int:
+    found = parquet.ParquetFile(file)
+    return os.path.getsize(file) // found.num_row_groups + 1
 
 
 def spark(file: str, output: str, targets: str) -> float:
@@ -31,12 +38,14 @@ def spark(file: str, output: str, targets: str) -> float:
         .config("spark.ui.enabled", "false")
         .config("spark.driver.memory", "2g")
         .config("spark.sql.execution.arrow.maxRecordsPerBatch", str(BATCH))
+        # A task for each of the file's row groups: a worker that is killed loses a second of work.
+        .config("spark.sql.files.maxPartitionBytes", str(row_group_bytes(file)))
         .getOrCreate()
     )
     session.sparkContext.setLogLevel("OFF")
     classify = classify_udf(settings(targets), column="bytes", top_k=1)
     began = time.perf_counter()
-    images = session.read.parquet(file).repartition(32)
+    images = session.read.parquet(file)
     labelled = images.transform(classify.transform)
     labelled.select("id", "classification.label", "classification.error").write.parquet(output)
     seconds = time.perf_counter() - began
@@ -53,7 +62,7 @@ def ray(file: str, output: str, targets: str) -> float:
     ray.init(num_cpus=4, object_store_memory=300 * 2**20, include_dashboard=False, logging_level="error")
     ray.data.DataContext.get_current().enable_progress_bars = False
     began = time.perf_counter()
-    images = ray.data.read_parquet(file, override_num_blocks=32)
+    images = ray.data.read_parquet(file, override_num_blocks=parquet.ParquetFile(file).num_row_groups)
     labelled = classify(images, settings(targets), column="bytes", top_k=1, workers=2)
 
     def chosen(table):

@@ -80,7 +80,7 @@ def main() -> None:
 
 @dataclass(frozen=True)
 class Load:
-    """What every engine gets: rows in a file, servers that take so many images a second, kills every few seconds."""
+    """Hold what every engine gets: rows in a file, servers of so many images a second, kills every few seconds."""
 
     file: Path
     rows: int
