@@ -29,7 +29,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,8 +40,6 @@ from row import Figures, Row
 ROOT = Path(__file__).resolve().parent.parent
 ENGINES = ("spark", "ray", "beam")
 SERVERS = 4
-# A worker that used so much processor time has started, and works. One that is killed while it starts shows nothing.
-STARTED_SECONDS = 4.0
 # Of hubserve's exports.
 QUEUE = 100
 FULL = "The batch scheduling queue to which this task was submitted is full"
@@ -237,6 +235,23 @@ class Pool:
         self._processes[place] = self._start(self._ports[place])
         self._processes[place].stdout.readline()
 
+    def serves(self, process: int) -> bool:
+        """Tell whether a process is connected to one of the servers."""
+        # gRPC also reaches an IPv4 address through a socket of IPv6.
+        lines = [line for kind in ("tcp", "tcp6") for line in Path(f"/proc/net/{kind}").read_text().splitlines()[1:]]
+        established = "01"
+        sockets = {
+            f"socket:[{row[9]}]"
+            for row in map(str.split, lines)
+            if row[3] == established and int(row[2].rpartition(":")[2], 16) in self._ports
+        }
+        for each in files(process):
+            # It may be closed meanwhile.
+            with suppress(OSError):
+                if os.readlink(each) in sockets:
+                    return True
+        return False
+
     def close(self) -> None:
         for process in self._processes:
             process.kill()
@@ -260,14 +275,19 @@ def killing(pool: Pool, job: int | None, worker: str, every: float):
 
     def run() -> None:
         place = 0
+        # Since when a worker is seen to be connected. One that is killed while it starts shows nothing.
+        since: dict[int, float] = {}
         while not over.wait(every):
+            now = time.monotonic()
+            workers = workers_of(job, worker) if worker and job is not None else []
+            since = {each: since.get(each, now) for each in workers if pool.serves(each)}
+            if since and now - min(since.values()) >= every:
+                # It may have ended meanwhile.
+                with suppress(ProcessLookupError):
+                    os.kill(min(since, key=since.__getitem__), signal.SIGKILL)
+                    killed["workers"] += 1
             pool.kill(place)
             killed["servers"] += 1
-            for each in workers_of(job, worker) if worker and job is not None else ():
-                if processor_seconds(each) >= STARTED_SECONDS:
-                    os.kill(each, signal.SIGKILL)
-                    killed["workers"] += 1
-                    break
             over.wait(1)
             pool.restart(place)
             place = (place + 1) % SERVERS
@@ -304,13 +324,12 @@ def workers_of(job: int, name: str) -> list[int]:
     return [process for process in found if "ray::" in name or parents[process] in found]
 
 
-def processor_seconds(process: int) -> float:
-    """Return the processor time of a process; 0 if it has ended."""
+def files(process: int) -> list[Path]:
+    """Return the open files of a process; none if it has ended."""
     try:
-        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        return list(Path(f"/proc/{process}/fd").iterdir())
     except OSError:
-        return 0.0
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return []
 
 
 def free_port() -> int:
