@@ -1,5 +1,6 @@
 """Beam's direct runner: every pair comes in one of the two outputs, and the guide's program."""
 
+import inspect
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from engines.conftest import ROWS, image, label, run_guide, run_with_a_secret
 from hubserve import AccessDenied, Settings, UsageError
 from hubserve.testing import FakeServer, Fault, Request
+from support import guide
 
 beam = pytest.importorskip("apache_beam")
 pytestmark = pytest.mark.slow
@@ -109,6 +111,16 @@ def test_wrong_arguments_are_refused_when_the_pipeline_is_made() -> None:
         Classify(Settings("localhost:1", model="m"), batch_size=0)
     with pytest.raises(UsageError, match="top_k"):
         ImageModelHandler(Settings("localhost:1", model="m"), top_k=0)
+
+
+@pytest.mark.parametrize("name", ["Classify", "ComputeFeatures", "ImageModelHandler"])
+def test_the_reference_has_the_arguments(name: str) -> None:
+    import hubserve.beam
+
+    # The site is made without Beam, and cannot read them.
+    parameters = inspect.signature(getattr(hubserve.beam, name)).parameters.values()
+    said = ", ".join("settings, *" if each.name == "settings" else f"{each.name}={each.default}" for each in parameters)
+    assert f"autoclass:: {name}({said})" in (guide.ROOT / "docs" / "reference" / "engines.md").read_text()
 
 
 def test_no_log_has_the_secret(server: FakeServer) -> None:
