@@ -57,7 +57,7 @@ def ray(file: str, output: str, targets: str) -> float:
     # Ray 2.60 starts 32 processes to read the footer of one file.
     os.environ["RAY_DATA_PARQUET_FOOTER_NUM_ACTORS"] = "1"
     # Its workers have niceness 15. Here they share the processor with the servers, which would take it all.
-    os.environ["RAY_worker_niceness"] = "0"
+    os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 - it is so called
     import ray
 
     from hubserve.ray import classify

@@ -18,7 +18,7 @@ os.environ["RAY_DEDUP_LOGS"] = "0"
 # Ray 2.60 starts 32 processes to read the footer of one Parquet file.
 os.environ["RAY_DATA_PARQUET_FOOTER_NUM_ACTORS"] = "1"
 # Its workers have niceness 15, and hardly run beside other tests.
-os.environ["RAY_worker_niceness"] = "0"
+os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 - it is so called
 
 
 def image(number: int) -> bytes | None:
