@@ -54,7 +54,7 @@ def main() -> None:
     parser.add_argument("--queue", type=int, nargs="+", default=QUEUES, help="places in each server's queue")
     parser.add_argument("--at-once", type=int, default=4, help="requests that each server works on at once")
     parser.add_argument("--seconds", type=float, default=0.2, help="how long a request takes, in the real part")
-    parser.add_argument("--settle", type=float, default=15.0, help="seconds before each real measurement")
+    parser.add_argument("--settle", type=float, default=30.0, help="seconds before each real measurement")
     parser.add_argument("--measure", type=float, default=20.0, help="seconds of each real measurement")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     parser.add_argument("--part", nargs="+", help=argparse.SUPPRESS)

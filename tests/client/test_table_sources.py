@@ -1,5 +1,6 @@
 """Data sets of tables in folders and behind URLs, relative paths in them, and tables that are not as they should be."""
 
+import glob
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -65,7 +66,18 @@ def bucket() -> Iterator[Any]:
     system.rm("/lake", recursive=True)
 
 
-@pytest.mark.parametrize("source", ["{root}", "{root}/", "{root}/*/*.parquet", "{root}/date=2024-01-0{{1,2}}"])
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{root}",
+        "{root}/",
+        "{root}/*/*.parquet",
+        "{root}/date=2024-01-0{{1,2}}",
+        "{root}/date=*",
+        "{root}/**/part-*.parquet",
+        "{root}/date=*/**",
+    ],
+)
 def test_a_folder_a_glob_and_a_pattern_are_data_sets(tmp_path: Path, source: str) -> None:
     expected = data_set(tmp_path / "lake")
     with FakeServer() as server:
@@ -77,7 +89,10 @@ def test_a_folder_a_glob_and_a_pattern_are_data_sets(tmp_path: Path, source: str
         assert "1 file left out: 1 .md" in result.stderr
 
 
-@pytest.mark.parametrize("source", ["memory://lake", "memory://lake/", "memory://lake/*/*.parquet"])
+@pytest.mark.parametrize(
+    "source",
+    ["memory://lake", "memory://lake/", "memory://lake/*/*.parquet", "memory://lake/date=*", "memory://lake/date=*/**"],
+)
 def test_a_data_set_behind_a_url_is_read(tmp_path: Path, bucket: Any, source: str) -> None:
     expected = data_set(tmp_path / "lake")
     bucket.put(str(tmp_path / "lake"), "/lake", recursive=True)
@@ -87,6 +102,41 @@ def test_a_data_set_behind_a_url_is_read(tmp_path: Path, bucket: Any, source: st
     assert result.exit_code == 0, result.stderr
     found = {name.removeprefix("memory://").removeprefix("/"): label for name, label in labels(result).items()}
     assert found == {f"lake/{name}": label for name, label in expected.items()}
+
+
+def test_tables_on_standard_input_are_read(tmp_path: Path, bucket: Any) -> None:
+    here = write(tmp_path / "a.parquet", "x")
+    bucket.put(str(here), "/lake/b.parquet")
+    (tmp_path / "cat.jpg").write_bytes(b"cat")
+    listed = (
+        f"{here}\nmemory://lake/b.parquet\n{tmp_path}/cat.jpg\nmemory://lake/gone.parquet\n{tmp_path}/gone.parquet\n"
+    )
+    with FakeServer() as server:
+        result = classify(server, "-", *COLUMNS, stdin=listed.encode())
+    assert result.exit_code == 3
+    assert list(labels(result).values()) == ["image x", "image x", "cat", None, None]
+    assert "the table cannot be opened" in errors(result)["memory://lake/gone.parquet"]
+    assert "the table cannot be read as a table" in errors(result)[f"{tmp_path}/gone.parquet"]
+
+
+def test_a_table_that_goes_away_costs_only_its_own_rows(
+    tmp_path: Path, bucket: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data_set(tmp_path / "lake")
+    bucket.put(str(tmp_path / "lake"), "/lake", recursive=True)
+    opening = type(bucket).open
+
+    def opened(self: Any, path: str, *arguments: Any, **options: Any) -> Any:
+        if path.endswith("part-1.parquet"):
+            raise FileNotFoundError(path)
+        return opening(self, path, *arguments, **options)
+
+    monkeypatch.setattr(type(bucket), "open", opened)
+    with FakeServer() as server:
+        result = classify(server, "memory://lake", *COLUMNS)
+    assert result.exit_code == 3
+    assert sorted(label for label in labels(result).values() if label) == ["image a", "image b", "image d"]
+    assert list(errors(result)) == ["memory://lake/date=2024-01-01/part-1.parquet"]
 
 
 def test_arrow_files_behind_a_url_are_read(tmp_path: Path, bucket: Any) -> None:
@@ -262,7 +312,10 @@ def test_tables_without_rows_and_with_empty_row_groups_are_read(tmp_path: Path) 
     assert "0 of 0 images classified" in none.stderr
 
 
-def test_a_table_that_cannot_be_opened_costs_only_its_own_rows(tmp_path: Path) -> None:
+def test_a_table_that_cannot_be_opened_costs_only_its_own_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The order of the file system could begin with a table that is refused.
+    in_any_order = glob.iglob
+    monkeypatch.setattr(glob, "iglob", lambda *given, **options: iter(sorted(in_any_order(*given, **options))))
     root = tmp_path / "lake"
     write(root / "a.parquet", "a")
     cut = write(root / "b.parquet", "b")
@@ -272,8 +325,10 @@ def test_a_table_that_cannot_be_opened_costs_only_its_own_rows(tmp_path: Path) -
     write(root / "e.parquet", "e")
     with FakeServer() as server:
         result = classify(server, root, *COLUMNS)
+        by_glob = classify(server, f"{root}/*.parquet", *COLUMNS)
         alone = classify(server, root / "b.parquet", *COLUMNS)
-    assert result.exit_code == 3
+    assert (result.exit_code, by_glob.exit_code) == (3, 3)
+    assert labels(by_glob) == labels(result)
     assert [label for label in labels(result).values() if label] == ["image a", "image e"]
     found = errors(result)
     assert "the table cannot be read as a table" in found[f"{root}/b.parquet"]

@@ -115,7 +115,7 @@ def _in(shard: Shard, image: Image) -> bool:
 
 def _found(source: str, null: bool, choice: Choice, columns: Columns, shard: Shard) -> Iterator[Image]:
     if source == "-":
-        return _local.listed(null=null)
+        return _local.listed(columns, shard, null=null)
     if is_url(source):
         return _remote.found(source, choice, columns, shard)
     if os.path.isdir(source):

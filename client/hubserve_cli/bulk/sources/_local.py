@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import glob
 import io
 import os
@@ -14,19 +15,31 @@ from hubserve.internals import OTHER, Choice, is_url, not_a_path, short_name
 from ..shards import Shard
 from . import _archives, _remote, _table_rows
 from ._items import Image, unreadable
-from ._table_files import is_table
+from ._table_files import hidden, is_table, open_table
 from ._table_rows import Columns
 
 _CHUNK = 2**16
 
 
 def matches(pattern: str, choice: Choice, columns: Columns, shard: Shard) -> Iterator[Image]:
-    """Return the files that match a pattern, in the file system's order, and the images in archives and tables."""
+    """Return the files that match a pattern, in the file system's order, and the images in archives and tables.
+
+    With a column, folders that match are data sets, unless the pattern with `**` matches the files in them, too.
+    """
+    checked = False
     for match in glob.iglob(pattern, recursive=True):
         if is_table(match) and os.path.isfile(match):
-            yield from _table_rows.in_table(match, columns, shard)
+            if hidden(match, pattern):
+                continue
+            # The first one is looked at before the run; another one that cannot be read does not end it.
+            yield from (_read_later if checked else _table_rows.in_table)(match, columns, shard)
+            checked = True
         elif _archives.is_archive(match) and os.path.isfile(match):
             yield from _archives.in_file(match, choice)
+        elif columns.images is not None and os.path.isdir(match):
+            # `**` itself matches the files in the folder, too.
+            if "**" not in pattern and not hidden(match, pattern):
+                yield from _table_rows.in_tables(tables_below(match, choice), columns, shard)
         # A link to a file that does not exist matches too: reading it fails, and the record says so.
         elif not os.path.isdir(match):
             yield match
@@ -55,10 +68,23 @@ def tables_below(folder: str, choice: Choice) -> Iterator[tuple[str, None] | Ima
         yield unreadable(os.fsdecode(failure.filename), f"the folder cannot be read ({failure.strerror})")
 
 
-def listed(*, null: bool) -> Iterator[Image]:
-    """Return each path on standard input as it comes. Names are read as bytes: they need not be UTF-8."""
-    separated = _between(sys.stdin.buffer, b"\0" if null else b"\n")
-    return map(_image, map(os.fsdecode, separated))
+def listed(columns: Columns, shard: Shard, *, null: bool) -> Iterator[Image]:
+    """Return each path on standard input as it comes, and with a column, the rows of tables among them.
+
+    Names are read as bytes: they need not be UTF-8.
+    """
+    for line in _between(sys.stdin.buffer, b"\0" if null else b"\n"):
+        name = os.fsdecode(line)
+        if columns.images is None or not is_table(name):
+            yield _image(name)
+        elif is_url(name):
+            yield from _remote.table(name, columns, shard)
+        else:
+            yield from _read_later(name, columns, shard)
+
+
+def _read_later(table: str, columns: Columns, shard: Shard) -> Iterator[Image]:
+    return _table_rows.rows_of(table, columns, shard, functools.partial(open_table, table))
 
 
 def _image(name: str) -> Image:

@@ -17,7 +17,7 @@ from ...common.exit_codes import MissingExtraError
 from ..shards import Shard
 from . import _archives, _table_rows
 from ._items import Fetched, Image, NoImagesError, unreadable
-from ._table_files import is_table
+from ._table_files import TableFile, hidden, is_table, open_table
 from ._table_rows import Columns
 
 
@@ -37,6 +37,16 @@ def file(url: str) -> Image:
     except Exception as error:  # noqa: BLE001
         return unreadable(url, getattr(error, "message", None) or f"no file system opens it ({error})")
     return _file(url, system, path)
+
+
+def table(url: str, columns: Columns, shard: Shard) -> Iterator[Image]:
+    """Return the rows of one table, without looking whether it exists."""
+
+    def opening() -> TableFile:
+        system, path = _system(url)
+        return open_table(url, functools.partial(_ranged, system, path))
+
+    return _table_rows.rows_of(url, columns, shard, opening)
 
 
 def found(url: str, choice: Choice, columns: Columns, shard: Shard) -> Iterator[Image]:
@@ -60,11 +70,7 @@ def found(url: str, choice: Choice, columns: Columns, shard: Shard) -> Iterator[
             otherwise = functools.partial(none_in, url, choice, choice.left_out.copy(), tables)
         elif glob.has_magic(path):
             entries = system.glob(path, detail=True)
-            names = (name for name, about in sorted(entries.items()) if about["type"] != "directory")
-            urls = ((system.unstrip_protocol(name), name) for name in names)
-            images = itertools.chain.from_iterable(
-                _one(url, system, name, choice, columns, shard) for url, name in urls
-            )
+            images = _matches(system, path, entries, choice, columns, shard)
             otherwise = functools.partial("nothing matches {}".format, url)
         else:
             raise NoImagesError(f"{url} does not exist")
@@ -86,6 +92,24 @@ def none_in(name: str, choice: Choice, before: LeftOut, tables: Iterator[object]
 
 def _tables_below(url: str, system: Any, path: str, choice: Choice) -> Iterator[Any]:
     return _walk(url.rstrip("/"), system, path, functools.partial(_table, choice), hidden=False)
+
+
+def _matches(
+    system: Any, pattern: str, entries: dict[str, dict[str, Any]], choice: Choice, columns: Columns, shard: Shard
+) -> Iterator[Image]:
+    checked = False
+    for path, about in sorted(entries.items()):
+        url = system.unstrip_protocol(path)
+        if about["type"] == "directory":
+            # `**` itself matches the files in the folder, too.
+            if columns.images is not None and "**" not in pattern and not hidden(path, pattern):
+                yield from _table_rows.in_tables(_tables_below(url, system, path, choice), columns, shard)
+        elif not is_table(path):
+            yield from _one(url, system, path, choice, columns, shard)
+        elif not hidden(path, pattern):
+            # The first one is looked at before the run; another one that cannot be read does not end it.
+            yield from table(url, columns, shard) if checked else _one(url, system, path, choice, columns, shard)
+            checked = True
 
 
 def _one(url: str, system: Any, path: str, choice: Choice, columns: Columns, shard: Shard) -> Iterator[Image]:

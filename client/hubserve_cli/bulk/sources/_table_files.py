@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import IO, Any
+from typing import IO, Any, TypeAlias
+
+import click
 
 from ...common.exit_codes import MissingExtraError
 from ..shards import Shard, number_of
@@ -21,6 +23,10 @@ _BATCH_BYTES = 2**24
 _MOST_ROWS = 2**10
 
 
+# Opens a file that is not on this machine; None: it is.
+Source: TypeAlias = Callable[[], IO[bytes]] | None
+
+
 class TableError(Exception):
     """A table cannot be read: the text follows its name, and says why and what to do."""
 
@@ -28,6 +34,11 @@ class TableError(Exception):
 def is_table(name: str) -> bool:
     """Tell whether a file is read as a table, by its suffix."""
     return name.lower().endswith(_PARQUET + _ARROW)
+
+
+def hidden(match: str, pattern: str) -> bool:
+    """Tell whether a match is in a hidden place of a data set, which the pattern does not name itself."""
+    return any(part.startswith(("_", ".")) and part not in pattern for part in re.split(r"[/\\]", match))
 
 
 def pyarrow(name: str) -> Any:
@@ -91,7 +102,7 @@ class Watched:
 
 
 class TableFile:
-    """One open table: `with opened("a.parquet") as table: table.batches(piece, ["id", "bytes"])`.
+    """One open table: `table.batches(piece, ["id", "bytes"])`.
 
     Attributes:
         name: The table, as it is spelled in the results.
@@ -207,43 +218,53 @@ class TableFile:
         )
 
 
-@contextmanager
-def opened(name: str, source: str | Callable[[], IO[bytes]]) -> Iterator[TableFile]:
-    """Open a table.
+def open_table(name: str, source: Source = None) -> TableFile:
+    """Open a table; it must be closed.
 
     Args:
         name: The table, as it is spelled in the results.
-        source: A path, or a function that opens a remote file.
+        source: Opens the file, if it is not on this machine.
 
     Raises:
         TableError: It cannot be opened, or is not a table.
         MissingExtraError: pyarrow is not installed.
+        click.ClickException: Its file system fails.
     """
     pa = pyarrow(name)
-    file: str | Watched | None = None
+    file: str | Watched = name
     try:
-        file = source if isinstance(source, str) else Watched(source())
-        if isinstance(file, Watched) and not file.seekable():
-            raise TableError(
-                "is on a server that gives no parts of a file, which tables need: copy it to this machine or a bucket"
-            )
-        table = TableFile(name, pa, file)
+        if source is not None:
+            file = Watched(source())
+            if not file.seekable():
+                raise TableError(
+                    "is on a server that gives no parts of files, which tables need: copy it to a disk or a bucket"
+                )
+        return TableFile(name, pa, file)
     # Each remote file system raises its own errors.
     except Exception as error:
-        if isinstance(error, TableError):
-            raise
-        # It did not open, or its first read failed.
-        remote = error if file is None else file.error if isinstance(file, Watched) else None
         if isinstance(file, Watched):
             file.close()
+        if isinstance(error, TableError):
+            raise
+        # It did not open, or a read failed.
+        remote = file.error if isinstance(file, Watched) else error if source is not None else None
+        if isinstance(remote, FileNotFoundError | PermissionError | IsADirectoryError):
+            raise TableError(
+                f"cannot be opened ({remote or type(remote).__name__}): check that you may read it"
+            ) from error
         if remote is not None:
-            raise TableError(f"cannot be reached ({remote or type(remote).__name__})") from error
-        raise TableError(f"cannot be read as a table ({_first_line(error)}): write it again") from error
-    try:
-        yield table
-    finally:
-        table.close()
+            raise unreachable(name, remote) from error
+        raise TableError(f"cannot be read as a table ({first_line(error)}): write it again") from error
 
 
-def _first_line(error: Exception) -> str:
+def unreachable(name: str, error: Exception) -> click.ClickException:
+    """Return the error that ends a run whose file system fails: the rows themselves may be whole."""
+    return click.ClickException(
+        f"{name} cannot be read any further ({error or type(error).__name__}): go on with --resume when it can be "
+        "reached"
+    )
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an error's text: Arrow adds others."""
     return str(error).strip().partition("\n")[0] or type(error).__name__

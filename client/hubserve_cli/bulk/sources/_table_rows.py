@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import os
 import re
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import Any
 
 import click
 
@@ -17,10 +21,12 @@ from hubserve.internals import Remote, check_type, image_of, is_url
 from ..shards import ALL, Shard
 from ._items import Fetched, Image, NoImagesError, Unread, unreadable
 from ._pieces import Piece
-from ._table_files import TableError, TableFile, opened
+from ._table_files import Source, TableError, TableFile, first_line, open_table, unreachable
 
 # A folder of a Hive-partitioned data set: `date=2024-01-01`.
 _PARTITION = re.compile(r"[^=/]+=[^/]*")
+# Tables behind URLs that are opened at a time.
+_OPENERS = 8
 Seen = Callable[[str, str], None]
 
 
@@ -48,9 +54,7 @@ class Columns:
         return list(dict.fromkeys(name for name in (self.images, self.names) if name is not None))
 
 
-def in_table(
-    name: str, columns: Columns, shard: Shard = ALL, source: Callable[[], IO[bytes]] | None = None
-) -> Iterator[Image]:
+def in_table(name: str, columns: Columns, shard: Shard = ALL, source: Source = None) -> Iterator[Image]:
     """Return the images of a table's rows, called `TABLE#NAME`, in the order of the rows.
 
     Rows are read as they are needed. If rows cannot be read, each is returned as an image that cannot be read.
@@ -64,18 +68,17 @@ def in_table(
     Raises:
         NoImagesError: The table cannot be read, or does not have the columns, or the command line names none.
         MissingExtraError: pyarrow is not installed.
+        click.ClickException: The table's file system fails.
     """
     try:
-        with opened(name, name if source is None else source) as table:
+        with closing(open_table(name, source)) as table:
             _check(table, columns)
     except TableError as error:
         raise NoImagesError(f"{name} {error}") from error
-    return _images(name, columns, shard, source)
+    return rows_of(name, columns, shard, functools.partial(open_table, name, source))
 
 
-def in_tables(
-    found: Iterator[tuple[str, Callable[[], IO[bytes]] | None] | Image], columns: Columns, shard: Shard
-) -> Iterator[Image]:
+def in_tables(found: Iterator[tuple[str, Source] | Image], columns: Columns, shard: Shard) -> Iterator[Image]:
     """Return the images of many tables, one after another; only the first one is checked before the run.
 
     A table that cannot be read is returned as an image that cannot be read.
@@ -88,25 +91,51 @@ def in_tables(
     Raises:
         NoImagesError: As for `in_table`, of the first table.
     """
-    first = next((each for each in found), None)
+    first = next(found, None)
     if first is None:
         return iter(())
-    begun = iter([first]) if not isinstance(first, tuple) else in_table(first[0], columns, shard, first[1])
+    begun = in_table(first[0], columns, shard, first[1]) if isinstance(first, tuple) else iter([first])
 
-    def all_images() -> Iterator[Image]:
-        yield from begun
-        for each in found:
-            if not isinstance(each, tuple):
+    def others() -> Iterator[Image]:
+        for each, opening in _opened_ahead(found):
+            if isinstance(each, tuple):
+                yield from rows_of(each[0], columns, shard, opening)
+            else:
                 yield each
-                continue
-            yield from _images(each[0], columns, shard, each[1])
 
-    return all_images()
+    return itertools.chain(begun, others())
 
 
-def _images(name: str, columns: Columns, shard: Shard, source: Callable[[], IO[bytes]] | None) -> Iterator[Image]:
+def _opened_ahead(
+    found: Iterator[tuple[str, Source] | Image],
+) -> Iterator[tuple[tuple[str, Source] | Image, Callable[[], TableFile]]]:
+    """Let other threads open the next tables: each shard reads the footers of all, and a bucket takes its time."""
+    waiting: deque[tuple[Any, Callable[[], TableFile]]] = deque()
+    with ThreadPoolExecutor(_OPENERS, thread_name_prefix="hubserve-tables") as openers:
+        try:
+            for each in found:
+                name, source = each if isinstance(each, tuple) else ("", None)
+                remote = source is not None
+                opening = openers.submit(open_table, name, source).result if remote else None
+                waiting.append((each, opening or functools.partial(open_table, name)))
+                while waiting and (not remote or len(waiting) > _OPENERS):
+                    yield waiting.popleft()
+            yield from waiting
+        finally:
+            openers.shutdown(wait=False, cancel_futures=True)
+
+
+def rows_of(name: str, columns: Columns, shard: Shard, opening: Callable[[], TableFile]) -> Iterator[Image]:
+    """Return the images of a table's rows; if it cannot be read, an image that cannot be read.
+
+    Args:
+        name: The table.
+        columns: As for `in_table`.
+        shard: As for `in_table`.
+        opening: Returns the open table.
+    """
     try:
-        with opened(name, name if source is None else source) as table:
+        with closing(opening()) as table:
             _check(table, columns)
             if columns.names is None:
                 columns.seen(name, table.fingerprint())
@@ -133,17 +162,18 @@ def _rows(table: TableFile, piece: Piece, columns: Columns) -> Iterator[Image]:
     try:
         for batch in table.batches(piece, columns.wanted):
             cells = batch.column(columns.images)
+            kind = str(cells.type)
             keys = None if columns.names is None else batch.column(columns.names)
             for place in range(batch.num_rows):
                 key = None if keys is None else _key(keys[place])
-                yield _image(_called(table, columns, at, key), key, cells[place], folder)
+                yield _image(_called(table, columns, at, key), key, cells[place], kind, folder)
                 at += 1
     except (GeneratorExit, click.ClickException):
         raise
     # Corrupt data raises errors of many kinds.
     except Exception as error:  # noqa: BLE001
         _stop_if_remote(table, error)
-        why = f"its row group cannot be read ({str(error).strip().partition(chr(10))[0]}): write the table again"
+        why = f"its row group cannot be read ({first_line(error)}): write the table again"
         for key in _keys(table, piece, columns, at):
             yield _failed(_called(table, columns, at, key), key, why)
             at += 1
@@ -179,10 +209,7 @@ def _stop_if_remote(table: TableFile, error: Exception) -> None:
         click.ClickException: The file system failed.
     """
     if table.error is not None:
-        raise click.ClickException(
-            f"{table.name} cannot be read any further ({table.error or type(table.error).__name__}): go on with "
-            "--resume when it can be reached"
-        ) from error
+        raise unreachable(table.name, table.error) from error
 
 
 def _check(table: TableFile, columns: Columns) -> None:
@@ -240,9 +267,9 @@ def folder_of(table: str) -> str:
     return f"{folder}{separator}" + (chain + rest if chain else "")
 
 
-def _image(name: str, key: str | None, cell: Any, folder: str) -> Image:
+def _image(name: str, key: str | None, cell: Any, kind: str, folder: str) -> Image:
     """Return the image of a row: its path or URL is known now, and its bytes when they are read."""
-    if _holds_bytes(cell):
+    if _holds_bytes(cell, kind):
         return Unread(name, lambda _: _bytes_of(cell), key=key, cut=True)
     try:
         found: Any = image_of(cell.as_py())
@@ -258,8 +285,7 @@ def _image(name: str, key: str | None, cell: Any, folder: str) -> Image:
     return Unread(name, file.read, key=key, cut=True)
 
 
-def _holds_bytes(cell: Any) -> bool:
-    kind = str(cell.type)
+def _holds_bytes(cell: Any, kind: str) -> bool:
     if kind.startswith("struct"):
         names = [field.name for field in cell.type]
         return bool(cell.is_valid and "bytes" in names and cell["bytes"].is_valid)
