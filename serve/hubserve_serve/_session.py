@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, Protocol
 
 import grpc
@@ -90,9 +89,7 @@ class SavedModelSession:
         except UnicodeDecodeError as error:
             # The message contains bytes of the request, and TensorFlow's Python code fails to make an error of it. Its
             # code is lost; since the bytes of the request are the cause, the request is invalid.
-            raise RequestError(
-                grpc.StatusCode.INVALID_ARGUMENT, _without_ours(error.object.decode(errors="replace"))
-            ) from error
+            raise RequestError(grpc.StatusCode.INVALID_ARGUMENT, error.object.decode(errors="replace")) from error
         except RuntimeError as error:
             raise RequestError(grpc.StatusCode.UNAVAILABLE, f"the model is being unloaded: {error}") from error
         # Scalars are returned as bytes or numpy scalars; numpy would make an S array of bytes.
@@ -149,13 +146,7 @@ def _words(error: tf.errors.OpError) -> str:
     # Session.run rewrites the C++ message for notebooks ("Graph execution error", stack traces of this process). The
     # original message, which TF Serving would send, is in the error that was being handled.
     original = error.__context__
-    return _without_ours(str(original.message if isinstance(original, tf.errors.OpError) else error.message))
-
-
-def _without_ours(message: str) -> str:
-    # Batching wraps the model in a function of hubserve. A caller of TF Serving would not see its name or op.
-    message = re.sub(r"^(?:\{\{function_node \w+\}\} )+", "", message)
-    return re.sub(rf"\n\t \[\[(?:\{{\{{node )?{BATCHING_OP}_\d+(?:\}}\}})?\]\]", "", message)
+    return str(original.message if isinstance(original, tf.errors.OpError) else error.message)
 
 
 def _one_line(error: Exception) -> str:

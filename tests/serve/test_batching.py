@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import grpc
 import numpy as np
 import pytest
@@ -79,3 +81,32 @@ def test_a_batch_is_run_under_the_session_config(tmp_path):
     if np.array_equal(float32, bfloat16):
         pytest.skip("TensorFlow does not use bfloat16 on this processor")
     np.testing.assert_array_equal(answer(config, batched=True), bfloat16)
+
+
+def test_callers_whose_rows_have_different_shapes_are_told_so_in_tf_servings_words(tmp_path):
+    @tf.function(input_signature=[tf.TensorSpec([None, None], tf.float32, "x")])
+    def total(x):
+        return {"total": tf.reduce_sum(x, axis=1)}
+
+    module = tf.Module()
+    module.total = total
+    tf.saved_model.save(module, str(tmp_path), signatures=total)
+    model = SavedModelSession(tmp_path)
+    batching = BatchingSession(model, BatchingParameters(2, 2, batch_timeout_micros=3_600_000_000))
+    signature = model.signatures["serving_default"]
+
+    def ask(columns: int) -> Exception | None:
+        x = np.ones((1, columns), np.float32)
+        try:
+            batching.run({signature.inputs["x"].name: x}, [signature.outputs["total"].name])
+        except RequestError as error:
+            return error
+        return None
+
+    with ThreadPoolExecutor(2) as pool:
+        errors = list(pool.map(ask, (2, 3)))
+    batching.close()
+    for error in errors:
+        assert isinstance(error, RequestError)
+        assert error.code is grpc.StatusCode.FAILED_PRECONDITION
+        assert "from different tasks have different shapes and padding is turned off" in error.words
