@@ -25,6 +25,7 @@ from . import (
     _head,
     _image_model,
     _labels,
+    _memory,
     _model_kind,
     _proof,
     _publish,
@@ -144,6 +145,10 @@ def export(options: Options, progress: Progress | None = None) -> Published:
                 write_batching_parameters(folder, options.batch_sizes)
                 _warmup_records.write_warmup(folder, records)
             _saved_model_file.refuse_foreign(_saved_model_file.read(folder))
+            facts = _facts(loaded, model, exported)
+            # The proof loads the version into a session, and then needs the memory of the source model.
+            del loaded, model, exported, signatures
+            _memory.release()
             progress.step("proving that it answers as the source model does")
             names = None if labels is None else labels.names
             with _version_session.opened(folder) as run:
@@ -160,19 +165,20 @@ def export(options: Options, progress: Progress | None = None) -> Published:
             with _writing(options.output):
                 manifests.write(
                     folder,
-                    _described(options, source, model, exported, folder, parity)
+                    _described(options, source, facts, folder, parity)
                     | {
                         "examples": None if accuracy is None else dataclasses.asdict(accuracy),
                         "min_accuracy": options.min_accuracy,
                         "warnings": list(warnings.texts),
                         "preprocessing_evidence": list(found.evidence),
-                        "entry": {"name": loaded.entry.name, "notes": list(notes)},
+                        "warmup": _warmup_records.described(records),
+                        "entry": {"name": facts.entry, "notes": list(notes)},
                     },
                 )
     return Published(
         options.output / str(version),
-        model.kind,
-        model.outputs,
+        facts.kind,
+        facts.outputs,
         parity,
         head,
         accuracy,
@@ -182,6 +188,21 @@ def export(options: Options, progress: Progress | None = None) -> Published:
         notes,
         None if source.fetched is None else source.fetched.described(),
     )
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What the manifest and the report need of the models, which do not stay in memory."""
+
+    kind: str
+    outputs: int
+    described_outputs: Mapping[str, Any]
+    preprocessing: Preprocessing
+    entry: str
+
+
+def _facts(loaded: LoadedModel, model: ImageModel, exported: ExportedModel) -> _Facts:
+    return _Facts(model.kind, model.outputs, exported.outputs(), exported.preprocessing, loaded.entry.name)
 
 
 def _size(said: Mapping[str, Any], sidecar: Sidecar | None) -> tuple[int, int] | None:
@@ -311,8 +332,7 @@ def _warmup_images(folder: Path | None) -> dict[str, bytes]:
 def _described(
     options: Options,
     source: Source,
-    model: ImageModel,
-    exported: ExportedModel,
+    facts: _Facts,
     folder: Path,
     parity: _proof.Parity,
 ) -> dict[str, Any]:
@@ -327,12 +347,12 @@ def _described(
         },
         "tensorflow": tf.__version__,
         "model": {
-            "kind": model.kind,
+            "kind": facts.kind,
             "parameters": _saved_model_file.parameters(folder),
-            **exported.outputs(),
+            **facts.described_outputs,
         },
         "signatures": _saved_model_file.signatures(_saved_model_file.read(folder)),
-        "preprocessing": dataclasses.asdict(exported.preprocessing),
+        "preprocessing": dataclasses.asdict(facts.preprocessing),
         "labels": {"file": _LABELS, "sha256": integrity.sha256(labels)} if labels.exists() else None,
         "batch_sizes": list(options.batch_sizes),
         "parity": dataclasses.asdict(parity),

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from . import _head, _pixels, _saved_model_file, _steady
+from . import _head, _pixels, _saved_model_file, _steady, _warmup_records
 from ._errors import ProofError
 from ._head import Head
 from ._image_model import Call
@@ -200,14 +200,11 @@ class _Proof:
         return self._reference.compared(self._run("images", {"images": pixels})[self._output])
 
     def _of_each_kind(self, records: Sequence[Record]) -> list[Record]:
-        sizes = sorted({len(record.images) for record in records})
-        ends = {*sizes[:2], *sizes[-1:]}
         several = self._signature_of_numbers
         return list(
             dict.fromkeys(
                 record if len(record.images) == 1 else dataclasses.replace(record, signature=several)
-                for record in records
-                if len(record.images) in ends
+                for record in _warmup_records.of_each_kind(records)
             )
         )
 

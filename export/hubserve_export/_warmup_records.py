@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 from tensorflow_serving.apis import classification_pb2, predict_pb2, prediction_log_pb2
@@ -24,10 +26,12 @@ class Record:
     Attributes:
         signature: The name of the signature.
         images: The batch: encoded images.
+        only_size: The record differs from earlier ones of its signature by the size of its batch alone.
     """
 
     signature: str
     images: tuple[bytes, ...]
+    only_size: bool = False
 
 
 def check_batch_sizes(batch_sizes: Sequence[int], signatures: Sequence[str], warmup: str = SERVING_DEFAULT) -> None:
@@ -63,9 +67,13 @@ def plan(
     TensorFlow prepares the decoding of a format at its first use, separately in each signature, and separately for a
     batch of one image and for larger ones. The same is true for features that many JPEGs do not have: EXIF, several
     scans, scaled decoding. So a signature that is warmed up whole gets a record for each batch size, and a record with
-    one image for each of the `others`. The last images of the largest batch are also the `others`, which needs no
-    additional run of the model. The last image of a smaller batch is the JPEG among them, because batches of only
-    JPEGs, which are most, take another path.
+    one image for each of the `others`. The last images of one larger batch are also the `others`, which needs no
+    additional run of the model: the smallest batch that has room for them besides a JPEG, so that it runs quickly. The
+    last image of each other batch is the JPEG among them, because batches of only JPEGs, which are most, take another
+    path.
+
+    A GPU prepares kernels for each batch size. A CPU does not (`benchmarks/startup.py` measures it), so the records
+    that add only a size are marked, and the embedded engine leaves them out on a machine without a GPU.
 
     Args:
         images: Real encoded images, at least one; repeated to fill the batches.
@@ -76,24 +84,56 @@ def plan(
     """
     if warmup == NONE:
         return []
-    smallest, *larger = [_batch(images, size, batch_sizes) for size in batch_sizes]
-    alone = [(image,) for image in others()] if len(smallest) == 1 else []
+    mixed = _mixed_size(batch_sizes)
+    smallest, *larger = [Record("", _batch(images, size, size == mixed)) for size in batch_sizes]
+    alone = [Record("", (image,)) for image in others()] if len(smallest.images) == 1 else []
+    # The first larger batch takes another path than one image, and the mixed batch reads all formats.
+    new = {len(record.images) for record in larger[: len(alone) > 0]} | {mixed}
+    larger = [dataclasses.replace(record, only_size=len(record.images) not in new) for record in larger]
     whole = len(signatures) if warmup == ALL else 1
     return [
-        *(Record(signature, batch) for signature in signatures[:whole] for batch in (smallest, *alone, *larger)),
-        *(Record(signature, smallest) for signature in signatures[whole:]),
+        dataclasses.replace(record, signature=signature)
+        for place, signature in enumerate(signatures)
+        for record in (smallest, *(([*alone, *larger]) if place < whole else []))
     ]
 
 
-def _batch(images: Sequence[bytes], size: int, batch_sizes: Sequence[int]) -> tuple[bytes, ...]:
-    """Fill a batch, and end it with one or all of the other kinds of image file."""
+def of_each_kind(records: Sequence[Record]) -> list[Record]:
+    """Return the records whose batches differ in kind: of one image, of the smallest larger size, and of the largest.
+
+    A version that answers these also answers the sizes between them. The largest batch ends with images of all formats.
+    """
+    sizes = sorted({len(record.images) for record in records})
+    found = [record for record in records if len(record.images) in sizes[:2]]
+    for record in records:
+        if len(record.images) == sizes[-1] and sizes[2:]:
+            images = (*record.images[: -len(others())], *others())[-sizes[-1] :]
+            found.append(dataclasses.replace(record, images=images))
+    return found
+
+
+def _mixed_size(batch_sizes: Sequence[int]) -> int:
+    """Return the size of the batch that holds all formats: the smallest with room, else the largest; 0 for none."""
+    larger = [size for size in batch_sizes if size > 1]
+    # The smallest batch of several images holds JPEGs only, if there is another.
+    return next((size for size in larger[1:] if size > len(others())), larger[-1]) if len(larger) > 1 else 0
+
+
+def _batch(images: Sequence[bytes], size: int, mixed: bool) -> tuple[bytes, ...]:
+    """Fill a batch; if it has several images, end it with one or all of the other kinds of image file."""
     batch = list(itertools.islice(itertools.cycle(images), size))
     if size > 1:
-        larger = [size for size in batch_sizes if size > 1]
-        mixed = size == larger[-1] and len(larger) > 1
         last = others()[-size:] if mixed else others()[-1:]
         batch[-len(last) :] = last
     return tuple(batch)
+
+
+def described(records: Sequence[Record]) -> dict[str, Any]:
+    """Describe the records for the manifest: how many there are, and which add only a batch size, counted from 1."""
+    return {
+        "records": len(records),
+        "only_sizes": [number for number, record in enumerate(records, 1) if record.only_size],
+    }
 
 
 def write_warmup(folder: Path, records: Sequence[Record]) -> None:

@@ -6,14 +6,14 @@ import logging
 import threading
 from typing import TYPE_CHECKING
 
+import tensorflow as tf
+
 from ._errors import LoadError
 from ._servable import load_servable
-from ._warmup import recorded_requests, replay
+from ._warmup import needed, recorded_requests, replay
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-
-    import tensorflow as tf
 
     from ._manager import Manager
     from ._servable import Servable
@@ -120,5 +120,8 @@ class Watcher:
 
     def _warm_up(self, servable: Servable, directory: VersionDirectory) -> None:
         if logs := recorded_requests(directory.path):
-            self._tell(f"warming up with {len(logs)} records")
-            replay(servable, logs)
+            chosen = needed(directory.path, logs, on_gpu=bool(tf.config.list_physical_devices("GPU")))
+            left_out = len(logs) - len(chosen)
+            why = f"; {left_out} more are only other batch sizes, which a CPU does not need" if left_out else ""
+            self._tell(f"warming up with {len(chosen)} records{why}")
+            replay(servable, chosen)
