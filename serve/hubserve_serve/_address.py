@@ -7,12 +7,14 @@ import socket
 from ._errors import AddressError
 
 
-def hold(host: str, port: int) -> socket.socket:
+def hold(host: str, port: int, *, for_grpc: bool = False) -> socket.socket:
     """Bind a TCP socket without listening on it: connections are refused, and no other program can bind the port.
 
     Args:
         host: The address or name of an interface of this machine.
         port: The port; 0 for a free one.
+        for_grpc: Whether a gRPC server of this user may bind the port beside it, as gRPC does by default
+            (SO_REUSEPORT). It must be free of other servers at first.
 
     Raises:
         AddressError: The port is in use, or the host is not an address of this machine.
@@ -29,6 +31,12 @@ def hold(host: str, port: int) -> socket.socket:
         except OSError:
             held.close()
             raise
+        if for_grpc:
+            address = held.getsockname()
+            held.close()
+            held = socket.socket(family, kind, protocol)
+            held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            held.bind(address)
     except OSError as error:
         raise _refused(host, port, error) from error
     return held

@@ -13,6 +13,7 @@ from serve.calls import calling, wait_for
 from serve.stand_ins.machine import Machine, wait_until_gone
 
 PROGRAM = "tensorflow_model_server"
+EVERY_INTERFACE = "0.0.0.0"  # noqa: S104
 
 
 @pytest.fixture
@@ -44,6 +45,30 @@ def test_only_the_address_asked_for_is_open(machine: Machine, toy_dir: Path) -> 
         # All of 127.0.0.0/8 is this machine, and 0.0.0.0 would have taken it.
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.2", int(target.rpartition(":")[2])))
+
+
+def test_on_every_interface_the_program_listens_itself(machine: Machine, toy_dir: Path, server: EmbeddedServer) -> None:
+    machine.install(PROGRAM, backend=server.target, address=EVERY_INTERFACE)
+    with machine.serving(toy_dir, "--engine", "binary", "--port", 0, "--host", EVERY_INTERFACE) as (_, target):
+        host, _, port = target.rpartition(":")
+        assert host == EVERY_INTERFACE
+        arguments = machine.server()["arguments"]
+        assert f"--port={port}" in arguments
+        assert not [argument for argument in arguments if argument.startswith("--grpc_socket_path")]
+        with calling(f"127.0.0.1:{port}") as caller:
+            assert caller.predict(image_bytes=[b"odd"])["labels"].tolist() == [[b"dog", b"cat"]]
+
+
+def test_a_port_on_every_interface_that_another_server_has_is_refused(machine: Machine, toy_dir: Path) -> None:
+    with socket.socket() as other:
+        # As gRPC servers do, which could share the port.
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        other.bind((EVERY_INTERFACE, 0))
+        other.listen()
+        port = other.getsockname()[1]
+        done = machine.serve(toy_dir, "--engine", "binary", "--host", EVERY_INTERFACE, "--port", port)
+    assert done.returncode == 1
+    assert f"cannot listen on {EVERY_INTERFACE}:{port} (Address already in use)" in done.stderr
 
 
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])

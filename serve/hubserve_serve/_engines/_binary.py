@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 PROGRAM = "tensorflow_model_server"
 _SOCKET = "grpc.sock"
+# The address that TensorFlow Serving listens on if it has a port (`server.cc`).
+_EVERY_INTERFACE = "0.0.0.0"  # noqa: S104 - only if the user asks for it
 # The longest path of a UNIX socket (unix(7)).
 _LONGEST_PATH = 107
 
@@ -52,10 +54,17 @@ class BinaryEngine:
         release = ask_release([PROGRAM, "--version"], PROGRAM)
         with (
             private_folder(_temporary()) as folder,
-            hold(description.host, description.port) as held,
+            hold(description.host, description.port, for_grpc=description.host == _EVERY_INTERFACE) as held,
         ):
             path, model_dir = Path(folder, _SOCKET), str(description.model_dir)
-            listen = ["--port=0", f"--grpc_socket_path={path}"]
+            port = address_of(held)[1]
+            if description.host == _EVERY_INTERFACE:
+                # The server listens there itself, so that no relay is needed.
+                listen, own = [f"--port={port}"], join("127.0.0.1", port)
+                relay: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
+            else:
+                listen, own = ["--port=0", f"--grpc_socket_path={path}"], f"unix:{path}"
+                relay = Relay(held, path)
             flags = model_server_flags(description, listen=listen, model_dir=model_dir, config_dir=str(folder))
             require_known(flags, release, PROGRAM)
             warn_of_newer_export(description.newest.path, release, PROGRAM, report)
@@ -63,10 +72,10 @@ class BinaryEngine:
                 Path(folder, name).write_text(text, encoding="utf-8")
             report(f"loading {description.newest.path}")
             with ModelServerProcess([PROGRAM, *flags], PROGRAM, report) as process:
-                process.wait_until_serving(f"unix:{path}")
-                with Relay(held, path):
+                process.wait_until_serving(own)
+                with relay:
                     yield RunningServer(
-                        join(description.host, address_of(held)[1]),
+                        join(description.host, port),
                         engine=f"binary engine, TensorFlow Serving {in_words(release)}",
                         stopping=CUT_OFF,
                         wait=process.wait,
