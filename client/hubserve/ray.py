@@ -18,6 +18,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from inspect import signature
 from typing import TYPE_CHECKING, Any, cast
 
 from ._checks import check_whole
@@ -226,7 +227,13 @@ def _mapped(
         kind,
         fn_constructor_kwargs={"settings": settings, **arguments},
         batch_format="pyarrow",
-        concurrency=workers,
-        **{"batch_size": _BATCH_SIZE, "max_concurrency": _BLOCKS, **options},
+        **{"batch_size": _BATCH_SIZE, **_pool(ray.data.ActorPoolStrategy, workers), **options},
     )
     return cast("ray.data.Dataset", mapped)
+
+
+def _pool(strategy: Any, workers: int) -> dict[str, Any]:
+    """Return the arguments of `map_batches` for so many workers: newer versions of Ray have other ones."""
+    if "max_concurrent_calls_per_actor" in signature(strategy).parameters:
+        return {"compute": strategy(size=workers, max_concurrent_calls_per_actor=_BLOCKS)}
+    return {"concurrency": workers, "max_concurrency": _BLOCKS}

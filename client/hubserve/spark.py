@@ -132,8 +132,14 @@ class ImageUdf:
             batches: Record batches of Arrow, or data frames of pandas.
 
         Raises:
+            UsageError: It was given a column or a data frame.
             HubserveError: The servers do not answer, or a column is missing.
         """
+        if isinstance(batches, str) or type(batches).__module__.startswith("pyspark.sql"):
+            raise UsageError(
+                f"{self!r} maps whole batches, and not a column: use frame.transform(classify.transform), or "
+                "frame.mapInArrow(classify, classify.schema(frame))"
+            )
         return self._asking.over(batches, self._images, self._joined)
 
     def _images(self, batch: Any) -> Iterable[Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+import hubserve.ray
 from hubserve import (
     AccessDenied,
     ImageResult,
@@ -20,7 +21,7 @@ from hubserve import (
     Settings,
     UsageError,
 )
-from hubserve._tables import arrow
+from hubserve._tables import arrow, tasks
 from hubserve._tables.row import row_of
 from hubserve._tables.tasks import CALLS, Asking
 from hubserve.ray import ClassifyBatches, FeaturesBatches
@@ -252,6 +253,31 @@ def test_a_server_that_always_breaks_fails_the_task(server: FakeServer, step: ob
 
     with pytest.raises(error):
         ClassifyBatches(settings(server, max_batch_size=2)).answered(table)
+
+
+def test_a_task_does_not_wait_long_for_a_model_that_a_running_server_does_not_know(
+    server: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "NAME_SECONDS", 0.1)
+    patient = settings(server, model="another", retry=Retry(max_seconds=3600))
+    with pytest.raises(ModelNotFound, match="does not know a model of that name"):
+        ClassifyBatches(patient).answered(pa.table({"bytes": IMAGES}))
+
+
+@pytest.mark.parametrize("newer", [True, False])
+def test_rays_workers_are_asked_for_in_the_words_of_its_version(newer: bool) -> None:
+    class Newer:
+        def __init__(self, size: int, max_concurrent_calls_per_actor: int) -> None:
+            self.asked = size, max_concurrent_calls_per_actor
+
+    class Older:
+        def __init__(self, size: int) -> None:
+            self.asked = size
+
+    if newer:
+        assert hubserve.ray._pool(Newer, 3)["compute"].asked == (3, 2)
+    else:
+        assert hubserve.ray._pool(Older, 3) == {"concurrency": 3, "max_concurrency": 2}
 
 
 def test_tables_come_out_as_they_went_in_and_only_a_few_are_held(server: FakeServer) -> None:

@@ -115,6 +115,17 @@ def test_what_cannot_be_asked_about_is_refused_without_running(spark, schema: st
         frame.transform(classify_udf(Settings("localhost:1", model="m"), column="bytes").transform)
 
 
+def test_a_column_or_a_frame_in_place_of_batches_is_refused_with_a_remedy(spark) -> None:
+    from pyspark.sql import functions
+
+    from hubserve.spark import classify_udf
+
+    classify = classify_udf(Settings("localhost:1", model="m"))
+    for given in ("content", functions.col("content"), spark.createDataFrame([], "content binary")):
+        with pytest.raises(UsageError, match=r"maps whole batches, and not a column: use frame\.transform"):
+            classify(given)
+
+
 def test_feature_vectors_are_arrays(spark) -> None:
     from hubserve.spark import features_udf
 

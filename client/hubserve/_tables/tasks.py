@@ -12,7 +12,19 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from .._client import Client
-from .._errors import AccessDenied, HubserveError, MalformedAnswer, NotAModelServer, ServerFailed, UsageError
+from .._errors import (
+    AccessDenied,
+    DeadlineExceeded,
+    HubserveError,
+    MalformedAnswer,
+    ModelNotFound,
+    ModelNotReady,
+    NotAModelServer,
+    ServerBusy,
+    ServerFailed,
+    ServerUnavailable,
+    UsageError,
+)
 from .._images.encode import ImageLike
 from .._outcome import Outcome, outcome
 from .._results import ImageResult
@@ -23,6 +35,8 @@ from .ahead import ahead
 
 _Batch = TypeVar("_Batch")
 _BATCHES_IN_VAIN = 10
+# A server that runs may not know its models yet, for seconds. For longer, the name is wrong.
+NAME_SECONDS = 10.0
 # How many batches a worker asks about at once, so that servers have work while the results of one are passed on.
 CALLS = 4
 
@@ -171,7 +185,8 @@ def ready_client(settings: Settings) -> Client:
     """Return this process's client of these settings, once a server has been there.
 
     A client gives up a server that never answered after two seconds, because its address is likely to be wrong. A task
-    begins at any time, also while the servers restart: it waits as long as the settings' retry says.
+    begins at any time, also while the servers restart: it waits as long as the settings' retry says. A server that runs
+    and does not know the model is given up after ten seconds.
 
     Raises:
         HubserveError: The time is over, or no waiting would help.
@@ -183,7 +198,19 @@ def ready_client(settings: Settings) -> Client:
     if not known and patience > 0:
         # A gateway may let Predict through, and nothing else. If not, the first request says so.
         with suppress(NotAModelServer, AccessDenied):
-            client.wait_until_ready(patience)
+            _wait(client, patience)
         with _ready_lock:
             _ready.add(client)
     return client
+
+
+def _wait(client: Client, patience: float) -> None:
+    try:
+        client.wait_until_ready(0)
+    except ModelNotFound:
+        patience = min(patience, NAME_SECONDS)
+    except (ServerUnavailable, ServerBusy, DeadlineExceeded, ModelNotReady):
+        pass
+    else:
+        return
+    client.wait_until_ready(patience)
