@@ -12,7 +12,7 @@ import click
 from hubserve_cli.common.options import FiniteFloat
 
 from ._options import ACTIVATIONS
-from ._preprocessing import CHANNELS, DEFAULT_MAX_PIXELS, DTYPES, INTERPOLATIONS, LAYOUTS, PRESETS, RESIZES
+from ._preprocessing import CHANNELS, DEFAULT_MAX_PIXELS, DEVICES, DTYPES, INTERPOLATIONS, LAYOUTS, PRESETS, RESIZES
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -117,6 +117,12 @@ PREPROCESSING = (
         metavar="N",
         type=click.IntRange(min=1),
         help=f"Most pixels of an image. A larger one is answered with status 2.  [default: {DEFAULT_MAX_PIXELS}]",
+    ),
+    click.option(
+        "--resize-on",
+        type=click.Choice(DEVICES),
+        help="Device that resizes images. With accelerator, the CPU only decodes, and the model's device resizes with "
+        "the same result. Not measured on a GPU yet.  [default: cpu]",
     ),
 )
 

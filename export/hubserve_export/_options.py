@@ -56,6 +56,7 @@ class Options:
         input_dtype: The type of the model's input, as a check: "float32", "float16" or "uint8".
         layout: "NHWC" or "NCHW", as a check.
         max_pixels: Images with more pixels get status 2.
+        resize_on: "cpu", or "accelerator": the CPU only decodes, and the device of the model resizes.
         batch_sizes: The batch sizes that the server will run, ascending.
         warmup: The requests that a server runs before it is ready: "serving_default" for every batch size and image
             format of this signature, and one image in each other signature; "all" for every batch size and image format
@@ -92,6 +93,7 @@ class Options:
     input_dtype: str | None = None
     layout: str | None = None
     max_pixels: int | None = None
+    resize_on: str | None = None
     batch_sizes: Sequence[int] = DEFAULT_BATCH_SIZES
     warmup: str = SERVING_DEFAULT
     warmup_images: Path | None = None
@@ -164,6 +166,7 @@ _SINGLE = (
     "crop_fraction",
     "layout",
     "max_pixels",
+    "resize_on",
 )
 
 

@@ -22,6 +22,8 @@ INTERPOLATIONS = ("bilinear", "bicubic", "lanczos3", "area", "nearest")
 CHANNELS = ("rgb", "bgr", "luminance")
 DTYPES = ("float32", "float16", "uint8")
 LAYOUTS = ("NHWC", "NCHW")
+CPU, ACCELERATOR = "cpu", "accelerator"
+DEVICES = (CPU, ACCELERATOR)
 
 # More than the images of most phones and of 50-megapixel cameras: 8192 x 6144, 8688 x 5792, 8272 x 6200.
 DEFAULT_MAX_PIXELS = 52_000_000
@@ -73,6 +75,8 @@ class Preprocessing:
         offset: The number to add afterwards, in the same form.
         dtype: "float32", "float16", or "uint8" (rounded).
         layout: "NHWC" (channels last) or "NCHW" (channels first).
+        resize_on: "cpu", or "accelerator": the CPU only decodes, and the device of the model resizes. The pixels are
+            the same within 1/255.
 
     Raises:
         PreprocessingError: A value is not valid.
@@ -91,6 +95,7 @@ class Preprocessing:
     offset: tuple[float, ...] = (0.0,)
     dtype: str = "float32"
     layout: str = "NHWC"
+    resize_on: str = CPU
 
     def __post_init__(self) -> None:
         for name, least in (("height", 1), ("width", 1), ("max_pixels", 1)):
@@ -117,6 +122,24 @@ class Preprocessing:
                 "pixel_range, or give raw"
             )
 
+        if self.resize_on == ACCELERATOR:
+            self._check_8_bits()
+
+    def _check_8_bits(self) -> None:
+        """Refuse what the CPU cannot hand to an accelerator: images go there in 8 bits."""
+        clipped = self.antialias and not self.resize.endswith("_to_aspect_ratio")
+        if self.interpolation in ("bicubic", "lanczos3") and not clipped:
+            raise PreprocessingError(
+                f"`resize_on` is accelerator, and {self.interpolation} with {'' if self.antialias else 'no '}antialias "
+                f"and the resize {self.resize} gives values beyond black and white, which the images that go to an "
+                "accelerator cannot hold; leave `resize_on` out"
+            )
+        if not all(float(value).is_integer() for value in self.pad_color):
+            raise PreprocessingError(
+                f"`resize_on` is accelerator, and `pad_color` is {_listed(self.pad_color)}; images go to an "
+                "accelerator in 8 bits, so give whole numbers, or leave `resize_on` out"
+            )
+
     @property
     def channel_count(self) -> int:
         """The number of channels of the model's input: 3, or 1 for luminance."""
@@ -140,7 +163,8 @@ class Preprocessing:
             "pad_to_aspect_ratio": "letterbox",
         }[self.resize]
         smooth = ", antialiased" if self.antialias and self.interpolation not in ("area", "nearest") else ""
-        return f"{self.height} x {self.width}, {how}, {self.interpolation}{smooth}"
+        where = ", resized on the accelerator" if self.resize_on == ACCELERATOR else ""
+        return f"{self.height} x {self.width}, {how}, {self.interpolation}{smooth}{where}"
 
     def _range(self) -> str:
         lows, highs = (
@@ -160,6 +184,7 @@ _CHOICES = {
     "channels": CHANNELS,
     "dtype": DTYPES,
     "layout": LAYOUTS,
+    "resize_on": DEVICES,
 }
 _FIELDS = tuple(field.name for field in dataclasses.fields(Preprocessing))
 # Other keys of a description: other ways to give `scale`, `offset` and `channels`.

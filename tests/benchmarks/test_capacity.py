@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from capacity import GPUS, Fleet, Stage, bottleneck, table
+from capacity import GPUS, Fleet, Stage, bottleneck, resize_flop, table
 
 # 160 images a second for each GPU: 50 GFLOP an image at 8 TFLOP/s.
 FLEET = Fleet()
@@ -62,3 +62,20 @@ def test_a_million_images_take_gpu_hours_in_proportion() -> None:
 def test_the_page_has_the_table_that_the_defaults_give() -> None:
     page = Path(__file__).resolve().parents[2] / "docs/performance.md"
     assert f"<!-- capacity -->\n{table(FLEET, GPUS)}\n<!-- end of capacity -->" in page.read_text(encoding="utf-8")
+
+
+def test_a_resize_on_the_accelerator_takes_its_operations_and_leaves_the_cpu_the_decoding() -> None:
+    # Each of 224 rows is a sum over 384 rows of 1536 numbers, then each of 224 columns one over 512 of 672 numbers.
+    assert resize_flop(384, 512, 224) == 2 * (224 * 384 * 1536 + 224 * 512 * 672)
+    fleet = Fleet(gpu_cpus=1).with_resize_on_gpus(384, 512, 331, resize_ms=4)
+    assert fleet.decode_ms == 6
+    assert fleet.copy_kb == pytest.approx(589.8, abs=0.1)
+    assert fleet.image_gflop == pytest.approx(50 + resize_flop(384, 512, 331) / 1e9)
+    assert fleet.plan(1).images_per_second == pytest.approx(8000 / fleet.image_gflop)
+
+
+def test_copies_to_a_slow_bus_come_first() -> None:
+    plan = Fleet(copy_gbyte=0.1).plan(1)
+    assert plan.first == "copies to the GPUs"
+    assert plan.images_per_second == pytest.approx(100e6 / 1315e3)
+    assert Fleet(copy_gbyte=0.1).gpus_for(1000) == math.ceil(1000 / (0.75 * 100 / 1.315)) + 1

@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -44,6 +45,6 @@ def features_saved(folder: Path) -> None:
     pnasnet.Pnasnet(dataclasses.replace(pnasnet.MINIATURE, classes=None)).save(folder)
 
 
-def of(saved: Path, base: Path) -> None:
+def of(saved: Path, base: Path, **options: Any) -> None:
     """Exports one of the above."""
-    export(Options(str(saved), base, batch_sizes=(1, 2)))
+    export(Options(str(saved), base, batch_sizes=(1, 2), **options))

@@ -105,16 +105,16 @@ def main() -> None:
         if case.name.endswith("1 x 1"):
             decode(case.data(), max_pixels=max_pixels)
     # One base for all: what the image before took may not all have been given back yet.
-    base, taken = _memory("VmRSS"), {}
+    base, taken = memory("VmRSS"), {}
     for name, data in files.items():
         # Makes the peak what the process has now.
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
         (status,), _ = decode(data, max_pixels=max_pixels)
-        taken[name] = [status, _memory("VmHWM") - base]
+        taken[name] = [status, memory("VmHWM") - base]
     print(json.dumps(taken))
 
 
-def _memory(which: str) -> int:
+def memory(which: str) -> int:
     """What the kernel says of this process, in bytes."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
     return int(re.search(rf"{which}:\s+(\d+) kB", status)[1]) * 1024

@@ -31,7 +31,7 @@ class Filter(NamedTuple):
 
 
 class Placing(NamedTuple):
-    """Where the result lies in the image, as ScaleAndTranslate defines it.
+    """The place of the result in the image, as ScaleAndTranslate defines it.
 
     Attributes:
         scale: The factors of height and width, float32 [2].

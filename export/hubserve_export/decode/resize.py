@@ -3,25 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import tensorflow as tf
 
 from .._preprocessing import Preprocessing
-from . import filtered
-
-_Size = filtered.Size
+from . import exif, filtered
+from .filtered import Size
 
 # TensorFlow's names for the filters of ScaleAndTranslate. "keyscubic" is the cubic filter of Pillow (a = -0.5).
 _KERNELS = {"bilinear": "triangle", "bicubic": "keyscubic", "lanczos3": "lanczos3"}
 # These filters have negative lobes, so that results may leave the range of the input.
 _OVERSHOOTING = ("bicubic", "lanczos3")
-_WHITE = 255.0
+WHITE = 255.0
 _LUMA_16_BITS = (19595, 38470, 7471)
 # The most pixels of an image that is made gray before it is resized.
 _MOST_LUMINANCE = 4_000_000
 
 
-def resized(image: tf.Tensor, target: _Size, preprocessing: Preprocessing) -> tf.Tensor:
+def upright(image: tf.Tensor, orientation: tf.Tensor, preprocessing: Preprocessing) -> tf.Tensor:
+    """Resize uint8 [h, w, 3], and turn it upright: float32 [height, width, 3] in [0, 1].
+
+    Args:
+        image: uint8 [h, w, 3], not empty.
+        orientation: The EXIF orientation, int32 scalar, 1 to 8.
+        preprocessing: As for `resized`.
+    """
+    target = turned = (preprocessing.height, preprocessing.width)
+    if preprocessing.resize == "stretch" and preprocessing.interpolation != "nearest":
+        # Turning the small image is cheap, and gives the same result.
+        if target[0] != target[1]:
+            swap = exif.swaps_axes(orientation)
+            turned = (tf.where(swap, target[1], target[0]), tf.where(swap, target[0], target[1]))
+        picture = exif.apply(resized(image, turned, preprocessing), orientation)
+    else:
+        # Places of crops, bars and nearest pixels are rounded, which depends on the direction.
+        picture = resized(exif.apply(image, orientation), target, preprocessing)
+    return tf.ensure_shape(picture, (*target, 3))
+
+
+def resized(image: tf.Tensor, target: Size, preprocessing: Preprocessing) -> tf.Tensor:
     """Crop and resize one image, and scale it to [0, 1].
 
     Args:
@@ -35,20 +56,57 @@ def resized(image: tf.Tensor, target: _Size, preprocessing: Preprocessing) -> tf
     Returns:
         float32 [*target, 3]: [0, 1] from black to white. Luminance is repeated three times.
     """
-    if preprocessing.channels == "luminance":
-        image = _luminance(image)
-    if preprocessing.resize == "crop":
-        picture = _shortest_side_then_crop(image, target, preprocessing)
+    plan = planned(luminance(image) if preprocessing.channels == "luminance" else image, target, preprocessing)
+    if filters(preprocessing):
+        kernel = filtered.Filter(_KERNELS[preprocessing.interpolation], preprocessing.antialias)
+        picture = filtered.resized(plan.image, plan.inner, kernel, plan.placing)
     else:
-        if preprocessing.crop_fraction < 1:
-            image = _central_crop(image, preprocessing.crop_fraction)
-        picture = _WAYS[preprocessing.resize](image, target, preprocessing)
-    if preprocessing.interpolation in _OVERSHOOTING and _within_8_bits(preprocessing):
-        picture = tf.clip_by_value(picture, 0.0, _WHITE)
-    return picture / _WHITE
+        # The op takes uint8 directly: a float copy of a large photograph would take four times its memory.
+        picture = tf.image.resize(plan.image, tf.stack(plan.inner), method=preprocessing.interpolation)
+        picture = tf.cast(picture, tf.float32)
+    if plan.bars is not None:
+        picture = _with_bars(picture, plan.bars, tf.stack(target), preprocessing)
+    if clips(preprocessing):
+        picture = tf.clip_by_value(picture, 0.0, WHITE)
+    return picture / WHITE
 
 
-def _luminance(image: tf.Tensor) -> tf.Tensor:
+class Plan(NamedTuple):
+    """The steps from an image to the model's size.
+
+    Attributes:
+        image: The image that is resized: cut, or with bars around it; uint8 or float32 [h, w, 3].
+        inner: Height and width of the resized image.
+        placing: Where the result lies in the image; None: it is the whole image.
+        bars: Rows above and columns left of the resized image, int32 [2]; None: there are no bars.
+    """
+
+    image: tf.Tensor
+    inner: Size
+    placing: filtered.Placing | None = None
+    bars: tf.Tensor | None = None
+
+
+def planned(image: tf.Tensor, target: Size, preprocessing: Preprocessing) -> Plan:
+    """Return how an upright image becomes the size `target`."""
+    if preprocessing.resize != "crop" and preprocessing.crop_fraction < 1:
+        image = _central_crop(image, preprocessing.crop_fraction)
+    return _WAYS[preprocessing.resize](image, target, preprocessing)
+
+
+def filters(preprocessing: Preprocessing) -> bool:
+    """Tell whether ScaleAndTranslate resizes; otherwise another operation does."""
+    kernel = preprocessing.interpolation in _KERNELS
+    always = preprocessing.interpolation == "lanczos3" or preprocessing.resize == "crop"
+    return kernel and (preprocessing.antialias or always)
+
+
+def clips(preprocessing: Preprocessing) -> bool:
+    """Tell whether results beyond black and white are cut off."""
+    return preprocessing.interpolation in _OVERSHOOTING and _within_8_bits(preprocessing)
+
+
+def luminance(image: tf.Tensor) -> tf.Tensor:
     """Make an image gray, from uint8 [h, w, 3] to the same.
 
     The weights are those of ITU-R BT.601 in 16 bits, rounded, as in Pillow's `convert("L")`. A large image is left
@@ -85,20 +143,11 @@ def bars_in_8_bits(preprocessing: Preprocessing) -> bool:
     return all(float(value).is_integer() for value in preprocessing.pad_color)
 
 
-def _stretch(image: tf.Tensor, target: _Size, preprocessing: Preprocessing) -> tf.Tensor:
-    filters = preprocessing.antialias and preprocessing.interpolation in _KERNELS
-    if filters or preprocessing.interpolation == "lanczos3":
-        return filtered.resized(image, target, _filter(preprocessing))
-    # The op takes uint8 directly: a float copy of a large photograph would take four times its memory.
-    resized = tf.image.resize(image, tf.stack(target), method=preprocessing.interpolation)
-    return tf.cast(resized, tf.float32)
+def _stretch(image: tf.Tensor, target: Size, _: Preprocessing) -> Plan:
+    return Plan(image, target)
 
 
-def _filter(preprocessing: Preprocessing) -> filtered.Filter:
-    return filtered.Filter(_KERNELS[preprocessing.interpolation], preprocessing.antialias)
-
-
-def _shortest_side_then_crop(image: tf.Tensor, target: _Size, preprocessing: Preprocessing) -> tf.Tensor:
+def _shortest_side_then_crop(image: tf.Tensor, target: Size, preprocessing: Preprocessing) -> Plan:
     """Resize so that `target / crop_fraction` is just covered, and cut `target` out of the centre.
 
     Sizes and places are rounded like in torchvision's Resize and CenterCrop. Only the result is computed: all of an
@@ -116,56 +165,51 @@ def _shortest_side_then_crop(image: tf.Tensor, target: _Size, preprocessing: Pre
     )
     first = tf.round(tf.cast(whole - wanted, tf.float64) / 2)
     scale = tf.cast(whole, tf.float64) / tf.cast(size, tf.float64)
-    if preprocessing.interpolation not in _KERNELS:
-        return _window(image, scale, first, target, preprocessing)
-    placing = filtered.Placing(tf.cast(scale, tf.float32), tf.cast(-first, tf.float32))
-    return filtered.resized(image, target, _filter(preprocessing), placing)
-
-
-def _window(
-    image: tf.Tensor, scale: tf.Tensor, first: tf.Tensor, target: _Size, preprocessing: Preprocessing
-) -> tf.Tensor:
-    """Cut the area of the crop out of the image, in whole pixels, and resize it."""
+    if filters(preprocessing):
+        return Plan(image, target, filtered.Placing(tf.cast(scale, tf.float32), tf.cast(-first, tf.float32)))
+    # The area of the crop is cut out of the image in whole pixels.
     size = tf.shape(image)[:2]
     begin = tf.cast(tf.math.floor(first / scale), tf.int32)
     end = tf.cast(tf.math.ceil((first + tf.cast(tf.stack(target), tf.float64)) / scale), tf.int32)
     begin = tf.clip_by_value(begin, 0, size - 1)
     end = tf.clip_by_value(end, begin + 1, size)
-    return _stretch(image[begin[0] : end[0], begin[1] : end[1]], target, preprocessing)
+    return Plan(image[begin[0] : end[0], begin[1] : end[1]], target)
 
 
-def _crop_to_aspect_ratio(image: tf.Tensor, target: _Size, preprocessing: Preprocessing) -> tf.Tensor:
+def _crop_to_aspect_ratio(image: tf.Tensor, target: Size, _: Preprocessing) -> Plan:
     """Cut out the largest centre with the target's aspect ratio and resize it, with Keras' rounding."""
     size = tf.shape(image)[:2]
     kept = tf.clip_by_value(_of_aspect_ratio(size, target), 1, size)
     begin = (size - kept) // 2
-    return _stretch(image[begin[0] : begin[0] + kept[0], begin[1] : begin[1] + kept[1]], target, preprocessing)
+    return Plan(image[begin[0] : begin[0] + kept[0], begin[1] : begin[1] + kept[1]], target)
 
 
-def _pad(image: tf.Tensor, target: _Size, preprocessing: Preprocessing) -> tf.Tensor:
+def _pad(image: tf.Tensor, target: Size, _: Preprocessing) -> Plan:
     """Resize until the first side fits, and fill the rest, with the rounding of tf.image.resize_with_pad."""
     size = tf.cast(tf.shape(image)[:2], tf.float64)
     wanted = tf.stack(target)
     exact = size / tf.reduce_max(size / tf.cast(wanted, tf.float64))
     inner = tf.clip_by_value(tf.cast(tf.math.floor(exact), tf.int32), 1, wanted)
-    picture = _stretch(image, (inner[0], inner[1]), preprocessing)
     bars = tf.cast(tf.math.floor((tf.cast(wanted, tf.float64) - exact) / 2), tf.int32)
-    return _with_bars(picture, tf.clip_by_value(bars, 0, wanted - inner), wanted, preprocessing)
+    return Plan(image, (inner[0], inner[1]), bars=tf.clip_by_value(bars, 0, wanted - inner))
 
 
-def _pad_to_aspect_ratio(image: tf.Tensor, target: _Size, preprocessing: Preprocessing) -> tf.Tensor:
+def _pad_to_aspect_ratio(image: tf.Tensor, target: Size, preprocessing: Preprocessing) -> Plan:
     """Add bars until the image has the target's aspect ratio, and resize it, with Keras' rounding."""
     size = tf.shape(image)[:2]
     # Keras adds bars of the same size on both sides, and drops an odd rest.
-    bars = (tf.maximum(size, _of_aspect_ratio(size, target)) - size) // 2
-    if bars_in_8_bits(preprocessing):
-        padded = _with_bars(image, bars, size + 2 * bars, preprocessing)
-    else:
-        padded = _with_bars(tf.cast(image, tf.float32), bars, size + 2 * bars, preprocessing)
-    return _stretch(padded, target, preprocessing)
+    bars = (size_with_bars(size, target) - size) // 2
+    if not bars_in_8_bits(preprocessing):
+        image = tf.cast(image, tf.float32)
+    return Plan(_with_bars(image, bars, size + 2 * bars, preprocessing), target)
 
 
-def _of_aspect_ratio(size: tf.Tensor, target: _Size) -> tf.Tensor:
+def size_with_bars(size: tf.Tensor, target: Size) -> tf.Tensor:
+    """Return the smallest size with the target's aspect ratio that an image of this size fits into: int32 [2]."""
+    return tf.maximum(size, _of_aspect_ratio(size, target))
+
+
+def _of_aspect_ratio(size: tf.Tensor, target: Size) -> tf.Tensor:
     """Return the height for the image's width, and the width for its height, by the target's ratio: int32 [2]."""
     height, width = (tf.cast(side, tf.float32) for side in tf.unstack(size))
     wanted_height, wanted_width = (tf.cast(side, tf.float32) for side in target)
@@ -189,8 +233,9 @@ def _central_crop(image: tf.Tensor, fraction: float) -> tf.Tensor:
     return image[margin[0] : shape[0] - margin[0], margin[1] : shape[1] - margin[1]]
 
 
-_WAYS: dict[str, Callable[[tf.Tensor, _Size, Preprocessing], tf.Tensor]] = {
+_WAYS: dict[str, Callable[[tf.Tensor, Size, Preprocessing], Plan]] = {
     "stretch": _stretch,
+    "crop": _shortest_side_then_crop,
     "crop_to_aspect_ratio": _crop_to_aspect_ratio,
     "pad": _pad,
     "pad_to_aspect_ratio": _pad_to_aspect_ratio,
