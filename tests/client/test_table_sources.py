@@ -382,6 +382,26 @@ def test_a_bucket_that_fails_ends_the_run_and_the_next_one_goes_on(
     assert not [each for each in documents(out) if each["error"]]
 
 
+@pytest.mark.parametrize("told", ["when it is opened", "when it is read"])
+def test_a_server_that_gives_whole_files_only_is_named(
+    tmp_path: Path, bucket: Any, monkeypatch: pytest.MonkeyPatch, told: str
+) -> None:
+    bucket.put(str(write(tmp_path / "a.parquet", "x")), "/lake/a.parquet")
+    kind = type(bucket.open("/lake/a.parquet"))
+
+    def read(self: Any, size: int = -1) -> bytes:
+        raise ValueError("The HTTP server doesn't appear to support range requests.")
+
+    if told == "when it is opened":
+        monkeypatch.setattr(kind, "seekable", lambda self: False, raising=False)
+    else:
+        monkeypatch.setattr(kind, "read", read, raising=False)
+    with FakeServer() as server:
+        result = classify(server, "memory://lake/a.parquet", *COLUMNS)
+    assert (result.exit_code, server.requests) == (2, [])
+    assert "a.parquet is on a server that gives no parts of files, which tables need: copy it to" in result.stderr
+
+
 def test_a_table_that_was_replaced_does_not_go_on_by_numbers(tmp_path: Path) -> None:
     path, out = write(tmp_path / "a.parquet", *range(30)), tmp_path / "out.jsonl"
     options = (path, "--column", "image", "--output", out, "--resume")

@@ -23,6 +23,7 @@ _BATCH_BYTES = 2**24
 _MOST_ROWS = 2**10
 
 
+_WHOLE_FILES = "is on a server that gives no parts of files, which tables need: copy it to a disk or a bucket"
 # Opens a file that is not on this machine; None: it is.
 Source: TypeAlias = Callable[[], IO[bytes]] | None
 
@@ -236,9 +237,7 @@ def open_table(name: str, source: Source = None) -> TableFile:
         if source is not None:
             file = Watched(source())
             if not file.seekable():
-                raise TableError(
-                    "is on a server that gives no parts of files, which tables need: copy it to a disk or a bucket"
-                )
+                raise TableError(_WHOLE_FILES)
         return TableFile(name, pa, file)
     # Each remote file system raises its own errors.
     except Exception as error:
@@ -248,6 +247,9 @@ def open_table(name: str, source: Source = None) -> TableFile:
             raise
         # It did not open, or a read failed.
         remote = file.error if isinstance(file, Watched) else error if source is not None else None
+        # fsspec tells so of a web server when the second range is asked for.
+        if isinstance(remote, ValueError) and "range" in str(remote):
+            raise TableError(_WHOLE_FILES) from error
         if isinstance(remote, FileNotFoundError | PermissionError | IsADirectoryError):
             raise TableError(
                 f"cannot be opened ({remote or type(remote).__name__}): check that you may read it"
