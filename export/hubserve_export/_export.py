@@ -22,6 +22,7 @@ from . import (
     _agreement,
     _examples,
     _finding,
+    _freezing,
     _head,
     _image_model,
     _labels,
@@ -126,7 +127,10 @@ def export(options: Options, progress: Progress | None = None) -> Published:
             labels = labels or _labels.for_model(options.labels, head.classes, options.background)
             examples = examples or _examples_of(options, labels)
             reference = reference.read_by(head)
-        model = _image_model.understood(loaded, preprocessing, head)
+        # The reference above is the model with its variables, so that the proof also covers freezing.
+        made = _freezing.frozen(loaded) if options.freeze else loaded
+        model = _image_model.understood(made, preprocessing, head)
+        del made
         exported = _exported_model(options, model, preprocessing, labels)
         _warmup_records.check_batch_sizes(options.batch_sizes, exported.byte_signatures, options.warmup)
         doubts = [] if head is None or labels is None else list(_suspicion.of_reference(reference, head, labels.names))
@@ -145,7 +149,7 @@ def export(options: Options, progress: Progress | None = None) -> Published:
                 write_batching_parameters(folder, options.batch_sizes)
                 _warmup_records.write_warmup(folder, records)
             _saved_model_file.refuse_foreign(_saved_model_file.read(folder))
-            facts = _facts(loaded, model, exported)
+            facts = _facts(options, loaded, model, exported)
             # The proof loads the version into a session, and then needs the memory of the source model.
             del loaded, model, exported, signatures
             _memory.release()
@@ -199,10 +203,13 @@ class _Facts:
     described_outputs: Mapping[str, Any]
     preprocessing: Preprocessing
     entry: str
+    #: The number of parameters that are constants; None if they are variables.
+    constants: int | None
 
 
-def _facts(loaded: LoadedModel, model: ImageModel, exported: ExportedModel) -> _Facts:
-    return _Facts(model.kind, model.outputs, exported.outputs(), exported.preprocessing, loaded.entry.name)
+def _facts(options: Options, loaded: LoadedModel, model: ImageModel, exported: ExportedModel) -> _Facts:
+    constants = _freezing.parameters(loaded) if options.freeze else None
+    return _Facts(model.kind, model.outputs, exported.outputs(), exported.preprocessing, loaded.entry.name, constants)
 
 
 def _size(said: Mapping[str, Any], sidecar: Sidecar | None) -> tuple[int, int] | None:
@@ -348,7 +355,9 @@ def _described(
         "tensorflow": tf.__version__,
         "model": {
             "kind": facts.kind,
-            "parameters": _saved_model_file.parameters(folder),
+            # Constants are not among the saved variables.
+            "parameters": _saved_model_file.parameters(folder) if facts.constants is None else facts.constants,
+            "frozen": facts.constants is not None,
             **facts.described_outputs,
         },
         "signatures": _saved_model_file.signatures(_saved_model_file.read(folder)),

@@ -62,6 +62,8 @@ class Options:
             format of this signature, and one image in each other signature; "all" for every batch size and image format
             of each signature; "none" for no requests, so that the first callers wait.
         warmup_images: A folder of images for warm-up and proof; None: the images that come with hubserve.
+        freeze: Make constants of the model's variables. A server then folds batch normalisation into convolutions,
+            which is faster on CPUs, and takes more memory.
         examples: A folder with a folder of images for each class, to measure the new model; None: no measurement.
         min_accuracy: The least accuracy on `examples`, 0 to 1; below it, nothing is published.
         strict: Make every warning an error.
@@ -97,6 +99,7 @@ class Options:
     batch_sizes: Sequence[int] = DEFAULT_BATCH_SIZES
     warmup: str = SERVING_DEFAULT
     warmup_images: Path | None = None
+    freeze: bool = False
     examples: Path | None = None
     min_accuracy: float | None = None
     strict: bool = False

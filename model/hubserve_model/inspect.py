@@ -24,7 +24,9 @@ def describe(
     model, source, parity, shape = (manifest[key] for key in ("model", "source", "parity", "preprocessing"))
     yield f"{folder}"
     yield ""
-    yield f"model        {_outputs(model)}; {model['parameters'] / 1e6:.1f} million parameters"
+    # Manifests of earlier releases do not say whether the parameters are constants.
+    constants = ", frozen" if model.get("frozen") else ""
+    yield f"model        {_outputs(model)}; {model['parameters'] / 1e6:.1f} million parameters{constants}"
     if "head" in model:
         yield f"head         {described_head(model)}"
     if manifest["labels"]:
