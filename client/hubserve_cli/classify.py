@@ -115,11 +115,13 @@ def _concurrency(_: click.Context, __: click.Parameter, given: str) -> int | Lit
     is_flag=True,
     help="Send every file of folders and archives, and not only images.",
 )
-@click.option("--column", metavar="NAME", help="Column of a Parquet or Arrow file with the images: bytes or paths.")
+@click.option(
+    "--column", metavar="NAME", help="Column of Parquet or Arrow files with the images: bytes, paths or URLs."
+)
 @click.option(
     "--id-column",
     metavar="NAME",
-    help="Column of a Parquet or Arrow file with the names of the images.  [default: numbers of rows, from 0]",
+    help="Column of Parquet or Arrow files with the names of the images.  [default: numbers of rows, from 0]",
 )
 @click.option("--null", is_flag=True, help="Split the paths on standard input at NUL, as find -print0 writes them.")
 @click.option(
@@ -200,8 +202,8 @@ def classify(
     """Classify the images that SOURCE names.
 
     SOURCE is a file, a folder with all that is below it, a glob, a tar archive (.tar, .tar.gz, .tgz, .tar.bz2,
-    .tar.xz), a Parquet or Arrow file (with --column), a URL for fsspec (s3://, gs://, ...), or - for paths on standard
-    input. SOURCE may be repeated.
+    .tar.xz), a Parquet or Arrow file or a folder of them (with --column), a URL for fsspec (s3://, gs://, ...), a
+    pattern with braces ('images-{0000..0099}.tar'), or - for paths on standard input. SOURCE may be repeated.
 
     Results go to standard output, or to --output, in the order of the images, while the run goes on. Everything else
     goes to standard error.
