@@ -14,7 +14,7 @@ ray = pytest.importorskip("ray")
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
     ray.init(num_cpus=2, object_store_memory=100 * 2**20, include_dashboard=False, logging_level="error")
     yield
