@@ -33,8 +33,8 @@ def spark(file: str, output: str, targets: str) -> float:
     from hubserve.spark import classify_udf
 
     session = (
-        # A worker that is killed fails its task.
-        SparkSession.builder.master("local[2,20]")
+        # Tasks mostly wait for servers. A worker that is killed fails its task.
+        SparkSession.builder.master("local[4,20]")
         .config("spark.ui.enabled", "false")
         .config("spark.driver.memory", "2g")
         .config("spark.sql.execution.arrow.maxRecordsPerBatch", str(BATCH))
