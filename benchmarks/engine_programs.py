@@ -63,8 +63,11 @@ def ray(file: str, output: str, targets: str) -> float:
     from hubserve.ray import classify
 
     # Workers mostly wait for servers.
-    ray.init(num_cpus=4, object_store_memory=300 * 2**20, include_dashboard=False, logging_level="error")
-    ray.data.DataContext.get_current().enable_progress_bars = False
+    ray.init(num_cpus=4, object_store_memory=500 * 2**20, include_dashboard=False, logging_level="error")
+    context = ray.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    # Ray repeats whole blocks. One of the default size, 60,000 of these rows, takes longer than a worker lives here.
+    context.target_max_block_size = row_group_bytes(file)
     began = time.perf_counter()
     images = ray.data.read_parquet(file, override_num_blocks=parquet.ParquetFile(file).num_row_groups)
     labelled = classify(images, settings(targets), column="bytes", top_k=1, workers=2)
