@@ -196,7 +196,7 @@ def export(options: Options, progress: Progress | None = None) -> Published:
 
 @dataclass(frozen=True)
 class _Facts:
-    """What the manifest and the report need of the models, which do not stay in memory."""
+    """Facts about the models for the manifest and the report. The models themselves do not stay in memory."""
 
     kind: str
     outputs: int
