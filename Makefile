@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow test-fast test-pythons coverage bench test-cluster protobuf-check decode-table zoo zoo-lock test-engines engines-lock bench-processes bench-engines docs package fuzz chaos soak photographs hub sbom audit format lint types check wire wire-check lock clean
+.PHONY: demo test test-slow test-fast test-pythons coverage bench bench-quick test-cluster protobuf-check decode-table zoo zoo-lock test-engines engines-lock bench-processes bench-engines docs package fuzz chaos soak photographs hub sbom audit format lint types check wire wire-check lock clean
 
 demo: $(VENV)/.installed  ## the main job, end to end: export, serve, classify, a page to look at
 	$(BIN)/hubserve demo --output demo
@@ -45,9 +45,13 @@ ROWS ?= 200000
 bench-engines: $(VENV)/.installed  ## rows through Spark, Ray Data and Beam while workers and servers are killed
 	$(BIN)/python benchmarks/engines.py --rows $(ROWS)
 
-bench: $(VENV)/.installed  ## every budget and how costs grow, measured; rewrites benchmarks/results and docs/performance.md
+# MODEL_DIR=models/my-model measures a model of yours, and leaves the documents as they are.
+bench: $(VENV)/.installed  ## what users ask, measured in 20 minutes; rewrites benchmarks/results and docs/performance.md
 	VENV=$(VENV) scripts/bench-peers
-	$(BIN)/python benchmarks
+	$(BIN)/python benchmarks $(MODEL_DIR)
+
+bench-quick: $(VENV)/.installed  ## the same in 3 minutes, one or two rounds of less; writes build/bench
+	$(BIN)/python benchmarks --quick $(MODEL_DIR)
 
 protobuf-check: $(VENV)/.installed  ## the wire messages on every protobuf and Python that they are made for
 	VENV=$(VENV) scripts/check-protobuf

@@ -1,18 +1,19 @@
 """Measure the time and memory of exporting PNASNet-5 large, step by step, and the time of `hubserve inspect`.
 
     .venv/bin/python benchmarks/export.py
+    .venv/bin/python benchmarks/export.py --models .bench/models
 
 It builds the published architecture at full size with random weights (a minute, 350 MB in the temporary folder), and
-exports it in a process of its own. `--model` takes any other source instead.
+exports it in a process of its own. `--models` keeps the exported model there as `pnasnet`, for the other programs.
+`--model` takes any other source instead.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import re
-import statistics
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,7 @@ import time
 from pathlib import Path
 
 import machine
+from row import Figures, Row
 
 HUBSERVE = [sys.executable, "-m", "hubserve"]
 BUILD = "from models import pnasnet; import sys; pnasnet.Pnasnet(pnasnet.LARGE).save(sys.argv[1])"
@@ -27,19 +29,41 @@ STEP = re.compile(r"\[ *([\d.]+) s\] (.*)")
 INSPECT_ROUNDS = 7
 
 
+SLOW = (
+    "the source model's answers with each convention, the proof's largest batch and its four signatures are runs of a "
+    "large network on two cores. Tried: batches that differ in kind only (172 s before), one session for all of the "
+    "proof. TensorFlow prepares the graph of a signature on one core, under a lock of the session, so that preparing "
+    "them side by side gains nothing; a second session would need the variables and graph once more (0.9 GB)"
+)
+LARGE = (
+    "the proof's batch of 32 needs 1.4 GB for activations, TensorFlow itself 0.6, the session 0.9. Tried: freeing the "
+    "source model before the proof, blocks above 4 MiB returned to the system at once and one operation at a time (0.1 "
+    "GB less)"
+)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--model", help="a source for hubserve export  [default: PNASNet-5 large, built here]")
+    parser.add_argument("--models", type=Path, metavar="DIR", help="where models are kept  [default: not at all]")
+    parser.add_argument("--quick", action="store_true", help="efficientnet-lite0 instead")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     arguments = parser.parse_args()
     print(machine.described())
+    figures = Figures("export", command=machine.command())
     with tempfile.TemporaryDirectory() as folder:
-        model = arguments.model or build(Path(folder, "pnasnet-large"))
-        figures = {"machine": machine.facts(), **export(model, Path(folder, "models"))}
-        figures["inspect"] = inspect(Path(folder, "models"))
-    show(figures)
+        large = not arguments.model and not arguments.quick
+        model = arguments.model or (build(Path(folder, "pnasnet-large")) if large else "efficientnet-lite0")
+        name = "PNASNet-5 large" if large else Path(model).name
+        base = Path(folder, "models")
+        export(figures, model, name, base, large=large)
+        for command, seconds in inspect(base).items():
+            figures.add(Row(f"{command}, {name}", seconds, unit="s"))
+        if arguments.models and large and not (kept := arguments.models / "pnasnet").exists():
+            arguments.models.mkdir(parents=True, exist_ok=True)
+            shutil.move(base, kept)
     if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+        figures.write(arguments.json)
 
 
 def build(folder: Path) -> str:
@@ -49,33 +73,35 @@ def build(folder: Path) -> str:
     return str(folder)
 
 
-def export(model: str, base: Path) -> dict[str, object]:
-    """Run `hubserve export`, and read the steps that it reports."""
+def export(figures: Figures, model: str, name: str, base: Path, *, large: bool) -> None:
+    """Run `hubserve export`, and read the steps that it reports; the goals are those for the large model."""
     started = time.monotonic()
     process = subprocess.Popen([*HUBSERVE, "export", model, "--output", base], stderr=subprocess.PIPE, text=True)
     marks: list[tuple[float, str]] = []
     for line in process.stderr or ():
         if found := STEP.match(line):
-            marks.append((time.monotonic() - started, found[2]))
+            marks.append((time.monotonic() - started, found[2].partition(str(model))[0].strip() or found[2]))
         elif "Error" in line:
             sys.exit(line)
     # wait4 reports this one process, getrusage the largest child so far.
     _, _, usage = os.wait4(process.pid, 0)
     ended = time.monotonic() - started
+    figures.add(Row(f"export of {name}", [ended], unit="s", at_most=60 if large else None, reason=SLOW))
+    memory = usage.ru_maxrss * 1024 / 1e9
+    figures.add(Row(f"export of {name}, peak memory", [memory], unit="GB", at_most=3 if large else None, reason=LARGE))
+    busy = usage.ru_utime + usage.ru_stime
+    figures.add(Row(f"export of {name}, processor time", [busy], unit="s"))
     begins = [0.0, *(begin for begin, _ in marks)]
-    names = ["starting", *(name for _, name in marks)]
-    ends = [*begins[1:], ended]
-    return {
-        "steps": {name: end - begin for name, begin, end in zip(names, begins, ends, strict=True)},
-        "seconds": ended,
-        "peak_memory_bytes": usage.ru_maxrss * 1024,
-        "variables_bytes": sum(path.stat().st_size for path in (base / "1" / "variables").iterdir()),
-        "graph_bytes": (base / "1" / "saved_model.pb").stat().st_size,
-        "source_graph_bytes": (Path(model) / "saved_model.pb").stat().st_size if Path(model).is_dir() else None,
-    }
+    names = ["starting", *(step for _, step in marks)]
+    for step, begin, end in zip(names, begins, [*begins[1:], ended], strict=True):
+        figures.add(Row(f"export of {name}, step: {step}", [end - begin], unit="s"))
+    variables = sum(path.stat().st_size for path in (base / "1" / "variables").iterdir())
+    figures.add(Row(f"export of {name}, variables", [variables / 1e9], unit="GB"))
+    graph = (base / "1" / "saved_model.pb").stat().st_size
+    figures.add(Row(f"export of {name}, graph", [graph / 1e6], unit="MB"))
 
 
-def inspect(base: Path) -> dict[str, float]:
+def inspect(base: Path) -> dict[str, list[float]]:
     """Return the seconds of `hubserve inspect`, and of a Python that does nothing, in turn."""
     commands = {"inspect": [*HUBSERVE, "inspect", str(base)], "python -c pass": [sys.executable, "-c", "pass"]}
     times: dict[str, list[float]] = {name: [] for name in commands}
@@ -84,18 +110,7 @@ def inspect(base: Path) -> dict[str, float]:
             started = time.monotonic()
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
             times[name].append(time.monotonic() - started)
-    return {name: statistics.median(values) for name, values in times.items()}
-
-
-def show(figures: dict[str, object]) -> None:
-    for step, seconds in figures["steps"].items():
-        print(f"{seconds:8.1f} s  {step}")
-    print(f"{figures['seconds']:8.1f} s  in all")
-    memory, variables, before = (figures[f"{key}_bytes"] for key in ("peak_memory", "variables", "source_graph"))
-    print(f"{memory / 1e9:8.2f} GB peak memory, for {variables / 1e9:.2f} GB of variables")
-    print(f"{figures['graph_bytes'] / 1e6:8.1f} MB graph" + (f", of the source's {before / 1e6:.1f}" if before else ""))
-    for name, seconds in figures["inspect"].items():
-        print(f"{seconds * 1000:8.0f} ms {name}")
+    return times
 
 
 if __name__ == "__main__":

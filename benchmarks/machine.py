@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 
 _PACKAGES = ("hubserve", "tensorflow", "grpcio", "protobuf", "numpy")
+# Units of processor time in /proc.
+HERTZ = os.sysconf("SC_CLK_TCK")
 _ALLOCATOR = ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TOP_PAD_", "MALLOC_ARENA_MAX", "LD_PRELOAD")
 
 
@@ -41,6 +43,13 @@ def described() -> str:
         f"Python {known['python']}, {packages}; allocator {allocator}\n"
         f"$ {known['command']}\n"
     )
+
+
+def processor_time(pid: int) -> float:
+    """Return the seconds of processor time that a process has used, with all its threads."""
+    # The name in parentheses may contain blanks; utime and stime are fields 14 and 15 (proc(5)).
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / HERTZ
 
 
 def _processor() -> str:

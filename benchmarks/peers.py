@@ -67,7 +67,7 @@ def triton(figures: Figures, rounds: int) -> None:
         return
     with client.serving("constant") as ours, client.serving("triton", program=__file__) as theirs:
         hubserve, other = client.interleaved(rounds, ["hubserve", ours], ["triton", theirs], program=__file__)
-    figures.add(Row(what, client.ratios(other, hubserve, "cpu")))
+    figures.add(Row(what, client.ratios(other, hubserve, "cpu"), at_least=2))
 
 
 def ghz(figures: Figures, rounds: int) -> None:

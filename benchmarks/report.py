@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import html
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,30 +11,41 @@ from capacity import GPUS, Fleet, table
 from hubserve_cli.common import svg
 from row import Figures, Plot, Row
 
-# A question that a user has, and how the row begins that answers it.
-HEADLINES = (
+# The row that answers a question of users, and the question; parts in parentheses are put into it.
+QUESTIONS = (
+    (r"(.+), batch 8: through gRPC", "Images a second of {0} on this machine, in requests of 8"),
+    (r"(.+), batch 8: images a second for each core that the server keeps busy", "The same for each core"),
     (
-        "How many times more processor time does tensorflow-serving-api take for a request of 32 JPEGs than hubserve's "
-        "client?",
-        "client CPU of a request of 32 JPEGs, 3.4 MB, make_tensor_proto against hubserve",
+        r"(.+), batch 8: through gRPC against the in-process session",
+        "{0} through the server, against the same model in a Python process (the limit is 1 x)",
+    ),
+    (r"(.+): start to the first answer, with warm-up", "A server with {0}, from its start to the first answer"),
+    (
+        r"(.+): start to the first answer, with warm-up against without",
+        "The same, against a start without warm-up (the limit is 1 x)",
+    ),
+    (r"(.+): the first (JPEG|PNG) after warm-up against later", "The first {1} to {0} after the start, against later"),
+    (r"export of ([^,]+)", "Export of {0}, with its proof"),
+    (r"export of ([^,]+), peak memory", "Memory that the export of {0} needs"),
+    (r"(.+ JPEG to \d+): the graph against Pillow with draft", "{0}: decode and resize, against Pillow"),
+    (
+        "client CPU of a request of 32 JPEGs, 3.4 MB, against resending constant bytes",
+        "Client: processor time of a request of 32 JPEGs, against resending constant bytes (the limit is 1 x)",
     ),
     (
-        "How many images a second does `client.classify` send, against a loop written by hand?",
-        "client.classify over 4800 images",
+        "client CPU of a request of 32 JPEGs, 3.4 MB, tensorflow-serving-api with make_tensor_proto against hubserve",
+        "Client: processor time of tensorflow-serving-api, as users run it, against hubserve",
     ),
     (
-        "How much more memory do 1,000,000 images take than 10,000?",
-        "peak memory, 1,000,000 images against 10,000",
+        r"client CPU of a request of 32 JPEGs, 3.4 MB: tritonclient.grpc against hubserve",
+        "Client: processor time of tritonclient, against hubserve",
     ),
     (
-        "How many times longer does TensorFlow's own decoding take for a photograph of 12 megapixels than the exported "
-        "model's?",
-        "sharp 12-megapixel JPEG of 4.4 MB: decode_image and antialiased resize against isolating decode",
+        r"client\.classify over \d+ images, two requests in flight, against a hand-written loop",
+        "Client: images a second of `client.classify`, against a loop written by hand",
     ),
-    (
-        "How fast is PNASNet-5 large through the server, against the same model in a Python process?",
-        "PNASNet-5 large, batch 8: through gRPC against the in-process session",
-    ),
+    (r"peak memory, 1,000,000 images against 10,000", "Client: memory for 1,000,000 images, against 10,000"),
+    (r"relay: its processor time for a megabyte", "Relay before TensorFlow Serving: processor time for a megabyte"),
 )
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 460, 260, 64, 40, 12
 _COLOURS = ("#1769aa", "#c2571a", "#2e7d32", "#7b3fa0", "#8a6d00")
@@ -72,12 +84,34 @@ def markdown(run: Mapping[str, object], budgets: bool) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
+def answers(run: Mapping[str, object]) -> list[tuple[str, Row]]:
+    """Return what users ask, with the rows that answer it, in the order of QUESTIONS."""
+    found = []
+    rows = list(_rows(run))
+    for pattern, question in QUESTIONS:
+        for row in rows:
+            if match := re.fullmatch(pattern, row.what):
+                found.append((question.format(*match.groups()), row))
+    return found
+
+
 def headlines(run: Mapping[str, object]) -> str:
-    """Return the figures that say most, in plain words: those of the rows that HEADLINES names."""
-    lines = ["| question | measured (middle half) |", "| --- | --- |"]
-    for question, begin in HEADLINES:
-        row = next(row for row in _rows(run) if row.what.startswith(begin))
-        lines.append(f"| {question} | {row.measured or row.verdict} |")
+    """Return the answers to what users ask, as Markdown."""
+    lines = ["| what users ask | measured (middle half) | goal | |", "| --- | --- | --- | --- |"]
+    for question, row in answers(run):
+        verdict = f"**{row.verdict}**" if row.verdict == "missed" else row.verdict
+        remark = ": ".join(filter(None, [verdict, row.remark]))
+        lines.append(f"| {question} | {row.measured} | {row.budget} | {remark} |")
+    return "\n".join(lines)
+
+
+def one_page(run: Mapping[str, object]) -> str:
+    """Return the same answers as text for a terminal."""
+    lines = ["what users ask"]
+    for question, row in answers(run):
+        goal = f"goal {row.budget}: {row.verdict}" if row.budget else row.verdict
+        lines += [f"  {question}", f"      {row.measured:36}{goal}".rstrip()]
+        lines += [f"      {row.remark}"] if row.remark else []
     return "\n".join(lines)
 
 
@@ -110,6 +144,8 @@ def page(run: Mapping[str, object], machine: str) -> str:
         f"<title>hubserve: benchmarks</title><style>{_STYLE}{_LINES}</style>",
         f"<h1>hubserve: benchmarks</h1><p>{met} of {len(budgets)} budgets met.</p>",
         f"<pre>{html.escape(machine)}</pre>",
+        "<h2>What users ask</h2>",
+        _table([dataclasses.replace(row, what=question) for question, row in answers(run)]),
         "<h2>Budgets</h2>",
         _table(budgets),
     ]
