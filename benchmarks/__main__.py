@@ -46,6 +46,7 @@ PROGRAMS = (
     "decode",
     "resize",
     "relay",
+    "freezing",
     "precision",
     "bulk",
     "growth",
@@ -54,6 +55,8 @@ PROGRAMS = (
 )
 # Those that a quick run takes: a figure or two for each question of users.
 QUICK = ("export", "serving", "startup", "client", "peers", "resize", "relay")
+# Those that take a folder where models are kept.
+WITH_MODELS = ("export", "serving", "startup", "freezing", "precision")
 # Those that measure a model of the user.
 OF_A_MODEL = ("serving", "startup")
 
@@ -140,7 +143,7 @@ def measure(name: str, quick: bool, models: Path, base: Path | None, seconds: fl
         file = Path(folder, "figures.json")
         command = [sys.executable, str(HERE / f"{name}.py"), "--json", str(file)]
         command += ["--quick"] if quick else []
-        command += ["--models", str(models)] if name in ("export", "serving", "precision", "startup") else []
+        command += ["--models", str(models)] if name in WITH_MODELS else []
         command += ["--base", str(base)] if base else []
         print(f"\n{name}", flush=True)
         # A group of its own, so that the servers that it starts end with it.
