@@ -32,13 +32,14 @@ INSPECT_ROUNDS = 7
 SLOW = (
     "the source model's answers with each convention, the proof's largest batch and its four signatures are runs of a "
     "large network on two cores. Tried: batches that differ in kind only (172 s before), one session for all of the "
-    "proof. TensorFlow prepares the graph of a signature on one core, under a lock of the session, so that preparing "
-    "them side by side gains nothing; a second session would need the variables and graph once more (0.9 GB)"
+    "proof. TensorFlow prepares the graph of a signature on one core, under a lock of the session; a second session, "
+    "which was not tried, would need the variables and the graph once more (0.9 GB)"
 )
 LARGE = (
-    "the proof's batch of 32 needs 1.4 GB for activations, TensorFlow itself 0.6, the session 0.9. Tried: freeing the "
-    "source model before the proof, blocks above 4 MiB returned to the system at once and one operation at a time (0.1 "
-    "GB less)"
+    "the proof's batch of 32 needs 1.2 to 1.4 GB for activations, TensorFlow itself 0.6, the session 0.5 to 0.9, and "
+    "about 0.9 of what was used before are not given back. Tried: freeing the source model before the proof (4.7 to "
+    "3.6 GB, kept), the largest batch before other signatures and trimming after the load (3.57 GB), blocks above 4 "
+    "MiB returned to the system at once and one operation at a time (0.1 GB less)"
 )
 
 
