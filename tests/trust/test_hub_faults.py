@@ -1,8 +1,11 @@
 """Twelve forms of a name, ten faults: all work, or say the right next step."""
 
+import pytest
+
 from trust import hub
 
 
+@pytest.mark.slow
 def test_every_form_works_or_says_the_right_next_step_at_every_fault() -> None:
     cells = hub.cells()
     assert len(cells) == 120

@@ -2,6 +2,8 @@
 
 import sys
 
+import pytest
+
 from trust.hunt import Hunter
 
 
@@ -16,6 +18,7 @@ def hunt(numbers: range) -> tuple[list[tuple[int | None, str]], int]:
     return [(finding.number, finding.harm) for finding in findings], len(harmless) - 3
 
 
+@pytest.mark.slow
 def test_a_crash_a_hang_and_a_wrong_answer_in_one_batch_are_each_traced_to_their_input() -> None:
     found, harmless = hunt(range(16, 57))
     assert [number for number, _ in found] == [17, 40, 55]
