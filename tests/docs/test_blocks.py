@@ -21,6 +21,8 @@ FOLLOWED_HERE = [
 ]
 
 
+# What they show takes half a minute of both cores.
+LONG = {"docs/bench.md"}
 # Models that pages take for granted, and the fixtures that make them: each takes TensorFlow, and half a minute.
 MODELS = {"models/pnasnet": "miniature_dir", "my-model": "miniature_saved"}
 
@@ -88,7 +90,10 @@ def port() -> int:
 
 @pytest.mark.parametrize(
     "page",
-    [pytest.param(page, marks=[pytest.mark.slow] if asks_for(page) else [], id=name(page)) for page in FOLLOWED_HERE],
+    [
+        pytest.param(page, marks=[pytest.mark.slow] if asks_for(page) or name(page) in LONG else [], id=name(page))
+        for page in FOLLOWED_HERE
+    ],
 )
 def test_the_page_does_what_it_says(page: Path, folder: Path, port: int, request: pytest.FixtureRequest) -> None:
     blocks = guide.blocks(page)

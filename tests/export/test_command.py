@@ -17,6 +17,7 @@ def run(*arguments: object) -> Result:
     return CliRunner().invoke(export, [str(argument) for argument in arguments])
 
 
+@pytest.mark.slow
 def test_an_archive_is_exported_with_given_labels_and_says_so(light_saved: Path, tmp_path: Path) -> None:
     packed = tmp_path / "m.tar.gz"
     with tarfile.open(packed, "w:gz") as tar:

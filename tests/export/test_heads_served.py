@@ -83,6 +83,7 @@ def test_an_average_of_softmaxes_is_not_softmaxed_again(tmp_path: Path) -> None:
     assert (model["head"], model["activation"], model["source_gives"]) == ("exclusive", "softmax", "probabilities")
 
 
+@pytest.mark.slow
 def test_one_unit_is_two_classes(tmp_path: Path) -> None:
     scores, numbers, model = served(export(Options(**saved(tmp_path, one_sigmoid, ("other", "red")))))
     p = one_sigmoid(PIXELS).numpy()
@@ -143,6 +144,7 @@ def examples(folder: Path, **colours: tuple[str, ...]) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_warning_is_a_line_and_stays_with_the_version(tmp_path: Path) -> None:
     result = run(saved(tmp_path, lambda colours: tf.concat([colours[:, :1] * 0 + 3.5, colours[:, :2]], 1)), "--json")
     (line,) = [line for line in result.stderr.splitlines() if line.startswith("Warning: ")]

@@ -105,6 +105,7 @@ def test_an_image_that_cannot_be_decoded_is_named(source: ImageModel) -> None:
         _proof.ask(source.call, PREPROCESSING, {**PHOTOGRAPHS, "notes.txt": b"text"}, 2)
 
 
+@pytest.mark.slow
 def test_images_are_run_a_batch_at_a_time_and_all_are_compared(source: ImageModel, version: Path) -> None:
     sizes = []
 

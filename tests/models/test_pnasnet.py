@@ -93,6 +93,7 @@ def test_the_moving_statistics_are_learned_ones_and_count(images: npt.NDArray[np
     assert np.abs(network(images) - before).max() > 0.1
 
 
+@pytest.mark.slow
 def test_the_loaded_network_answers_as_the_one_saved(
     network: Pnasnet, loaded: Any, images: npt.NDArray[np.float32]
 ) -> None:
@@ -121,6 +122,7 @@ def make_anew(network: Pnasnet, saved: str) -> Any:
     return Pnasnet(network.config)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("get", [make_anew, load_saved])
 def test_training_moves_the_moving_statistics_by_the_momentum(
     network: Pnasnet, saved: str, images: npt.NDArray[np.float32], get: Callable[[Pnasnet, str], Any]

@@ -45,6 +45,7 @@ def test_the_suite_passes_on_a_server_that_runs_elsewhere(miniature_dir, tmp_pat
     assert "needs its own server" in stdout
 
 
+@pytest.mark.slow
 def test_the_suite_starts_a_program_for_tests_that_need_their_own_server(tmp_path):
     program = tmp_path / "tensorflow_model_server"
     log = tmp_path / "started"

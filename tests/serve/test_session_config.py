@@ -66,7 +66,8 @@ def test_tensorflow_reads_every_one_of_them() -> None:
     assert options.optimizer_options.global_jit_level == config_pb2.OptimizerOptions.ON_1
 
 
-@pytest.mark.parametrize("model", ["lite0_dir", pytest.param("miniature_dir", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["lite0_dir", "miniature_dir"])
 def test_bfloat16_changes_the_logits_a_little_and_no_label(
     model: str, without_warmup: Callable[[Path], Path], request: pytest.FixtureRequest
 ) -> None:

@@ -33,6 +33,7 @@ def test_every_figure_is_filled_in() -> None:
     assert "@" not in PAGE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("program", "option"), [(fuzz, "--inputs"), (chaos, "--faults"), (soak, "--minutes")])
 def test_what_the_makefile_calls_takes_what_it_gives(program, option: str) -> None:
     name = program.__name__
