@@ -39,7 +39,7 @@ def miniature_dir(miniature_saved: Path, tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture(scope="session")
 def light_saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A network of one convolution for the 1001 classes, for tests whose subject is not the network."""
+    """Save a network of one convolution for the 1001 classes, for tests whose subject is not the network."""
     from models import exported
 
     return made_once(tmp_path_factory, "light-saved", exported.light_saved)
@@ -47,7 +47,7 @@ def light_saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def light_dir(light_saved: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The base folder of the network of one convolution, exported as version 1."""
+    """Return the base folder of the network of one convolution, exported as version 1."""
     from models import exported
 
     return made_once(tmp_path_factory, "light", lambda base: exported.of(light_saved, base))

@@ -8,7 +8,7 @@ from hubserve._schedule.window import Fixed, Vegas
 
 @pytest.fixture(scope="module")
 def best() -> float:
-    """What one process gets with the best window, in answers a second."""
+    """Return the answers a second that one process gets with the best window."""
     return max(processes.World(1, 4, 10, lambda size=size: Fixed(size)).run()[0] for size in processes.WINDOWS)
 
 

@@ -17,7 +17,7 @@ from hubserve_cli.main import main
 
 
 def size(file: Path) -> int:
-    """Bytes in a file, or in the files of a folder, which may be renamed or removed meanwhile."""
+    """Return the bytes in a file, or in the files of a folder, which may be renamed or removed meanwhile."""
     if file.is_dir():
         return sum(size(each) for each in file.iterdir())
     try:

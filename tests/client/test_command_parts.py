@@ -15,7 +15,7 @@ from hubserve_cli.bulk.output import _parquet, _parts
 
 
 def rows(folder: Path) -> list[dict[str, object]]:
-    """What a reader of data sets finds."""
+    """Return the rows that a reader of data sets finds in the folder."""
     return pyarrow.dataset.dataset(folder, format="parquet").to_table().to_pylist()
 
 
@@ -164,7 +164,7 @@ def test_a_finished_folder_takes_new_images_and_classifies_failures_again(tmp_pa
 
 
 def test_images_of_one_name_stay_apart(tmp_path: Path) -> None:
-    """Two rows have one id: if the first was not classified, the record of the second does not stand for it."""
+    """Check two rows with one id: the record of the second does not stand for the first, which was not classified."""
     table, out = tmp_path / "a.parquet", tmp_path / "out"
     pyarrow.parquet.write_table(pyarrow.table({"id": ["x", "x", "y"], "image": [b"bad", b"good", b"fine"]}), table)
     bad = {b"bad"}

@@ -1,4 +1,4 @@
-"""What the adapters for Spark, Ray and Beam share, without the engines: columns, rows, failures, outages."""
+"""The adapters for Spark, Ray and Beam, without the engines: columns, rows, failures, outages."""
 
 import asyncio
 import pickle

@@ -43,7 +43,7 @@ def write(path: Path, *ids: object, **options: Any) -> Path:
 
 
 def data_set(root: Path) -> dict[str, str]:
-    """Writes a Hive-partitioned data set; returns the labels of its rows, by their names below the root."""
+    """Write a Hive-partitioned data set; return the labels of its rows, by their names below the root."""
     write(root / "date=2024-01-01" / "part-0.parquet", "a", "b")
     write(root / "date=2024-01-01" / "part-1.parquet", "c")
     write(root / "date=2024-01-02" / "part-0.parquet", "d")

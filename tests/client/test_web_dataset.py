@@ -17,7 +17,7 @@ from hubserve_cli.bulk.sources._archives import key_of
 
 
 def shard(folder: Path, number: int, samples: int = 4) -> Path:
-    """A tar of samples, each of an image, a class and a caption."""
+    """Return a tar of samples, each of an image, a class and a caption."""
     members = []
     for sample in range(samples):
         key = f"{number:03}{sample:03}"

@@ -99,7 +99,7 @@ def toy_caller(toy_server: OwnServer) -> Iterator[Caller]:
 
 @pytest.fixture(scope="session")
 def exported_server(own_server: Own, light_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnServer]:
-    """A model as hubserve exports it, warmed up, and batched in eights."""
+    """Serve a model as hubserve exports it, warmed up, and batched in eights."""
     base = shutil.copytree(light_dir, tmp_path_factory.mktemp("exported") / "light")
     (base / "1" / "batching_params.pbtxt").write_text(
         "max_batch_size { value: 8 } allowed_batch_sizes: [1, 2, 4, 8] max_enqueued_batches { value: 100 }"

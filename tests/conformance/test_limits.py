@@ -1,4 +1,4 @@
-"""How large a request may be: 2 GiB less one byte, protobuf's own limit.
+"""The largest request: 2 GiB less one byte, protobuf's own limit.
 
 Release 2.20.0: `model_servers/server.cc` (SetMaxMessageSize).
 """

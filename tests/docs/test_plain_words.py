@@ -56,7 +56,7 @@ def test_a_docstring_of_a_function_begins_with_an_imperative_verb(part: str) -> 
 CLAUSES = re.compile(r"(How|What|When|Where|Whether|Which|Who|Whose|Why)\b")
 
 
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("part", [*PARTS, "tests"])
 def test_a_docstring_of_a_module_class_or_property_does_not_begin_with_a_clause(part: str) -> None:
     wrong = [
         f"{file.relative_to(guide.ROOT)} {getattr(node, 'name', '')}: {ast.get_docstring(node)!r:.80}"

@@ -1,4 +1,4 @@
-"""What the tests of each engine share: a table of 2,000 small images, and a server that knows their labels."""
+"""The fixtures of each engine's tests: a table of 2,000 small images, and a server that knows their labels."""
 
 import os
 import subprocess
@@ -29,7 +29,7 @@ def image(number: int) -> bytes | None:
 
 
 def label(number: int) -> str | None:
-    """What the row must get."""
+    """Return the label that the row must get."""
     data = image(number)
     return None if data in (None, b"corrupt") else data.decode()
 

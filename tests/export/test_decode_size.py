@@ -1,4 +1,4 @@
-"""How much TensorFlow sets up for every batch: a guard of the cost of one image, which needs no clock.
+"""The number of nodes that TensorFlow sets up for every batch: a guard of the cost of one image, which needs no clock.
 
 A dataset's function is set up anew for each batch, node by node, with all the functions that are inlined into it; what
 is not inlined is set up when an image needs it.

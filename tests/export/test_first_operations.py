@@ -1,4 +1,4 @@
-"""What a graph does to its input first tells which pixels it takes."""
+"""The first operations of a graph tell which pixels it takes."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What a classifier's numbers are is read from their values; scores are those that the source model gives itself."""
+"""The kind of a classifier's numbers is read from their values; scores are those that the source model gives itself."""
 
 from collections.abc import Callable
 

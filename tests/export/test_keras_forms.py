@@ -1,4 +1,4 @@
-"""What Keras saves, in each of its forms: what is exported answers as `model.predict` does."""
+"""Each form in which Keras saves a model: its export answers as `model.predict` does."""
 
 import builtins
 import json

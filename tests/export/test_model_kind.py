@@ -1,4 +1,4 @@
-"""What a model's numbers are is found from the evidence; evidence that disagrees is an error that shows both sides."""
+"""The kind of a model's numbers is found from the evidence; evidence that disagrees is an error with both sides."""
 
 from collections.abc import Callable
 

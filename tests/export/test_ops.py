@@ -1,4 +1,4 @@
-"""What a stock server could not run is refused by name before it is published."""
+"""Operations that a stock server could not run are refused by name before the model is published."""
 
 import shutil
 from pathlib import Path

@@ -20,7 +20,7 @@ def report(progress: Progress) -> None:
 
 
 def seen(stream: io.StringIO) -> str:
-    """What stands there at the end: a line that was written over is gone."""
+    """Return the text that stands there at the end: a line that was written over is gone."""
     lines = [line.rpartition("\r")[2].replace("\x1b[K", "") for line in stream.getvalue().split("\n")]
     return re.sub(r"\d+\.\d", "#", "\n".join(lines))
 

@@ -63,7 +63,7 @@ def graph(function: Any, *specs: tf.TensorSpec) -> Any:
 
 
 def on_accelerator(images: Sequence[npt.NDArray[np.uint8]], preprocessing: Preprocessing) -> Pixels:
-    """The images as one batch, in levels."""
+    """Return the images as one batch, in levels."""
     upright = tf.constant(1)
     fill = graph(lambda one: canvas.filled(one, upright, preprocessing), tf.TensorSpec([None, None, 3], tf.uint8))
     rows = [fill(one) for one in images]
@@ -173,7 +173,7 @@ def test_a_batch_of_the_largest_images_takes_no_more_memory_than_the_guide_says(
 
 @pytest.fixture(scope="module")
 def served(miniature_saved: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The small PNASNet, exported with the resize on the accelerator."""
+    """Export the small PNASNet with the resize on the accelerator."""
     return made_once(
         tmp_path_factory, "resize-on", lambda base: exported.of(miniature_saved, base, resize_on="accelerator")
     )

@@ -71,7 +71,7 @@ def test_the_first_request_of_any_format_finds_the_server_warm(warmup: str, tmp_
 
 
 def is_of_a_phone(data: bytes) -> bool:
-    """Whether it is progressive, oriented, and decoded at a part of its size."""
+    """Tell whether the image is progressive, oriented, and decoded at a part of its size."""
     with Image.open(io.BytesIO(data)) as jpeg:
         return bool(jpeg.info.get("progressive")) and jpeg.getexif().get(274) == 6 and min(jpeg.size) >= 4 * 331
 

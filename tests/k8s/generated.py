@@ -1,4 +1,4 @@
-"""What `hubserve manifests` writes for a model, and the objects that come out of it."""
+"""The files that `hubserve manifests` writes for a model, and the objects that come out of them."""
 
 import functools
 import tempfile
@@ -39,7 +39,7 @@ def options(names: tuple[str, ...]) -> list[str]:
 
 
 def offered(name: str, part: str) -> bool:
-    """Whether a model has the Job: features are not classes, and a pod cannot export a file of the reader's."""
+    """Tell whether a model has the Job: features are not classes, and a pod cannot export a file of the reader's."""
     if part == "bulk-job":
         return "features" not in MODELS[name]["model"]
     return part != "export" or MODELS[name]["source"]["handle"].startswith("https://")
@@ -61,7 +61,7 @@ def generated(name: str, *parts: str, version: int = 1, namespace: str = "hubser
 
 
 def generated_overlay(name: str, overlay: str, *, version: int = 1) -> Manifests:
-    """What the repository's overlay of this name is for another model."""
+    """Return the repository's overlay of this name, for another model."""
     return generated(name, *_OVERLAYS[overlay], version=version)
 
 

@@ -15,7 +15,7 @@ _NOT_THE_PODS = {"model", "minReplicas", "maxReplicas", "labels", "annotations",
 
 
 def deployments(objects: list[Manifest]) -> list[Manifest]:
-    """What KServe makes of the objects of a build: nothing, if they have none of its own."""
+    """Return the Deployments that KServe makes of the objects of a build: none, if they have none of its own."""
     runtimes = {item["metadata"]["name"]: item["spec"] for item in objects if item["kind"] == "ServingRuntime"}
     return [
         _deployment(item, runtimes[item["spec"]["predictor"]["model"]["runtime"]])
@@ -25,7 +25,7 @@ def deployments(objects: list[Manifest]) -> list[Manifest]:
 
 
 def made(deployment: Manifest) -> bool:
-    """Whether KServe makes this Deployment; we choose neither its selector nor how long its roll-out may take."""
+    """Tell whether KServe makes this Deployment; we choose neither its selector nor how long its roll-out may take."""
     return deployment["spec"]["selector"]["matchLabels"].get("app", "").startswith("isvc.")
 
 

@@ -97,7 +97,7 @@ class Manifests:
                     yield pod, container
 
     def config(self, pod: Pod, path: str) -> str | None:
-        """What the server finds in the file, if a ConfigMap brings it."""
+        """Return the text of the file that the server reads, if a ConfigMap brings it."""
         folder, _, file = path.rpartition("/")
         for mount in pod.spec["containers"][0]["volumeMounts"]:
             if mount["mountPath"] == folder:
@@ -116,7 +116,7 @@ def flags(container: Manifest) -> dict[str, str]:
 
 
 def kustomize(folder: Path) -> str:
-    """What `kubectl kustomize` prints; a warning, such as that of a deprecated field, is an error."""
+    """Return the text that `kubectl kustomize` prints; a warning, such as that of a deprecated field, is an error."""
     done = subprocess.run([KUBECTL, "kustomize", folder], capture_output=True, text=True, check=False)
     if done.returncode or done.stderr:
         raise BuildError(done.stderr)

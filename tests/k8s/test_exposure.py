@@ -1,4 +1,4 @@
-"""What `kubectl apply` exposes, and to whom: the table of docs/kubernetes.md, row by row, in what is built."""
+"""The ports that `kubectl apply` exposes, and their callers: each row of the table in docs/kubernetes.md."""
 
 import dataclasses
 import re
@@ -29,7 +29,7 @@ def selecting(build: Manifests, kind: str) -> list[Manifest]:
 
 
 def callers(build: Manifests, port: str) -> list[str]:
-    """Who gets in at a port: `namespace / pods`, each by its labels."""
+    """Return the callers that get in at a port: `namespace / pods`, each by its labels."""
     assert selecting(build, "Ingress"), "without a policy all pods do"
     rules = [rule for spec in selecting(build, "Ingress") for rule in spec.get("ingress", [])]
     return sorted(
@@ -65,7 +65,7 @@ def ssl_config_asks(build: Manifests) -> bool:
 
 
 def secrets(build: Manifests) -> set[tuple[str, str]]:
-    """Which containers see which Secrets."""
+    """Return the Secrets that each container sees."""
     return {
         (container["name"], volume["secret"]["secretName"])
         for pod in build.pods()
@@ -77,7 +77,7 @@ def secrets(build: Manifests) -> set[tuple[str, str]]:
 
 
 def host(build: Manifests) -> list[str]:
-    """What pods have of their nodes."""
+    """Return the parts of their nodes that pods have."""
     return [
         found
         for pod in build.pods()
@@ -91,7 +91,7 @@ def first_policy(build: Manifests) -> Manifest:
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """What a row of the table says, what would break it, and with which components it holds."""
+    """A row of the table: its claim, a change that would break it, and the components with which it holds."""
 
     holds: Callable[[Manifests], bool]
     break_it: Callable[[Manifests], object]

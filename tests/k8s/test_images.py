@@ -40,7 +40,7 @@ class Buildah:
         return json.loads(self.run("inspect", "--type", "image", tag))["OCIv1"]
 
     def files(self, tag: str, folder: Path) -> dict[str, tarfile.TarInfo]:
-        """What an image holds, by its path."""
+        """Return the files of an image, by their paths."""
         self.run("push", tag, f"dir:{folder}")
         layers = json.loads((folder / "manifest.json").read_text())["layers"]
         found: dict[str, tarfile.TarInfo] = {}

@@ -27,7 +27,7 @@ def container(component: str) -> Manifest:
 
 
 def arguments(component: str) -> list[str]:
-    """What comes after `hubserve`, in a shell's text or behind the image's entry point."""
+    """Return the arguments after `hubserve`, in a shell's text or behind the image's entry point."""
     found = container(component)
     if "command" not in found:
         return found["args"]

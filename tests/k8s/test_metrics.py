@@ -1,4 +1,4 @@
-"""What Prometheus is asked for: queries that parse, metrics that TF Serving has, alerts that come when they should."""
+"""Prometheus: queries that parse, metrics that TF Serving has, alerts that come when they should."""
 
 import json
 import os

@@ -13,7 +13,7 @@ _ROWS = dict(re.findall(r"^\| (?!mistake)([^|-][^|]+) \| ([^|]+) \|$", _PAGE, re
 
 
 def unknown(cell: str) -> list[str]:
-    """What a cell names that there is not; and that it names nothing."""
+    """Return the names of a cell that do not exist, or a remark that it names nothing."""
     words = re.findall(r'"([^"]+)"', cell)
     tests = re.findall(r"`(\w+)\.py::(\w+)`", cell)
     missing = [each for each in words if each not in {**BREAKS, **TLS_BREAKS}]

@@ -16,7 +16,7 @@ _BLACKWELL = [{"nvidia.com/gpu.compute.major": major} for major in ("10", "11", 
 
 
 def lands(build: Manifests, labels: dict[str, str]) -> bool:
-    """Whether the server's pod may run on a node with these labels, as far as affinity says."""
+    """Tell whether the server's pod may run on a node with these labels, as far as affinity says."""
     ((pod, _),) = build.servers()
     rules = pod.spec.get("affinity", {}).get("nodeAffinity", {}).get("requiredDuringSchedulingIgnoredDuringExecution")
     return rules is None or any(

@@ -18,7 +18,7 @@ _WHOLE_NAMESPACE = {"namespace", "deny-all"}
 
 
 def selecting(build: Manifests, labels: dict[str, str]) -> list[str]:
-    """What of a build is for a pod with these labels."""
+    """Return the objects of a build that select a pod with these labels."""
     found = []
     for item in build.objects:
         spec = item.get("spec", {})

@@ -1,4 +1,4 @@
-"""What the cpu overlay's pod would do, done here: its init container, its configuration, its arguments, its probes.
+"""The work of the cpu overlay's pod, done here: its init container, its configuration, its arguments, its probes.
 
 The embedded engine takes what of them has a meaning for it; where tensorflow_model_server is installed, that takes all.
 """

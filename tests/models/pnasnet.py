@@ -51,7 +51,7 @@ MINIATURE = PnasnetConfig(image_size=64, cells_per_group=1, filters=8, stem_filt
 
 @dataclasses.dataclass(frozen=True)
 class _BatchNormMode:
-    """How the batch norms of one call behave: `_BatchNormMode(training=True, update=0.01)`, None for no update."""
+    """The mode of the batch norms in one call: `_BatchNormMode(training=True, update=0.01)`, None for no update."""
 
     training: bool
     update: tf.Tensor | float | None

@@ -44,7 +44,7 @@ def logits(base: Path, name: str) -> np.ndarray:
 
 
 def computes_in_bfloat16() -> bool:
-    """Whether oneDNN has bfloat16 on this CPU; elsewhere TensorFlow passes over the rewrite.
+    """Tell whether oneDNN has bfloat16 on this CPU; elsewhere TensorFlow passes over the rewrite.
 
     TensorFlow's rule (`IsDataTypeSupportedByOneDNNOnThisCPU`, util/util.cc) is AVX512F or AVX-NE-CONVERT.
     """

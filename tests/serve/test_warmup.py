@@ -43,7 +43,7 @@ def test_a_file_that_is_not_a_tfrecord_fails_the_load(base):
 
 @pytest.fixture
 def exported(base):
-    """A version whose manifest says that its second record adds only a batch size."""
+    """Make a version whose manifest says that its second record adds only a batch size."""
     write_warmup(base / "1", *(predict_log("echo", image_bytes=[b"x"] * size) for size in (1, 2, 3)))
     files = [vars(file) for file in integrity.records(base / "1")]
     manifest.write(base / "1", {"files": files, "warmup": {"records": 3, "only_sizes": [2]}})

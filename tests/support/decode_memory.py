@@ -115,7 +115,7 @@ def main() -> None:
 
 
 def memory(which: str) -> int:
-    """What the kernel says of this process, in bytes."""
+    """Return a figure of the kernel about this process, in bytes."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
     return int(re.search(rf"{which}:\s+(\d+) kB", status)[1]) * 1024
 

@@ -15,14 +15,14 @@ from support.reference import pixels
 
 @dataclass(frozen=True)
 class Finding:
-    """What the model made of a file: its status and, where that is 0, how far it is from Pillow in levels of 255."""
+    """The answer of the model to a file: the status, and if that is 0, the distance from Pillow in levels of 255."""
 
     status: int
     largest: float = 0
     mean: float = 0
 
     def within(self, case: Case) -> bool:
-        """Whether it is what the case asks for."""
+        """Tell whether the answer is within the limit of the case."""
         return self.status == case.status and self.largest <= case.largest and self.mean <= case.mean
 
 
@@ -45,7 +45,7 @@ def expected() -> str:
 
 
 def allowed(case: Case) -> str:
-    """What a case asks for, in words."""
+    """Return the limit of a case, in words."""
     if case.status:
         return f"status {case.status}"
     if not case.largest:

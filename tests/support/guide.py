@@ -35,7 +35,7 @@ class Block:
 
     @property
     def runs(self) -> bool:
-        """Whether a test has to run it."""
+        """True if a test has to run the block."""
         return self.language in ("sh", "python") and self.mark != "skip"
 
 
@@ -105,7 +105,7 @@ class Reader(contextlib.ExitStack):
                 self._run(text)
 
     def said(self, command: str) -> str:
-        """What the command that begins so wrote to standard output."""
+        """Return the standard output of the command that begins so."""
         (output,) = (said for line, said in self._said.items() if line.startswith(command))
         return output
 

@@ -49,7 +49,7 @@ def adobe(jpeg: bytes, transform: int | None) -> bytes:
 
 
 def frame_header(jpeg: bytes) -> int:
-    """Where the baseline or progressive frame header begins: marker, length (2), precision, height (2), width (2)."""
+    """Return the place of the frame header: marker, length (2), precision, height (2), width (2)."""
     return max(jpeg.find(b"\xff\xc0\x00"), jpeg.find(b"\xff\xc2\x00"))
 
 

@@ -46,6 +46,6 @@ def _all() -> list[str]:
 
 
 def is_said(quoted: str) -> bool:
-    """Whether a program can say a text that is quoted with ... for each part that differs from case to case."""
+    """Tell whether a program can say a text that is quoted with ... for each part that differs from case to case."""
     pattern = re.compile(".*".join(re.escape(piece.strip()) for piece in quoted.split("...")), re.DOTALL)
     return any(pattern.search(text) for text in _all())

@@ -52,7 +52,7 @@ FAULTS = {
 
 @dataclass
 class Outcome:
-    """What a run came to: its images by what became of them, and the faults by what they were."""
+    """The outcome of a run: the images by their fate, and the faults by their kind."""
 
     images: int
     answered: int = 0
@@ -66,7 +66,7 @@ class Outcome:
 
     @property
     def whole(self) -> bool:
-        """Whether every image has one answer, and the right one."""
+        """True if every image has one answer, and the right one."""
         return self.answered == self.images and not (self.missing or self.twice or self.wrong)
 
     def __str__(self) -> str:
@@ -175,7 +175,7 @@ def write_images(folder: Path, count: int) -> dict[str, str]:
 
 
 def schedule(images: int, faults: int, seed: int) -> list[tuple[int, str, int]]:
-    """When each fault comes, in images done; which; and which server it is of."""
+    """Return the faults: the number of images done before each, its kind, and its server."""
     chance = random.Random(seed)  # noqa: S311 - to be repeatable
     names = chance.choices(list(FAULTS), list(FAULTS.values()), k=faults)
     return [

@@ -88,6 +88,6 @@ def _used() -> float:
 
 
 def _memory(which: str) -> int:
-    """What the kernel says of this process, in bytes."""
+    """Return a figure of the kernel about this process, in bytes."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
     return int(re.search(rf"{which}:\s+(\d+) kB", status)[1]) * 1024

@@ -19,7 +19,7 @@ _READ = ("status", "class_ids", "labels", "scores")
 
 
 def wrong_with(results: Sequence[Classification], data: bytes) -> str | None:
-    """What is wrong with results that were read from these bytes: nothing, where they say what the bytes say."""
+    """Return the first fault of results that were read from these bytes; None if they agree with the bytes."""
     try:
         tensors = PredictResponse.FromString(data).outputs
         outputs = {name: tf.make_ndarray(tensors[name]) for name in _READ if name in tensors}

@@ -37,7 +37,7 @@ CHEAP_SHARE = 0.05
 
 @dataclass
 class Tally:
-    """What a run came to."""
+    """The counts of a run."""
 
     inputs: int = 0
     batches: int = 0
@@ -71,7 +71,7 @@ class Tally:
         return wrong
 
     def outcome(self, its: str) -> int:
-        """How many inputs ended so."""
+        """Return the number of inputs that ended so."""
         return sum(count for (_, outcome), count in self.outcomes.items() if outcome == its)
 
     def __str__(self) -> str:
@@ -108,7 +108,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class Target:
-    """What is attacked: makes the child's last arguments in an empty folder, and gives an input's bytes."""
+    """A target of the fuzzer: makes the child's last arguments in an empty folder, and gives an input's bytes."""
 
     child: str
     prepare: Callable[[Path], list[str]]

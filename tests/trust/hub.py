@@ -66,7 +66,7 @@ class Cell:
 
     @property
     def wrong(self) -> str:
-        """What is not as it must be; empty where all is."""
+        """The fault of a cell; empty if there is none."""
         if self.fault != "full disk" and self.one != _WORKS:
             return f"one service at fault: {self.one}"
         if self.fault == "no version" and re.search(r"/\d+(\?|$)", self.form):

@@ -27,7 +27,7 @@ class Finding:
 
 
 class _Harm(Exception):  # noqa: N818
-    """What a batch did."""
+    """The harm that a batch did."""
 
 
 class Hunter:

@@ -46,7 +46,7 @@ FAULTS = (
 
 
 def missing() -> str:
-    """Why no namespace can be made here, or ""."""
+    """Return the reason why no namespace can be made here, or ""."""
     if sys.platform != "linux":
         return "network namespaces are Linux's"
     if shutil.which("ip") is None:

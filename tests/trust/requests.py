@@ -18,7 +18,7 @@ _STATUS = "/tensorflow.serving.ModelService/GetModelStatus"
 
 @dataclass(frozen=True)
 class HostileCall:
-    """What is sent: to a method, or, where that is None, to the socket; `held`: and nothing more, for a while."""
+    """A message to a method, or to the socket if the method is None; `held`: nothing more is sent for a while."""
 
     strategy: str
     method: str | None

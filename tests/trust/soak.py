@@ -50,7 +50,7 @@ class Sample:
 
 
 def grown(samples: Sequence[Sample]) -> list[str]:
-    """What is more in the last quarter than in the second, in words; nothing, where all is flat.
+    """Return the figures that are higher in the last quarter than in the second, in words; empty if all is flat.
 
     The first quarter is left out: caches and pools fill up then.
     """

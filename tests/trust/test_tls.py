@@ -105,7 +105,7 @@ def test_files_that_are_not_pem_are_reported_as_the_clients_own_fault():
 
 
 def test_a_pair_whose_authority_is_withdrawn_is_shut_out_while_the_server_runs_and_its_successor_let_in():
-    """What stands in for revocation: neither gRPC's Python server nor TF Serving looks at revocation lists."""
+    """Withdraw the authority: neither gRPC's Python server nor TF Serving looks at revocation lists."""
     own, old, new = pair(SERVERS.issue_cert("127.0.0.1")), trustme.CA(), trustme.CA()
     trusted = old
 

@@ -1,4 +1,4 @@
-"""What schemas do not see: each check gives a line for everything that is wrong with a build."""
+"""Checks of faults that schemas do not see: each check gives a line for everything that is wrong with a build."""
 
 from collections.abc import Callable, Iterator
 

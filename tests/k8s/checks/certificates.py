@@ -10,7 +10,7 @@ _FILES = {"ca.crt", "tls.crt", "tls.key"}
 
 
 def _environment(build: Manifests, pod: Pod) -> dict[str, str]:
-    """What ConfigMaps bring as variables."""
+    """Return the variables that ConfigMaps bring."""
     names = [source["configMapRef"]["name"] for source in pod.spec["containers"][0].get("envFrom", [])]
     return {
         key: value

@@ -60,7 +60,7 @@ def network(build: Manifests) -> Iterator[str]:
 
 
 def metrics(build: Manifests) -> Iterator[str]:
-    """What Prometheus asks for is where TF Serving puts it, and TF Serving was told to."""
+    """Check that TF Serving was told to put its metrics where Prometheus asks for them."""
     for pod, container in build.servers():
         given = flags(container)
         text = build.config(pod, given.get("monitoring_config_file", "/"))

@@ -38,7 +38,7 @@ def restricted(build: Manifests) -> Iterator[str]:
 
 
 def resources(build: Manifests) -> Iterator[str]:
-    """What is asked for is named; a GPU is whole, of one kind, and as much requested as allowed."""
+    """Check that each container names its resources; a GPU is whole, of one kind, and as much requested as allowed."""
     for pod in build.pods():
         kinds = set()
         for container in pod.containers:

@@ -1,4 +1,4 @@
-"""How many pods: roll-outs, disruptions, autoscaling, batch Jobs."""
+"""The number of pods: roll-outs, disruptions, autoscaling, batch Jobs."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""What refers to what: labels, ports, names, namespaces."""
+"""References between objects: labels, ports, names, namespaces."""
 
 import re
 from collections.abc import Iterator

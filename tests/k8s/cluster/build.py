@@ -42,7 +42,7 @@ class Built:
 
     @property
     def stages(self) -> list[dict[str, Any]]:
-        """What kwok does."""
+        """The stages that kwok plays."""
         return json.loads((self.folder / "stages.json").read_text(encoding="utf-8"))
 
     @property
@@ -51,7 +51,7 @@ class Built:
 
 
 def _place() -> Built:
-    """Where the one is, or would be, that these sources make."""
+    """Return the place of the control plane that these sources make, whether it is there or not."""
     sources = b"".join((_SOURCES / name).read_bytes() for name in _MADE_FROM)
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hubserve"
     return Built(cache / f"control-plane-{hashlib.sha256(sources).hexdigest()[:16]}.d")
@@ -98,7 +98,7 @@ def _compile(program: Path) -> None:
 
 
 def _stages() -> list[dict[str, Any]]:
-    """What kwok's own module has, but pods with the label HANDS_OFF neither get ready nor complete by themselves."""
+    """Return the stages of kwok's own module; pods with the label HANDS_OFF stay as they are."""
     command = ["go", "mod", "download", "-json", "sigs.k8s.io/kwok"]
     module = json.loads(subprocess.run(command, cwd=_SOURCES, stdout=subprocess.PIPE, check=True).stdout)["Dir"]
     stages = [

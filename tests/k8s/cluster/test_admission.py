@@ -1,4 +1,4 @@
-"""What a real API server says to every component, with Pod Security "restricted" enforced."""
+"""Every component before a real API server, with Pod Security "restricted" enforced."""
 
 import copy
 from collections.abc import Iterator

@@ -50,7 +50,7 @@ class Deployed:
         return {pod["metadata"]["name"] for pod in self.at.pods()}
 
     def revisions(self) -> set[str]:
-        """What pods are made from: a roll-out adds one."""
+        """Return the ReplicaSets that pods are made from: a roll-out adds one."""
         labels = f"app.kubernetes.io/instance={self.at.name}"
         return {item["metadata"]["name"] for item in self.at.get("replicasets", "-l", labels)["items"]}
 

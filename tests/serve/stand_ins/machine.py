@@ -18,7 +18,7 @@ _HERE = Path(__file__).parent
 
 @dataclass
 class Machine:
-    """What is installed, and how it behaves: ``Machine(tmp_path / "machine").install("docker", images=[...])``.
+    """The programs of a machine: ``Machine(tmp_path / "machine").install("docker", images=[...])``.
 
     Attributes:
         folder: Where the stand-ins leave what they were told.

@@ -50,5 +50,5 @@ def transparent() -> Image.Image:
 
 
 def as_png(picture: Image.Image) -> bytes:
-    """What is to be seen, in the plainest form."""
+    """Return the image that is to be seen, as PNG."""
     return encoded(picture, "PNG")

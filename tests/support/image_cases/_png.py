@@ -31,7 +31,7 @@ def _one_colour_transparent(samples: npt.NDArray[np.uint8] | npt.NDArray[np.uint
 
 
 def _one_wide_colour_transparent(picture: Image.Image, colour_type: int) -> bytes:
-    """What is to be seen of it: Pillow compares eight bits only."""
+    """Return the image that is to be seen, as PNG: Pillow compares eight bits only."""
     samples = _wide(picture).reshape(96, 80, -1)
     opaque = (samples != samples[48, 40]).any(-1)
     shown = picture.convert("RGBA")
@@ -100,7 +100,7 @@ def _two_bits_shown() -> bytes:
 
 
 def _moved_header() -> bytes:
-    """Where the sizes of IHDR should be, another chunk has small ones."""
+    """Return a file in which another chunk has small sizes where those of IHDR should be."""
     data = as_png(photograph())
     return data[:8] + image_files.chunk(b"teXt", struct.pack(">IIBBBBB", 8, 8, 8, 2, 0, 0, 0)) + data[8:]
 
