@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 import machine
+import options
 from client import answer, interleaved, ratios, serving
 from row import Figures, Row
 
@@ -26,10 +27,7 @@ FORMATS = ("jsonl", "csv", "parquet")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--quick", action="store_true", help="one round, few images")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    parser = options.parser(__doc__, rounds=3, quick="one round, few images")
     parser.add_argument("--part", nargs="+", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.part:

@@ -18,10 +18,10 @@ import argparse
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import machine
+import options
 from client import answer, interleaved, ratios, response
 from row import Figures, Row
 
@@ -34,14 +34,11 @@ SECONDS = 6
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=3)
+    parser = options.parser(__doc__, rounds=3, quick="one round of one server and 300 callers")
     parser.add_argument("--threads", type=int, nargs="+", default=SERVERS, help="the servers' threads")
     parser.add_argument("--callers", type=int, nargs="+", default=CALLERS, help="the numbers of callers")
     parser.add_argument("--asks", type=int, default=3, help="how often each caller asks, at the least")
     parser.add_argument("--rate", type=int, default=RATE, help="what the server answers in a second, at the most")
-    parser.add_argument("--quick", action="store_true", help="one round of one server and 300 callers")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     parser.add_argument("--part", nargs="+", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.part:

@@ -28,6 +28,7 @@ from queue import SimpleQueue
 from typing import Any
 
 import machine
+import options
 from row import Figures, Plot, Row
 from row import ratios as divided
 
@@ -52,10 +53,7 @@ IMAGES_IN_RUN = 2400
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--quick", action="store_true", help="one round, and no windows")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    parser = options.parser(__doc__, rounds=5, quick="one round, and no windows")
     parser.add_argument("--part", nargs="+", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.part:

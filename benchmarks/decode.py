@@ -27,6 +27,7 @@ import tensorflow as tf
 from PIL import Image
 
 import machine
+import options
 from hubserve_export.decode import batch, exif, jpeg
 from hubserve_export.decode.batch import Preprocessing, decode_batch, decode_one
 from row import Figures, Row, ratios
@@ -54,11 +55,8 @@ SHARP = (
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=30, help="turns for each contender  [default: 30]")
+    parser = options.parser(__doc__, rounds=30, quick="two rounds, and the budgets alone")
     parser.add_argument("--memory", action="store_true", help="measure memory too")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
-    parser.add_argument("--quick", action="store_true", help="two rounds, and the budgets alone")
     parser.add_argument("--peak", metavar="FILE", help=argparse.SUPPRESS)
     parser.add_argument("--batch", choices=ALLOCATORS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()

@@ -34,6 +34,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import machine
+import options
 from hubserve.testing import FakeServer, Fault, Request
 from row import Figures, Row
 
@@ -49,14 +50,13 @@ BYTES = 2000
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = options.parser(__doc__)
     parser.add_argument("--rows", type=int, default=200_000)
     parser.add_argument("--only", nargs="+", choices=ENGINES, default=ENGINES)
     parser.add_argument("--every", type=float, default=5.0, help="seconds between two kills")
     parser.add_argument(
         "--images-per-second", type=float, nargs="+", default=[300.0], help="what each server takes; 0: no limit"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     parser.add_argument("--part", nargs="+", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.part:

@@ -10,7 +10,6 @@ exports it in a process of its own. `--models` keeps the exported model there as
 
 from __future__ import annotations
 
-import argparse
 import os
 import re
 import shutil
@@ -21,6 +20,7 @@ import time
 from pathlib import Path
 
 import machine
+import options
 from row import Figures, Row
 
 HUBSERVE = [sys.executable, "-m", "hubserve"]
@@ -44,11 +44,9 @@ LARGE = (
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = options.parser(__doc__, quick="efficientnet-lite0 instead")
     parser.add_argument("--model", help="a source for hubserve export  [default: PNASNet-5 large, built here]")
     parser.add_argument("--models", type=Path, metavar="DIR", help="where models are kept  [default: not at all]")
-    parser.add_argument("--quick", action="store_true", help="efficientnet-lite0 instead")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     arguments = parser.parse_args()
     print(machine.described())
     figures = Figures("export", command=machine.command())

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import machine
+import options
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -51,13 +52,10 @@ Run = Callable[[np.ndarray], np.ndarray]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = options.parser(__doc__, rounds=15, quick="two turns, of MobileNetV2 alone")
     parser.add_argument("--model", type=Path, action="append", help="an exported model's base folder")
     parser.add_argument("--models", type=Path, metavar="DIR", help="where models are kept  [default: not at all]")
     parser.add_argument("--large", action="store_true", help="measure PNASNet-5 large too")
-    parser.add_argument("--rounds", type=int, default=15, help="turns of each  [default: 15]")
-    parser.add_argument("--quick", action="store_true", help="two turns, of MobileNetV2 alone")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     parser.add_argument("--peak", type=Path, metavar="FOLDER", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.peak:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import client
 import machine
+import options
 from capacity import Stage, bottleneck
 from row import Figures, Plot, Row
 
@@ -35,10 +36,7 @@ IMAGES = (250, 10_000, 100_000, 1_000_000)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--quick", action="store_true", help="one round, up to 2 replicas and 100,000 images")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    parser = options.parser(__doc__, rounds=3, quick="one round, up to 2 replicas and 100,000 images")
     parser.add_argument("--part", nargs="+", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.part:

@@ -21,6 +21,7 @@ from typing import Any
 
 import client
 import machine
+import options
 from client import IMAGES
 from row import Figures, Row, ratios
 
@@ -40,10 +41,7 @@ CONCURRENCY = 2
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--quick", action="store_true", help="one round")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    parser = options.parser(__doc__, rounds=5, quick="one round")
     parser.add_argument("--part", nargs="+", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.part:

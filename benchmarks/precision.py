@@ -13,7 +13,6 @@ any rounding many times larger. `--model` takes the base folder of an exported m
 
 from __future__ import annotations
 
-import argparse
 import os
 import tempfile
 import time
@@ -22,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 import machine
+import options
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -50,12 +50,9 @@ INSTRUCTIONS = ("avx512_bf16", "amx_bf16", "avx_ne_convert", "bf16")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = options.parser(__doc__, rounds=7, quick="one turn, of efficientnet-lite0 alone")
     parser.add_argument("--model", type=Path, action="append", help="an exported model's base folder")
     parser.add_argument("--models", type=Path, metavar="DIR", help="where models are kept  [default: not at all]")
-    parser.add_argument("--rounds", type=int, default=7, help="turns of each  [default: 7]")
-    parser.add_argument("--quick", action="store_true", help="one turn, of efficientnet-lite0 alone")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     arguments = parser.parse_args()
     print(machine.described() + f"bfloat16 instructions: {', '.join(instructions()) or 'none'}")
     figures = Figures("precision", command=machine.command())

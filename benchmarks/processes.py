@@ -23,11 +23,11 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
-from pathlib import Path
 
 import grpc
 
 import machine
+import options
 from hubserve import Classification, Client, Retry
 from hubserve._errors import call_error
 from hubserve._images.encode import EncodedImage
@@ -48,7 +48,7 @@ WARM_UP, SIMULATED = 20.0, 80.0
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = options.parser(__doc__)
     parser.add_argument("--only", choices=("simulated", "real"))
     parser.add_argument("--processes", type=int, nargs="+", default=PROCESSES)
     parser.add_argument("--queue", type=int, nargs="+", default=QUEUES, help="places in each server's queue")
@@ -56,7 +56,6 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=0.2, help="how long a request takes, in the real part")
     parser.add_argument("--settle", type=float, default=30.0, help="seconds before each real measurement")
     parser.add_argument("--measure", type=float, default=20.0, help="seconds of each real measurement")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     parser.add_argument("--part", nargs="+", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.part:

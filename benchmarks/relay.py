@@ -26,6 +26,7 @@ import grpc
 
 import client
 import machine
+import options
 from row import Figures, Row, ratios
 
 SIZES = {"of 1 kB": 1_000, "of an image, 100 kB": 100_000, "of 32 images, 3.4 MB": 3_400_000}
@@ -36,10 +37,7 @@ METHOD = f"/{client.PREDICT.strip('/')}"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--quick", action="store_true", help="one short round")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    parser = options.parser(__doc__, rounds=3, quick="one short round")
     parser.add_argument("--part", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.part:

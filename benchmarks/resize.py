@@ -12,14 +12,13 @@ need weights get them for nothing, so that their figures are the least that they
 
 from __future__ import annotations
 
-import argparse
 import io
 import os
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import machine
+import options
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -46,10 +45,7 @@ Resize = Callable[[tf.Tensor], tf.Tensor]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=15, help="turns of each contender  [default: 15]")
-    parser.add_argument("--quick", action="store_true", help="two rounds")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    parser = options.parser(__doc__, rounds=15, quick="two rounds")
     arguments = parser.parse_args()
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)

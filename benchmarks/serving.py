@@ -16,7 +16,6 @@ them.
 
 from __future__ import annotations
 
-import argparse
 import os
 import re
 import subprocess
@@ -37,6 +36,7 @@ import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 import machine
+import options
 from row import Figures, Row, ratios
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -68,7 +68,7 @@ Way = Callable[[], object]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = options.parser(__doc__, quick="two rounds of each of lite0 and echo")
     parser.add_argument("--model", choices=ROUNDS, nargs="+", help="[default: all]")
     parser.add_argument(
         "--models", type=Path, metavar="DIR", help="where models are kept  [default: a temporary folder]"
@@ -77,8 +77,6 @@ def main() -> None:
     parser.add_argument(
         "--rounds", type=int, help="[default: 6 for pnasnet, 60 for lite0, 1000 for echo, 20 for a model of yours]"
     )
-    parser.add_argument("--quick", action="store_true", help="two rounds of each of lite0 and echo")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     arguments = parser.parse_args()
     print(machine.described())
     figures = Figures("serving", command=machine.command())

@@ -9,7 +9,6 @@ one is a mosaic of a small one and its mirror images.
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 import tempfile
@@ -24,6 +23,7 @@ import tensorflow as tf
 from PIL import Image
 
 import machine
+import options
 from hubserve._images.downscale import shrunk
 from hubserve_export import Options, export
 from hubserve_export.decode.batch import Preprocessing, decode_batch
@@ -50,10 +50,7 @@ MARGINS = {"shrink=True": 2.0, "shrink=1.25 x the input": 1.25}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--rounds", type=int, default=3, help="turns for each contender  [default: 3]")
-    parser.add_argument("--quick", action="store_true", help="one round")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    parser = options.parser(__doc__, rounds=3, quick="one round")
     arguments = parser.parse_args()
     print(machine.described())
     figures = Figures("shrink", command=machine.command())

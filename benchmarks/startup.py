@@ -13,7 +13,6 @@ the work that TensorFlow does once per shape, and per format.
 
 from __future__ import annotations
 
-import argparse
 import io
 import os
 import shutil
@@ -25,6 +24,7 @@ from pathlib import Path
 from PIL import Image
 
 import machine
+import options
 from hubserve import Client
 from row import Figures, Row, ratios
 from serving import NAMES, ROOT, export, newest, serving
@@ -41,13 +41,11 @@ MORE = (
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = options.parser(__doc__, quick="one round, of lite0 alone")
     parser.add_argument("--model", choices=STEADY, nargs="+", default=list(STEADY), help="[default: both]")
     parser.add_argument("--base", type=Path, metavar="DIR", help="the base folder of an exported model instead")
     parser.add_argument("--models", type=Path, metavar="DIR", help="where models are kept  [default: not at all]")
     parser.add_argument("--rounds", type=int, help="[default: 3 for lite0, 2 for pnasnet, 2 for a model of yours]")
-    parser.add_argument("--quick", action="store_true", help="one round, of lite0 alone")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     arguments = parser.parse_args()
     print(machine.described())
     figures = Figures("startup", command=machine.command())
