@@ -88,7 +88,7 @@ class Folder:
         """Refuse a folder that has other files, or results of another run.
 
         Raises:
-            OutputError: It has.
+            OutputError: The folder has such files or results, or cannot be read.
         """
         for name in self.names():
             match = _NAME.fullmatch(name)
