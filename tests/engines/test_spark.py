@@ -1,5 +1,8 @@
 """Spark in local mode: every row once, whatever is in it, and the guide's program."""
 
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -161,6 +164,67 @@ def test_no_plan_and_no_log_has_the_secret(server: FakeServer) -> None:
     assert "hubserve_classify" in said
     assert "TaskSetManager" in said
     assert secret not in said
+
+
+def test_the_daemon_imports_before_it_forks_and_killed_workers_have_successors(
+    server: FakeServer, images_file: str, tmp_path: Path
+) -> None:
+    program = """if True:
+        import json
+        import os
+        import signal
+        import sys
+        from pathlib import Path
+        from pyspark.sql import SparkSession
+        from hubserve import Settings
+        from hubserve.spark import classify_udf
+
+        target, file, folder = sys.argv[1:]
+        spark = (
+            SparkSession.builder.master("local[2,8]")
+            .config("spark.ui.enabled", "false")
+            .config("spark.python.daemon.module", "hubserve.spark_daemon")
+            .getOrCreate()
+        )
+        spark.sparkContext.setLogLevel("OFF")
+        classify = classify_udf(Settings(target, model="pnasnet"), column="bytes", top_k=1)
+
+        def killed_twice(batches):
+            daemon = Path(f"/proc/{os.getppid()}")
+            seen = {
+                "command": (daemon / "cmdline").read_text(),
+                "threads": [(task / "comm").read_text().strip() for task in (daemon / "task").iterdir()],
+                "grpc": "cygrpc" in (daemon / "maps").read_text(),
+                "pyarrow": "libarrow" in (daemon / "maps").read_text(),
+            }
+            Path(folder, f"worker-{os.getpid()}").write_text(json.dumps(seen))
+            for batch in classify(batches):
+                yield batch
+                for number in (1, 2):
+                    try:
+                        Path(folder, f"killed-{number}").mkdir()
+                    except FileExistsError:
+                        continue
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+        frame = spark.read.parquet(file).repartition(8)
+        rows = frame.mapInArrow(killed_twice, classify.schema(frame)).collect()
+        print(json.dumps([[row.id, row.classification.label] for row in rows]))
+    """
+    command = [sys.executable, "-c", program, server.target, images_file, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900)
+
+    assert done.returncode == 0, done.stderr[-3000:]
+    rows = json.loads(done.stdout.splitlines()[-1])
+    assert sorted(rows) == [[number, label(number)] for number in range(ROWS)]
+    assert len(list(tmp_path.glob("killed-*"))) == 2
+    workers = [json.loads(file.read_text()) for file in tmp_path.glob("worker-*")]
+    assert len(workers) > 2
+    for seen in workers:
+        assert "hubserve.spark_daemon" in seen["command"]
+        assert (seen["grpc"], seen["pyarrow"]) == (True, True)
+        # Arrow's allocator has a thread, and knows forks.
+        assert len([name for name in seen["threads"] if name != "jemalloc_bg_thd"]) == 1, seen["threads"]
 
 
 def test_the_guide_labels_two_thousand_rows(server: FakeServer, images_file: str) -> None:
