@@ -9,6 +9,9 @@ process, so that there only servers are killed. The rate is that of the job with
 `hubserve classify` on the same file with the same servers killed. An engine that cannot be installed is left out with
 the reason.
 
+Two figures tell where rows are lost. Servers answer more images than there are rows, because the tasks of killed
+workers are repeated. And servers that run do not always work: at the start and the end of a job, and after kills.
+
 A server takes `--images-per-second`, as one with a GPU does: it answers one request after the other, keeps 100 waiting,
 and refuses the rest in TensorFlow Serving's words. The default, 300, is about what one RTX 3090 does with PNASNet-5
 large: timm's table of August 2022 has 324 images/s at 331 x 331 (results/benchmark-infer-amp-nhwc-pt112-cu113-rtx3090
@@ -18,11 +21,9 @@ client share is the limit.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -35,17 +36,13 @@ from pathlib import Path
 
 import machine
 import options
-from hubserve.testing import FakeServer, Fault, Request
+from engine_servers import SERVERS, Pool
 from row import Figures, Row
 
 ROOT = Path(__file__).resolve().parent.parent
 ENGINES = ("spark", "ray", "beam")
-SERVERS = 4
-# Of hubserve's exports.
-QUEUE = 100
-FULL = "The batch scheduling queue to which this task was submitted is full"
 # How worker processes of an engine are called.
-WORKERS = {"spark": "pyspark.daemon", "ray": "ray::MapWorker", "beam": ""}
+WORKERS = {"spark": "daemon pyspark.worker", "ray": "ray::MapWorker", "beam": ""}
 BYTES = 2000
 
 
@@ -57,11 +54,7 @@ def main() -> None:
     parser.add_argument(
         "--images-per-second", type=float, nargs="+", default=[300.0], help="what each server takes; 0: no limit"
     )
-    parser.add_argument("--part", nargs="+", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.part:
-        serve(*arguments.part)
-        return
     print(machine.described())
     figures = Figures("engines", command=machine.command())
     with tempfile.TemporaryDirectory() as top:
@@ -89,10 +82,23 @@ class Load:
         return f"{SERVERS} servers of {self.images_per_second:g} images/s" if self.images_per_second else "no limit"
 
 
+@dataclass(frozen=True)
+class Run:
+    """Hold what one job did: `found` counts the ids and labels in its output."""
+
+    name: str
+    found: Counter[tuple[int, str | None]]
+    killed: Counter[str]
+    rows_per_second: float
+    images_answered: int
+    # The share of their time that the servers worked, of those that ran. None: they work at once.
+    busy: float | None
+
+
 def measured_command(load: Load, output: Path, figures: Figures) -> float:
     """Return the rows a second of `hubserve classify`."""
-    with servers(load.images_per_second) as pool, killing(pool, None, "", load.every) as killed:
-        began = time.perf_counter()
+    with servers(load, output) as pool, killing(pool, None, "", load.every) as killed:
+        began = time.monotonic()
         done = subprocess.run(
             [
                 *(sys.executable, "-m", "hubserve", "classify", str(load.file), "--column", "bytes", "--id-column"),
@@ -101,7 +107,7 @@ def measured_command(load: Load, output: Path, figures: Figures) -> float:
             ],
             check=False,
         )
-        rate = load.rows / (time.perf_counter() - began)
+        ended = time.monotonic()
     if done.returncode not in (0, 3):
         sys.exit(f"hubserve classify ended with {done.returncode}")
     found = Counter()
@@ -109,8 +115,9 @@ def measured_command(load: Load, output: Path, figures: Figures) -> float:
         record = json.loads(line)
         label = record["classes"][0]["label"] if record["classes"] else None
         found[int(record["source"].rpartition("#")[2]), label] += 1
-    judge("hubserve classify", load, found, rate, rate, killed, figures)
-    return rate
+    run = run_of("hubserve classify", load, pool, found, killed, began, ended)
+    judge(run, load, figures)
+    return run.rows_per_second
 
 
 def measured(engine: str, load: Load, output: Path, command: float, figures: Figures) -> None:
@@ -119,45 +126,57 @@ def measured(engine: str, load: Load, output: Path, command: float, figures: Fig
     made = subprocess.run(
         [ROOT / "scripts" / "engine-environment", engine], capture_output=True, text=True, check=False
     )
+    what = f"{engine}, {load.servers_in_words()}, rows/s against hubserve classify"
     if made.returncode:
-        what = f"{engine}, {load.servers_in_words()}, rows/s against hubserve classify"
         figures.add(Row(what, [], at_least=0.8, reason=made.stderr.strip()))
         return
     python = str(ROOT / ".engines" / engine / "bin" / "python")
     program = [python, str(Path(__file__).with_name("engine_programs.py")), engine, str(load.file), str(output)]
-    with servers(load.images_per_second) as pool:
+    with servers(load, output) as pool:
         job = subprocess.Popen([*program, pool.targets], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         with killing(pool, job.pid, WORKERS[engine], load.every) as killed:
             said, errors = job.communicate()
     if job.returncode:
         sys.exit(f"{engine} ended with {job.returncode}: {errors[-3000:]}")
-    rate = load.rows / float(said.splitlines()[-1])
+    began, ended = map(float, said.splitlines()[-1].split())
     table = dataset.dataset(output, format="parquet").to_table(columns=["id", "label"])
     found = Counter(zip(table.column("id").to_pylist(), table.column("label").to_pylist(), strict=True))
-    judge(engine, load, found, rate, command, killed, figures)
+    run = run_of(engine, load, pool, found, killed, began, ended)
+    judge(run, load, figures)
+    # Without a limit the engine and the servers take the processor from one another.
+    least = 0.8 if load.images_per_second else None
+    figures.add(Row(what, [run.rows_per_second / command], at_least=least))
 
 
-def judge(
-    engine: str,
+def run_of(
+    name: str,
     load: Load,
+    pool: Pool,
     found: Counter[tuple[int, str | None]],
-    rate: float,
-    command: float,
     killed: Counter[str],
-    figures: Figures,
-) -> None:
-    ids = Counter(number for number, _ in found.elements())
-    wrong = sum(label != expected(number) for number, label in found)
-    what = f"{engine}, {load.servers_in_words()}"
-    about = f"{what}, {killed['servers']} servers and {killed['workers']} workers killed"
+    began: float,
+    ended: float,
+) -> Run:
+    answered = pool.counts.all
+    possible = pool.seconds_up(began, ended) * load.images_per_second
+    busy = answered / possible if possible else None
+    return Run(name, found, killed, load.rows / (ended - began), answered, busy)
+
+
+def judge(run: Run, load: Load, figures: Figures) -> None:
+    ids = Counter(number for number, _ in run.found.elements())
+    wrong = sum(label != expected(number) for number, label in run.found)
+    what = f"{run.name}, {load.servers_in_words()}"
+    about = f"{what}, {run.killed['servers']} servers and {run.killed['workers']} workers killed"
     figures.add(Row(f"{about}, rows lost", [load.rows - len(ids)], unit="rows", at_most=0))
     figures.add(Row(f"{about}, rows doubled", [sum(ids.values()) - len(ids)], unit="rows", at_most=0))
     figures.add(Row(f"{about}, rows answered wrongly", [wrong], unit="rows", at_most=0))
-    figures.add(Row(f"{what}, rows/s", [rate], unit="rows/s"))
-    if engine in ENGINES:
-        # Without a limit the engine and the servers take the processor from one another.
-        least = 0.8 if load.images_per_second else None
-        figures.add(Row(f"{what}, rows/s against hubserve classify", [rate / command], at_least=least))
+    figures.add(Row(f"{what}, rows/s", [run.rows_per_second], unit="rows/s"))
+    figures.add(
+        Row(f"{what}, images that servers answered for a row", [run.images_answered / load.rows], unit="images")
+    )
+    if run.busy is not None:
+        figures.add(Row(f"{what}, share of their time that running servers worked", [run.busy]))
 
 
 def expected(number: int) -> str | None:
@@ -177,90 +196,9 @@ def write(file: Path, rows: int) -> None:
             writer.write_table(pa.table([numbers, images], schema=schema))
 
 
-class Paced:
-    """Answer one request after the other, each after the time that its images take."""
-
-    def __init__(self, images_per_second: float) -> None:
-        self._rate = images_per_second
-        self._lock = threading.Lock()
-        self._waiting = 0
-        self._free_at = 0.0
-
-    def __call__(self, request: Request) -> None:
-        with self._lock:
-            if self._waiting > QUEUE:
-                raise Fault("UNAVAILABLE", FULL)
-            now = time.monotonic()
-            self._free_at = max(self._free_at, now) + len(request.images) / self._rate
-            seconds = self._free_at - now
-            self._waiting += 1
-        time.sleep(seconds)
-        with self._lock:
-            self._waiting -= 1
-
-
-def serve(port: str, images_per_second: str) -> None:
-    """Be one scripted server until the process is killed."""
-
-    def classify(image: bytes) -> dict[str, float] | int:
-        return 1 if image == b"corrupt" else {image.partition(b"|")[0].decode(): 0.9}
-
-    before = Paced(float(images_per_second)) if float(images_per_second) else None
-    with FakeServer(classify, port=int(port), before=before, threads=QUEUE):
-        print("ready", flush=True)
-        signal.pause()
-
-
-class Pool:
-    """Four servers, each in a process of its own, on ports that stay."""
-
-    def __init__(self, images_per_second: float) -> None:
-        self._rate = str(images_per_second)
-        self._ports = [free_port() for _ in range(SERVERS)]
-        self.targets = ",".join(f"127.0.0.1:{port}" for port in self._ports)
-        self._processes = [self._start(port) for port in self._ports]
-        for process in self._processes:
-            process.stdout.readline()
-
-    def _start(self, port: int) -> subprocess.Popen[str]:
-        command = [sys.executable, __file__, "--part", str(port), self._rate]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-
-    def kill(self, place: int) -> None:
-        self._processes[place].kill()
-        self._processes[place].wait()
-
-    def restart(self, place: int) -> None:
-        """Start a server again, and wait until it answers."""
-        self._processes[place] = self._start(self._ports[place])
-        self._processes[place].stdout.readline()
-
-    def serves(self, process: int) -> bool:
-        """Tell whether a process is connected to one of the servers."""
-        # gRPC also reaches an IPv4 address through a socket of IPv6.
-        lines = [line for kind in ("tcp", "tcp6") for line in Path(f"/proc/net/{kind}").read_text().splitlines()[1:]]
-        established = "01"
-        sockets = {
-            f"socket:[{row[9]}]"
-            for row in map(str.split, lines)
-            if row[3] == established and int(row[2].rpartition(":")[2], 16) in self._ports
-        }
-        for each in files(process):
-            # It may be closed meanwhile.
-            with suppress(OSError):
-                if os.readlink(each) in sockets:
-                    return True
-        return False
-
-    def close(self) -> None:
-        for process in self._processes:
-            process.kill()
-            process.wait()
-
-
 @contextmanager
-def servers(images_per_second: float):
-    pool = Pool(images_per_second)
+def servers(load: Load, output: Path):
+    pool = Pool(load.images_per_second, output.with_name(f"{output.name}-counts"))
     try:
         yield pool
     finally:
@@ -322,20 +260,6 @@ def workers_of(job: int, name: str) -> list[int]:
     found = [process for process in parents if name in names.get(process, "") and below(process)]
     # Spark's daemon forks its workers, and is none itself.
     return [process for process in found if "ray::" in name or parents[process] in found]
-
-
-def files(process: int) -> list[Path]:
-    """Return the open files of a process; none if it has ended."""
-    try:
-        return list(Path(f"/proc/{process}/fd").iterdir())
-    except OSError:
-        return []
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from pathlib import Path
 FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
 
 # In this order: report needs row and capacity.
-for name in ("machine", "options", "row", "capacity", "report", "processes"):
+for name in ("machine", "options", "row", "capacity", "report", "processes", "engine_servers"):
     spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
