@@ -41,7 +41,7 @@ def spark(file: str, output: str, targets: str) -> tuple[float, float]:
         .config("spark.sql.execution.arrow.maxRecordsPerBatch", str(BATCH))
         # The successor of a killed worker imports nothing.
         .config("spark.python.daemon.module", "hubserve.spark_daemon")
-        # A task for each of the file's row groups: a worker that is killed loses a second of work.
+        # A task for each of the file's row groups: a worker that is killed loses seconds of work.
         .config("spark.sql.files.maxPartitionBytes", str(row_group_bytes(file)))
         .getOrCreate()
     )

@@ -1,4 +1,4 @@
-"""Start Spark's Python workers with everything imported: a module for the setting `spark.python.daemon.module`.
+"""Start Spark's Python workers with PyArrow, gRPC and hubserve imported: for `spark.python.daemon.module`.
 
     SparkSession.builder.config("spark.python.daemon.module", "hubserve.spark_daemon")
 
