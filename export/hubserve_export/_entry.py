@@ -33,6 +33,7 @@ class Entry:
         dtype: The type of the input.
         layout: "NHWC" or "NCHW".
         notes: Choices and fixed inputs, in words, such as "keep_prob is 1".
+        batch: How many images the model itself takes at once, so that a larger batch is divided; 1 if any number.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Entry:
     dtype: tf.DType
     layout: str
     notes: tuple[str, ...] = ()
+    batch: int = 1
 
 
 def choose(
@@ -178,6 +180,7 @@ def _entry(source: Source, loaded: Any, function: Function, output: str, notes: 
         image.dtype,
         image.layout,
         (*source.notes, *notes, *function.given),
+        image.batch or 1,
     )
 
 

@@ -156,7 +156,7 @@ def export(options: Options, progress: Progress | None = None) -> Published:
             progress.step("proving that it answers as the source model does")
             names = None if labels is None else labels.names
             with _version_session.opened(folder) as run:
-                parity = _proof.prove(run, folder, reference, proven_on, at_once, names, progress)
+                parity = _proof.prove(run, folder, reference, proven_on, at_once, names, progress, facts.model_batch)
                 parity = dataclasses.replace(parity, warmup_records=len(records))
                 accuracy = None
                 if examples is not None and head is not None and names is not None:
@@ -203,13 +203,22 @@ class _Facts:
     described_outputs: Mapping[str, Any]
     preprocessing: Preprocessing
     entry: str
+    model_batch: int
     #: The number of parameters that are constants; None if they are variables.
     constants: int | None
 
 
 def _facts(options: Options, loaded: LoadedModel, model: ImageModel, exported: ExportedModel) -> _Facts:
     constants = _freezing.parameters(loaded) if options.freeze else None
-    return _Facts(model.kind, model.outputs, exported.outputs(), exported.preprocessing, loaded.entry.name, constants)
+    return _Facts(
+        model.kind,
+        model.outputs,
+        exported.outputs(),
+        exported.preprocessing,
+        loaded.entry.name,
+        loaded.entry.batch,
+        constants,
+    )
 
 
 def _size(said: Mapping[str, Any], sidecar: Sidecar | None) -> tuple[int, int] | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -126,12 +128,12 @@ def prove(
     batch_size: int,
     labels: Sequence[str] | None = None,
     progress: Progress | None = None,
+    model_batch: int = 1,
 ) -> Parity:
     """Run a version's warm-up records, and compare its answers with the source model's on the same images.
 
-    Records whose batches differ in kind are run: those of one image, of the smallest larger size, and of the largest.
-    A graph that answers these also answers the sizes between them. A batch of several images is run by the signature
-    that gives all numbers, so that they can be compared with the source model's.
+    Records whose batches differ in kind are run: see `_warmup_records.of_each_kind`. A batch of several images is run
+    by the signature that gives all numbers, so that they can be compared with the source model's.
 
     Args:
         run: The version in a session, from `_version_session.opened`.
@@ -140,14 +142,15 @@ def prove(
         records: The warm-up records; if the version has none, those that it could have.
         batch_size: How many images to run at once.
         labels: The names of a classifier's classes; None for a model of features.
-        progress: Gets a report after each warm-up record.
+        progress: Gets a report after each batch or group of batches.
+        model_batch: How many images the model itself takes at once, if it takes only so many.
 
     Raises:
         ProofError: A record fails, an answer differs from the source model's, or an image's answers vary.
     """
     proof = _Proof(run, reference, "feature_vector" if labels is None else "logits", _tolerance(folder))
     try:
-        return proof.parity(records, batch_size, labels, progress or Progress())
+        return proof.parity(records, model_batch, batch_size, labels, progress or Progress())
     except _steady.DifferentError as error:
         raise proof.explained() or error from error
 
@@ -171,27 +174,64 @@ class _Proof:
         self._least = reference.least_range
 
     def parity(
-        self, records: Sequence[Record], batch_size: int, labels: Sequence[str] | None, progress: Progress
+        self,
+        records: Sequence[Record],
+        model_batch: int,
+        batch_size: int,
+        labels: Sequence[str] | None,
+        progress: Progress,
     ) -> Parity:
-        pixels, images = self._reference.pixels, self._reference.images
+        images = tuple(self._reference.images)
+        # In reverse order, so that every image has another place and other neighbours.
+        turned = Record(self._signature_of_numbers, images[::-1])
+        best, examples = Record("serving_default", images), Record("classify", images)
+        batches = self._of_each_kind(records, model_batch)
+        answers, (error, change) = self._answers(
+            [turned, *batches, best, *([] if labels is None else [examples])], batch_size, progress
+        )
+        numbers = self._reference.compared(answers[turned][self._output][::-1])
+        error = max(error, compare_values(self._expected, numbers, self._least))
+        change = max(change, *(self._compared(record, answers[record]) for record in batches))
+        equal = None
+        if labels is None:
+            error = max(error, compare_values(self._expected, answers[best][self._output], self._least))
+        else:
+            compare_examples(answers[best], answers[examples])
+            equal = compare_classes(self._expected, answers[best], labels, self._least)
+        return Parity(len(images), error, TOLERANCE, equal, len(records), change, self._tolerance)
+
+    def _answers(
+        self, questions: Sequence[Record], batch_size: int, progress: Progress
+    ) -> tuple[dict[Record, dict[str, Array]], tuple[float, float]]:
+        """Return the answers to batches of encoded images, and what `_of_pixels_compared` returns.
+
+        Each signature has a thread. TensorFlow prepares the graph of a signature at its first run, on one processor,
+        while another signature computes.
+        """
+        with ExitStack() as stack:
+            threads: dict[str, ThreadPoolExecutor] = {}
+            for signature in ("images", *dict.fromkeys(question.signature for question in questions)):
+                threads[signature] = ThreadPoolExecutor(1, thread_name_prefix="proof")
+                stack.callback(threads[signature].shutdown, cancel_futures=True)
+            of_pixels = threads["images"].submit(self._of_pixels_compared)
+            asked = {
+                question: threads[question.signature].submit(
+                    _in_batches, self._run, question.signature, question.images, batch_size
+                )
+                for question in questions
+            }
+            waiting: list[Future[Any]] = [of_pixels, *asked.values()]
+            for done, answered in enumerate(as_completed(waiting), start=1):
+                answered.result()
+                progress.part(done, len(waiting))
+        return {question: answer.result() for question, answer in asked.items()}, of_pixels.result()
+
+    def _of_pixels_compared(self) -> tuple[float, float]:
+        """Return the error of decoded images in one batch, and the change if each is alone."""
+        pixels = self._reference.pixels
         together = self._of_pixels(pixels)
         error = compare_values(self._expected[: len(pixels)], together, self._least)
-        change = _steady.check(self._of_pixels, pixels, together, self._tolerance, self._least)
-        # In reverse order, so that every image has another place and other neighbours.
-        turned = _in_batches(self._run, self._signature_of_numbers, images[::-1], batch_size)
-        numbers = self._reference.compared(turned[self._output][::-1])
-        error = max(error, compare_values(self._expected, numbers, self._least))
-        batches = self._of_each_kind(records)
-        for done, record in enumerate(batches, start=1):
-            change = max(change, self._compared(record))
-            progress.part(done, len(batches))
-        answer = _in_batches(self._run, "serving_default", images, batch_size)
-        if labels is None:
-            error = max(error, compare_values(self._expected, answer[self._output], self._least))
-        else:
-            compare_examples(answer, _in_batches(self._run, "classify", images, batch_size))
-        equal = None if labels is None else compare_classes(self._expected, answer, labels, self._least)
-        return Parity(len(images), error, TOLERANCE, equal, len(records), change, self._tolerance)
+        return error, _steady.check(self._of_pixels, pixels, together, self._tolerance, self._least)
 
     def explained(self) -> ProofError | None:
         return _steady.explain(self._of_pixels, self._reference.pixels, self._tolerance, self._least)
@@ -199,18 +239,17 @@ class _Proof:
     def _of_pixels(self, pixels: Array) -> Array:
         return self._reference.compared(self._run("images", {"images": pixels})[self._output])
 
-    def _of_each_kind(self, records: Sequence[Record]) -> list[Record]:
+    def _of_each_kind(self, records: Sequence[Record], model_batch: int) -> list[Record]:
         several = self._signature_of_numbers
         return list(
             dict.fromkeys(
                 record if len(record.images) == 1 else dataclasses.replace(record, signature=several)
-                for record in _warmup_records.of_each_kind(records)
+                for record in _warmup_records.of_each_kind(records, model_batch)
             )
         )
 
-    def _compared(self, record: Record) -> float:
-        """Run a record; return the largest change of an image's numbers, 0 without comparable numbers."""
-        answer = self._run(record.signature, _given(record.signature, record.images))
+    def _compared(self, record: Record, answer: Mapping[str, Array]) -> float:
+        """Return the largest change of an image's numbers in a record's answer, 0 without comparable numbers."""
         # The reference does not contain the small images of other formats.
         known = [row for row, image in enumerate(record.images) if image in self._places]
         if self._output not in answer or not known:

@@ -98,17 +98,31 @@ def plan(
     ]
 
 
-def of_each_kind(records: Sequence[Record]) -> list[Record]:
-    """Return the records whose batches differ in kind: of one image, of the smallest larger size, and of the largest.
+def of_each_kind(records: Sequence[Record], model_batch: int = 1) -> list[Record]:
+    """Return records whose batches differ in kind: of one image, of the smallest larger size, and of all formats.
 
-    A version that answers these also answers the sizes between them. The largest batch ends with images of all formats.
+    A version that answers these also answers other sizes: a graph does not depend on the number of its images, except
+    that one image is decoded in another way than several, and a batch of only JPEGs in another way than others. The
+    batch of all formats also has an image twice, so that copies are compared.
+
+    Args:
+        records: The warm-up records of a version.
+        model_batch: How many images the model itself takes at once, if it takes only so many. A larger batch is then
+            divided, which is another kind.
     """
     sizes = sorted({len(record.images) for record in records})
     found = [record for record in records if len(record.images) in sizes[:2]]
+    # Beside all formats there is a JPEG twice, and another one between its copies.
+    least = max(len(others()) + 3, model_batch + 1)
+    large = next((size for size in sizes[2:] if size >= least), sizes[-1])
+    if large not in sizes[2:]:
+        return found
     for record in records:
-        if len(record.images) == sizes[-1] and sizes[2:]:
-            images = (*record.images[: -len(others())], *others())[-sizes[-1] :]
-            found.append(dataclasses.replace(record, images=images))
+        if len(record.images) == large:
+            images = [*record.images[: -len(others())], *others()][-large:]
+            if large >= len(others()) + 3:
+                images[large - len(others()) - 1] = images[0]
+            found.append(dataclasses.replace(record, images=tuple(images)))
     return found
 
 

@@ -122,6 +122,7 @@ def test_a_fixed_batch_is_looped_over(tmp_path: Path, batch: int) -> None:
     entry = entry_of(tmp_path / "m")
     images = pictures(4, 12, 12, 3)
     assert entry.notes == (f"{batch or 1} at a time, because it takes no other batch",)
+    assert entry.batch == max(batch, 1)
     assert saved_again(tmp_path / "m", images) == pytest.approx(expected(images), rel=1e-4, abs=1e-5)
 
 

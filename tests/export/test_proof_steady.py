@@ -188,17 +188,21 @@ def test_the_proof_runs_the_batches_that_differ_in_kind(tmp_path: Path) -> None:
     parity = _proof.prove(version.run, tmp_path, version.reference, version.records, 32, version.labels)
     assert (parity.warmup_records, parity.max_change, parity.max_error) == (13, 0, 0)
     # One image of each format, one image in each other signature, and two batches of several images.
-    records = (1 + 5) + 2 + (2 + 32)
+    records = (1 + 5) + 2 + (2 + 8)
     # All images by each of four signatures, and each alone.
     assert version.asked == records + 4 * 4 + 4
 
 
-@pytest.mark.parametrize("size", [2, 32])
-def test_an_answer_that_differs_in_one_kind_of_batch_alone_is_noticed(size: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("size", "model_batch"), [(2, 1), (8, 1), (16, 8), (32, 16)])
+def test_an_answer_that_differs_in_one_kind_of_batch_alone_is_noticed(
+    size: int, model_batch: int, tmp_path: Path
+) -> None:
     class AtSize(Scripted):
         def answer(self, places: npt.NDArray[np.int64], batch: int) -> npt.NDArray[np.float32]:
             return self.logits[places] + (batch == size) * np.float32([0, 0, 1])
 
     version = AtSize(tmp_path)
     with pytest.raises(ProofError, match=r"answers one image in two ways, which differ by 0\.25? of the range"):
-        _proof.prove(version.run, tmp_path, version.reference, version.records, 32, version.labels)
+        _proof.prove(
+            version.run, tmp_path, version.reference, version.records, 32, version.labels, model_batch=model_batch
+        )

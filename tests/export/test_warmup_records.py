@@ -115,13 +115,30 @@ def test_records_that_add_only_a_batch_size_are_marked(sizes: tuple[int, ...], n
         assert all(records[number - 1].only_size for number in marked["only_sizes"])
 
 
-def test_the_proof_runs_batches_of_each_kind_and_the_largest_with_all_formats() -> None:
-    records = _warmup_records.plan([b"\xff\xd8\xff first"], (1, 2, 4, 8, 16, 32), SIGNATURES)
-    found = _warmup_records.of_each_kind(records)
+@pytest.mark.parametrize(
+    ("sizes", "model_batch", "run"),
+    [
+        ((1, 2, 4, 8, 16, 32), 1, [2, 8]),
+        ((1, 2, 4, 8, 16, 32), 8, [2, 16]),
+        ((1, 2, 4, 8, 16, 32), 32, [2, 32]),
+        ((1, 2, 32), 1, [2, 32]),
+        ((1, 2, 4), 1, [2, 4]),
+        ((1, 8), 1, [8]),
+        ((1,), 1, []),
+    ],
+)
+def test_the_proof_runs_batches_of_each_kind(sizes: tuple[int, ...], model_batch: int, run: list[int]) -> None:
+    records = _warmup_records.plan([b"\xff\xd8\xff first", b"\xff\xd8\xff second"], sizes, SIGNATURES)
+    found = _warmup_records.of_each_kind(records, model_batch)
     first = [record for record in found if record.signature == "serving_default"]
-    assert [len(record.images) for record in first] == [1, 1, 1, 1, 1, 1, 2, 32]
-    assert formats(list(first[-1].images)) == {"JPEG", "PNG", "GIF", "BMP", "WebP"}
+    assert [len(record.images) for record in first] == [1] * 6 + run
     assert [len(record.images) for record in found if record.signature != "serving_default"] == [1, 1]
+    if run[1:] and run[-1] >= 8:
+        # All formats, and an image twice, with another one between.
+        images = list(first[-1].images)
+        assert formats(images) == {"JPEG", "PNG", "GIF", "BMP", "WebP"}
+        assert images[:2] == [b"\xff\xd8\xff first", b"\xff\xd8\xff second"]
+        assert images[run[-1] - 6] == images[0]
 
 
 def test_the_images_of_other_formats_can_be_decoded() -> None:
