@@ -91,6 +91,17 @@ def test_the_config_for_gpus_does_no_harm_without_one(light_dir: Path) -> None:
     assert error(answers[1], answers[0]) < 1e-5
 
 
+def test_one_pass_of_optimization_gives_the_same_answers_as_two(light_dir: Path) -> None:
+    found = []
+    for config in (None, config_pb2.ConfigProto()):
+        session = SavedModelSession(light_dir / "1", config)
+        signature = session.signatures["logits"]
+        feeds = {signature.inputs["image_bytes"].name: np.array(PHOTOGRAPHS, object)}
+        found += session.run(feeds, [signature.outputs["logits"].name])
+        session.close()
+    assert found[0].tobytes() == found[1].tobytes()
+
+
 def test_a_file_is_read_where_no_shipped_one_has_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("bfloat16-cpu").write_text("allow_soft_placement: true")
