@@ -25,9 +25,22 @@ QUESTIONS = (
         "The same, against a start without warm-up (the limit is 1 x)",
     ),
     (r"(.+): the first (JPEG|PNG) after warm-up against later", "The first {1} to {0} after the start, against later"),
+    (
+        r"(.+), batch (\d+): processor time of variables against constants",
+        "{0} in batches of {1}, exported without `--freeze`, against with it",
+    ),
     (r"export of ([^,]+)", "Export of {0}, with its proof"),
     (r"export of ([^,]+), peak memory", "Memory that the export of {0} needs"),
-    (r"(.+ JPEG to \d+): the graph against Pillow with draft", "{0}: decode and resize, against Pillow"),
+    (
+        r"(\d+ x \d+) JPEG of \d+ kB to (\d+) x \d+, processor time: the graph against Pillow with draft",
+        "A JPEG of {0}, decoded and resized to {1}, against Pillow with draft",
+    ),
+    (
+        r"(\d+ x \d+) JPEG of \d+ kB to (\d+) x \d+, processor time: the part of the CPU with --resize-on accelerator "
+        "against all on the CPU",
+        "A JPEG of {0} to {1} on the CPU, if the accelerator resizes, against all on the CPU",
+    ),
+    (r"a batch of 32 resized on a GPU against the CPU's part, .+", "The resize on a GPU, against the CPU's part"),
     (
         "client CPU of a request of 32 JPEGs, 3.4 MB, against resending constant bytes",
         "Client: processor time of a request of 32 JPEGs, against resending constant bytes (the limit is 1 x)",

@@ -8,14 +8,19 @@ bits, that of the graph is float32 in [0, 1].
 
 The other ways to write the resize begin with the decoded image, and must give the same pixels within 1/255. Those that
 need weights get them for nothing, so that their figures are the least that they would take.
+
+With `--resize-on accelerator`, the CPU decodes and puts images on a canvas. This part is measured beside the whole, and
+the resize itself on the GPU, if TensorFlow has one.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import os
 import time
 from collections.abc import Callable
+from unittest import mock
 
 import machine
 import options
@@ -28,7 +33,7 @@ import tensorflow as tf
 from PIL import Image
 
 from decode import encoded, photograph
-from hubserve_export.decode import filtered
+from hubserve_export.decode import canvas, filtered
 from hubserve_export.decode.batch import Preprocessing, decode_batch
 from row import Figures, Row, ratios
 
@@ -56,6 +61,8 @@ def main() -> None:
         against_pillow(figures, side, rounds)
     for side in SIDES:
         other_ways(figures, side, rounds)
+    for side in SIDES:
+        on_accelerator(figures, side, rounds)
     if arguments.json:
         figures.write(arguments.json)
 
@@ -94,6 +101,37 @@ def against_pillow(figures: Figures, side: int, rounds: int) -> None:
 
 def traced(function: Callable[[tf.Tensor], object], spec: tf.TensorSpec) -> Callable[[tf.Tensor], object]:
     return tf.function(function, input_signature=[spec], autograph=False).get_concrete_function()
+
+
+def on_accelerator(figures: Figures, side: int, rounds: int) -> None:
+    """Measure what is left to the CPU if the accelerator resizes, and the accelerator."""
+    width, height, count = SIZES[0]
+    file = encoded(photograph(width, height), "JPEG", quality=80)
+    images = tf.constant([file] * count)
+    spec, here = tf.TensorSpec([None], tf.string), Preprocessing(side, side)
+    there = dataclasses.replace(here, resize_on="accelerator")
+    whole = traced(lambda image_bytes: decode_batch(image_bytes, here), spec)
+    with mock.patch.object(canvas, "resized", lambda pictures, axes, _: (pictures, axes)):
+        part = traced(lambda image_bytes: decode_batch(image_bytes, there), spec)
+    found = milliseconds({"whole": lambda: whole(images), "part": lambda: part(images)}, rounds)
+    size = f"{width} x {height} JPEG of {len(file) // 1000} kB to {side} x {side}, processor time"
+    against = "the part of the CPU with --resize-on accelerator against all on the CPU"
+    figures.add(Row(f"{size}: {against}", ratios(found["part"], found["whole"])))
+    _, (pictures, axes) = part(images)
+    what = f"a batch of {count} resized on a GPU against the CPU's part, {width} x {height} to {side} x {side}, seconds"
+    if not tf.config.list_physical_devices("GPU"):
+        figures.add(Row(what, [], at_most=0.5, reason="TensorFlow has no GPU here"))
+        return
+    with tf.device("/GPU:0"):
+        pictures, axes = tf.identity(pictures), tf.identity(axes)
+        resized = tf.function(lambda pictures, axes: canvas.resized(pictures, axes, there), autograph=False)
+    taken = []
+    for _ in range(rounds + 1):
+        started = time.perf_counter()
+        resized(pictures, axes)[0, 0, 0, 0].numpy()
+        taken.append(time.perf_counter() - started)
+    cores = os.cpu_count() or 1
+    figures.add(Row(what, ratios(taken[1:], [value / 1000 / cores for value in found["part"]]), at_most=0.5))
 
 
 def other_ways(figures: Figures, side: int, rounds: int) -> None:
