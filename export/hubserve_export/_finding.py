@@ -263,14 +263,23 @@ def _compare_confidence(
 def _tried(
     model: LoadedModel, tried: Sequence[Preprocessing], photographs: Photographs, first: Preprocessing | None = None
 ) -> list[Outcome]:
-    """Try the conventions, and the best one with red and blue exchanged; return the best first, or `first` first."""
-    outcomes = _trial.run(model, tried, photographs)
+    """Try the conventions, and the best one with red and blue exchanged; return the best first, or `first` first.
+
+    If there is a `first`, the question is whether another one is better. One that cannot be is given up early.
+    """
+    beat = None
+    if first is None:
+        outcomes = _trial.run(model, tried, photographs)
+    else:
+        outcomes = _trial.run(model, [first], photographs)
+        beat = outcomes[0].evidence
+        outcomes += _trial.run(model, [one for one in tried if one is not first], photographs, beat)
     if photographs.classes is not None:
         best = max(outcomes, key=lambda outcome: outcome.evidence or 0)
         turned = _trial.swapped(best.preprocessing)
         names = {_trial.name_of(outcome.preprocessing) for outcome in outcomes}
         if turned is not None and _trial.name_of(turned) not in names:
-            outcomes += _trial.run(model, [turned], photographs)
+            outcomes += _trial.run(model, [turned], photographs, beat)
     if first is not None:
         return outcomes
     return sorted(outcomes, key=lambda outcome: -(outcome.score if outcome.evidence is None else outcome.evidence))

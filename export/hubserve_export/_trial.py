@@ -2,7 +2,7 @@
 
 If the class of a photograph is known, a convention is judged by the probability that the model gives to that class.
 With efficientnet-lite0's weights, and each of nine conventions taken as the right one, the right one was always the
-best (tests/export/test_trial.py). If no class is known, confidence and variety are only shown to the user.
+best (tests/export/test_finding.py). If no class is known, confidence and variety are only shown to the user.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ Array = np.ndarray[Any, Any]
 # The least probability of a class, so that a class that the model does not see does not count too much.
 _FLOOR = 1e-4
 _AT_ONCE = 8
+# Where a convention may be given up early, few photographs show it.
+_FEW_AT_ONCE = 2
 
 #: The photographs that come with hubserve, and the names of the ImageNet classes in each.
 KNOWN: Mapping[str, frozenset[str]] = {
@@ -56,7 +58,7 @@ class Outcome:
 
     Attributes:
         preprocessing: The convention.
-        images: The number of photographs that could be decoded.
+        images: The number of photographs that the model was asked about. Those that cannot be decoded do not count.
         right: The number of photographs whose best class is a right one; None if the classes are not known.
         evidence: The mean logarithm of the right classes' probability; None if the classes are not known.
         score: The mean score of the right classes, or of the best class if the classes are not known.
@@ -127,20 +129,24 @@ def name_of(preprocessing: Preprocessing) -> str:
     return preprocessing.numbers() if name is None else f"{name} in {preprocessing.channels.upper()}"
 
 
-def run(model: LoadedModel, tried: Sequence[Preprocessing], photographs: Photographs) -> list[Outcome]:
+def run(
+    model: LoadedModel, tried: Sequence[Preprocessing], photographs: Photographs, beat: float | None = None
+) -> list[Outcome]:
     """Run a model on photographs with several conventions that resize alike.
 
     Args:
         model: The model.
         tried: The conventions, at least one.
         photographs: The photographs; those that cannot be decoded are left out.
+        beat: Another convention's evidence. A convention is given up as soon as its evidence could not be greater, even
+            if the model were certain of all other photographs. Its outcome is then of the first photographs only.
     """
     status, pictures = _pixels.decoded(photographs.images, tried[0])
     good = status == OK
     pictures, classes = pictures[good], photographs.classes
     if classes is not None:
         classes = [one for one, fine in zip(classes, good, strict=True) if fine]
-    return [_outcome(model, preprocessing, pictures, classes) for preprocessing in tried]
+    return [_outcome(model, preprocessing, pictures, classes, beat) for preprocessing in tried]
 
 
 def unsteady(model: LoadedModel, preprocessing: Preprocessing, photographs: Photographs) -> ProofError | None:
@@ -164,24 +170,44 @@ def unsteady(model: LoadedModel, preprocessing: Preprocessing, photographs: Phot
 
 
 def _outcome(
-    model: LoadedModel, preprocessing: Preprocessing, pictures: Array, classes: Sequence[frozenset[int]] | None
+    model: LoadedModel,
+    preprocessing: Preprocessing,
+    pictures: Array,
+    classes: Sequence[frozenset[int]] | None,
+    beat: float | None,
 ) -> Outcome:
     call = model.on_pictures(preprocessing)
-    batches = [np.asarray(call(tf.constant(batch))) for batch in _in_batches(pictures)]
-    scores = probabilities(np.concatenate(batches))
+    numbers: list[Array] = []
+    for batch in _in_batches(pictures, _AT_ONCE if beat is None else _FEW_AT_ONCE):
+        numbers.append(np.asarray(call(tf.constant(batch))))
+        scores = probabilities(np.concatenate(numbers))
+        if classes is not None and beat is not None:
+            # The logarithm of a probability is 0 at most.
+            possible = _logarithms(scores, classes).sum() / len(pictures)
+            if possible <= beat:
+                break
     best = scores.argmax(axis=1)
     variety = len(set(best.tolist()))
     if classes is None:
         return Outcome(preprocessing, len(best), None, None, float(scores.max(axis=1).mean()), variety)
-    known = np.array([sum(row[number] for number in right) for row, right in zip(scores, classes, strict=True)])
-    right = sum(int(one) in numbers for one, numbers in zip(best, classes, strict=True))
-    evidence = float(np.log(np.clip(known, _FLOOR, 1)).mean())
-    return Outcome(preprocessing, len(best), right, evidence, float(known.mean()), variety)
+    right = sum(int(one) in known for one, known in zip(best, classes, strict=False))
+    evidence = float(_logarithms(scores, classes).mean())
+    score = float(_of_right_classes(scores, classes).mean())
+    return Outcome(preprocessing, len(best), right, evidence, score, variety)
 
 
-def _in_batches(pictures: Array) -> Iterator[Array]:
-    for first in range(0, len(pictures), _AT_ONCE):
-        yield pictures[first : first + _AT_ONCE]
+def _of_right_classes(scores: Array, classes: Sequence[frozenset[int]]) -> Array:
+    """Return the probability of the right classes of each of the first photographs."""
+    return np.array([sum(row[number] for number in right) for row, right in zip(scores, classes, strict=False)])
+
+
+def _logarithms(scores: Array, classes: Sequence[frozenset[int]]) -> Array:
+    return np.asarray(np.log(np.clip(_of_right_classes(scores, classes), _FLOOR, 1)))
+
+
+def _in_batches(pictures: Array, size: int) -> Iterator[Array]:
+    for first in range(0, len(pictures), size):
+        yield pictures[first : first + size]
 
 
 def probabilities(numbers: Array) -> Array:

@@ -95,6 +95,28 @@ def test_a_trained_model_that_tells_nothing_is_tried_on_known_photographs(
     assert warnings == []
 
 
+@pytest.mark.parametrize("chosen", ["torch", "caffe"])
+def test_a_convention_that_cannot_be_better_is_given_up_early(trained: Callable[..., Source], chosen: str) -> None:
+    model = load(trained("torch"), wanted(kind="classification"))
+    photographs = _trial.known_photographs(IMAGENET)
+    assert photographs is not None
+    others = [Preprocessing(SIDE, SIDE, **fields) for name, fields in CONVENTIONS.items() if name != chosen]
+    (first,) = _trial.run(model, [Preprocessing(SIDE, SIDE, **CONVENTIONS[chosen])], photographs)
+    assert first.evidence is not None
+    whole = _trial.run(model, others, photographs)
+    short = _trial.run(model, others, photographs, first.evidence)
+    for one, other in zip(whole, short, strict=True):
+        assert one.evidence is not None
+        assert other.evidence is not None
+        if one.evidence > first.evidence:
+            assert (other.images, other.right) == (one.images, one.right)
+            assert other.evidence == pytest.approx(one.evidence, abs=1e-5)
+        else:
+            assert other.evidence <= first.evidence
+    if chosen == "torch":
+        assert sum(one.images for one in short) < 0.75 * sum(one.images for one in whole) == 0.75 * 7 * len(others)
+
+
 @pytest.mark.parametrize("said", ["unit", "tf", "caffe", "torch", "raw"])
 def test_a_wrong_word_is_warned_of_with_a_table(trained: Callable[..., Source], said: str) -> None:
     truth = "unit in BGR"
