@@ -43,6 +43,11 @@ QUICK = "HUBSERVE_BENCH_QUICK"
 REQUESTS = 25 if QUICK in os.environ else 150
 WINDOWS = (1, 2, 4, 8, 16)
 PIECES = {"write": "writing it", "read": "reading its answer", "all": "all of the client's part, including these"}
+MODULES = (
+    "about 60 modules of hubserve are read, each for a millisecond or less, and their dataclasses are made (`python "
+    "-X importtime -c 'import hubserve'`); other libraries add a fifth of that. Tried: NumPy and Pillow only where "
+    "they are needed (kept)"
+)
 ONE_COPY = (
     "gRPC takes one block of bytes, so the images are copied into it once ('joining the bytes again' is only that); "
     "the rest is Python code that tracks 32 images and makes their results, in caches that megabytes of images have "
@@ -77,7 +82,7 @@ def main() -> None:
 def imports(figures: Figures, rounds: int) -> None:
     ours, bare = interleaved(rounds, ["import", "hubserve"], ["import", "grpc", "google.protobuf.wrappers_pb2"])
     what = "import hubserve against grpc and one protobuf message, processor time"
-    figures.add(Row(what, ratios(ours, bare, "seconds"), at_most=1.3))
+    figures.add(Row(what, ratios(ours, bare, "seconds"), at_most=1.3, reason=MODULES))
     megabytes = [figure["megabytes"] for figure in ours]
     figures.add(Row("import hubserve, peak memory", megabytes, unit="MB", at_most=40))
 
@@ -91,7 +96,10 @@ def requests(figures: Figures, target: str, rounds: int) -> None:
     what = f"{request}, joining the bytes again for each against resending them: the least that a client can do"
     figures.add(Row(what, ratios(joined, constant, "cpu")))
     what = f"{request}, tensorflow-serving-api with make_tensor_proto against hubserve"
-    reason = "most of what is left to hubserve is sending the bytes over the channel, which is the same for both"
+    reason = (
+        "most of what is left to hubserve is sending the bytes over the channel, which is the same for both; the peer "
+        "costs more where glibc returns its blocks to the system between requests"
+    )
     figures.add(Row(what, ratios(theirs, ours, "cpu"), at_least=2, reason=reason))
     milliseconds = [figure["cpu"] * 1000 for figure in constant]
     figures.add(Row(f"{request}, constant bytes: the floor", milliseconds, unit="ms"))
