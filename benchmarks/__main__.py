@@ -57,12 +57,12 @@ PROGRAMS = (
 QUICK = ("export", "serving", "startup", "client", "peers", "resize", "relay")
 # What a whole run leaves out, so that it takes 20 minutes. Each program by itself measures more.
 SHORTER: Mapping[str, Sequence[str]] = {
-    "client": ("--rounds", "4"),
+    "client": ("--rounds", "3"),
     "decode": ("--rounds", "15"),
     "freezing": ("--rounds", "7"),
-    "bulk": ("--rounds", "2"),
+    "bulk": ("--rounds", "1"),
     "growth": ("--rounds", "2"),
-    "callers": ("--rounds", "1", "--threads", "8", "128", "--callers", "10", "1000"),
+    "callers": ("--rounds", "1", "--threads", "8", "128", "--callers", "1000"),
 }
 # Those that take a folder where models are kept.
 WITH_MODELS = ("export", "serving", "startup", "freezing", "precision")

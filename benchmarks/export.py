@@ -37,9 +37,9 @@ SLOW = (
 )
 LARGE = (
     "TensorFlow itself needs 0.6 GB, the session 0.5 to 0.9, a batch of 8 images 0.3, and about 0.9 of what was used "
-    "before are not given back. Tried: freeing the source model before the proof (4.7 to 3.6 GB, kept), no batch of 32 "
-    "in the proof (2.85 GB, kept), blocks above 4 MiB returned to the system at once, and one operation at a time "
-    "(0.1 GB less)"
+    "before are not given back. Tried: freeing the source model before the proof (4.7 to 3.6 GB, kept), no batch of "
+    "32 and two signatures at a time in the proof (2.7 GB, kept), blocks above 4 MiB returned to the system at once, "
+    "and one operation at a time (0.1 GB less)"
 )
 
 

@@ -14,7 +14,10 @@ from row import Figures, Plot, Row
 # The row that answers a question of users, and the question; parts in parentheses are put into it.
 QUESTIONS = (
     (r"(.+), batch 8: through gRPC", "Images a second of {0} on this machine, in requests of 8"),
-    (r"(.+), batch 8: images a second for each core that the server keeps busy", "The same for each core"),
+    (
+        r"(.+), batch 8: images a second for each core that the server keeps busy",
+        "{0}: images a second for each core that the server keeps busy",
+    ),
     (
         r"(.+), batch 8: through gRPC against the in-process session",
         "{0} through the server, against the same model in a Python process (the limit is 1 x)",
@@ -22,7 +25,7 @@ QUESTIONS = (
     (r"(.+): start to the first answer, with warm-up", "A server with {0}, from its start to the first answer"),
     (
         r"(.+): start to the first answer, with warm-up against without",
-        "The same, against a start without warm-up (the limit is 1 x)",
+        "{0}: that start, against one without warm-up (the limit is 1 x)",
     ),
     (r"(.+): the first (JPEG|PNG) after warm-up against later", "The first {1} to {0} after the start, against later"),
     (
@@ -40,7 +43,10 @@ QUESTIONS = (
         "against all on the CPU",
         "A JPEG of {0} to {1} on the CPU, if the accelerator resizes, against all on the CPU",
     ),
-    (r"a batch of 32 resized on a GPU against the CPU's part, .+", "The resize on a GPU, against the CPU's part"),
+    (
+        r"a batch of 32 resized on a GPU against the CPU's part, (.+), seconds",
+        "The resize on a GPU, {0}, against the CPU's part",
+    ),
     (
         "client CPU of a request of 32 JPEGs, 3.4 MB, against resending constant bytes",
         "Client: processor time of a request of 32 JPEGs, against resending constant bytes (the limit is 1 x)",

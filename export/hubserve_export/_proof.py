@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -142,7 +141,7 @@ def prove(
         records: The warm-up records; if the version has none, those that it could have.
         batch_size: How many images to run at once.
         labels: The names of a classifier's classes; None for a model of features.
-        progress: Gets a report after each batch or group of batches.
+        progress: Gets a report after each signature.
         model_batch: How many images the model itself takes at once, if it takes only so many.
 
     Raises:
@@ -205,26 +204,30 @@ class _Proof:
     ) -> tuple[dict[Record, dict[str, Array]], tuple[float, float]]:
         """Return the answers to batches of encoded images, and what `_of_pixels_compared` returns.
 
-        Each signature has a thread. TensorFlow prepares the graph of a signature at its first run, on one processor,
-        while another signature computes.
+        Two signatures run at a time. TensorFlow prepares the graph of a signature at its first run, on one processor,
+        while the other one computes. More at a time would need more memory, and gain nothing: graphs are prepared one
+        after another.
         """
-        with ExitStack() as stack:
-            threads: dict[str, ThreadPoolExecutor] = {}
-            for signature in ("images", *dict.fromkeys(question.signature for question in questions)):
-                threads[signature] = ThreadPoolExecutor(1, thread_name_prefix="proof")
-                stack.callback(threads[signature].shutdown, cancel_futures=True)
-            of_pixels = threads["images"].submit(self._of_pixels_compared)
-            asked = {
-                question: threads[question.signature].submit(
-                    _in_batches, self._run, question.signature, question.images, batch_size
-                )
-                for question in questions
-            }
-            waiting: list[Future[Any]] = [of_pixels, *asked.values()]
-            for done, answered in enumerate(as_completed(waiting), start=1):
-                answered.result()
-                progress.part(done, len(waiting))
-        return {question: answer.result() for question, answer in asked.items()}, of_pixels.result()
+        by_signature: dict[str, list[Record]] = {}
+        for question in questions:
+            by_signature.setdefault(question.signature, []).append(question)
+
+        def ask(batches: Sequence[Record]) -> dict[Record, dict[str, Array]]:
+            return {batch: _in_batches(self._run, batch.signature, batch.images, batch_size) for batch in batches}
+
+        with ThreadPoolExecutor(2, thread_name_prefix="proof") as pool:
+            of_pixels = pool.submit(self._of_pixels_compared)
+            asked = [pool.submit(ask, batches) for batches in by_signature.values()]
+            parts: list[Future[Any]] = [of_pixels, *asked]
+            try:
+                for done, finished in enumerate(as_completed(parts), start=1):
+                    finished.result()
+                    progress.part(done, len(parts))
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+        answers = {question: answer for part in asked for question, answer in part.result().items()}
+        return answers, of_pixels.result()
 
     def _of_pixels_compared(self) -> tuple[float, float]:
         """Return the error of decoded images in one batch, and the change if each is alone."""

@@ -28,8 +28,8 @@ Array = np.ndarray[Any, Any]
 # The least probability of a class, so that a class that the model does not see does not count too much.
 _FLOOR = 1e-4
 _AT_ONCE = 8
-# Where a convention may be given up early, few photographs show it.
-_FEW_AT_ONCE = 2
+# Where a convention may be given up early, the first batch is this small. Each next one is twice as large.
+_FIRST = 2
 
 #: The photographs that come with hubserve, and the names of the ImageNet classes in each.
 KNOWN: Mapping[str, frozenset[str]] = {
@@ -178,7 +178,7 @@ def _outcome(
 ) -> Outcome:
     call = model.on_pictures(preprocessing)
     numbers: list[Array] = []
-    for batch in _in_batches(pictures, _AT_ONCE if beat is None else _FEW_AT_ONCE):
+    for batch in _in_batches(pictures, _AT_ONCE if beat is None else _FIRST):
         numbers.append(np.asarray(call(tf.constant(batch))))
         scores = probabilities(np.concatenate(numbers))
         if classes is not None and beat is not None:
@@ -206,8 +206,11 @@ def _logarithms(scores: Array, classes: Sequence[frozenset[int]]) -> Array:
 
 
 def _in_batches(pictures: Array, size: int) -> Iterator[Array]:
-    for first in range(0, len(pictures), size):
+    first = 0
+    while first < len(pictures):
         yield pictures[first : first + size]
+        first += size
+        size = min(2 * size, _AT_ONCE)
 
 
 def probabilities(numbers: Array) -> Array:
