@@ -62,7 +62,7 @@ SHORTER: Mapping[str, Sequence[str]] = {
     "freezing": ("--rounds", "7"),
     "bulk": ("--rounds", "1"),
     "growth": ("--rounds", "2"),
-    "callers": ("--rounds", "1", "--threads", "8", "128", "--callers", "1000"),
+    "callers": ("--rounds", "1", "--threads", "128", "--callers", "1000"),
 }
 # Those that take a folder where models are kept.
 WITH_MODELS = ("export", "serving", "startup", "freezing", "precision")

@@ -21,7 +21,7 @@ RUN = {"figures": [asdict(Figures("some", ROWS))]}
 def test_each_row_that_answers_is_shown_with_its_question() -> None:
     assert [question for question, _ in report.answers(RUN)] == [
         "Images a second of my-model on this machine, in requests of 8",
-        "The same, against a start without warm-up (the limit is 1 x)",
+        "my-model: that start, against one without warm-up (the limit is 1 x)",
         "The first PNG to my-model after the start, against later",
         "Export of PNASNet-5 large, with its proof",
         "Client: processor time of tritonclient, against hubserve",

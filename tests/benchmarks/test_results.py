@@ -1,6 +1,7 @@
 """The committed results of the last run: the documents agree with them, and so does the capacity model."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,18 @@ def test_the_page_has_the_tables_of_the_last_run(run: dict[str, Any]) -> None:
 def test_the_last_run_measured_all_and_was_no_quick_one(run: dict[str, Any]) -> None:
     assert not run["quick"]
     assert {"client", "decode", "serving", "growth", "startup"} <= {figures["title"] for figures in run["figures"]}
+
+
+@pytest.mark.parametrize("pattern", [pattern for pattern, _ in report.QUESTIONS])
+def test_each_question_of_users_is_answered(run: dict[str, Any], pattern: str) -> None:
+    rows = [row.what for figures in report.all_figures(run) for row in figures.rows]
+    assert [what for what in rows if re.fullmatch(pattern, what)], "no row has this name"
+
+
+def test_each_missed_goal_has_its_reason(run: dict[str, Any]) -> None:
+    rows = [row for figures in report.all_figures(run) for row in figures.rows]
+    without = [row.what for row in rows if row.verdict in ("missed", "not measured") and not row.remark]
+    assert without == []
 
 
 @pytest.mark.parametrize(
