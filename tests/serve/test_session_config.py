@@ -93,8 +93,11 @@ def test_the_config_for_gpus_does_no_harm_without_one(light_dir: Path) -> None:
 
 def test_one_pass_of_optimization_gives_the_same_answers_as_two(light_dir: Path) -> None:
     found = []
-    for config in (None, config_pb2.ConfigProto()):
+    for config, passes in ((None, "ONE"), (config_pb2.ConfigProto(), "DEFAULT_NUM_ITERS")):
         session = SavedModelSession(light_dir / "1", config)
+        rewrites = session._session._config.graph_options.rewrite_options
+        number = rewriter_config_pb2.RewriterConfig.NumIterationsType.Value(passes)
+        assert rewrites.meta_optimizer_iterations == number
         signature = session.signatures["logits"]
         feeds = {signature.inputs["image_bytes"].name: np.array(PHOTOGRAPHS, object)}
         found += session.run(feeds, [signature.outputs["logits"].name])
