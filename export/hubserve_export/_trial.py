@@ -182,9 +182,10 @@ def _outcome(
         numbers.append(np.asarray(call(tf.constant(batch))))
         scores = probabilities(np.concatenate(numbers))
         if classes is not None and beat is not None:
+            # Numbers between 0 and 1 may still be logits: the next photographs show it.
+            readings = (scores, probabilities(np.concatenate(numbers), logits=True))
             # The logarithm of a probability is 0 at most.
-            possible = _logarithms(scores, classes).sum() / len(pictures)
-            if possible <= beat:
+            if all(_logarithms(reading, classes).sum() / len(pictures) <= beat for reading in readings):
                 break
     best = scores.argmax(axis=1)
     variety = len(set(best.tolist()))
@@ -213,17 +214,18 @@ def _in_batches(pictures: Array, size: int) -> Iterator[Array]:
         size = min(2 * size, _AT_ONCE)
 
 
-def probabilities(numbers: Array) -> Array:
+def probabilities(numbers: Array, *, logits: bool = False) -> Array:
     """Compute scores from a model's numbers of any kind: logits, probabilities, or one number for two classes.
 
     Args:
         numbers: float [N, D]. Numbers that are not finite count as 0.
+        logits: The numbers are logits. If not, numbers between 0 and 1 are taken for probabilities.
 
     Returns:
         float [N, C], C = max(D, 2).
     """
     numbers = np.nan_to_num(numbers.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
-    scores = numbers.min() >= 0 and numbers.max() <= 1 + 1e-3
+    scores = not logits and numbers.min() >= 0 and numbers.max() <= 1 + 1e-3
     if numbers.shape[1] == 1:
         second = numbers if scores else 1 / (1 + np.exp(-np.clip(numbers, -50, 50)))
         return np.concatenate([1 - second, second], axis=1)

@@ -117,6 +117,30 @@ def test_a_convention_that_cannot_be_better_is_given_up_early(trained: Callable[
         assert sum(one.images for one in short) < 0.75 * sum(one.images for one in whole) == 0.75 * 7 * len(others)
 
 
+def test_a_convention_is_not_given_up_if_its_first_logits_look_like_probabilities() -> None:
+    shipped = _trial.known_photographs(IMAGENET)
+    assert shipped is not None
+    photographs = Photographs(shipped.images, [frozenset({0})] * len(shipped.images), "photographs")
+    seen = 0
+
+    class Late:
+        """A model whose logits are between 0 and 1 for the first two photographs."""
+
+        def on_pictures(self, _: Preprocessing) -> Callable[[tf.Tensor], tf.Tensor]:
+            def call(pictures: tf.Tensor) -> tf.Tensor:
+                nonlocal seen
+                rows = [[0.0, 0.2, 0.1] if seen + place < 2 else [9.0, 0.0, 0.0] for place in range(len(pictures))]
+                seen += len(pictures)
+                return tf.constant(rows)
+
+            return call
+
+    (outcome,) = _trial.run(Late(), [Preprocessing(32, 32)], photographs, beat=-0.5)  # type: ignore[list-item]
+    assert outcome.images == len(photographs.images)
+    assert outcome.evidence is not None
+    assert outcome.evidence > -0.5
+
+
 @pytest.mark.parametrize("said", ["unit", "tf", "caffe", "torch", "raw"])
 def test_a_wrong_word_is_warned_of_with_a_table(trained: Callable[..., Source], said: str) -> None:
     truth = "unit in BGR"
